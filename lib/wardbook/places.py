@@ -1,0 +1,131 @@
+"""Boroughs and wards: codes, names, spellings, and which vintage a set of ward codes belongs to.
+
+Keys are GSS codes; names are for display. Publishers spell names differently, so a name is only ever turned into a code
+here, against `data/reference/boroughs.csv`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import html
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "data" / "reference"
+LONDON = "London"
+LONDON_CODE = "E12000007"
+UNKNOWN = "unknown"  # the borough_code of offences whose borough the Met did not record
+
+
+class UnknownName(ValueError):
+    """A name that is not one of the allowed ones; the message names the nearest match and where the list is."""
+
+    def __init__(self, kind: str, value: object, allowed: Iterable[str], where: str):
+        self.kind, self.value, self.allowed = kind, value, list(allowed)
+        near = difflib.get_close_matches(str(value), self.allowed, n=1, cutoff=0.5)
+        if not near:
+            folded = {a.casefold(): a for a in self.allowed}
+            near = [folded[m] for m in difflib.get_close_matches(str(value).casefold(), folded, n=1, cutoff=0.5)]
+        hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(self.allowed[:40])}"
+        super().__init__(f"unknown {kind} {value!r}: {hint} ({where})")
+
+
+@dataclass(frozen=True)
+class Area:
+    """A borough, or London (the Met's 32 boroughs together): GSS code, name and folder name."""
+
+    code: str
+    name: str
+
+    @property
+    def slug(self) -> str:
+        """Lower-case name with hyphens, for folders: `tower-hamlets`."""
+        return re.sub(r"[^a-z0-9]+", "-", self.name.lower()).strip("-")
+
+    @property
+    def is_london(self) -> bool:
+        return self.code == LONDON_CODE
+
+
+@cache
+def boroughs() -> pl.DataFrame:
+    """The Met's 32 boroughs: `borough_code`, `borough`, by code. The City of London is another force and not among them."""
+    table = pl.read_csv(REFERENCE / "boroughs.csv")
+    return table.filter(pl.col("police_force") == "Metropolitan Police Service").select("borough_code", "borough").sort("borough_code")
+
+
+def _key(name: str) -> str:
+    text = html.unescape(name).casefold().replace("&", " and ").replace(".", " ")
+    return " ".join(text.split())
+
+
+@cache
+def _spellings() -> dict[str, str]:
+    table = pl.read_csv(REFERENCE / "boroughs.csv")
+    codes = {}
+    for code, name, others in table.select("borough_code", "borough", "other_spellings").iter_rows():
+        for spelling in [name, *(others or "").split(" | ")]:
+            if spelling:
+                codes[_key(spelling)] = code
+    return codes
+
+
+def borough_code(name: str) -> str | None:
+    """The GSS code for a borough under any publisher's spelling, the City of London included; None if it is no borough."""
+    return _spellings().get(_key(name))
+
+
+def borough_codes(names: pl.Series) -> pl.Series:
+    """`borough_code` for a column of names, null where a name is no borough."""
+    mapping = {name: borough_code(name) for name in names.drop_nulls().unique().to_list()}
+    return names.replace_strict(mapping, default=None, return_dtype=pl.String)
+
+
+def area(name: str) -> Area:
+    """The area a reader names: one of the Met's 32 boroughs, or "London" for all of them together.
+
+    Raises
+    ------
+    UnknownName
+        naming the nearest match.
+    """
+    table = boroughs()
+    if str(name).strip().casefold() == LONDON.casefold():
+        return Area(LONDON_CODE, LONDON)
+    code = borough_code(str(name).strip())
+    if code is None or code not in set(table["borough_code"]):
+        raise UnknownName("borough", name, [LONDON, *table["borough"].to_list()], "data/reference/boroughs.csv")
+    return Area(code, table.row(by_predicate=pl.col("borough_code") == code, named=True)["borough"])
+
+
+class WardVintageError(ValueError):
+    """Ward codes joined to a table of another vintage."""
+
+
+def check_ward_vintage(codes: Iterable[str], wards: Iterable[str], *, data: str, table: str, exceptions: Iterable[str] = ()) -> float:
+    """The share of the data's distinct ward codes found in `wards`; anything below 1, exceptions apart, is refused.
+
+    A join on the wrong vintage looks partly right (149 of 657 codes of 2018 are still in use), so a partial match is
+    never made. Codes are compared without the trailing blanks one dashboard leaves on them.
+
+    Raises
+    ------
+    WardVintageError
+        naming the data, the table and the match rate.
+    """
+    wanted = {c.strip() for c in codes} - set(exceptions)
+    found = wanted & {w.strip() for w in wards}
+    rate = len(found) / len(wanted) if wanted else 1.0
+    if rate < 1.0:
+        missing = sorted(wanted - found)[:3]
+        raise WardVintageError(
+            f"{data}: only {len(found)} of {len(wanted)} ward codes ({rate:.1%}) are in {table}; "
+            f"these are wards of another vintage (for example {', '.join(missing)}), so nothing was joined"
+        )
+    return rate

@@ -1,0 +1,181 @@
+"""What every reader shares: is this file what it claims to be, and what was wrong with it?
+
+A reader takes a path and returns a `Loaded`: one tidy frame with a declared schema, and a `Quality` that accounts for
+every row of the file. A file that is not what it claims is refused with a `SourceError` that names the file, what was
+expected and what was found; nothing is guessed and nothing is half read.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import polars as pl
+
+
+class SourceError(ValueError):
+    """A publisher's file that cannot be read as what it claims to be.
+
+    Parameters
+    ----------
+    path : the file, as it was given.
+    expected : what a right file holds, in words.
+    found : what this one holds.
+    """
+
+    def __init__(self, path: Path | str, expected: str, found: str):
+        self.path, self.expected, self.found = Path(path), expected, found
+        super().__init__(f"{self.path}: expected {expected}; found {found}")
+
+
+@dataclass
+class Quality:
+    """The account of one file: every row is kept or set aside for a named reason.
+
+    `rows_read` counts data rows of the file (not its header); `rows_kept` those that reach the frame;
+    `set_aside` the rest by reason. `oddities` counts things kept but worth knowing, by kind.
+    """
+
+    file: str
+    source: str
+    rows_read: int = 0
+    rows_kept: int = 0
+    set_aside: dict[str, int] = field(default_factory=dict)
+    oddities: dict[str, int] = field(default_factory=dict)
+
+    def note(self, kind: str, count: int) -> None:
+        """Record an oddity; a count of 0 is not an oddity and leaves no trace."""
+        if count:
+            self.oddities[kind] = self.oddities.get(kind, 0) + int(count)
+
+    def drop(self, reason: str, count: int) -> None:
+        """Record rows set aside; a count of 0 leaves no trace."""
+        if count:
+            self.set_aside[reason] = self.set_aside.get(reason, 0) + int(count)
+
+    def close(self, rows_kept: int) -> Quality:
+        """Finish the account, and refuse one that does not add up (a bug in a reader, never in a file)."""
+        self.rows_kept = int(rows_kept)
+        if self.rows_kept + sum(self.set_aside.values()) != self.rows_read:
+            raise AssertionError(f"{self.file}: {self.rows_read} rows read but {self.rows_kept} kept and {self.set_aside} set aside")
+        return self
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a reader returns: the tidy frame and the account of the file it came from."""
+
+    frame: pl.DataFrame
+    quality: Quality
+
+
+_MAGIC = {
+    "xlsx": (b"PK\x03\x04", "an Excel workbook (a zip file)"),
+    "gpkg": (b"SQLite format 3\x00", "a GeoPackage (an SQLite file)"),
+    "parquet": (b"PAR1", "a Parquet file"),
+    "shp": (b"\x00\x00\x27\x0a", "a shapefile"),
+}
+
+
+def check_file(path: Path | str, kind: str) -> Path:
+    """Refuse a file that cannot be of its `kind` ("csv", "json", "xlsx", "gpkg", "parquet", "shp") before it is parsed.
+
+    Downloads fail in ways a parser reports badly or not at all: an error page saved under the data's name, a Git LFS
+    pointer from a clone without LFS, nothing at all, or the first part of a file. Each is told apart here.
+
+    Raises
+    ------
+    SourceError
+        naming the file, the expectation and the finding.
+    """
+    path = Path(path)
+    what = _MAGIC[kind][1] if kind in _MAGIC else {"csv": "a CSV table", "json": "a JSON document"}[kind]
+    if not path.is_file():
+        raise SourceError(path, what, "no such file")
+    size = path.stat().st_size
+    if size == 0:
+        raise SourceError(path, what, "a file of zero bytes")
+    with path.open("rb") as handle:
+        head = handle.read(512)
+        handle.seek(max(0, size - 4))
+        tail = handle.read(4)
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith(b"version https://git-lfs"):
+        raise SourceError(path, what, "a Git LFS pointer (the file's stand-in; fetch the file itself with `git lfs pull`)")
+    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")):
+        raise SourceError(path, what, "a web page (an error page saved as data?)")
+    if kind in _MAGIC and not head.startswith(_MAGIC[kind][0]):
+        raise SourceError(path, what, f"a file that starts with {head[:8]!r}")
+    if kind == "csv" and b"\x00" in head:
+        raise SourceError(path, what, "binary data or UTF-16 text (NUL bytes in the first lines)")
+    if kind == "parquet" and tail != b"PAR1":
+        raise SourceError(path, what, "a truncated file (no Parquet footer)")
+    if kind == "xlsx" and not zipfile.is_zipfile(path):
+        raise SourceError(path, what, "a truncated file (the zip's directory is missing)")
+    if kind == "gpkg":
+        # SQLite header: page size at byte 16, page count at byte 28 (big endian). A download cut short has fewer bytes.
+        page = int.from_bytes(head[16:18], "big")
+        page = 65536 if page == 1 else page
+        pages = int.from_bytes(head[28:32], "big")
+        if size < page * pages:
+            raise SourceError(path, what, f"a truncated file ({size:,} of {page * pages:,} bytes)")
+    if kind == "shp":
+        # Shapefile header: file length in 16-bit words at byte 24.
+        length = 2 * int.from_bytes(head[24:28], "big")
+        if size < length:
+            raise SourceError(path, what, f"a truncated file ({size:,} of {length:,} bytes)")
+    return path
+
+
+def read_text_table(path: Path | str, *, separator: str = ",") -> pl.DataFrame:
+    """Read a delimited file as text, header names stripped of a BOM and of stray blanks; nothing is parsed or dropped.
+
+    Returns
+    -------
+    pl.DataFrame
+        every column `String`, empty cells null, one row a data row of the file.
+    """
+    path = check_file(path, "csv")
+    try:
+        frame = pl.read_csv(path, separator=separator, infer_schema=False, encoding="utf8", truncate_ragged_lines=False)
+    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
+        raise SourceError(path, f"a UTF-8 table separated by {separator!r}", str(error).splitlines()[0]) from error
+    # A byte-order mark sticks to the first header; ward lookups have been seen with a header " WardName".
+    names = [name.lstrip("﻿").strip() for name in frame.columns]
+    if len(set(names)) != len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise SourceError(path, "each column once", f"a header that repeats {', '.join(twice)}")
+    frame.columns = names
+    return frame
+
+
+def take_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Sequence[str]]) -> pl.DataFrame:
+    """Rename header variants to one name each; refuse a file that lacks a column, naming it and what is there.
+
+    Parameters
+    ----------
+    wanted : our name → the publisher's spellings of it, any one of which will do.
+    """
+    renames = {}
+    for ours, theirs in wanted.items():
+        present = [name for name in theirs if name in frame.columns]
+        if not present:
+            raise SourceError(path, f"a column {' or '.join(map(repr, theirs))}", f"columns {', '.join(frame.columns[:12])}")
+        renames[present[0]] = ours
+    return frame.rename(renames)
+
+
+def parse_whole_numbers(frame: pl.DataFrame, columns: Sequence[str], path: Path | str) -> pl.DataFrame:
+    """Turn text columns into Int64 counts; an empty cell is 0, anything else that is no whole number ≥ 0 is refused.
+
+    The error names the first bad value, its column and its line in the file.
+    """
+    parsed = frame.with_columns(pl.col(c).str.strip_chars().cast(pl.Int64, strict=False).alias(c) for c in columns)
+    for name in columns:
+        bad = frame[name].is_not_null() & (parsed[name].is_null() | (parsed[name] < 0))
+        if bad.any():
+            row = bad.arg_max()
+            raise SourceError(path, "whole numbers of offences, 0 or more", f"{frame[name][row]!r} in column {name!r}, line {row + 2}")
+    return parsed.with_columns(pl.col(columns).fill_null(0))
