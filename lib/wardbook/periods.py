@@ -96,13 +96,12 @@ def declared_breaks() -> pl.DataFrame:
     return pl.read_csv(REFERENCE / "breaks.csv", try_parse_dates=True)
 
 
-def breaks_between(offence_group: str, first: date, last: date) -> pl.DataFrame:
-    """The declared breaks of a group that fall after `first` and not after `last` (months), oldest first.
+def breaks_between(table: pl.DataFrame, series: str, item: str, first: date, last: date) -> pl.DataFrame:
+    """The breaks of `table` (see `declared_breaks`) that a comparison of months `first` to `last` crosses, oldest first.
 
-    A break dated at month m separates m−1 from m. A spell (such as the pandemic months) counts if any of its months is
-    inside.
+    A break dated at month m separates m−1 from m. A spell (such as the pandemic months) counts if any of its months lies
+    after `first`.
     """
-    table = declared_breaks()
-    applies = (pl.col("offence_groups") == "all") | pl.col("offence_groups").str.split(" | ").list.contains(pl.lit(offence_group))
+    applies = (pl.col("offence_groups") == "all") | pl.col("offence_groups").str.split(" | ").list.contains(pl.lit(item))
     inside = (pl.col("from_month") <= last) & (pl.coalesce("to_month", "from_month") > first)
-    return table.filter(applies & inside).sort("from_month", "break_id")
+    return table.filter((pl.col("series") == series) & applies & inside).sort("from_month", "break_id")

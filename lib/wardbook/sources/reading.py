@@ -167,7 +167,19 @@ def take_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Seq
     return frame.rename(renames)
 
 
-def parse_whole_numbers(frame: pl.DataFrame, columns: Sequence[str], path: Path | str) -> pl.DataFrame:
+def refuse_cells(
+    table: pl.DataFrame, column: str, bad: pl.Series, path: Path | str, expected: str, *, named: str | None = None
+) -> None:
+    """Refuse a file for the first cell where `bad` holds, naming its value, column (or `named`) and line (`line`)."""
+    if bad.any():
+        row = bad.arg_max()
+        found = f"{table[column][row]!r} in column {named or column!r}, line {table['line'][row]}"
+        raise SourceError(path, expected, found)
+
+
+def parse_whole_numbers(
+    frame: pl.DataFrame, columns: Sequence[str], path: Path | str, *, of: str = "offences"
+) -> pl.DataFrame:
     """Turn text columns into Int64 counts; an empty cell is 0, anything else that is no whole number ≥ 0 is refused.
 
     The error names the first bad value, its column and its line in the file.
@@ -177,5 +189,5 @@ def parse_whole_numbers(frame: pl.DataFrame, columns: Sequence[str], path: Path 
         bad = frame[name].is_not_null() & (parsed[name].is_null() | (parsed[name] < 0))
         if bad.any():
             row = bad.arg_max()
-            raise SourceError(path, "whole numbers of offences, 0 or more", f"{frame[name][row]!r} in column {name!r}, line {row + 2}")
+            raise SourceError(path, f"whole numbers of {of}, 0 or more", f"{frame[name][row]!r} in column {name!r}, line {row + 2}")
     return parsed.with_columns(pl.col(columns).fill_null(0))

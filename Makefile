@@ -1,0 +1,58 @@
+# Short names for `uv run …` commands. README's table has each beside its command, and `make help` prints that table;
+# tests/test_setup.py runs every target with a uv that only prints and compares the two.
+
+UV_VERSION = 0.13.8
+OWN_UV = .uv/$(UV_VERSION)/bin/uv
+# A uv on PATH is used if it answers (a version manager's stand-in for one it does not have fails); otherwise the project
+# fetches its own into .uv/.
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(OWN_UV))
+INSTALLED = .venv/.installed
+
+BOROUGH = Tower Hamlets
+PERIOD =
+RAW = $(or $(WARDBOOK_RAW),data/raw)
+# Recipes read these from the environment, so a name with a blank or a quote in it stays one argument.
+export BOROUGH PERIOD RAW
+
+.DEFAULT_GOAL := help
+.PHONY: book lab test lint notebooks build clean help
+
+book: $(INSTALLED)
+	$(UV) run wardbook run --borough "$$BOROUGH" $${PERIOD:+--period "$$PERIOD"}
+
+lab: $(INSTALLED)
+	$(UV) run wardbook lab
+
+# loadfile: the cells of a notebook share a kernel, so they must go to one worker.
+test: $(INSTALLED)
+	$(UV) run pytest -n 2 --dist loadfile --nbval tests notebooks
+
+lint: $(INSTALLED)
+	$(UV) run ruff check
+	$(UV) run ruff format --check
+
+notebooks: $(INSTALLED)
+	$(UV) run wardbook notebooks
+
+build: $(INSTALLED)
+	$(UV) run wardbook build --raw "$$RAW" --out data/edition
+
+# Only what git ignores under these names: work/, outputs/ and data/raw/ are the reader's own and stay.
+clean:
+	git clean -fdXq -- .venv .uv .pytest_cache .ruff_cache .hypothesis lib tests
+
+help:
+	@awk -F ' [|] ' '/^[|] `make / { gsub(/`/, ""); sub(/^[|] /, ""); sub(/ [|]$$/, ""); \
+		printf "%-15s %s\n%-15s = %s\n", $$1, $$2, "", $$3 }' README.md
+
+# --locked: install what uv.lock says or fail, never resolve anew. --compile-bytecode: where PYTHONDONTWRITEBYTECODE is
+# set, every start of a kernel would otherwise compile every import again.
+$(INSTALLED): uv.lock pyproject.toml $(filter .uv/%,$(UV))
+	$(UV) sync --locked --compile-bytecode
+	@touch $@
+
+$(OWN_UV):
+	@python3 -m venv .uv/$(UV_VERSION) || { rm -rf .uv/$(UV_VERSION); \
+		echo 'No uv on PATH, and python3 could not make a virtual environment to install it in.' >&2; \
+		echo 'Debian and Ubuntu keep that part of Python apart: apt install python3-venv' >&2; exit 1; }
+	.uv/$(UV_VERSION)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)

@@ -1,0 +1,220 @@
+"""`wardbook check`: does an edition add up, and what may it not be used for?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from wardbook import places, tables
+from wardbook.edition import Edition
+from wardbook.periods import financial_year_of
+
+UNKNOWN_SHARE_LIMIT = 0.03  # a month with a larger share of offences of unknown borough is flagged in comparisons
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of a check: `level` is "ok", "note" (a limit on use) or "wrong" (the edition does not add up)."""
+
+    level: str
+    text: str
+
+
+def check(edition: Edition) -> list[Finding]:
+    """Reconcile an edition's tables with one another. Hashes were verified when it was opened."""
+    findings = [Finding("ok", f"{len(edition.tables)} tables match the manifest's SHA-256")]
+    steps = {
+        "borough_offences": (_grid_complete, _groups_add_up, _no_stub_month, _unknown_and_airports),
+        "ward_offences": (_ward_vintage, _ward_shortfall),
+        "knife_offences": (_knife_teams,),
+        "stop_coverage": (_stop_months,),
+        "population": (_population,),
+        "confidence": (_confidence,),
+    }
+    for name, functions in steps.items():
+        if name not in edition.tables:
+            findings.append(Finding("note", f"no {name.replace('_', ' ')}: nothing that needs it can be said"))
+            continue
+        for function in functions:
+            findings += function(edition)
+    return findings
+
+
+def _verdict(good: bool, right: str, wrong: str) -> list[Finding]:
+    return [Finding("ok", right) if good else Finding("wrong", wrong)]
+
+
+def _grid_complete(edition: Edition) -> list[Finding]:
+    findings = []
+    for (snapshot,), part in edition.table("borough_offences").group_by("snapshot", maintain_order=True):
+        wanted = part["borough_code"].n_unique() * part["month"].n_unique() * part["offence_group"].n_unique()
+        span = part["month"].min(), part["month"].max()
+        calendar = pl.date_range(*span, interval="1mo", eager=True)
+        gaps = set(calendar) - set(part["month"].unique())
+        good = part.height == wanted and not gaps and part["borough_code"].n_unique() == 33
+        findings += _verdict(
+            good,
+            f"borough offences, snapshot {snapshot}: every borough × month × group from {span[0]:%B %Y} to {span[1]:%B %Y}",
+            f"borough offences, snapshot {snapshot}: {part.height} rows where {wanted} are wanted, {len(gaps)} months missing",
+        )
+    return findings
+
+
+def _groups_add_up(edition: Edition) -> list[Finding]:
+    table = edition.table("borough_offences")
+    parts = table.filter(pl.col("offence_group").is_in(tables.PARTITION)).group_by("borough_code", "month", "snapshot").agg(pl.col("offences").sum())
+    both = parts.join(table.filter(offence_group=tables.TOTAL), on=["borough_code", "month", "snapshot"])
+    wrong = both.filter(pl.col("offences") != pl.col("offences_right"))
+    return _verdict(
+        wrong.is_empty(),
+        "borough offences: the eleven groups sum to the total excluding fraud, every borough and month",
+        f"borough offences: the groups do not sum to the total in {wrong.height} borough-months",
+    )
+
+
+def month_totals(edition: Edition) -> pl.DataFrame:
+    """Total recorded offences excluding fraud by snapshot and month: `total`, `unknown`, `airports`, `unknown_share`."""
+    return (
+        edition.table("borough_offences")
+        .filter(offence_group=tables.TOTAL)
+        .group_by("snapshot", "month")
+        .agg(
+            pl.col("offences").sum().alias("total"),
+            pl.col("offences").filter(pl.col("borough_code") == places.UNKNOWN).sum().alias("unknown"),
+            pl.col("airport_offences").sum().alias("airports"),
+        )
+        .with_columns((pl.col("unknown") / pl.col("total")).alias("unknown_share"))
+        .sort("snapshot", "month")
+    )
+
+
+def _no_stub_month(edition: Edition) -> list[Finding]:
+    totals = month_totals(edition)
+    low = totals.filter(pl.col("total") < 0.5 * pl.col("total").median().over("snapshot"))
+    return _verdict(low.is_empty(), "no stub month", f"stub months: {', '.join(f'{m:%B %Y}' for m in low['month'])}")
+
+
+def _unknown_and_airports(edition: Edition) -> list[Finding]:
+    totals = month_totals(edition).unique("month", keep="last", maintain_order=True).sort("month")
+    flagged = totals.filter(pl.col("unknown_share") > UNKNOWN_SHARE_LIMIT)
+    years = ", ".join(
+        f"{name} ({n} months)"
+        for name, n in flagged.select(tables._financial_year(pl.col("month"))).group_by("financial_year").len().sort("financial_year").iter_rows()
+    )
+    airports = totals.filter(pl.col("airports") > 0)
+    return [
+        Finding("note", f"borough comparisons: more than 3 % of offences have no borough in {flagged.height} months: {years}"),
+        Finding(
+            "note",
+            f"Hillingdon: {totals['airports'].sum():,} offences recorded apart under the airports, {airports['month'].min():%B %Y} to "
+            f"{airports['month'].max():%B %Y}, are counted in it and marked; London City Airport is in Newham",
+        )
+        if not airports.is_empty()
+        else Finding("ok", "no offences apart under the airports"),
+    ]
+
+
+def _ward_vintage(edition: Edition) -> list[Finding]:
+    if "wards" not in edition.tables:
+        return [Finding("note", "ward offences: no table of wards to hold their codes against")]
+    known = edition.table("wards").filter(pl.col("vintages").str.contains("2024"))["ward_code"]
+    try:
+        places.check_ward_vintage(edition.table("ward_offences")["ward_code"].unique(), known, data="ward offences", table="the wards of 2024")
+    except places.WardVintageError as error:
+        return [Finding("wrong", str(error))]
+    return [Finding("ok", "ward offences: 100 % of the ward codes are wards of 2024")]
+
+
+def ward_shortfall(edition: Edition) -> pl.DataFrame:
+    """The share of a borough's offences without a ward: snapshot × borough × month, where one snapshot has both levels."""
+    wards = edition.table("wards").select("ward_code", "borough_code")
+    ward_sums = (
+        edition.table("ward_offences")
+        .filter(offence_group=tables.TOTAL)
+        .join(wards, on="ward_code")
+        .group_by("snapshot", "borough_code", "month")
+        .agg(pl.col("offences").sum().alias("in_wards"))
+    )
+    return (
+        edition.table("borough_offences")
+        .filter(offence_group=tables.TOTAL)
+        .join(ward_sums, on=["snapshot", "borough_code", "month"])
+        .select("snapshot", "borough_code", "month", "offences", "in_wards", (1 - pl.col("in_wards") / pl.col("offences")).alias("shortfall"))
+        .sort("snapshot", "borough_code", "month")
+    )
+
+
+def _ward_shortfall(edition: Edition) -> list[Finding]:
+    if not {"wards", "borough_offences"} <= set(edition.tables):
+        return []
+    gaps = ward_shortfall(edition)
+    if gaps.is_empty():
+        return [Finding("note", "ward offences: no snapshot has both levels, so the shortfall of ward sums is not known")]
+    monthly = gaps.group_by("month").agg(pl.col("offences").sum(), pl.col("in_wards").sum()).sort("month")
+    monthly = monthly.with_columns((1 - pl.col("in_wards") / pl.col("offences")).alias("shortfall"))
+    low, high = monthly["shortfall"].min(), monthly["shortfall"].max()
+    return [
+        Finding(
+            "note",
+            f"ward offences: ward sums fall short of the boroughs by {low:.1%} to {high:.1%} a month, and the share moves: "
+            "never sum wards to a borough; a ward's change over time is shown only beside its borough's shortfall",
+        )
+    ]
+
+
+def knife_by_year(edition: Edition) -> pl.DataFrame:
+    """Knife crime by financial year and subtype, for the whole force: the boroughs' offences beside their teams'."""
+    return (
+        edition.table("knife_offences")
+        .with_columns(financial_year_of(pl.col("month")).alias("year"))
+        .group_by("year", "subtype")
+        .agg(pl.col("offences").sum(), pl.col("team_offences").sum())
+        .sort("year", "subtype")
+    )
+
+
+def _knife_teams(edition: Edition) -> list[Finding]:
+    years = knife_by_year(edition)
+    wrong = years.filter(pl.col("offences") != pl.col("team_offences"))
+    placed = edition.table("knife_offences").filter(pl.col("borough_code") != places.UNKNOWN, pl.col("subtype") == "Knife Crime")
+    short = 1 - placed["team_offences"].sum() / placed["offences"].sum()
+    return [
+        *_verdict(
+            wrong.is_empty(),
+            "knife crime: the teams sum exactly to the boroughs, force-wide, every financial year and subtype",
+            f"knife crime: teams and boroughs differ in {wrong.height} year × subtype totals",
+        ),
+        Finding("note", f"knife crime: within the 32 boroughs {short:.1%} of offences have no team, so teams do not give a borough's total"),
+    ]
+
+
+def _stop_months(edition: Edition) -> list[Finding]:
+    table = edition.table("stop_coverage")
+    partial = table.filter(~pl.col("complete"))
+    named = "; ".join(f"{row['month']:%B %Y} ({row['why_not']})" for row in partial.iter_rows(named=True))
+    share = table["unplaced"].sum() / table["rows"].sum()
+    return [
+        Finding("note", f"stop and search: incomplete months, no end point of a comparison: {named or 'none'}"),
+        Finding("note", f"stop and search: {share:.1%} of stops have no place in London and are in London totals only"),
+    ]
+
+
+def _population(edition: Edition) -> list[Finding]:
+    table = edition.table("population")
+    total = table["residents"].sum()
+    return _verdict(
+        table["borough_code"].n_unique() == 33,
+        f"population: {total:,} residents in {table['ward_code'].n_unique()} wards of 33 boroughs",
+        f"population: {table['borough_code'].n_unique()} boroughs where 33 are wanted",
+    )
+
+
+def _confidence(edition: Edition) -> list[Finding]:
+    table = edition.table("confidence")
+    return [
+        Finding(
+            "note",
+            f"survey: to {table['quarter_end'].max():%B %Y}; each value covers the twelve months before it, so only values four quarters apart compare",
+        )
+    ]

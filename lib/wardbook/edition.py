@@ -1,0 +1,333 @@
+"""The edition: the tables that notebooks read, and the manifest that says what they were made from.
+
+`build` makes an edition from a folder of publishers' files; `open_edition` opens one and refuses it if a table is not
+the one its manifest names; `check` reconciles it and says what it may not be used for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import polars as pl
+
+from wardbook import catalogue, places, tables
+from wardbook.periods import FinancialYear, complete_years, financial_year_of
+from wardbook.sources.reading import Loaded, Quality, SourceError
+
+COMMITTED = places.ROOT / "data" / "edition"
+MANIFEST = "manifest.json"
+_REFERENCES = ("boroughs.csv", "offence_groups.csv")  # the hand-kept tables that a build's counts depend on
+
+
+class EditionError(ValueError):
+    """An edition that is missing, incomplete, or not the one its manifest describes."""
+
+
+def from_root(path: Path | str) -> Path:
+    """A path as given if absolute, else counted from the project's root: nbval and papermill run in different folders."""
+    path = Path(path).expanduser()
+    return path if path.is_absolute() else places.ROOT / path
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Edition:
+    """An opened edition. `id` is the first twelve hex digits of the hash over its tables' hashes."""
+
+    path: Path
+    manifest: dict
+
+    @property
+    def id(self) -> str:
+        return self.manifest["edition"]
+
+    @cached_property
+    def _frames(self) -> dict[str, pl.DataFrame]:
+        return {}
+
+    @property
+    def tables(self) -> list[str]:
+        """The names of the tables it holds."""
+        return sorted(self.manifest["tables"])
+
+    def table(self, name: str) -> pl.DataFrame:
+        """One table, read once.
+
+        Raises
+        ------
+        EditionError
+            if its source was not in the folder the edition was built from.
+        """
+        if name not in self.manifest["tables"]:
+            raise EditionError(f"{self.path} holds no table {name!r}: it has {', '.join(self.tables)} (its source was not in the raw folder)")
+        if name not in self._frames:
+            self._frames[name] = pl.read_parquet(self.path / f"{name}.parquet")
+        return self._frames[name]
+
+    @cached_property
+    def snapshots(self) -> dict[str, list[FinancialYear]]:
+        """The borough-level snapshots, oldest first, each with the financial years it holds in full."""
+        months = self.table("borough_offences").select("snapshot", "month").unique()
+        return {s: complete_years(months.filter(snapshot=s)["month"]) for s in months["snapshot"].unique().sort()}
+
+    @cached_property
+    def crime_years(self) -> list[FinancialYear]:
+        """The financial years that some borough-level snapshot holds in full, oldest first."""
+        return sorted({year for years in self.snapshots.values() for year in years})
+
+    def snapshot_for(self, *years: FinancialYear) -> str | None:
+        """The newest snapshot that holds all these years in full: what may be compared. None where none does."""
+        fits = [name for name, covered in self.snapshots.items() if set(years) <= set(covered)]
+        return max(fits, default=None)
+
+    @cached_property
+    def borough_years(self) -> pl.DataFrame:
+        """Recorded offences by borough and complete financial year: `borough_code`, `offence_group`, `snapshot`, `year`,
+        `offences`, `airport_offences`; `year` is the first calendar year."""
+        table = self.table("borough_offences").with_columns(financial_year_of(pl.col("month")).alias("year"))
+        return (
+            table.group_by("borough_code", "offence_group", "snapshot", "year")
+            .agg(pl.len().alias("months"), pl.col("offences", "airport_offences").sum().cast(pl.Int64))
+            .filter(pl.col("months") == 12)
+            .drop("months")
+            .sort("borough_code", "offence_group", "snapshot", "year")
+        )
+
+    @property
+    def provenance(self) -> str:
+        """One line that says which edition this is, for the top of a notebook and under every figure."""
+        return f"edition {self.id} ({len(self.manifest['inputs'])} publishers' files)"
+
+
+def open_edition(path: Path | str = COMMITTED) -> Edition:
+    """Open an edition and verify every table against the manifest's SHA-256.
+
+    Verifying takes a few milliseconds and is what makes a number traceable: an edition whose table was edited is refused,
+    not read.
+
+    Raises
+    ------
+    EditionError
+        naming the table that is missing or changed, and the command that puts it right.
+    """
+    folder = from_root(path)
+    if not (folder / MANIFEST).is_file():
+        raise EditionError(f"{folder} is no edition: it has no {MANIFEST} (make one with `wardbook build --raw DIR --out {path}`)")
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    for name, entry in manifest["tables"].items():
+        file = folder / f"{name}.parquet"
+        if not file.is_file():
+            raise EditionError(f"{folder}: the table {name!r} that its manifest names is missing")
+        if _sha256(file) != entry["sha256"]:
+            raise EditionError(
+                f"{folder}: {name}.parquet is not the table its manifest describes (its SHA-256 differs): "
+                "it was changed after the build; rebuild it with `wardbook build` and say so in CHANGELOG.md"
+            )
+    return Edition(folder, manifest)
+
+
+# -- building ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Folder:
+    """A raw folder being read: the frames asked for and the account of every file."""
+
+    raw: Path
+    qualities: list[tuple[Path, Quality]] = field(default_factory=list)
+
+    def read(self, key: str, reader: Callable[[Path], Loaded]) -> list[pl.DataFrame]:
+        frames = []
+        for path in catalogue.files(self.raw, key):
+            loaded = reader(path)
+            loaded.quality.source = key
+            self.qualities.append((path, loaded.quality))
+            frames.append(loaded.frame)
+        return frames
+
+    def outlines(self, key: str, reader: Callable) -> list:
+        """Outlines are read for placing points; the file is accounted for as one input."""
+        found = []
+        for path in catalogue.files(self.raw, key):
+            shapes = reader(path)
+            if all(path != seen for seen, _ in self.qualities):
+                quality = Quality(str(path), key, rows_read=len(shapes))
+                self.qualities.append((path, quality.close(len(shapes))))
+            found.append(shapes)
+        return found
+
+
+def _one_snapshot_once(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
+    """Refuse two files that give the same month of the same snapshot: adding them would double it."""
+    seen: set[tuple] = set()
+    for frame in frames:
+        months = set(frame.select("snapshot", "month").unique().iter_rows())
+        twice = sorted(seen & months)
+        if twice:
+            raise ValueError(f"two files give {twice[0][1]:%B %Y} of the snapshot {twice[0][0]}: keep one of them in the raw folder")
+        seen |= months
+    return frames
+
+
+def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
+    """Every table the folder's files allow, with the catalogue keys it draws on."""
+    from wardbook.sources import met, mopac, ons, placing, police_uk
+
+    made: dict[str, tuple[pl.DataFrame, list[str]]] = {}
+    if frames := folder.read("mps-borough-crime", met.read_borough_crime):
+        made["borough_offences"] = tables.borough_offences(_one_snapshot_once(frames)), ["mps-borough-crime"]
+    if frames := folder.read("mps-ward-crime", met.read_ward_crime):
+        made["ward_offences"] = tables.ward_offences(_one_snapshot_once(frames)), ["mps-ward-crime"]
+    if frames := folder.read("mps-knife-crime", met.read_knife_crime):
+        made["knife_offences"] = tables.knife_offences(pl.concat(frames)), ["mps-knife-crime"]
+    if frames := folder.read("mopac-attitudes", mopac.read_attitudes):
+        made["confidence"] = tables.confidence(frames), ["mopac-attitudes"]
+    if frames := folder.read("ons-households", ons.read_households):
+        made["households"] = pl.concat(frames).sort("borough_code"), ["ons-households"]
+
+    lookups = folder.read("ons-lsoa-lookup", ons.read_lsoa_lookup)
+    lookup = pl.concat(lookups) if lookups else None
+    if lookup is not None and (frames := folder.read("gla-ethnic-group", ons.read_ethnic_groups)):
+        made["population"] = tables.population(pl.concat(frames), lookup), ["gla-ethnic-group", "ons-lsoa-lookup"]
+    outline_keys = ["gla-wards-2018", "ons-wards-2024"]
+    outlines = [frame for key in outline_keys for frame in folder.read(key, ons.read_wards)]
+    if outlines:
+        made["wards"] = tables.wards(outlines, lookup), [*outline_keys, "ons-lsoa-lookup"]
+    if "ward_offences" in made and "wards" in made:
+        # The MPS codes in use since 2022 are all in the 2024 set; codes of 2018 would match 22.7 % of it.
+        current = made["wards"][0].filter(pl.col("vintages").str.contains("2024"))["ward_code"]
+        places.check_ward_vintage(made["ward_offences"][0]["ward_code"].unique(), current, data="MPS ward-level crime", table="the wards of 2024")
+
+    boroughs = folder.outlines("gla-boroughs", ons.read_borough_outlines)
+    if boroughs and (frames := folder.read("police-uk-stops", police_uk.read_stops)):
+        stops = pl.concat(frames)
+        stops = placing.place_points(stops, boroughs[0], code="borough_code").with_columns(pl.col("borough_code").fill_null(tables.UNPLACED))
+        used = ["police-uk-stops", "gla-boroughs"]
+        if "wards" in made and (shapes := folder.outlines("gla-wards-2018", ons.read_ward_outlines)):
+            # Only the full-resolution outlines of 2018 are at hand; they place a stop for the wards that are unchanged.
+            kept = _boroughs_unchanged_since_2018(made["wards"][0])
+            placed = placing.place_points(stops, shapes[0], code="ward_code")
+            placed = placed.with_columns(pl.when(pl.col("borough_code").is_in(kept)).then(pl.col("ward_code")).alias("ward_code"))
+            made["ward_stops"] = tables.ward_stops(placed), [*used, "gla-wards-2018"]
+        persons = tables.person_searches(stops)
+        made["stops"] = tables.stops(stops), used
+        made["stop_coverage"] = tables.stop_coverage(stops), used
+        for name in ("stops_by_ethnicity", "stops_by_group_outcome", "stops_by_object", "stops_by_person"):
+            made[name] = getattr(tables, name)(persons), used
+    return made
+
+
+def _boroughs_unchanged_since_2018(wards: pl.DataFrame) -> list[str]:
+    """The boroughs all of whose 2024 ward codes were in use in 2018 (seven of the Met's)."""
+    met = places.boroughs()["borough_code"]
+    return (
+        wards.filter(pl.col("vintages").str.contains("2024") & pl.col("borough_code").is_in(met.implode()))
+        .group_by("borough_code")
+        .agg(pl.col("vintages").str.contains("2018").all().alias("kept"))
+        .filter("kept")["borough_code"]
+        .sort()
+        .to_list()
+    )
+
+
+def build(raw: Path | str, out: Path | str) -> Edition:
+    """Make every table the raw folder allows, and the manifest, in `out`; nothing is written unless all of it is good.
+
+    Deterministic under `uv.lock`: the same inputs give the same bytes; the manifest holds no clock, commit or path.
+
+    Parameters
+    ----------
+    raw : folder of publishers' files, laid out as `data/catalogue.toml` says.
+    out : folder of the edition; replaced as a whole.
+
+    Raises
+    ------
+    SourceError
+        naming the file that cannot be read; `out` is then as it was.
+    """
+    raw, out = from_root(raw), from_root(out)
+    if not raw.is_dir():
+        raise SourceError(raw, "a folder of publishers' files (see README, `Data`)", "no such folder")
+    if out.exists() and any(out.iterdir()) and not (out / MANIFEST).is_file():
+        raise EditionError(f"{out} is not empty and is no edition (no {MANIFEST}): name another folder, nothing was written")
+    folder = _Folder(raw)
+    made = _make_tables(folder)
+    if not made:
+        patterns = "; ".join(source.pattern for source in catalogue.sources().values())
+        raise SourceError(raw, f"at least one publisher's file ({patterns})", "none of them")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        manifest = _write(work, folder, made)
+        _replace(out, work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return Edition(out, manifest)
+
+
+def _write(work: Path, folder: _Folder, made: dict[str, tuple[pl.DataFrame, list[str]]]) -> dict:
+    entries = {}
+    for name, (frame, keys) in sorted(made.items()):
+        file = work / f"{name}.parquet"
+        frame.write_parquet(file, compression="zstd", compression_level=10)
+        entry = {"rows": frame.height, "sha256": _sha256(file), "sources": keys, "synthetic": False}
+        dates = next((c for c in ("month", "quarter_end") if c in frame.columns), None)
+        if dates:
+            entry |= {"from": str(frame[dates].min()), "to": str(frame[dates].max())}
+        entries[name] = entry
+    inputs = [
+        {
+            "file": path.relative_to(folder.raw).as_posix(),
+            "sha256": _sha256(path),
+            "bytes": path.stat().st_size,
+            "source": quality.source,
+            "rows_read": quality.rows_read,
+            "rows_kept": quality.rows_kept,
+            "set_aside": dict(sorted(quality.set_aside.items())),
+            "oddities": dict(sorted(quality.oddities.items())),
+        }
+        for path, quality in folder.qualities
+    ]
+    inputs.sort(key=lambda entry: entry["file"])
+    used = sorted({entry["source"] for entry in inputs})
+    identity = "".join(entry["sha256"] for _, entry in sorted(entries.items()))
+    manifest = {
+        "edition": hashlib.sha256(identity.encode()).hexdigest()[:12],
+        "tables": entries,
+        "inputs": inputs,
+        "sources": {
+            key: {name: getattr(source, name) for name in ("title", "publisher", "address", "licence", "attribution")}
+            for key, source in catalogue.sources().items()
+            if key in used
+        },
+        "reference": {name: _sha256(places.REFERENCE / name) for name in _REFERENCES},
+    }
+    (work / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    return manifest
+
+
+def _replace(out: Path, work: Path) -> None:
+    """Put a finished folder in another's place; should the second rename fail, the first is undone."""
+    os.chmod(work, 0o755)
+    old = out.with_name(f".{out.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if out.exists():
+        out.rename(old)
+    try:
+        work.rename(out)
+    except OSError:
+        if old.exists():
+            old.rename(out)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,252 @@
+"""Readers for the Metropolitan Police Service's files: recorded crime by borough and by ward, and knife crime.
+
+Recorded crime comes as a wide table, one column a month. Three taxonomies of offences are in use, told apart by the
+offences a file holds; what each offence group is in each taxonomy stands in `data/reference/offence_groups.csv`.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+import polars as pl
+
+from wardbook import places
+from wardbook.sources.reading import Loaded, Quality, SourceError, check_file, parse_whole_numbers, read_text_table, take_columns
+
+AIRPORTS = "London Heathrow and London City Airports"
+HILLINGDON = "E09000017"
+
+BOROUGH_CRIME = pl.Schema(
+    {
+        "borough_code": pl.String,
+        "at_airports": pl.Boolean,
+        "month": pl.Date,
+        "major": pl.String,
+        "minor": pl.String,
+        "taxonomy": pl.String,
+        "snapshot": pl.String,
+        "offences": pl.Int64,
+    }
+)
+WARD_CRIME = pl.Schema(
+    {
+        "ward_code": pl.String,
+        "month": pl.Date,
+        "major": pl.String,
+        "minor": pl.String,
+        "taxonomy": pl.String,
+        "snapshot": pl.String,
+        "offences": pl.Int64,
+    }
+)
+KNIFE_CRIME = pl.Schema(
+    {
+        "borough_code": pl.String,
+        "by_team": pl.Boolean,
+        "ward_code": pl.String,
+        "month": pl.Date,
+        "subtype": pl.String,
+        "measure": pl.String,
+        "offences": pl.Int64,
+        "refreshed": pl.Date,
+    }
+)
+
+# Header variants: the files from mid-2026 say Group, SubGroup and BOCU.
+_OFFENCE_COLUMNS = {"major": ["MajorText", "Group"], "minor": ["MinorText", "SubGroup"]}
+_BOROUGH_COLUMNS = ["LookUp_BoroughName", "BoroughName", "Borough", "BOCU"]
+_WARD_COLUMNS = ["WardCode", "LookUp_WardCode", "Ward Code"]
+
+# A stub is an end column that holds a month's first few offences: 40-50 where a month of all London has about 73,000.
+_STUB_SHARE = 0.1
+
+
+@cache
+def offence_groups() -> pl.DataFrame:
+    """`data/reference/offence_groups.csv`: `offence_group`, `taxonomy`, `major`, `minor`; groups overlap."""
+    return pl.read_csv(places.REFERENCE / "offence_groups.csv")
+
+
+def taxonomy_of(offences: pl.DataFrame, path: Path | str) -> str:
+    """Tell which of the three taxonomies the (major, minor) pairs of a file are from.
+
+    Every pair must belong to it. Where a small file fits two, nothing is guessed: VIOLENCE WITHOUT INJURY alone means
+    different things in the two that share the name, and joining them gave a false fall of 33 per cent.
+
+    Raises
+    ------
+    SourceError
+        naming the offences in no taxonomy, or the taxonomies that all fit.
+    """
+    known = offence_groups().select("taxonomy", "major", "minor").unique()
+    pairs = offences.select("major", "minor").unique()
+    fits = [
+        name
+        for name in known["taxonomy"].unique().sort()
+        if pairs.join(known.filter(taxonomy=name), on=["major", "minor"], how="anti").is_empty()
+    ]
+    if not fits:
+        strange = pairs.join(known, on=["major", "minor"], how="anti").sort("major", "minor")
+        found = "; ".join(f"{a} / {b}" for a, b in strange.iter_rows()) or "offences of two taxonomies in one file"
+        raise SourceError(path, "offences of one taxonomy listed in data/reference/offence_groups.csv", found)
+    if len(fits) > 1:
+        # Only the upper-case taxonomy tells stalking apart; a full file without it is the one of 2025-03.
+        full = {"VIOLENCE WITHOUT INJURY", "HOMICIDE", "RAPE", "SHOPLIFTING"} <= set(pairs["minor"])
+        if set(fits) == {"upper-case", "2025-03 ward"} and full:
+            return "2025-03 ward"
+        raise SourceError(path, "offences that only one taxonomy has", f"offences that fit {' and '.join(fits)}")
+    return fits[0]
+
+
+def _snapshot(path: Path, months: list[str]) -> str:
+    folder = path.parent.name
+    last = f"{months[-1][:4]}-{months[-1][4:]}"
+    if re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", folder):
+        if folder < last:
+            raise SourceError(path, f"months up to the snapshot {folder} its folder names", f"a column {months[-1]}")
+        return folder
+    if "historical" in path.name.lower():
+        raise SourceError(path, "a folder named by the snapshot (YYYY-MM), since old months do not tell it", f"folder {folder!r}")
+    return last
+
+
+def _read_wide(path: Path, place: dict[str, list[str]], source: str, pattern: str = ".") -> tuple[pl.DataFrame, Quality]:
+    """Read a wide file to one row a (place, offence, month); duplicate keys summed, stub months left out, both reported.
+
+    Rows whose place does not match `pattern` are set aside.
+    """
+    table = read_text_table(path)
+    months = [name for name in table.columns if re.fullmatch(r"(19|20)\d{2}(0[1-9]|1[0-2])", name)]
+    if not months:
+        raise SourceError(path, "a column a month, named like 202401", f"columns {', '.join(table.columns[:12])}")
+    table = take_columns(table, path, {**_OFFENCE_COLUMNS, **place})
+    quality = Quality(str(path), source, rows_read=table.height)
+    keys = [*place, "major", "minor"]
+    blank = table.filter(pl.any_horizontal(pl.col(keys[0]).is_null(), pl.col("major").is_null(), pl.col("minor").is_null()))
+    quality.drop("no place or no offence named", blank.height)
+    table = table.drop_nulls([keys[0], "major", "minor"]).with_columns(pl.col(keys).str.strip_chars())
+    table = parse_whole_numbers(table, months, path)
+    placed = table.filter(pl.col(keys[0]).str.contains(pattern))
+    quality.drop(f"{keys[0]} of no known form", table.height - placed.height)
+    table = placed
+
+    totals = [table[m].sum() for m in months]
+    usual = sorted(totals)[len(totals) // 2]
+    for month, total in {months[0]: totals[0], months[-1]: totals[-1]}.items():
+        if len(months) > 2 and total < _STUB_SHARE * usual:
+            quality.note(f"stub month {month} left out (offences in it)", max(total, 1))
+            months.remove(month)
+
+    repeated = table.select(keys).is_duplicated().sum()
+    quality.note("rows of a repeated (place, offence), summed", repeated)
+    long = (
+        table.unpivot(on=months, index=keys, variable_name="month", value_name="offences")
+        .group_by(*keys, "month")
+        .agg(pl.col("offences").sum())
+        .with_columns(
+            pl.col("month").str.to_date("%Y%m"),
+            pl.lit(taxonomy_of(table, path)).alias("taxonomy"),
+            pl.lit(_snapshot(path, months)).alias("snapshot"),
+        )
+        .sort(*keys, "month")
+    )
+    return long, quality.close(table.height)
+
+
+def read_borough_crime(path: Path | str) -> Loaded:
+    """Recorded offences by borough and month, from a borough-level file ("Historical" or "most recent 24 months").
+
+    The airports' own rows go to Hillingdon and stay marked, because from 2024 they are inside it: left apart, Hillingdon
+    seems to rise by a quarter in 2024-25 (London City Airport, in Newham, cannot be told from Heathrow).
+
+    Returns
+    -------
+    Loaded
+        `BOROUGH_CRIME`: one row a borough (or `unknown`) × at airports or not × offence × month.
+
+    Raises
+    ------
+    SourceError
+        if the file is not a borough-level table of months, or names a place that is none of them.
+    """
+    path = Path(path)
+    header = read_text_table(path).columns
+    if any(name in header for name in _WARD_COLUMNS):
+        raise SourceError(path, "a borough-level file", f"a ward-level one (columns {', '.join(header[:6])})")
+    long, quality = _read_wide(path, {"place": _BOROUGH_COLUMNS}, "mps-borough-crime")
+    codes = {AIRPORTS: HILLINGDON, "Unknown": places.UNKNOWN}
+    for name in long["place"].unique().sort():
+        code = codes.get(name) or places.borough_code(name)
+        if code is None:
+            raise SourceError(path, "boroughs listed in data/reference/boroughs.csv, the airports or Unknown", repr(name))
+        codes[name] = code
+    quality.note("offences at the airports, counted in Hillingdon", long.filter(place=AIRPORTS)["offences"].sum())
+    quality.note("offences whose borough is unknown", long.filter(place="Unknown")["offences"].sum())
+    frame = long.with_columns(
+        pl.col("place").replace_strict(codes, return_dtype=pl.String).alias("borough_code"),
+        (pl.col("place") == AIRPORTS).alias("at_airports"),
+    )
+    return Loaded(frame.select(BOROUGH_CRIME.names()).cast(dict(BOROUGH_CRIME)), quality)
+
+
+def read_ward_crime(path: Path | str) -> Loaded:
+    """Recorded offences by ward and month, from a ward-level file; Heathrow Villages stands under two areas and is summed.
+
+    The codes' vintage is not checked here (a subset fits two): `places.check_ward_vintage` does, at the join. Ward sums
+    fall short of the borough totals by a share that moves, so they never stand in for a borough.
+
+    Returns
+    -------
+    Loaded
+        `WARD_CRIME`: one row a ward × offence × month.
+    """
+    path = Path(path)
+    long, quality = _read_wide(path, {"ward_code": _WARD_COLUMNS}, "mps-ward-crime", r"^E05\d{6}$")
+    return Loaded(long.select(WARD_CRIME.names()).cast(dict(WARD_CRIME)), quality)
+
+
+def read_knife_crime(path: Path | str) -> Loaded:
+    """Knife crime and positive outcomes by month, for boroughs and for Safer Neighbourhood Teams.
+
+    A row counts either for a borough or for one of its teams: the two are the same offences twice, never to be added.
+    Teams sum to the boroughs for the whole force; within a borough they fall short by the offences without a ward.
+
+    Returns
+    -------
+    Loaded
+        `KNIFE_CRIME`; `borough_code` is `unknown` for rows of no borough, `ward_code` null but for a team of one ward.
+    """
+    path = check_file(path, "parquet")
+    try:
+        table = pl.read_parquet(path)
+    except pl.exceptions.PolarsError as error:
+        raise SourceError(path, "a Parquet file", str(error).splitlines()[0]) from error
+    wanted = ["month_year", "area_type", "borough_snt", "area_name", "area_code", "crime_subtype", "measure", "count", "refresh_date"]
+    table = take_columns(table, path, {name: [name] for name in wanted})
+    quality = Quality(str(path), "mps-knife-crime", rows_read=table.height)
+    kinds = set(table["area_type"].unique()) - {"Borough", "Safer Neighbourhood Teams"}
+    if kinds:
+        raise SourceError(path, "area types Borough and Safer Neighbourhood Teams", ", ".join(map(str, sorted(kinds))))
+    code = pl.col("area_code").str.strip_chars()
+    quality.note("area codes that end in a blank", table["area_code"].str.ends_with(" ").sum())
+    names = sorted(places.boroughs()["borough"].to_list(), key=len, reverse=True)
+    # A team's row names its borough only as the first words of `borough_snt` ("Lambeth Stockwell West & Larkhall").
+    prefix = pl.coalesce(*[pl.when(pl.col("borough_snt").str.starts_with(name)).then(pl.lit(name)) for name in names])
+    frame = table.with_columns(
+        prefix.replace_strict({name: places.borough_code(name) for name in names}, default=places.UNKNOWN, return_dtype=pl.String)
+        .fill_null(places.UNKNOWN)
+        .alias("borough_code"),
+        (pl.col("area_type") != "Borough").alias("by_team"),
+        pl.when(code.str.contains(r"^E05\d{6}$")).then(code).alias("ward_code"),
+        pl.col("month_year").cast(pl.Date).dt.truncate("1mo").alias("month"),
+        pl.col("crime_subtype").alias("subtype"),
+        pl.col("count").cast(pl.Int64).alias("offences"),
+        pl.col("refresh_date").cast(pl.Date).alias("refreshed"),
+    )
+    if (frame["offences"] < 0).any() or frame["offences"].has_nulls():
+        raise SourceError(path, "counts of 0 or more", "a missing or negative count")
+    quality.note("rows of no borough (N/K, -1, NON ATHENA FORCE, null)", frame.filter(borough_code=places.UNKNOWN).height)
+    return Loaded(frame.select(KNIFE_CRIME.names()).cast(dict(KNIFE_CRIME)).sort(KNIFE_CRIME.names()), quality.close(frame.height))
+

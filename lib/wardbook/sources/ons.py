@@ -1,0 +1,261 @@
+"""Readers for the files of the Office for National Statistics and the Greater London Authority: places and the census.
+
+Everything with geometry leaves here in the British National Grid (EPSG:27700, metres) and valid. A ward's code means
+something only together with its vintage: codes are kept when names change and reused across reviews.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from wardbook.sources.reading import (
+    Loaded,
+    Quality,
+    SourceError,
+    check_file,
+    parse_whole_numbers,
+    read_text_table,
+    take_columns,
+)
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
+WARDS_SCHEMA = pl.Schema(
+    {
+        "ward_code": pl.String,
+        "ward": pl.String,
+        "borough_code": pl.String,
+        "vintage": pl.Int64,
+        "easting": pl.Float64,
+        "northing": pl.Float64,
+    }
+)
+LSOA_SCHEMA = pl.Schema({"lsoa_code": pl.String, "ward_code": pl.String, "ward": pl.String, "borough_code": pl.String})
+HOUSEHOLDS_SCHEMA = pl.Schema({"borough_code": pl.String, "households": pl.Int64})
+RESIDENTS_SCHEMA = pl.Schema(
+    {"lsoa_code": pl.String, "borough_code": pl.String, "ethnic_group": pl.String, "residents": pl.Int64}
+)
+BROAD_GROUPS = ("Asian", "Black", "Mixed", "Other", "White")
+
+_LONDON_BOROUGH = r"^E09\d{6}$"
+
+
+def _outlines(
+    path: Path, wanted: dict[str, str], source: str, optional: tuple[str, ...] = ()
+) -> tuple[GeoDataFrame, Quality, dict[str, str]]:
+    """Outlines in EPSG:27700, valid, sorted by the first of `wanted` (our column → a pattern for the publisher's).
+
+    Returned with the account of the file and, for each column found, our name → the publisher's.
+    """
+    import geopandas
+    from pyogrio.errors import DataSourceError
+
+    kind = path.suffix.lower().lstrip(".")
+    if kind not in ("gpkg", "shp"):
+        raise SourceError(path, "outlines as .gpkg or .shp", f"a file that ends in {path.suffix!r}")
+    check_file(path, kind)
+    try:
+        table = geopandas.read_file(path)
+    except DataSourceError as error:
+        raise SourceError(path, "outlines that GDAL can open", str(error).splitlines()[0]) from error
+    if not isinstance(table, geopandas.GeoDataFrame):
+        raise SourceError(path, "outlines", f"a table without any (columns {', '.join(table.columns)})")
+    published = {
+        ours: name
+        for ours, pattern in wanted.items()
+        for name in table.columns
+        if re.fullmatch(pattern, name.strip(), re.IGNORECASE)
+    }
+    for ours in [name for name in wanted if name not in published and name not in optional]:
+        raise SourceError(path, f"a column named like {wanted[ours]}", f"columns {', '.join(table.columns)}")
+    quality = Quality(str(path), source, rows_read=len(table))
+    missing = table.geometry.isna() | table.geometry.is_empty
+    if len(table) == 0 or missing.any():
+        raise SourceError(path, "an outline in every row", f"{missing.sum()} of {len(table)} rows without one")
+
+    if table.crs is None:
+        quality.note("no coordinate system declared, read as British National Grid", len(table))
+    table = table.set_crs(27700) if table.crs is None else table.to_crs(27700)
+    # Degrees read as metres lie within a kilometre of the grid's origin, out at sea.
+    west, south, east, north = table.total_bounds
+    if not (1_000 < west < east < 700_000 and 1_000 < south < north < 1_300_000):
+        found = f"coordinates from {west:g}, {south:g} to {east:g}, {north:g}"
+        raise SourceError(path, "British National Grid metres, or a declared coordinate system within it", found)
+    broken = ~table.geometry.is_valid
+    quality.note("invalid outlines repaired", broken.sum())
+    # "structure" keeps a polygon a polygon; the default may leave stray lines, in which no point is found.
+    if broken.any():
+        repaired = table.geometry.make_valid(method="structure", keep_collapsed=False)
+        table = table.set_geometry(table.geometry.where(~broken, repaired))
+    columns = {ours: table[name].astype(str).str.strip() for ours, name in published.items()}
+    tidy = geopandas.GeoDataFrame(columns, geometry=table.geometry)
+    code = next(iter(wanted))
+    if tidy[code].duplicated().any():
+        raise SourceError(path, "each area once", f"{tidy[code][tidy[code].duplicated()].iloc[0]} twice")
+    return tidy.sort_values(code, ignore_index=True), quality, published
+
+
+def _wards(path: Path) -> tuple[GeoDataFrame, Quality]:
+    wanted = {
+        "ward_code": r"WD\d\dCD|GSS_CODE",
+        "ward": r"WD\d\dNM|NAME",
+        "borough_code": r"LAD\d\dCD|LAGSSCODE|LB_GSS_CD",
+    }
+    table, quality, published = _outlines(path, wanted, "", optional=("borough_code",))
+    column = re.fullmatch(r"WD(\d\d)CD", published["ward_code"].strip(), re.IGNORECASE)
+    folder = re.fullmatch(r"wards-(\d{4})", path.resolve().parent.name)
+    years = {int(match[1]) % 100 + 2000 for match in (column, folder) if match}
+    if len(years) != 1:
+        found = f"column {published['ward_code']!r} in folder {path.resolve().parent.name!r}"
+        raise SourceError(path, "one vintage: a code column like WD24CD or a folder like wards-2018", found)
+    table["vintage"] = years.pop()
+    quality.source = f"{'ons' if column else 'gla'}-wards-{table['vintage'].iloc[0]}"
+    return table, quality
+
+
+def read_ward_outlines(path: Path | str) -> GeoDataFrame:
+    """Ward outlines to place points in: `ward_code`, `vintage`, `geometry` (valid, EPSG:27700), sorted by code.
+
+    Simplified outlines (the 2024 ones) are for drawing: their areas are off by up to 39 per cent, so a stop near a
+    border would be placed in a neighbour's ward.
+    """
+    return _wards(Path(path))[0][["ward_code", "vintage", "geometry"]]
+
+
+def read_wards(path: Path | str) -> Loaded:
+    """Wards with name, borough, vintage and centroid, from outlines of any vintage (GeoPackage or shapefile).
+
+    Returns
+    -------
+    Loaded
+        `WARDS_SCHEMA`, sorted by code: `borough_code` is null where the file has none; `vintage` is the year of the
+        codes (column WD24CD → 2024, or a folder named wards-2018); easting and northing are metres.
+
+    Raises
+    ------
+    SourceError
+        for a file that holds no wards or does not say of which year, or that is on no known grid.
+    """
+    table, quality = _wards(Path(path))
+    centre = table.geometry.centroid
+    columns = {name: table[name].to_list() for name in WARDS_SCHEMA.names() if name in table.columns}
+    columns |= {"easting": centre.x.to_list(), "northing": centre.y.to_list()}
+    frame = pl.DataFrame({name: columns.get(name, [None] * len(table)) for name in WARDS_SCHEMA}, schema=WARDS_SCHEMA)
+    return Loaded(frame, quality.close(frame.height))
+
+
+def read_borough_outlines(path: Path | str) -> GeoDataFrame:
+    """London's 33 boroughs, the City included: `borough_code`, `geometry` (valid, EPSG:27700), sorted by code."""
+    table = _outlines(Path(path), {"borough_code": r"gss_code|LAD\d\dCD"}, "gla-boroughs")[0]
+    strange = table[~table["borough_code"].str.fullmatch(_LONDON_BOROUGH)]["borough_code"]
+    if len(strange):
+        raise SourceError(path, "London boroughs (codes E09…)", ", ".join(strange.head(3)))
+    return table
+
+
+def _keep_london(table: pl.DataFrame, path: Path, key: str, quality: Quality) -> pl.DataFrame:
+    inside = pl.col("borough_code").str.contains(_LONDON_BOROUGH).fill_null(False)
+    london = table.filter(inside)
+    quality.drop("not in a London borough", table.height - london.height)
+    if london.is_empty():
+        raise SourceError(path, "London boroughs (codes E09…)", "none")
+    twice = london.filter(pl.col(key).is_duplicated())
+    if twice.height:
+        raise SourceError(path, f"each {key} once", f"{twice[key][0]} twice")
+    return london.sort(key)
+
+
+def read_lsoa_lookup(path: Path | str) -> Loaded:
+    """The ward and borough each London LSOA (a neighbourhood of about 1,800 people) is best fitted to, by LSOA code.
+
+    Returns
+    -------
+    Loaded
+        `LSOA_SCHEMA`; rows outside London are set aside.
+    """
+    path = Path(path)
+    table = read_text_table(path)
+    wanted = {
+        "lsoa_code": r"LSOA\d\dCD",
+        "ward_code": r"WD\d\dCD|WardCode",
+        "ward": r"WD\d\dNM|WardName",
+        "borough_code": r"LAD\d\dCD",
+    }
+    # Where no column fits, the pattern itself is passed on, for the error to name.
+    fits = {
+        ours: [name for name in table.columns if re.fullmatch(like, name)] or [like] for ours, like in wanted.items()
+    }
+    table = take_columns(table, path, fits)
+    quality = Quality(str(path), "ons-lsoa-lookup", rows_read=table.height)
+    table = table.select(LSOA_SCHEMA.names()).with_columns(pl.all().str.strip_chars())
+    frame = _keep_london(table, path, "lsoa_code", quality)
+    return Loaded(frame, quality.close(frame.height))
+
+
+def read_households(path: Path | str) -> Loaded:
+    """Households by London borough (Census 2021, TS044), the denominator of burglary rates.
+
+    Returns
+    -------
+    Loaded
+        `HOUSEHOLDS_SCHEMA`, by code; areas outside London are set aside.
+    """
+    path = Path(path)
+    wanted = {"borough_code": ["geography code"], "households": ["Accommodation type: Total: All households"]}
+    table = take_columns(read_text_table(path), path, wanted).select(HOUSEHOLDS_SCHEMA.names())
+    quality = Quality(str(path), "ons-households", rows_read=table.height)
+    frame = _keep_london(
+        parse_whole_numbers(table, ["households"], path, of="households"), path, "borough_code", quality
+    )
+    if empty := frame.filter(households=0)["borough_code"].to_list():
+        raise SourceError(path, "households in every borough", f"none in {', '.join(empty)}")
+    return Loaded(frame.cast(dict(HOUSEHOLDS_SCHEMA)), quality.close(frame.height))
+
+
+def read_ethnic_groups(path: Path | str) -> Loaded:
+    """Residents by LSOA and broad ethnic group (Census 2021), summed from the 19 groups, each named by its first word.
+
+    The groups must add up to the sheet's own total in every LSOA (they do, to 8,799,882 in London): a group that was
+    renamed or left out would otherwise shift every rate.
+
+    Returns
+    -------
+    Loaded
+        `RESIDENTS_SCHEMA`, sorted: five rows an LSOA. The quality account counts LSOAs, the sheet's rows.
+    """
+    import fastexcel
+
+    path = check_file(path, "xlsx")
+    try:
+        table = fastexcel.read_excel(path).load_sheet("2021", dtypes="string").to_polars()
+    except fastexcel.FastExcelError as error:
+        raise SourceError(path, "a workbook with a sheet '2021'", " ".join(str(error).split())) from error
+    wanted = {"lsoa_code": ["LSOA code"], "borough_code": ["local authority code"], "total": ["All usual residents"]}
+    table = take_columns(table, path, wanted)
+    groups = [name for name in table.columns if name not in (*wanted, "local authority name")]
+    firsts = {name: name.split()[0] for name in groups}
+    if set(firsts.values()) != set(BROAD_GROUPS):
+        expected = f"ethnic groups whose names begin with {', '.join(BROAD_GROUPS)}"
+        raise SourceError(path, expected, f"columns {', '.join(groups)}")
+    quality = Quality(str(path), "gla-ethnic-group", rows_read=table.height)
+    table = parse_whole_numbers(table, ["total", *groups], path, of="residents")
+    table = _keep_london(table, path, "lsoa_code", quality)
+    wrong = table.with_columns(pl.sum_horizontal(groups).alias("sum")).filter(pl.col("sum") != pl.col("total"))
+    if wrong.height:
+        first = wrong.row(0, named=True)
+        found = f"{first['sum']:,} against {first['total']:,} in {first['lsoa_code']} ({wrong.height} such LSOAs)"
+        raise SourceError(path, "groups that add up to 'All usual residents'", found)
+    frame = (
+        table.unpivot(groups, index=["lsoa_code", "borough_code"], variable_name="group", value_name="residents")
+        .with_columns(pl.col("group").replace_strict(firsts, return_dtype=pl.String).alias("ethnic_group"))
+        .group_by("lsoa_code", "borough_code", "ethnic_group")
+        .agg(pl.col("residents").sum())
+        .select(RESIDENTS_SCHEMA.names())
+        .sort("lsoa_code", "ethnic_group")
+    )
+    return Loaded(frame.cast(dict(RESIDENTS_SCHEMA)), quality.close(table.height))

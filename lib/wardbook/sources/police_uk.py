@@ -1,0 +1,247 @@
+"""Reader for data.police.uk: stop and search, one file a force and month.
+
+The files have no record id, no borough and no ward: a place comes only from the coordinates (`sources.placing`), which
+data.police.uk moves to the nearest of a list of points. What each label means is said here once: `broad_group` for
+self-defined ethnicity, `outcome_group` for outcomes, each over the old and the new vocabulary.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from wardbook.sources.reading import Loaded, Quality, SourceError, read_text_table, refuse_cells, take_columns
+
+STOPS_SCHEMA = pl.Schema(
+    {
+        "file_month": pl.Date,
+        "force": pl.String,
+        "local_time": pl.Datetime("us", "Europe/London"),
+        "month": pl.Date,
+        "search_type": pl.String,
+        "latitude": pl.Float64,
+        "longitude": pl.Float64,
+        "gender": pl.String,
+        "age_range": pl.String,
+        "self_defined": pl.String,
+        "officer_defined": pl.String,
+        "legislation": pl.String,
+        "is_section_60": pl.Boolean,
+        "object_of_search": pl.String,
+        "outcome": pl.String,
+        "outcome_linked": pl.Boolean,
+        "line": pl.Int64,
+    }
+)
+SEARCH_TYPES = ("Person search", "Person and Vehicle search", "Vehicle search")
+NOT_STATED = "not stated"
+BLANK = "blank"
+UNRECOGNISED = "unrecognised label"
+
+_COLUMNS = {
+    "time": ["Date"],
+    "search_type": ["Type"],
+    "latitude": ["Latitude"],
+    "longitude": ["Longitude"],
+    "gender": ["Gender"],
+    "age_range": ["Age range"],
+    "self_defined": ["Self-defined ethnicity"],
+    "officer_defined": ["Officer-defined ethnicity"],
+    "legislation": ["Legislation"],
+    "object_of_search": ["Object of search"],
+    "outcome": ["Outcome"],
+    "outcome_linked": ["Outcome linked to object of search"],
+}
+# Section 60AA (removing a disguise) is another power than section 60 (searching without suspicion).
+_SECTION_60 = r"(?i)public order act.*section 60(?:$|[^0-9a-z])"
+_LONDON = {"latitude": (51.2, 51.75), "longitude": (-0.6, 0.4)}
+
+_MIXED = "White and Asian|White and Black African|White and Black Caribbean"
+# Both vocabularies of self-defined ethnicity: the one since April 2017 and the one before, whose labels end in a code,
+# such as "(B1)", left off here. "Not stated" is published under "Other ethnic group" but is no group: it is unknown.
+_SELF_DEFINED = {
+    f"{heading} - {ending}": group
+    for group, heading, endings in [
+        ("Asian", "Asian/Asian British", "Bangladeshi|Chinese|Indian|Pakistani|Any other Asian background"),
+        ("Asian", "Asian or Asian British", "Bangladeshi|Indian|Pakistani|Any other Asian ethnic background"),
+        # The 2011 and 2021 censuses count Chinese as Asian: the older label goes along, or 2017 would be a break.
+        ("Asian", "Chinese or other ethnic group", "Chinese"),
+        ("Black", "Black/African/Caribbean/Black British", "African|Caribbean"),
+        ("Black", "Black/African/Caribbean/Black British", "Any other Black/African/Caribbean background"),
+        ("Black", "Black or Black British", "African|Caribbean|Any other Black ethnic background"),
+        ("Mixed", "Mixed/Multiple ethnic groups", _MIXED),
+        ("Mixed", "Mixed/Multiple ethnic groups", "Any other Mixed/Multiple ethnic background"),
+        ("Mixed", "Mixed", f"{_MIXED}|Any other Mixed ethnic background"),
+        ("Other", "Other ethnic group", "Arab|Any other ethnic group"),
+        ("Other", "Chinese or other ethnic group", "Any other ethnic group"),
+        ("White", "White", "English/Welsh/Scottish/Northern Irish/British|Irish|Gypsy or Irish Traveller"),
+        ("White", "White", "Any other White background|White British|White Irish|Any other White ethnic background"),
+        (NOT_STATED, "Other ethnic group", "Not stated"),
+    ]
+    for ending in endings.split("|")
+} | {"Not Stated": NOT_STATED}
+
+# What became of the person, not what was found: "Suspected psychoactive substances seized" ended in no further action,
+# and "Article found" says itself that its outcome is not known.
+_OUTCOMES = {
+    label: group
+    for group, labels in {
+        "arrest": ["Arrest", "Suspect arrested"],
+        "no further action": [
+            "A no further action disposal",
+            "Nothing found - no further action",
+            "Suspected psychoactive substances seized - No further action",
+        ],
+        "other outcome": [
+            "Caution (simple or conditional)",
+            "Community resolution",
+            "Khat or Cannabis warning",
+            "Penalty Notice for Disorder",
+            "Summons / charged by post",
+            "Local resolution",
+            "Offender cautioned",
+            "Offender given drugs possession warning",
+            "Offender given penalty notice",
+            "Suspect summonsed to court",
+        ],
+        "not recorded": ["Article found - Detailed outcome unavailable"],
+    }.items()
+    for label in labels
+}
+
+
+def _plain(self_defined: pl.Expr) -> pl.Expr:
+    return self_defined.str.replace(r" \([A-Z0-9]{2}\)$", "")
+
+
+def unknown_self_defined(self_defined: pl.Series) -> list[str]:
+    """The published self-defined labels that `broad_group` does not know, sorted."""
+    labels = self_defined.drop_nulls().unique().to_frame("label")
+    return labels.filter(~_plain(pl.col("label")).is_in(list(_SELF_DEFINED)))["label"].sort().to_list()
+
+
+def broad_group(self_defined: pl.Expr) -> pl.Expr:
+    """The broad group of a published self-defined label: Asian, Black, Mixed, Other, White, "not stated" or "blank".
+
+    "Other ethnic group - Not stated" is unknown, not Other: lumped, it would be by far the largest "group". A label
+    outside both vocabularies fails the query (`InvalidOperationError`); `read_stops` has refused its file before that.
+    """
+    return _plain(self_defined).replace_strict(_SELF_DEFINED, return_dtype=pl.String).fill_null(BLANK)
+
+
+def outcome_group(outcome: pl.Expr) -> pl.Expr:
+    """What became of the person: arrest, no further action, other outcome, not recorded, or unrecognised label.
+
+    Covers the words used before and since January 2018. A label of neither is a group of its own: no rate quietly
+    counts it, and the month stays usable.
+    """
+    groups = {"": "not recorded"} | _OUTCOMES
+    return outcome.fill_null("").replace_strict(groups, default=UNRECOGNISED, return_dtype=pl.String)
+
+
+def _month_and_force(path: Path) -> tuple[date, str]:
+    match = re.fullmatch(r"(?:(\d{4}-\d{2})-)?(.+)-stop-and-search\.csv", path.name)
+    if not match:
+        raise SourceError(path, "a name like 2024-05-metropolitan-stop-and-search.csv", repr(path.name))
+    text = match[1] or path.parent.name
+    try:
+        return date.fromisoformat(f"{text}-01"), match[2]
+    except ValueError:
+        raise SourceError(path, "a month (YYYY-MM) in the file's name or its folder's", repr(text)) from None
+
+
+def read_stops(path: Path | str) -> Loaded:
+    """Stops and searches of one force and month, every row kept, times in local time, labels as published.
+
+    Times are published in UTC while files are cut by local month: 23:30 UTC on 31 May is 00:30 on 1 June, and belongs
+    to June. Exact duplicates stay, because two people searched in one stop leave two equal rows; they are counted.
+
+    Returns
+    -------
+    Loaded
+        `STOPS_SCHEMA`, in the file's order. `line` is the row's line in the file; `month` the first of its local month;
+        latitude and longitude in degrees (WGS 84), as published even where they are swapped or outside London.
+
+    Raises
+    ------
+    SourceError
+        for a missing column, a name without month or force, a self-defined label of neither vocabulary, or a time,
+        coordinate or true/false cell that cannot be read (naming value, column and line).
+    """
+    path = Path(path)
+    raw = read_text_table(path).with_row_index("line", offset=2)
+    file_month, force = _month_and_force(path)
+    quality = Quality(str(path), "police-uk-stops", rows_read=raw.height)
+    cells = pl.col(pl.String).str.strip_chars()
+    table = raw.with_columns(pl.when(cells != "").then(cells))
+    published = [name for name in table.columns if name != "line"]
+    table = table.filter(~pl.all_horizontal(pl.col(published).is_null()))
+    quality.drop("blank line", raw.height - table.height)
+    if table.is_empty():
+        # A month with no stops has never been; a month not published must not be read as one.
+        raise SourceError(path, "a stop or more", "a header alone")
+    copies = table.height - table.select(published).n_unique()
+    table = take_columns(table, path, _COLUMNS)
+
+    linked = pl.col("outcome_linked").str.to_lowercase()
+    parsed = table.with_columns(
+        # %z reads any offset, though only +00:00 has been seen; a time without one is refused.
+        pl.col("time")
+        .str.to_datetime("%Y-%m-%dT%H:%M:%S%z", time_unit="us", strict=False)
+        .dt.convert_time_zone("Europe/London"),
+        pl.col("latitude", "longitude").cast(pl.Float64, strict=False),
+        linked.replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean),
+    )
+    coordinates = parsed.select(pl.col("latitude", "longitude").is_finite())
+    for name, bad, expected in [
+        ("time", parsed["time"].is_null(), "times such as 2024-05-31T23:30:00+00:00"),
+        ("latitude", table["latitude"].is_not_null() & ~coordinates["latitude"].fill_null(False), "degrees"),
+        ("longitude", table["longitude"].is_not_null() & ~coordinates["longitude"].fill_null(False), "degrees"),
+        ("outcome_linked", table["outcome_linked"].is_not_null() & parsed["outcome_linked"].is_null(), "True or False"),
+    ]:
+        refuse_cells(table, name, bad, path, expected, named=_COLUMNS[name][0])
+    if strange := unknown_self_defined(table["self_defined"]):
+        found = "; ".join(map(repr, strange))
+        raise SourceError(path, "the self-defined ethnicities listed in wardbook.sources.police_uk", found)
+
+    frame = parsed.with_columns(
+        pl.lit(file_month).alias("file_month"),
+        pl.lit(force).alias("force"),
+        pl.col("time").alias("local_time"),
+        pl.col("time").dt.date().dt.month_start().alias("month"),
+        pl.col("legislation").str.contains(_SECTION_60).fill_null(False).alias("is_section_60"),
+    )
+    _note_oddities(frame, copies, quality)
+    frame = frame.select(STOPS_SCHEMA.names()).cast(dict(STOPS_SCHEMA))
+    return Loaded(frame, quality.close(frame.height))
+
+
+def _note_oddities(frame: pl.DataFrame, copies: int, quality: Quality) -> None:
+    quality.note("exact duplicate rows", copies)
+    (south, north), (west, east) = _LONDON.values()
+    latitude, longitude = pl.col("latitude"), pl.col("longitude")
+    placed = latitude.is_not_null() & longitude.is_not_null()
+    swapped = latitude.is_between(west, east) & longitude.is_between(south, north)
+    inside = latitude.is_between(south, north) & longitude.is_between(west, east)
+    kinds = {
+        "rows dated outside the file's month": pl.col("month") != pl.col("file_month"),
+        "without coordinates": ~placed,
+        "latitude and longitude swapped": swapped,
+        "coordinates outside London's bounding box": placed & ~inside & ~swapped,
+        "self-defined ethnicity not stated": broad_group(pl.col("self_defined")) == NOT_STATED,
+        "self-defined ethnicity blank": pl.col("self_defined").is_null(),
+        "age blank": pl.col("age_range").is_null(),
+        "legislation blank, counted as not section 60": pl.col("legislation").is_null(),
+        "outcome link blank": pl.col("outcome_linked").is_null(),
+        "vehicle-only searches": pl.col("search_type") == "Vehicle search",
+        "search type not known": ~pl.col("search_type").is_in(SEARCH_TYPES).fill_null(False),
+    }
+    counts = frame.select(mask.sum().alias(kind) for kind, mask in kinds.items()).row(0, named=True)
+    for kind, count in counts.items():
+        quality.note(kind, count)
+    strange = frame.filter(outcome_group(pl.col("outcome")) == UNRECOGNISED)["outcome"]
+    for label, count in strange.value_counts().sort("outcome").iter_rows():
+        quality.note(f"outcome label not recognised: {label}", count)

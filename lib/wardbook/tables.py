@@ -1,0 +1,254 @@
+"""From tidy source frames to the edition's tables: one function a table, frames in, frames out.
+
+Every table is keyed by GSS code, sorted by its key (an unsorted group-by differs every run), and holds whole counts.
+What each column means stands in `data/dictionary.csv`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from wardbook import places
+from wardbook.periods import financial_year_of
+from wardbook.sources import met, police_uk
+
+# The offence groups that hold each offence once; they sum to the total recorded offences excluding fraud.
+PARTITION = (
+    "arson and criminal damage",
+    "burglary",
+    "drug offences",
+    "miscellaneous crimes against society",
+    "possession of weapons",
+    "public order offences",
+    "robbery",
+    "sexual offences",
+    "theft",
+    "vehicle offences",
+    "violence against the person",
+)
+TOTAL = "total recorded offences excluding fraud"
+UNPLACED = "unplaced"  # the borough_code of stops without coordinates, or with coordinates outside London
+
+
+def _financial_year(month: pl.Expr) -> pl.Expr:
+    start = financial_year_of(month)
+    return pl.format("{}-{}", start, ((start + 1) % 100).cast(pl.String).str.zfill(2)).alias("financial_year")
+
+
+def groups_filled_by(taxonomies: Sequence[str]) -> pl.DataFrame:
+    """The offence groups that every one of `taxonomies` can fill, as `offence_group`, `taxonomy`, `major`, `minor`.
+
+    A group that one taxonomy cannot tell apart is left out of all of them: a series that changes its meaning halfway is
+    worse than none.
+    """
+    groups = met.offence_groups().filter(pl.col("taxonomy").is_in(list(taxonomies)))
+    filled = groups.group_by("offence_group").agg(pl.col("taxonomy").n_unique().alias("n")).filter(pl.col("n") == len(set(taxonomies)))
+    return groups.join(filled, on="offence_group", how="semi")
+
+
+def _by_group(frames: Sequence[pl.DataFrame], key: str, places_wanted: Sequence[str] | None) -> pl.DataFrame:
+    """Sum long crime frames to (key, month, offence group, snapshot), the grid completed with zeros, per snapshot."""
+    tables = []
+    together = pl.concat(frames)
+    for (snapshot,), part in together.group_by("snapshot", maintain_order=True):
+        groups = groups_filled_by(part["taxonomy"].unique().to_list())
+        if "at_airports" not in part.columns:
+            part = part.with_columns(pl.lit(False).alias("at_airports"))
+        sums = (
+            part.join(groups, on=["taxonomy", "major", "minor"])
+            .group_by(key, "month", "offence_group")
+            .agg(pl.col("offences").sum(), pl.col("offences").filter("at_airports").sum().alias("airport_offences"))
+        )
+        # Publishers omit rows with no offences; an average over what is left would be too high.
+        wanted = pl.DataFrame({key: sorted(places_wanted or part[key].unique().to_list())})
+        grid = wanted.join(part.select("month").unique(), how="cross").join(groups.select("offence_group").unique(), how="cross")
+        tables.append(
+            grid.join(sums, on=[key, "month", "offence_group"], how="left").with_columns(
+                pl.lit(snapshot).alias("snapshot"),
+                pl.col("offences", "airport_offences").fill_null(0).cast(pl.Int32),
+            )
+        )
+    return pl.concat(tables).sort(key, "month", "offence_group", "snapshot")
+
+
+def borough_offences(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Recorded offences: borough (or `unknown`) × month × offence group × snapshot.
+
+    `offences` of Hillingdon include those at the airports, repeated in `airport_offences` so that they can be told.
+    Groups overlap (burglary holds residential burglary): never sum over them.
+    """
+    codes = [*places.boroughs()["borough_code"], places.UNKNOWN]
+    table = _by_group(frames, "borough_code", codes)
+    return table.select("borough_code", "month", "offence_group", "snapshot", "offences", "airport_offences")
+
+
+def ward_offences(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Recorded offences: ward × month × offence group × snapshot. Never summed to a borough: about 1-6 % have no ward."""
+    return _by_group(frames, "ward_code", None).select("ward_code", "month", "offence_group", "snapshot", "offences")
+
+
+def knife_offences(frame: pl.DataFrame) -> pl.DataFrame:
+    """Knife crime: borough (or `unknown`) × month × subtype: offences, positive outcomes, and the teams' offences.
+
+    `team_offences` are the same offences counted by Safer Neighbourhood Team, held to check them against the boroughs.
+    """
+    codes = pl.DataFrame({"borough_code": [*places.boroughs()["borough_code"], places.UNKNOWN]})
+    offences, positive = pl.col("measure") == "Offences", pl.col("measure") == "Positive Outcomes"
+    sums = frame.group_by("borough_code", "month", "subtype").agg(
+        pl.col("offences").filter(~pl.col("by_team") & positive).sum().alias("positive_outcomes"),
+        pl.col("offences").filter(pl.col("by_team") & offences).sum().alias("team_offences"),
+        pl.col("offences").filter(~pl.col("by_team") & offences).sum().alias("offences"),
+    )
+    grid = codes.join(frame.select("month").unique(), how="cross").join(frame.select("subtype").unique(), how="cross")
+    counts = ["offences", "positive_outcomes", "team_offences"]
+    key = ["borough_code", "month", "subtype"]
+    return grid.join(sums, on=key, how="left").with_columns(pl.col(counts).fill_null(0).cast(pl.Int32)).select(*key, *counts).sort(key)
+
+
+def _tally(stops: pl.DataFrame, *key: str | pl.Expr, name: str = "searches") -> pl.DataFrame:
+    counted = stops.group_by(*key).agg(pl.len().cast(pl.Int32).alias(name))
+    return counted.sort(counted.columns[:-1])
+
+
+def stops(frame: pl.DataFrame) -> pl.DataFrame:
+    """Stops: borough (or `unplaced`) × month × section 60 or not × search type × outcome."""
+    return _tally(frame, "borough_code", "month", "is_section_60", "search_type", pl.col("outcome").fill_null("not recorded"), name="stops")
+
+
+def person_searches(frame: pl.DataFrame) -> pl.DataFrame:
+    """The stops in which a person was searched: a vehicle-only search is no person's, and 91 % of them have no ethnicity."""
+    return frame.filter(pl.col("search_type") != "Vehicle search").with_columns(
+        _financial_year(pl.col("month")),
+        police_uk.broad_group(pl.col("self_defined")).alias("self_defined"),
+        pl.col("officer_defined").fill_null("blank"),
+    )
+
+
+def stops_by_ethnicity(persons: pl.DataFrame) -> pl.DataFrame:
+    """Person searches: borough × financial year × self-defined × officer-defined; not stated and blank kept apart."""
+    return _tally(persons, "borough_code", "financial_year", "self_defined", "officer_defined")
+
+
+def stops_by_group_outcome(persons: pl.DataFrame) -> pl.DataFrame:
+    """Person searches: borough × financial year × definition × group × outcome."""
+    both = pl.concat(
+        persons.with_columns(pl.lit(definition).alias("definition"), pl.col(column).alias("group"))
+        for definition, column in (("self-defined", "self_defined"), ("officer-defined", "officer_defined"))
+    )
+    return _tally(both, "borough_code", "financial_year", "definition", "group", pl.col("outcome").fill_null("not recorded"))
+
+
+def stops_by_object(persons: pl.DataFrame) -> pl.DataFrame:
+    """Person searches: borough × financial year × object of search × outcome."""
+    return _tally(
+        persons,
+        "borough_code",
+        "financial_year",
+        pl.col("object_of_search").fill_null("not recorded"),
+        pl.col("outcome").fill_null("not recorded"),
+    )
+
+
+def stops_by_person(persons: pl.DataFrame) -> pl.DataFrame:
+    """Person searches: borough × financial year × age band × sex, as the officer recorded them."""
+    return _tally(
+        persons,
+        "borough_code",
+        "financial_year",
+        pl.col("age_range").fill_null("not recorded").alias("age_band"),
+        pl.col("gender").fill_null("not recorded").alias("sex"),
+    )
+
+
+def ward_stops(frame: pl.DataFrame) -> pl.DataFrame:
+    """Stops: ward × financial year, for the wards whose full-resolution outline was at hand."""
+    placed = frame.filter(pl.col("ward_code").is_not_null()).with_columns(_financial_year(pl.col("month")))
+    return _tally(placed, "ward_code", "financial_year", name="stops")
+
+
+def stop_coverage(frame: pl.DataFrame) -> pl.DataFrame:
+    """Per force and month: rows, unplaced, duplicates, gaps, the last local day seen, and whether the month is complete.
+
+    Complete means: the last day of the month is there, the rows are at least half the median of the three months either
+    side (a month cut to a third of its neighbours has been published), at most half are unplaced, and at most nine in
+    ten lack an age or an ethnicity. A month that is not complete is named in `why_not`.
+    """
+    published = ["local_time", "search_type", "latitude", "longitude", "gender", "age_range", "self_defined", "officer_defined"]
+    published += ["legislation", "object_of_search", "outcome"]
+    months = (
+        frame.with_columns((~pl.struct(published).is_first_distinct()).alias("repeat"))
+        .group_by("force", "month")
+        .agg(
+            pl.len().cast(pl.Int32).alias("rows"),
+            (pl.col("borough_code") == UNPLACED).sum().cast(pl.Int32).alias("unplaced"),
+            pl.col("repeat").sum().cast(pl.Int32).alias("exact_duplicates"),
+            pl.col("age_range").is_null().sum().cast(pl.Int32).alias("without_age"),
+            pl.col("self_defined").is_null().sum().cast(pl.Int32).alias("without_ethnicity"),
+            pl.col("local_time").dt.date().max().alias("last_day"),
+        )
+        .sort("force", "month")
+    )
+    reasons = []
+    for row in months.iter_rows(named=True):
+        near = months.filter(
+            (pl.col("force") == row["force"])
+            & (pl.col("month") != row["month"])
+            & (((pl.col("month").dt.year() - row["month"].year) * 12 + pl.col("month").dt.month() - row["month"].month).abs() <= 3)
+        )["rows"]
+        last = pl.Series([row["month"]]).dt.month_end()[0]
+        why = []
+        if row["last_day"] < last:
+            why.append(f"ends on the {row['last_day'].day}{_ordinal(row['last_day'].day)}")
+        if len(near) and row["rows"] < 0.5 * near.median():
+            why.append(f"{row['rows']:,} rows where the months around it have about {near.median():,.0f}")
+        if row["unplaced"] > 0.5 * row["rows"]:
+            why.append(f"{row['unplaced'] / row['rows']:.0%} without a place")
+        if max(row["without_age"], row["without_ethnicity"]) > 0.9 * row["rows"]:
+            why.append("almost no ages or ethnicities")
+        reasons.append("; ".join(why) or None)
+    return months.with_columns(pl.Series("why_not", reasons, dtype=pl.String)).with_columns(pl.col("why_not").is_null().alias("complete"))
+
+
+def _ordinal(day: int) -> str:
+    return "th" if 10 < day % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+
+
+def confidence(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Public Attitude Survey: borough (and London) × quarter × question: the share agreeing over the twelve months before."""
+    table = pl.concat(frame.select("borough_code", "quarter_end", "question", "share") for frame in frames)
+    return table.unique().sort("borough_code", "quarter_end", "question")
+
+
+def population(lsoas: pl.DataFrame, lookup: pl.DataFrame) -> pl.DataFrame:
+    """Residents on Census day 2021: ward (2024 codes) × broad ethnic group, from LSOAs by the ONS best-fit lookup."""
+    joined = lsoas.join(lookup.select("lsoa_code", "ward_code"), on="lsoa_code", how="left")
+    lost = joined.filter(pl.col("ward_code").is_null())
+    if not lost.is_empty():
+        raise ValueError(f"{lost['lsoa_code'].n_unique()} LSOAs of the census file are not in the ward lookup, for example {lost['lsoa_code'][0]}")
+    return (
+        joined.group_by("ward_code", "borough_code", "ethnic_group")
+        .agg(pl.col("residents").sum().cast(pl.Int32))
+        .sort("ward_code", "borough_code", "ethnic_group")
+    )
+
+
+def wards(outlines: Sequence[pl.DataFrame], lookup: pl.DataFrame | None) -> pl.DataFrame:
+    """Wards of every vintage at hand: code, newest name, borough, the vintages its code belongs to, centroid (BNG, m)."""
+    together = pl.concat(frame.select("ward_code", "ward", "borough_code", "vintage", "easting", "northing") for frame in outlines)
+    if lookup is not None:
+        known = lookup.select("ward_code", pl.col("borough_code").alias("from_lookup")).unique("ward_code")
+        together = together.join(known, on="ward_code", how="left").with_columns(pl.coalesce("borough_code", "from_lookup").alias("borough_code"))
+    return (
+        together.sort("vintage")
+        .group_by("ward_code", maintain_order=True)
+        .agg(
+            pl.col("ward").last(),
+            pl.col("borough_code").drop_nulls().last(),
+            pl.col("vintage").cast(pl.String).str.join(" ").alias("vintages"),
+            pl.col("easting").last().round(1),
+            pl.col("northing").last().round(1),
+        )
+        .sort("ward_code")
+    )

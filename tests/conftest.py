@@ -1,0 +1,42 @@
+"""What the tests share: where the publishers' files are, the stops read once, and the ways a download goes wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def raw() -> Path:
+    """The folder with the publishers' files; a relative `WARDBOOK_RAW` counts from the project's root."""
+    folder = (ROOT / os.environ.get("WARDBOOK_RAW", "../shared/data/raw")).resolve()
+    if not folder.is_dir():
+        pytest.skip("publishers' files are not here: set WARDBOOK_RAW to a folder with them (see README, `Data`)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stop_files(raw):
+    """Every month of the Met's stops, read once for all tests: month (YYYY-MM) → `Loaded`."""
+    from wardbook.sources.police_uk import read_stops
+
+    return {
+        path.name[:7]: read_stops(path) for path in sorted(raw.glob("police_uk/*/*-metropolitan-stop-and-search.csv"))
+    }
+
+
+@pytest.fixture(
+    params=[
+        (b"<!DOCTYPE html>\n<html><title>503 Service Unavailable</title></html>\n", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0123456789abcdef\nsize 12345\n", "a Git LFS pointer"),
+        (b"", "a file of zero bytes"),
+    ],
+    ids=["web page", "LFS pointer", "zero bytes"],
+)
+def failed_download(request) -> tuple[bytes, str]:
+    """What may stand in a file in place of the data, and the words that must tell it apart."""
+    return request.param

@@ -1,0 +1,161 @@
+"""The Public Attitude Survey: made-up tables in both dialects, then the published ones."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from wardbook.places import LONDON_CODE, boroughs
+from wardbook.sources.mopac import ATTITUDES_SCHEMA, QUESTIONS, question_id, read_attitudes
+from wardbook.sources.reading import SourceError
+
+HACKNEY, RICHMOND = "E09000012", "E09000027"
+SEMICOLONS = """Date;Survey;Borough;Measure;Proportion;MPS
+31/12/2022;PAS;Hackney;\"""Good Job"" local";0,5;0,67
+31/03/2023;PAS;Richmond Upon Thames;Trust MPS;0,71;0,7
+31/03/2023;PAS;Hackney;Trust MPS;1;0,70
+"""
+# The same table as another export wrote it.
+COMMAS = """Date,Survey,Borough,Measure,Proportion,MPS
+31/12/2022,PAS,Hackney,\"""Good Job"" local","0,5","0,67"
+31/03/2023,PAS,Richmond Upon Thames,Trust MPS,"0,71","0,7"
+31/03/2023,PAS,Hackney,Trust MPS,1,"0,70"
+"""
+LONDON = "Date;Survey;Borough;Measure;Proportion\r\n31/03/2023;PAS;MPS;Trust MPS;0,69\r\n"
+
+
+@pytest.fixture
+def synthetic_table(tmp_path):
+    def write(text):
+        path = tmp_path / "PAS_made_up.csv"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("text", [SEMICOLONS, COMMAS, "\ufeff" + SEMICOLONS.replace("\n", "\r\n")])
+def test_both_dialects_read_alike(synthetic_table, text):
+    loaded = read_attitudes(synthetic_table(text))
+    assert loaded.frame.schema == ATTITUDES_SCHEMA
+    assert loaded.frame.rows() == [
+        (date(2022, 12, 31), HACKNEY, "good job local", 0.5, 0.67),
+        (date(2023, 3, 31), HACKNEY, "trust mps", 1.0, 0.7),
+        (date(2023, 3, 31), RICHMOND, "trust mps", 0.71, 0.7),
+    ]
+    assert (loaded.quality.rows_read, loaded.quality.rows_kept, loaded.quality.oddities) == (3, 3, {})
+
+
+def test_london_rows_stand_under_londons_code(synthetic_table):
+    loaded = read_attitudes(synthetic_table(LONDON))
+    assert loaded.frame.rows() == [(date(2023, 3, 31), LONDON_CODE, "trust mps", 0.69, None)]
+
+
+def test_question_ids_are_stable():
+    published = ['"Good Job" local', ' "GOOD  job"  Local', "Trust MPS", "Contact ward officer"]
+    ids = pl.DataFrame({"m": published}).select(question_id(pl.col("m")))["m"].to_list()
+    assert ids == ["good job local", "good job local", "trust mps", "contact ward officer"]
+    assert set(ids) < set(QUESTIONS)
+
+
+def test_two_spellings_of_a_borough_are_one_borough(synthetic_table):
+    extra = (
+        "30/06/2023;PAS;Richmond upon Thames;Trust MPS;0,7;0,7\n30/09/2023;PAS;Richmond upon Thames;Trust MPS;0,7;0,7\n"
+    )
+    loaded = read_attitudes(synthetic_table(SEMICOLONS + extra))
+    assert loaded.frame.filter(borough_code=RICHMOND).height == 3
+    assert loaded.quality.oddities == {"rows under a second spelling of a borough's name": 1}
+
+
+def test_a_question_without_a_wording_is_kept_and_named(synthetic_table):
+    loaded = read_attitudes(synthetic_table(SEMICOLONS + "31/03/2023;PAS;Hackney;Likes hats;0,9;0,9\n"))
+    assert loaded.quality.oddities == {"question without a plain wording: likes hats": 1}
+    assert loaded.frame.filter(question="likes hats")["share"].to_list() == [0.9]
+
+
+def test_the_same_row_again_and_other_surveys_are_set_aside(synthetic_table):
+    again = "31/03/2023;PAS;Richmond upon Thames;Trust MPS;0,71;0,70\n"
+    other = "31/03/2023;USS;Hackney;Overall;0,61;0,61\n\n"
+    loaded = read_attitudes(synthetic_table(SEMICOLONS + again + other))
+    assert loaded.quality.set_aside == {"the same row again": 1, "not the Public Attitude Survey": 2}
+    assert (loaded.quality.rows_read, loaded.quality.rows_kept) == (6, 3)
+
+
+@pytest.mark.parametrize("share_and_london", ["0,72;0,70", "0,71;0,66"])
+def test_conflicting_rows_are_refused(synthetic_table, share_and_london):
+    path = synthetic_table(SEMICOLONS + f"31/03/2023;PAS;Richmond upon Thames;Trust MPS;{share_and_london}\n")
+    share, london = share_and_london.replace(",", ".").split(";")
+    with pytest.raises(SourceError) as caught:
+        read_attitudes(path)
+    assert str(caught.value) == (
+        f"{path}: expected one value a borough, quarter and question; "
+        "found Richmond Upon Thames, trust mps, 2023-03-31: "
+        f"0.71 (MPS 0.7) in line 3 and {float(share)} (MPS {float(london)}) in line 5"
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "finding"),
+    [
+        ("31/03/2023;PAS;Hackny;Trust MPS;0,7;0,7", "found 'Hackny'"),
+        ("31/03/2023;PAS;;Trust MPS;0,7;0,7", "found None in column 'Borough', line 5"),
+        ("31/03/2023;PAS;Hackney;;0,7;0,7", "found None in column 'Measure', line 5"),
+        ("31/03/2023;PAS;Brent;Trust MPS;70;0,7", "found '70' in column 'Proportion', line 5"),
+        ("31/03/2023;PAS;Brent;Trust MPS;;0,7", "found None in column 'Proportion', line 5"),
+        ("31/03/2023;PAS;Brent;Trust MPS;0,7;-0,1", "found '-0,1' in column 'MPS', line 5"),
+        ("03/31/2023;PAS;Brent;Trust MPS;0,7;0,7", "found '03/31/2023' in column 'Date', line 5"),
+        ("30/04/2023;PAS;Brent;Trust MPS;0,7;0,7", "found '30/04/2023' in column 'Date', line 5"),
+        ("30/03/2023;PAS;Brent;Trust MPS;0,7;0,7", "found '30/03/2023' in column 'Date', line 5"),
+    ],
+)
+def test_a_row_that_cannot_be_right_is_refused(synthetic_table, row, finding):
+    with pytest.raises(SourceError, match="PAS_made_up.csv: expected ") as caught:
+        read_attitudes(synthetic_table(SEMICOLONS + row + "\n"))
+    assert str(caught.value).endswith(finding)
+
+
+@pytest.mark.parametrize("column", ["Date", "Survey", "Borough", "Measure", "Proportion"])
+def test_a_missing_column_is_refused(synthetic_table, column):
+    path = synthetic_table(SEMICOLONS.replace(column, "Something", 1))
+    with pytest.raises(SourceError, match=f"PAS_made_up.csv: expected a column '{column}'; found columns .*Something"):
+        read_attitudes(path)
+
+
+def test_a_table_without_the_survey_is_refused(synthetic_table):
+    with pytest.raises(SourceError, match="expected rows of the survey 'PAS'; found none"):
+        read_attitudes(synthetic_table(SEMICOLONS.replace("PAS", "USS")))
+
+
+def test_a_failed_download_is_told_apart(tmp_path, failed_download):
+    content, finding = failed_download
+    path = tmp_path / "PAS_made_up.csv"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=f"PAS_made_up.csv: expected a CSV table; found {finding}"):
+        read_attitudes(path)
+
+
+@pytest.mark.raw
+def test_published_boroughs(raw):
+    loaded = read_attitudes(raw / "mopac/PAS_buroughs.csv")
+    assert loaded.frame.height == loaded.quality.rows_read == 9_312
+    assert set(loaded.frame["borough_code"]) == set(boroughs()["borough_code"])
+    assert set(loaded.frame["question"]) == set(QUESTIONS)
+    quarters = loaded.frame.group_by("question").agg(
+        pl.col("quarter_end").n_unique(),
+        pl.col("quarter_end").min().alias("first"),
+        pl.col("quarter_end").max().alias("last"),
+    )
+    late = {"trust mps": (32, date(2016, 3, 31), date(2023, 12, 31))}
+    full = (37, date(2014, 12, 31), date(2023, 12, 31))
+    assert {q: tuple(rest) for q, *rest in quarters.iter_rows()} == dict.fromkeys(QUESTIONS, full) | late
+    assert loaded.quality.oddities == {"rows under a second spelling of a borough's name": 24}
+
+
+@pytest.mark.raw
+def test_published_london_is_what_stands_beside_each_borough(raw):
+    london = read_attitudes(raw / "mopac/PAS_Total.csv").frame
+    beside = read_attitudes(raw / "mopac/PAS_buroughs.csv").frame.join(london, on=["quarter_end", "question"])
+    assert (london.height, beside.height) == (291, 9_312)
+    assert (beside["london_share"] == beside["share_right"]).all()

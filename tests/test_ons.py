@@ -1,0 +1,404 @@
+"""Outlines, lookups and census tables: made-up files for each trap, then the published ones."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+import zipfile
+
+import geopandas
+import pytest
+from shapely.geometry import Polygon, box
+
+from wardbook.sources import ons
+from wardbook.sources.reading import SourceError
+
+SQUARES = [box(530_000, 180_000, 531_000, 181_000), box(531_000, 180_000, 532_000, 181_000)]
+BOW_TIE = Polygon([(530_000, 180_000), (531_000, 181_000), (531_000, 180_000), (530_000, 181_000)])
+WARDS = {"WD24CD": ["E05000002", "E05000001 "], "WD24NM": ["West Made-up", "East Made-up"]}
+GLA_WARDS = {"NAME": ["West"], "GSS_CODE": ["E05000002"], "LAGSSCODE": ["E09000030"]}
+
+
+@pytest.fixture
+def synthetic_outlines(tmp_path):
+    """Write made-up outlines: two squares of a kilometre in east London, or the given shapes."""
+
+    def write(name, columns, shapes=None, crs=27700):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        shapes = SQUARES[: len(next(iter(columns.values())))] if shapes is None else shapes
+        geopandas.GeoDataFrame(columns, geometry=shapes, crs=27700).to_crs(crs).to_file(path)
+        return path
+
+    return write
+
+
+def without_crs(path):
+    path.with_suffix(".prj").unlink()
+    return path
+
+
+def test_importing_the_reader_does_not_import_geopandas():
+    code = "import sys, wardbook.sources.ons, wardbook.sources.placing; sys.exit('geopandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_wards_of_a_geopackage(synthetic_outlines):
+    path = synthetic_outlines("wards.gpkg", WARDS)
+    loaded = ons.read_wards(path)
+    assert loaded.frame.schema == ons.WARDS_SCHEMA
+    assert loaded.frame.rows() == [
+        ("E05000001", "East Made-up", None, 2024, 531_500.0, 180_500.0),
+        ("E05000002", "West Made-up", None, 2024, 530_500.0, 180_500.0),
+    ]
+    assert (loaded.quality.source, loaded.quality.rows_kept, loaded.quality.oddities) == ("ons-wards-2024", 2, {})
+    outlines = ons.read_ward_outlines(path)
+    assert list(outlines.columns) == ["ward_code", "vintage", "geometry"]
+    assert outlines["ward_code"].to_list() == ["E05000001", "E05000002"]
+    assert outlines.crs.to_epsg() == 27700
+    assert outlines.area.to_list() == [1e6, 1e6]
+
+
+def test_wards_of_a_shapefile_take_their_vintage_from_the_folder(synthetic_outlines):
+    loaded = ons.read_wards(synthetic_outlines("wards-2018/London_Ward.shp", GLA_WARDS))
+    assert loaded.frame.select("ward_code", "borough_code", "vintage").rows() == [("E05000002", "E09000030", 2018)]
+    assert loaded.quality.source == "gla-wards-2018"
+
+
+def test_wards_of_no_or_two_vintages_are_refused(synthetic_outlines):
+    with pytest.raises(SourceError, match="expected one vintage: .* found column 'GSS_CODE' in folder 'download'"):
+        ons.read_wards(synthetic_outlines("download/London_Ward.shp", GLA_WARDS))
+    with pytest.raises(SourceError, match="expected one vintage: .* found column 'WD24CD' in folder 'wards-2018'"):
+        ons.read_wards(synthetic_outlines("wards-2018/wards.gpkg", WARDS))
+
+
+def test_invalid_outlines_are_repaired_and_counted(synthetic_outlines):
+    path = synthetic_outlines("wards.gpkg", WARDS, [BOW_TIE, SQUARES[1]])
+    assert ons.read_wards(path).quality.oddities == {"invalid outlines repaired": 1}
+    outlines = ons.read_ward_outlines(path)
+    assert outlines.is_valid.all()
+    assert set(outlines.geom_type) <= {"Polygon", "MultiPolygon"}
+    assert outlines.area.to_list() == [1e6, 0.5e6]
+
+
+def test_outlines_in_degrees_are_turned_to_the_grid(synthetic_outlines):
+    wards = ons.read_wards(synthetic_outlines("wards.gpkg", WARDS, crs=4326)).frame
+    assert wards["easting"].to_list() == pytest.approx([531_500, 530_500], abs=0.5)
+    assert wards["northing"].to_list() == pytest.approx([180_500, 180_500], abs=0.5)
+
+
+def test_a_missing_coordinate_system_is_the_grid_only_if_it_looks_like_it(synthetic_outlines):
+    grid = without_crs(synthetic_outlines("wards-2018/London_Ward.shp", GLA_WARDS))
+    loaded = ons.read_wards(grid)
+    assert loaded.quality.oddities == {"no coordinate system declared, read as British National Grid": 1}
+    assert ons.read_ward_outlines(grid).crs.to_epsg() == 27700
+    # East of Greenwich, degrees are positive like metres.
+    east = [box(540_000, 180_000, 541_000, 181_000)]
+    degrees = without_crs(synthetic_outlines("wards-2018/degrees.shp", GLA_WARDS, east, crs=4326))
+    with pytest.raises(SourceError, match=r"degrees.shp: expected British National Grid .* found coordinates from 0.0"):
+        ons.read_wards(degrees)
+
+
+def test_a_projection_file_without_an_epsg_code_is_the_grid(synthetic_outlines):
+    path = synthetic_outlines("wards-2018/London_Ward.shp", GLA_WARDS)
+    text = path.with_suffix(".prj").read_text()
+    path.with_suffix(".prj").write_text(text.replace("British_National_Grid", "OSGB_1936_British_National_Grid"))
+    assert "EPSG" not in text
+    loaded = ons.read_wards(path)
+    assert loaded.frame.select("easting", "northing").row(0) == (530_500.0, 180_500.0)
+    assert loaded.quality.oddities == {}
+
+
+def test_outlines_that_cannot_be_used_are_refused(synthetic_outlines, tmp_path):
+    with pytest.raises(SourceError, match=r"wards.gpkg: expected a column named like WD\\d\\dCD.* found columns name"):
+        ons.read_wards(synthetic_outlines("wards.gpkg", {"name": ["West"]}))
+    with pytest.raises(SourceError, match="expected each area once; found E05000001 twice"):
+        ons.read_wards(synthetic_outlines("twice.gpkg", WARDS | {"WD24CD": ["E05000001", "E05000001"]}))
+    with pytest.raises(SourceError, match="expected an outline in every row; found 1 of 2 rows without one"):
+        ons.read_wards(synthetic_outlines("hole.gpkg", WARDS, [SQUARES[0], None]))
+    with pytest.raises(SourceError, match=r"expected outlines as .gpkg or .shp; found a file that ends in '.geojson'"):
+        ons.read_wards(tmp_path / "wards.geojson")
+    (tmp_path / "wards.dbf").touch()
+    shapes = synthetic_outlines("wards-2018/London_Ward.shp", GLA_WARDS)
+    shapes.with_suffix(".shx").unlink()
+    with pytest.raises(
+        SourceError, match="London_Ward.shp: expected outlines that GDAL can open; found Unable to open"
+    ):
+        ons.read_wards(shapes)
+
+
+def test_a_geopackage_without_outlines_is_refused(tmp_path):
+    path = tmp_path / "attributes.gpkg"
+    geopandas.GeoDataFrame(WARDS, geometry=SQUARES, crs=27700).to_file(path)
+    with sqlite3.connect(path) as database:
+        database.execute("DELETE FROM gpkg_geometry_columns")
+        database.execute("UPDATE gpkg_contents SET data_type = 'attributes'")
+    database.close()
+    with pytest.raises(SourceError, match="attributes.gpkg: expected outlines; found a table without any"):
+        ons.read_wards(path)
+
+
+def test_boroughs(synthetic_outlines):
+    outlines = ons.read_borough_outlines(synthetic_outlines("b.gpkg", {"gss_code": ["E09000030", "E09000012"]}))
+    assert outlines["borough_code"].to_list() == ["E09000012", "E09000030"]
+    assert list(outlines.columns) == ["borough_code", "geometry"]
+    assert outlines.crs.to_epsg() == 27700
+    with pytest.raises(SourceError, match="expected London boroughs .* found E07000240"):
+        ons.read_borough_outlines(synthetic_outlines("c.gpkg", {"gss_code": ["E09000030", "E07000240"]}))
+
+
+@pytest.mark.parametrize("read", [ons.read_wards, ons.read_ward_outlines, ons.read_borough_outlines])
+def test_outlines_that_failed_to_download_are_told_apart(tmp_path, failed_download, read):
+    content, finding = failed_download
+    for name, what in {"o.gpkg": r"a GeoPackage \(an SQLite file\)", "o.shp": "a shapefile"}.items():
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(SourceError, match=f"{name}: expected {what}; found {finding}"):
+            read(tmp_path / name)
+
+
+@pytest.mark.parametrize("read", [ons.read_wards, ons.read_ward_outlines, ons.read_borough_outlines])
+@pytest.mark.parametrize("name", ["wards.gpkg", "wards.shp"])
+def test_truncated_outlines_are_told_apart(synthetic_outlines, read, name):
+    path = synthetic_outlines(name, WARDS)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
+    with pytest.raises(SourceError, match=rf"{name}: expected a .*; found a truncated file \(\S+ of \S+ bytes\)"):
+        read(path)
+
+
+# ---- tables
+
+LOOKUP = """\ufeffLSOA21CD,LSOA21NM,WD24CD,WD24NM,LAD24CD,LAD24NM
+E01000002,Made-up 001B,E05000001,East Made-up,E09000030,Tower Hamlets
+E01000001,Made-up 001A,E05000002,West Made-up,E09000030,Tower Hamlets
+E01012049,Middlesbrough 014A,E05009861,Ladgate,E06000002,Middlesbrough
+"""
+HOUSEHOLDS = """date,geography,geography code,Accommodation type: Total: All households,Accommodation type: Detached
+2021,Hartlepool,E06000001,40932,8086
+2021,Tower Hamlets,E09000030,120,5
+2021,Hackney,E09000012,110,4
+"""
+
+
+def write(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(("ward", "code"), [("WD24NM", "WD24CD"), (" WardName", "WardCode"), ("WD22NM", "WD22CD")])
+def test_the_lookup_keeps_london_whatever_its_headers(tmp_path, ward, code):
+    text = LOOKUP.replace("WD24NM", ward).replace("WD24CD", code)
+    loaded = ons.read_lsoa_lookup(write(tmp_path / "lookup.csv", text))
+    assert loaded.frame.schema == ons.LSOA_SCHEMA
+    assert loaded.frame.rows() == [
+        ("E01000001", "E05000002", "West Made-up", "E09000030"),
+        ("E01000002", "E05000001", "East Made-up", "E09000030"),
+    ]
+    assert loaded.quality.set_aside == {"not in a London borough": 1}
+
+
+def test_households_keep_london(tmp_path):
+    loaded = ons.read_households(write(tmp_path / "households.csv", HOUSEHOLDS))
+    assert loaded.frame.schema == ons.HOUSEHOLDS_SCHEMA
+    assert loaded.frame.rows() == [("E09000012", 110), ("E09000030", 120)]
+    assert loaded.quality.set_aside == {"not in a London borough": 1}
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "message"),
+    [
+        (ons.read_lsoa_lookup, LOOKUP.replace("E09", "E06"), "expected London boroughs .* found none"),
+        (
+            ons.read_lsoa_lookup,
+            LOOKUP.replace("E01000002", "E01000001"),
+            "expected each lsoa_code once; found E01000001",
+        ),
+        (
+            ons.read_lsoa_lookup,
+            LOOKUP.replace("LAD24CD", "LAD"),
+            r"expected a column 'LAD.*CD'; found columns LSOA21CD",
+        ),
+        (
+            ons.read_lsoa_lookup,
+            LOOKUP.replace("WD24NM", "Ward"),
+            r"expected a column 'WD.*NM\|WardName'; found columns",
+        ),
+        (ons.read_households, HOUSEHOLDS.replace("E09", "E06"), "expected London boroughs .* found none"),
+        (
+            ons.read_households,
+            HOUSEHOLDS.replace("E09000012", "E09000030"),
+            "expected each borough_code once; found E09",
+        ),
+        (
+            ons.read_households,
+            HOUSEHOLDS.replace("110", ""),
+            "expected households in every borough; found none in E09000012",
+        ),
+        (
+            ons.read_households,
+            HOUSEHOLDS.replace("110", "1.5"),
+            r"whole numbers of households.* found '1.5' .*, line 4",
+        ),
+        (
+            ons.read_households,
+            HOUSEHOLDS.replace("graphy code", ""),
+            "expected a column 'geography code'; found columns date",
+        ),
+    ],
+)
+def test_tables_that_cannot_be_right_are_refused(tmp_path, read, text, message):
+    with pytest.raises(SourceError, match=f"table.csv: .*{message}"):
+        read(write(tmp_path / "table.csv", text))
+
+
+@pytest.mark.parametrize("read", [ons.read_lsoa_lookup, ons.read_households])
+def test_tables_that_failed_to_download_are_told_apart(tmp_path, failed_download, read):
+    content, finding = failed_download
+    (tmp_path / "table.csv").write_bytes(content)
+    with pytest.raises(SourceError, match=f"table.csv: expected a CSV table; found {finding}"):
+        read(tmp_path / "table.csv")
+
+
+# ---- the workbook
+
+GROUPS = {"White British": 5, "White Other": 4, "Mixed Other": 3, "Asian Indian": 2, "Black Other": 1, "Other Arab": 0}
+SHEET = [
+    ["LSOA code", "local authority name", "local authority code", "All usual residents", *GROUPS],
+    ["E01000002", "Tower Hamlets", "E09000030", 15, *GROUPS.values()],
+    ["E01000001", "Tower Hamlets", "E09000030", 16, *[*list(GROUPS.values())[:-1], 1]],
+]
+
+
+def synthetic_workbook(path, rows, sheet="2021"):
+    """Write a made-up workbook of one sheet (a zip of XML: no writer of .xlsx is among the project's dependencies)."""
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    relations = "http://schemas.openxmlformats.org/package/2006/relationships"
+    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    cell = '<c t="inlineStr"><is><t>{}</t></is></c>'
+    body = "".join(
+        f"<row>{''.join(f'<c><v>{c}</v></c>' if isinstance(c, int) else cell.format(c) for c in row)}</row>"
+        for row in rows
+    )
+    parts = {
+        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
+        "_rels/.rels": f'<Relationships xmlns="{relations}"><Relationship Id="r1" Type="{office}/officeDocument" '
+        'Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>'
+        f'<sheet name="{sheet}" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{relations}"><Relationship Id="r1" '
+        f'Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{body}</sheetData></worksheet>',
+    }
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return path
+
+
+def test_ethnic_groups_are_summed_to_five(tmp_path):
+    outside = ["E01012049", "Middlesbrough", "E06000002", 15, *GROUPS.values()]
+    loaded = ons.read_ethnic_groups(synthetic_workbook(tmp_path / "groups.xlsx", [*SHEET, outside]))
+    assert loaded.frame.schema == ons.RESIDENTS_SCHEMA
+    assert loaded.frame.rows()[:6] == [
+        ("E01000001", "E09000030", "Asian", 2),
+        ("E01000001", "E09000030", "Black", 1),
+        ("E01000001", "E09000030", "Mixed", 3),
+        ("E01000001", "E09000030", "Other", 1),
+        ("E01000001", "E09000030", "White", 9),
+        ("E01000002", "E09000030", "Asian", 2),
+    ]
+    assert loaded.frame["residents"].sum() == 31
+    assert (loaded.quality.rows_read, loaded.quality.rows_kept) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (
+            [SHEET[0], [*SHEET[1][:3], 14, *SHEET[1][4:]]],
+            r"add up to 'All usual residents'; found 15 against 14 in E01000002",
+        ),
+        (
+            [row[:-1] for row in SHEET],
+            "names begin with Asian, Black, Mixed, Other, White; found columns White British",
+        ),
+        ([[*SHEET[0], "Roma"], [*SHEET[1], 0]], "names begin with .* found columns .*Roma"),
+        ([row[1:] for row in SHEET], "expected a column 'LSOA code'; found columns local authority name"),
+        (
+            [SHEET[0], [*SHEET[1][:4], "many", *SHEET[1][5:]]],
+            "whole numbers of residents.* 'many' .*'White British', line 2",
+        ),
+        ([SHEET[0], SHEET[1], SHEET[1]], "expected each lsoa_code once; found E01000002 twice"),
+    ],
+)
+def test_a_sheet_that_cannot_be_right_is_refused(tmp_path, rows, message):
+    with pytest.raises(SourceError, match=f"groups.xlsx: .*{message}"):
+        ons.read_ethnic_groups(synthetic_workbook(tmp_path / "groups.xlsx", rows))
+
+
+def test_a_workbook_without_the_sheet_is_refused(tmp_path):
+    path = synthetic_workbook(tmp_path / "groups.xlsx", SHEET, sheet="2011")
+    with pytest.raises(SourceError, match="groups.xlsx: expected a workbook with a sheet '2021'; found .*\"2011\""):
+        ons.read_ethnic_groups(path)
+
+
+def test_a_workbook_that_failed_to_download_is_told_apart(tmp_path, failed_download):
+    content, finding = failed_download
+    (tmp_path / "groups.xlsx").write_bytes(content)
+    with pytest.raises(SourceError, match=rf"groups.xlsx: expected an Excel workbook \(a zip file\); found {finding}"):
+        ons.read_ethnic_groups(tmp_path / "groups.xlsx")
+
+
+def test_a_truncated_workbook_is_told_apart(tmp_path):
+    path = synthetic_workbook(tmp_path / "groups.xlsx", SHEET)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(SourceError, match=r"groups.xlsx: expected an Excel workbook .*; found a truncated file"):
+        ons.read_ethnic_groups(path)
+
+
+# ---- the published files
+
+
+@pytest.mark.raw
+def test_published_wards(raw):
+    simplified = ons.read_wards(raw / "ons/wards-2024/london_ward.gpkg")
+    full = ons.read_wards(raw / "ons/wards-2018/London_Ward.shp")
+    assert (simplified.frame.height, full.frame.height) == (684, 657)
+    assert simplified.frame["vintage"].unique().to_list() == [2024]
+    assert full.frame["vintage"].unique().to_list() == [2018]
+    assert (simplified.frame["borough_code"].null_count(), full.frame["borough_code"].n_unique()) == (684, 33)
+    assert simplified.quality.oddities == full.quality.oddities == {}
+    # A few codes outlive a review, which is why a join on the wrong vintage looks partly right.
+    assert len(set(simplified.frame["ward_code"]) & set(full.frame["ward_code"])) == 154
+    tower_hamlets = full.frame.filter(borough_code="E09000030")["ward_code"]
+    assert tower_hamlets.is_in(simplified.frame["ward_code"].to_list()).all()
+
+
+@pytest.mark.raw
+def test_published_boroughs_cover_london_without_overlap(raw):
+    outlines = ons.read_borough_outlines(raw / "ons/London_Boroughs.gpkg")
+    assert len(outlines) == 33
+    assert outlines.crs.to_epsg() == 27700
+    assert outlines.union_all().area == pytest.approx(outlines.area.sum(), rel=1e-6)
+    wards = ons.read_ward_outlines(raw / "ons/wards-2018/London_Ward.shp")
+    assert wards.area.sum() == pytest.approx(outlines.area.sum(), rel=1e-4)
+
+
+@pytest.mark.raw
+def test_published_lookup_and_residents_agree(raw):
+    lookup = ons.read_lsoa_lookup(next((raw / "ons").glob("LSOA_*.csv")))
+    assert (lookup.quality.rows_read, lookup.frame.height) == (35_672, 4_994)
+    assert (lookup.frame["ward_code"].n_unique(), lookup.frame["borough_code"].n_unique()) == (684, 33)
+    wards = ons.read_wards(raw / "ons/wards-2024/london_ward.gpkg").frame
+    assert set(lookup.frame["ward_code"]) == set(wards["ward_code"])
+    residents = ons.read_ethnic_groups(next((raw / "gla").glob("*.xlsx")))
+    assert (residents.quality.rows_kept, residents.frame["residents"].sum()) == (4_994, 8_799_882)
+    keys = residents.frame.select("lsoa_code", "borough_code").unique().sort("lsoa_code")
+    assert keys.equals(lookup.frame.select("lsoa_code", "borough_code"))
+
+
+@pytest.mark.raw
+def test_published_households(raw):
+    loaded = ons.read_households(raw / "ons/census2021-ts044-ltla.csv")
+    assert (loaded.quality.rows_read, loaded.frame.height, loaded.frame["households"].sum()) == (331, 33, 3_423_885)
+    assert loaded.frame.filter(borough_code="E09000030")["households"].item() == 120_542

@@ -1,0 +1,378 @@
+"""Stops and searches: made-up months for each trap, then the Met's 29 months as published."""
+
+from __future__ import annotations
+
+import csv
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+
+from wardbook.sources.police_uk import (
+    STOPS_SCHEMA,
+    UNRECOGNISED,
+    broad_group,
+    outcome_group,
+    read_stops,
+    unknown_self_defined,
+)
+from wardbook.sources.reading import SourceError
+
+NAME = "2024-06-metropolitan-stop-and-search.csv"
+STOP = {
+    "Type": "Person search",
+    "Date": "2024-06-10T12:00:00+00:00",
+    "Part of a policing operation": "False",
+    "Policing operation": "",
+    "Latitude": "51.515",
+    "Longitude": "-0.05",
+    "Gender": "Male",
+    "Age range": "18-24",
+    "Self-defined ethnicity": "White - Irish",
+    "Officer-defined ethnicity": "White",
+    "Legislation": "Misuse of Drugs Act 1971 (section 23)",
+    "Object of search": "Controlled drugs",
+    "Outcome": "Arrest",
+    "Outcome linked to object of search": "False",
+    "Removal of more than just outer clothing": "False",
+}
+
+
+@pytest.fixture
+def synthetic_month(tmp_path):
+    """Write a synthetic month: one made-up stop a dict of what differs from `STOP`."""
+
+    def write(*stops, name=NAME, folder="download", without=()):
+        path = tmp_path / folder / name
+        path.parent.mkdir(exist_ok=True)
+        with path.open("w", newline="") as handle:
+            writer = csv.DictWriter(handle, [c for c in STOP if c not in without], extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(STOP | stop for stop in stops)
+        return path
+
+    return write
+
+
+def test_every_row_is_kept_with_the_declared_columns(synthetic_month):
+    loaded = read_stops(synthetic_month({}, {"Type": "Vehicle search", "Gender": ""}))
+    assert loaded.frame.schema == STOPS_SCHEMA
+    assert (loaded.quality.rows_read, loaded.quality.rows_kept, loaded.quality.set_aside) == (2, 2, {})
+    assert loaded.frame["line"].to_list() == [2, 3]
+    assert loaded.frame["force"].unique().to_list() == ["metropolitan"]
+    assert loaded.frame["gender"].to_list() == ["Male", None]
+    assert loaded.quality.oddities == {"vehicle-only searches": 1}
+
+
+@pytest.mark.parametrize(
+    ("utc", "local_hour", "month"),
+    [
+        ("2024-05-31T23:30:00+00:00", 0, date(2024, 6, 1)),
+        ("2024-06-30T23:30:00+00:00", 0, date(2024, 7, 1)),
+        ("2024-06-30T22:59:00+00:00", 23, date(2024, 6, 1)),
+        ("2024-01-31T23:30:00+00:00", 23, date(2024, 1, 1)),
+    ],
+)
+def test_a_stop_belongs_to_its_local_month(synthetic_month, utc, local_hour, month):
+    loaded = read_stops(synthetic_month({"Date": utc}))
+    stop = loaded.frame.row(0, named=True)
+    assert stop["local_time"] == datetime.fromisoformat(utc)
+    assert stop["local_time"].astimezone(ZoneInfo("Europe/London")).hour == local_hour
+    assert (stop["file_month"], stop["month"]) == (date(2024, 6, 1), month)
+    outside = int(month != date(2024, 6, 1))
+    assert loaded.quality.oddities.get("rows dated outside the file's month", 0) == outside
+
+
+def test_the_month_comes_from_the_name_then_from_the_folder(synthetic_month):
+    short = "metropolitan-stop-and-search.csv"
+    assert read_stops(synthetic_month({}, folder="2023-01")).frame["file_month"][0] == date(2024, 6, 1)
+    assert read_stops(synthetic_month({}, name=short, folder="2024-06")).frame["file_month"][0] == date(2024, 6, 1)
+    with pytest.raises(SourceError, match="expected a month .* found 'download'"):
+        read_stops(synthetic_month({}, name=short))
+    with pytest.raises(SourceError, match="expected a month .* found '2024-13'"):
+        read_stops(synthetic_month({}, name=f"2024-13-{short}"))
+    with pytest.raises(SourceError, match="expected a name like .* found 'stops.csv'"):
+        read_stops(synthetic_month({}, name="stops.csv"))
+
+
+def test_exact_duplicates_are_counted_and_kept(synthetic_month):
+    other = {"Removal of more than just outer clothing": "True"}  # a column the frame does not carry
+    loaded = read_stops(synthetic_month({}, {}, {}, other))
+    assert loaded.frame.height == 4
+    assert loaded.quality.oddities == {"exact duplicate rows": 2}
+
+
+def test_oddities_are_counted_and_coordinates_left_as_published(synthetic_month):
+    loaded = read_stops(
+        synthetic_month(
+            {"Latitude": "", "Longitude": ""},
+            {"Latitude": "", "Longitude": "0.9"},
+            {"Latitude": "-0.05", "Longitude": "51.515"},
+            {"Latitude": "54.9", "Longitude": "-1.6"},
+            {"Latitude": "51.5", "Longitude": "0.41"},
+            {"Self-defined ethnicity": ""},
+            {"Self-defined ethnicity": "Other ethnic group - Not stated"},
+            {"Age range": "", "Outcome linked to object of search": ""},
+            {"Legislation": "", "Type": "Something else"},
+        )
+    )
+    assert loaded.quality.oddities == {
+        "without coordinates": 2,
+        "latitude and longitude swapped": 1,
+        "coordinates outside London's bounding box": 2,
+        "self-defined ethnicity blank": 1,
+        "self-defined ethnicity not stated": 1,
+        "age blank": 1,
+        "outcome link blank": 1,
+        "legislation blank, counted as not section 60": 1,
+        "search type not known": 1,
+    }
+    assert loaded.frame["latitude"].to_list()[:5] == [None, None, -0.05, 54.9, 51.5]
+    assert loaded.frame["outcome_linked"].to_list() == [False] * 7 + [None, False]
+
+
+def test_a_blank_line_is_set_aside_and_lines_still_point_into_the_file(synthetic_month):
+    path = synthetic_month({}, {})
+    header, first, second = path.read_text().splitlines()
+    path.write_text("\n".join([header, first, "", second, ""]))
+    loaded = read_stops(path)
+    assert loaded.quality.set_aside == {"blank line": 1}
+    assert loaded.frame["line"].to_list() == [2, 4]
+
+
+@pytest.mark.parametrize(
+    ("legislation", "expected"),
+    [
+        ("Criminal Justice and Public Order Act 1994 (section 60)", True),
+        ("Criminal Justice and Public Order Act 1994 (section 60AA)", False),
+        ("Criminal Justice and Public Order Act 1994 (section 61)", False),
+        ("Police and Criminal Evidence Act 1984 (section 60)", False),
+        ("Police and Criminal Evidence Act 1984 (section 1)", False),
+        ("", False),
+    ],
+)
+def test_section_60_is_the_power_to_search_without_suspicion(synthetic_month, legislation, expected):
+    assert read_stops(synthetic_month({"Legislation": legislation})).frame["is_section_60"].to_list() == [expected]
+
+
+# Labels as data.police.uk has published them: since April 2017, and before.
+SELF_DEFINED = {
+    "Asian": [
+        "Asian/Asian British - Any other Asian background",
+        "Asian/Asian British - Bangladeshi",
+        "Asian/Asian British - Chinese",
+        "Asian/Asian British - Indian",
+        "Asian/Asian British - Pakistani",
+        "Asian or Asian British - Any other Asian ethnic background (A9)",
+        "Asian or Asian British - Bangladeshi (A3)",
+        "Chinese or other ethnic group - Chinese (O1)",
+    ],
+    "Black": [
+        "Black/African/Caribbean/Black British - African",
+        "Black/African/Caribbean/Black British - Any other Black/African/Caribbean background",
+        "Black/African/Caribbean/Black British - Caribbean",
+        "Black or Black British - African (B2)",
+        "Black or Black British - Any other Black ethnic background (B9)",
+        "Black or Black British - Caribbean (B1)",
+    ],
+    "Mixed": [
+        "Mixed/Multiple ethnic groups - Any other Mixed/Multiple ethnic background",
+        "Mixed/Multiple ethnic groups - White and Asian",
+        "Mixed/Multiple ethnic groups - White and Black African",
+        "Mixed/Multiple ethnic groups - White and Black Caribbean",
+        "Mixed - Any other Mixed ethnic background (M9)",
+        "Mixed - White and Black Caribbean (M1)",
+    ],
+    "Other": [
+        "Other ethnic group - Any other ethnic group",
+        "Other ethnic group - Arab",
+        "Chinese or other ethnic group - Any other ethnic group (O9)",
+    ],
+    "White": [
+        "White - Any other White background",
+        "White - English/Welsh/Scottish/Northern Irish/British",
+        "White - Gypsy or Irish Traveller",
+        "White - Irish",
+        "White - Any other White ethnic background (W9)",
+        "White - White British (W1)",
+        "White - White Irish (W2)",
+    ],
+    "not stated": ["Other ethnic group - Not stated", "Not Stated (NS)"],
+    "blank": [None],
+}
+
+
+@pytest.mark.parametrize(("group", "labels"), SELF_DEFINED.items())
+def test_self_defined_labels_of_both_vocabularies_have_one_broad_group(group, labels):
+    table = pl.DataFrame({"label": labels}, schema={"label": pl.String})
+    assert table.select(broad_group(pl.col("label")))["label"].to_list() == [group] * len(labels)
+    assert unknown_self_defined(table["label"]) == []
+
+
+def test_an_unknown_self_defined_label_is_refused_not_lumped(synthetic_month):
+    strange = ["White - Martian", "Other ethnic group - Refused", "White"]
+    path = synthetic_month({}, *({"Self-defined ethnicity": label} for label in strange))
+    assert unknown_self_defined(pl.Series([*strange, None, "White - Irish"])) == sorted(strange)
+    with pytest.raises(SourceError, match="self-defined .*'Other ethnic group - Refused'; 'White'; 'White - Martian'"):
+        read_stops(path)
+    with pytest.raises(pl.exceptions.InvalidOperationError):
+        pl.DataFrame({"label": strange}).select(broad_group(pl.col("label")))
+
+
+OUTCOMES = {
+    "arrest": ["Arrest", "Suspect arrested"],
+    "no further action": [
+        "A no further action disposal",
+        "Nothing found - no further action",
+        "Suspected psychoactive substances seized - No further action",
+    ],
+    "other outcome": [
+        "Caution (simple or conditional)",
+        "Community resolution",
+        "Khat or Cannabis warning",
+        "Penalty Notice for Disorder",
+        "Summons / charged by post",
+        "Local resolution",
+        "Offender cautioned",
+        "Offender given drugs possession warning",
+        "Offender given penalty notice",
+        "Suspect summonsed to court",
+    ],
+    "not recorded": ["Article found - Detailed outcome unavailable", None],
+}
+
+
+@pytest.mark.parametrize(("group", "labels"), OUTCOMES.items())
+def test_outcomes_of_both_vocabularies_have_one_group(group, labels):
+    table = pl.DataFrame({"label": labels}, schema={"label": pl.String})
+    assert table.select(outcome_group(pl.col("label")))["label"].to_list() == [group] * len(labels)
+
+
+def test_an_unknown_outcome_is_a_group_of_its_own_and_is_named(synthetic_month):
+    loaded = read_stops(synthetic_month({}, {"Outcome": "Sent to the Tower"}))
+    assert loaded.quality.oddities == {"outcome label not recognised: Sent to the Tower": 1}
+    assert loaded.frame["outcome"].to_list() == ["Arrest", "Sent to the Tower"]
+    assert loaded.frame.select(outcome_group(pl.col("outcome")))["outcome"].to_list() == ["arrest", UNRECOGNISED]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "shown"),
+    [
+        ("Date", "31/05/2024 23:30", "'31/05/2024 23:30'"),
+        ("Date", "2024-05-31T23:30:00", "'2024-05-31T23:30:00'"),
+        ("Date", "", "None"),
+        ("Latitude", "51,5", "'51,5'"),
+        ("Longitude", "nan", "'nan'"),
+        ("Outcome linked to object of search", "perhaps", "'perhaps'"),
+    ],
+)
+def test_a_cell_that_cannot_be_read_is_named_with_its_column_and_line(synthetic_month, column, value, shown):
+    path = synthetic_month({}, {}, {column: value})
+    with pytest.raises(SourceError) as caught:
+        read_stops(path)
+    assert str(caught.value).startswith(f"{path}: expected ")
+    assert str(caught.value).endswith(f"found {shown} in column {column!r}, line 4")
+
+
+@pytest.mark.parametrize("column", ["Date", "Latitude", "Self-defined ethnicity", "Outcome linked to object of search"])
+def test_a_missing_column_is_refused(synthetic_month, column):
+    path = synthetic_month({}, without=[column])
+    with pytest.raises(SourceError, match=f"{NAME}: expected a column '{column}'; found columns .*Gender"):
+        read_stops(path)
+
+
+def test_a_header_alone_is_no_month(synthetic_month):
+    with pytest.raises(SourceError, match=f"{NAME}: expected a stop or more; found a header alone"):
+        read_stops(synthetic_month())
+
+
+def test_a_failed_download_is_told_apart(tmp_path, failed_download):
+    content, finding = failed_download
+    path = tmp_path / NAME
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=f"{NAME}: expected a CSV table; found {finding}"):
+        read_stops(path)
+
+
+# ---- the Met's files, April 2022 to August 2024
+
+
+@pytest.fixture(scope="module")
+def all_stops(stop_files):
+    return pl.concat(loaded.frame for loaded in stop_files.values())
+
+
+def _total(stop_files, kind):
+    return sum(loaded.quality.oddities.get(kind, 0) for loaded in stop_files.values())
+
+
+@pytest.mark.raw
+def test_published_files_are_cut_by_local_month(stop_files, all_stops):
+    assert (len(stop_files), all_stops.height) == (29, 351_203)
+    assert _total(stop_files, "rows dated outside the file's month") == 0
+    utc = all_stops.with_columns(
+        pl.col("local_time").dt.convert_time_zone("UTC").dt.date().dt.month_start().alias("utc")
+    )
+    # Taken as local time, these would fall in the month before: April to October only.
+    early = utc.filter(pl.col("utc") != pl.col("file_month"))
+    assert early.height == 324
+    assert set(early["file_month"].dt.month()) == set(range(4, 11))
+
+
+@pytest.mark.raw
+def test_published_duplicates(stop_files):
+    copies = {month: loaded.quality.oddities["exact duplicate rows"] for month, loaded in stop_files.items()}
+    assert copies.pop("2022-08") == 2_347
+    assert (min(copies.values()), max(copies.values())) == (88, 305)
+
+
+@pytest.mark.raw
+def test_december_2022_ends_on_the_17th(stop_files):
+    last = {month: loaded.frame["local_time"].dt.date().max() for month, loaded in stop_files.items()}
+    assert last.pop("2022-12") == date(2022, 12, 17)
+    ends = pl.Series(list(last.values()))
+    assert (ends == ends.dt.month_end()).all()
+
+
+@pytest.mark.raw
+def test_published_places_and_kinds_of_search(stop_files, all_stops):
+    assert _total(stop_files, "without coordinates") == 34_521
+    assert round(34_521 / all_stops.height, 3) == 0.098
+    assert _total(stop_files, "coordinates outside London's bounding box") == 103
+    assert _total(stop_files, "latitude and longitude swapped") == 0
+    assert all_stops["is_section_60"].sum() == 3_210
+    assert _total(stop_files, "vehicle-only searches") == 4_193
+    vehicles = all_stops.filter(search_type="Vehicle search").select(broad_group(pl.col("self_defined")))[
+        "self_defined"
+    ]
+    assert round(vehicles.is_in(["blank", "not stated"]).mean(), 2) == 0.91
+
+
+@pytest.mark.raw
+def test_published_unknown_ethnicity_in_the_year_to_march_2024(all_stops):
+    year = all_stops.filter(pl.col("month").is_between(date(2023, 4, 1), date(2024, 3, 1)))
+    year = year.with_columns(broad_group(pl.col("self_defined")).alias("group"))
+    year = year.with_columns(pl.col("group").is_in(["blank", "not stated"]).alias("unknown"))
+    assert round((year["group"] == "not stated").mean(), 3) == 0.304
+    assert round((year["group"] == "blank").mean(), 3) == 0.016
+    persons = year.filter(pl.col("search_type") != "Vehicle search")
+    assert round(persons["unknown"].mean(), 3) == 0.313
+    seen = dict(persons.group_by("officer_defined").agg(pl.col("unknown").mean()).iter_rows())
+    assert (round(seen["Black"], 2), round(seen["White"], 2)) == (0.36, 0.24)
+    assert set(seen) == {"Asian", "Black", "Other", "White", None}
+
+
+@pytest.mark.raw
+def test_published_outcomes(stop_files, all_stops):
+    counts = all_stops.group_by(outcome_group(pl.col("outcome")).alias("group")).len().sort("group")
+    assert dict(counts.iter_rows()) == {
+        "arrest": 54_220,
+        "no further action": 247_038,
+        "not recorded": 2,
+        "other outcome": 49_943,
+    }
+    # No find rate can be computed: the link is blank to January 2024 and never true after.
+    for month, loaded in stop_files.items():
+        linked = [None] if month < "2024-02" else [False]
+        assert loaded.frame["outcome_linked"].unique().to_list() == linked

@@ -1,0 +1,263 @@
+"""The set-up holds together: one list of packages, one set of commands, one story in every file that tells it."""
+
+import ast
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+LOCK = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+
+# PyPI name → conda-forge name, for the packages that conda-forge calls something else.
+CONDA_NAMES: dict[str, str] = {}
+
+needs_make = pytest.mark.skipif(not shutil.which("make") or os.name == "nt", reason="needs make and a POSIX shell")
+needs_bash = pytest.mark.skipif(not shutil.which("bash") or os.name == "nt", reason="needs bash")
+
+
+def split_requirement(requirement: str) -> tuple[str, str]:
+    """`Name>=1.2` as its normalised name and its bounds."""
+    name, bounds = re.fullmatch(r"([A-Za-z0-9._-]+)(.*)", requirement).groups()
+    return re.sub(r"[-_.]+", "-", name).lower(), bounds
+
+
+def declared() -> dict[str, str]:
+    """Every package pyproject.toml asks for, by normalised name, with its bounds."""
+    groups = [PROJECT["project"]["dependencies"], PROJECT["dependency-groups"]["dev"]]
+    return dict(split_requirement(requirement) for group in groups for requirement in group)
+
+
+def readme_table() -> dict[str, list[str]]:
+    """README's table of commands: make target → the commands of the right-hand column."""
+    rows = re.findall(r"^\| `make (\w+)` \| .+? \| (.+?) \|$", README, flags=re.MULTILINE)
+    return {target: re.findall(r"`([^`]+)`", twin) for target, twin in rows}
+
+
+def readme_ci_commands() -> dict[str, str]:
+    """The fenced blocks of README that follow `<!-- ci:NAME -->`."""
+    return dict(re.findall(r"<!-- ci:(\w+) -->\n```sh\n(.*?)\n```", README, flags=re.DOTALL))
+
+
+# The environment ------------------------------------------------------------------------------------------------------
+
+
+def test_environment_yml_asks_for_what_pyproject_asks_for():
+    entries = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))["dependencies"]
+    conda = dict(split_requirement(entry) for entry in entries if isinstance(entry, str))
+    (from_pip,) = [entry["pip"] for entry in entries if isinstance(entry, dict)]
+
+    wanted = {CONDA_NAMES.get(name, name): bounds for name, bounds in declared().items()}
+    wanted |= {"python": PROJECT["project"]["requires-python"], "pip": ""}
+    assert conda == wanted
+    assert from_pip == ["-e ."]
+
+
+def test_every_import_is_of_a_declared_package():
+    """A package that only comes along with another is gone the day that other one drops it."""
+    imported = {}
+    for path in [*(ROOT / "lib").rglob("*.py"), *(ROOT / "tests").glob("*.py")]:
+        imported[path] = path.read_text(encoding="utf-8")
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        imported[path] = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+
+    ours = {"wardbook", "conftest", *(path.stem for path in (ROOT / "tests").glob("*.py"))}
+    packages = metadata.packages_distributions()
+    missing = set()
+    for path, source in imported.items():
+        for node in ast.walk(ast.parse(source)):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            for module in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - ours:
+                distributions = {split_requirement(name)[0] for name in packages.get(module, [module])}
+                if not distributions & set(declared()):
+                    missing.add(f"{path.relative_to(ROOT)} imports {module}")
+    assert not missing, f"not in pyproject.toml: {sorted(missing)}"
+
+
+def test_the_lock_names_one_public_registry_and_no_path():
+    sources = {json.dumps(package["source"], sort_keys=True) for package in LOCK["package"]}
+    registries = {json.loads(source).get("registry") for source in sources} - {None}
+    assert len(registries) == 1
+    assert registries.pop().startswith("https://")
+    assert sources - {json.dumps({"editable": "."})} == {source for source in sources if "registry" in source}
+
+
+def test_a_second_of_import_for_nothing_is_left_out():
+    assert "rfc3987-syntax" not in {package["name"] for package in LOCK["package"]}
+    if (Path(sys.prefix) / "conda-meta").exists():
+        pytest.skip("a conda environment is not made from uv.lock, and conda cannot exclude a package")
+    assert find_spec("rfc3987_syntax") is None
+
+
+def test_the_version_is_one_number():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    version = PROJECT["project"]["version"]
+    assert citation["version"] == version
+    assert metadata.version("wardbook") == version
+    assert f"\n## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+# The commands ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Run make in a copy of the set-up where `uv` only says how it was called; returns the calls and the process."""
+    folder = tmp_path / "a folder"
+    (folder / ".venv").mkdir(parents=True)
+    for name in ["Makefile", "README.md", "pyproject.toml", "uv.lock"]:
+        shutil.copy(ROOT / name, folder)
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ["uv", "git"]:
+        (tools / name).write_text(
+            f"#!/bin/sh\nprintf '%s\\0' {name} \"$@\" >>'{tmp_path}/calls'; echo >>'{tmp_path}/calls'\n"
+        )
+        (tools / name).chmod(0o755)
+
+    def run(*arguments, **more):
+        # make hands its own flags and variables down: a test run by `make test BOROUGH=…` must not see them.
+        kept = {k: v for k, v in os.environ.items() if k not in {"MAKEFLAGS", "MFLAGS", "MAKELEVEL", "WARDBOOK_RAW"}}
+        environment = kept | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"} | more
+        done = subprocess.run(["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+        log = tmp_path / "calls"
+        calls = [line.split("\0")[:-1] for line in log.read_text().splitlines()] if log.exists() else []
+        log.unlink(missing_ok=True)
+        return [call for call in calls if call != ["uv", "--version"]], done
+
+    run.tools = tools
+    return run
+
+
+SYNC = ["uv", "sync", "--locked", "--compile-bytecode"]
+
+
+@needs_make
+def test_each_target_is_in_readme_with_the_command_it_runs(make):
+    phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert sorted(readme_table()) == sorted(phony[1].split())
+    assert make("lint")[0][0] == SYNC, "the first target to run installs"
+    for target, twin in readme_table().items():
+        calls, done = make(target)
+        assert done.returncode == 0, done.stderr
+        assert calls == [shlex.split(command) for command in twin], target
+
+
+@needs_make
+def test_help_prints_each_target_with_its_twin(make):
+    _, done = make("help")
+    for target, twin in readme_table().items():
+        assert f"make {target}" in done.stdout
+        for command in twin:
+            assert command in done.stdout
+
+
+@needs_make
+@pytest.mark.parametrize("borough", ["Lewisham", "Kensington and Chelsea", 'King\'s; echo `id` "x" && false'])
+def test_a_borough_reaches_the_command_as_one_argument(make, borough):
+    calls, _ = make("book", f"BOROUGH={borough}", "PERIOD=2023-24")
+    assert calls[-1] == ["uv", "run", "wardbook", "run", "--borough", borough, "--period", "2023-24"]
+
+
+@needs_make
+def test_build_reads_the_folder_the_environment_names(make):
+    assert make("build", WARDBOOK_RAW="../some where/raw")[0][-1][4:6] == ["--raw", "../some where/raw"]
+    assert make("build", "RAW=x", WARDBOOK_RAW="../raw")[0][-1][4:6] == ["--raw", "x"]
+
+
+@needs_make
+def test_without_uv_or_venv_the_message_says_what_to_install(make):
+    for name in ["uv", "python3"]:  # a version manager's stand-in for a uv it has not; Debian's python3 without venv
+        (make.tools / name).write_text("#!/bin/sh\nexit 1\n")
+        (make.tools / name).chmod(0o755)
+    _, done = make("book")
+    assert done.returncode == 2
+    assert "apt install python3-venv" in done.stderr
+
+
+@pytest.mark.slow
+def test_every_wardbook_command_in_readme_exists_with_its_options():
+    asked = {}
+    for command in re.findall(r"uv run wardbook ([^`\n]+)", README):
+        words = shlex.split(command)
+        asked.setdefault(words[0], set()).update(word for word in words if word.startswith("--"))
+    assert {"run", "lab", "notebooks", "build", "check"} <= set(asked)
+    wardbook = shutil.which("wardbook", path=Path(sys.executable).parent)
+    for name, options in asked.items():
+        done = subprocess.run(
+            [wardbook, name, "--help"],
+            env=os.environ | {"COLUMNS": "200", "TERM": "dumb"},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, f"wardbook {name}: {done.stderr}"
+        for option in options:
+            assert re.search(rf"{option}\b", done.stdout), f"wardbook {name} has no {option}"
+
+
+# What CI runs ---------------------------------------------------------------------------------------------------------
+
+
+@needs_bash
+def test_ci_runs_the_commands_that_readme_prints():
+    listed = subprocess.run(["bash", ROOT / ".ci" / "run", "--list"], capture_output=True, text=True, check=True).stdout
+    assert dict(line.split("\t") for line in listed.splitlines()) == readme_ci_commands()
+    assert readme_ci_commands() == {name: f"make {name}" for name in ["lint", "book", "test"]}
+    assert listed.splitlines()[-1].startswith("test\t"), "pytest's summary must close the output"
+
+
+@needs_bash
+def test_ci_stops_at_a_command_readme_does_not_have():
+    done = subprocess.run(["bash", ROOT / ".ci" / "run", "nothing"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "README.md has no command marked <!-- ci:nothing -->" in done.stderr
+
+
+def test_the_workflow_runs_the_same_and_trusts_nothing_that_can_move():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
+    assert workflow["permissions"] == {"contents": "read"}
+    (job,) = workflow["jobs"].values()
+    runs = [step["run"] for step in job["steps"] if "run" in step]
+    assert runs == [f"bash .ci/run {name}" for name in ["lint", "book", "test"]]
+    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
+        for action in re.findall(r"uses: *(\S+)", path.read_text(encoding="utf-8")):
+            assert re.search(r"@[0-9a-f]{40}$", action), f"{path.name}: {action} can change under us: pin a full commit"
+
+
+# Licences and size ----------------------------------------------------------------------------------------------------
+
+
+def test_the_data_licence_names_every_publisher_and_attribution_of_the_catalogue():
+    catalogue = tomllib.loads((ROOT / "data" / "catalogue.toml").read_text(encoding="utf-8"))
+    licence = (ROOT / "data" / "LICENCE.md").read_text(encoding="utf-8")
+    publishers = {source["publisher"] for source in catalogue["sources"].values()}
+    assert {name for name in publishers if f"| {name} |" not in licence} == set()
+    for entry in catalogue["licences"].values():
+        for sentence in re.split(r"[.;] (?=Contains)", entry["attribution"]):
+            assert sentence in licence
+
+
+def test_no_tracked_file_is_large():
+    """A file over 1.5 MB is a publisher's file, or a notebook with its data inside, until somebody argues otherwise."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    tracked = [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
+    assert {
+        str(path.relative_to(ROOT)): path.stat().st_size for path in tracked if path.stat().st_size > 1_500_000
+    } == {}
