@@ -16,6 +16,7 @@ from wardbook.sources.reading import SourceError
 
 SQUARES = [box(530_000, 180_000, 531_000, 181_000), box(531_000, 180_000, 532_000, 181_000)]
 BOW_TIE = Polygon([(530_000, 180_000), (531_000, 181_000), (531_000, 180_000), (530_000, 181_000)])
+SPIKE = Polygon([*SQUARES[0].exterior.coords[:3], (530_000, 180_000), (530_000, 182_000), (530_000, 180_000)])
 WARDS = {"WD24CD": ["E05000002", "E05000001 "], "WD24NM": ["West Made-up", "East Made-up"]}
 GLA_WARDS = {"NAME": ["West"], "GSS_CODE": ["E05000002"], "LAGSSCODE": ["E09000030"]}
 
@@ -73,13 +74,14 @@ def test_wards_of_no_or_two_vintages_are_refused(synthetic_outlines):
         ons.read_wards(synthetic_outlines("wards-2018/wards.gpkg", WARDS))
 
 
-def test_invalid_outlines_are_repaired_and_counted(synthetic_outlines):
-    path = synthetic_outlines("wards.gpkg", WARDS, [BOW_TIE, SQUARES[1]])
+@pytest.mark.parametrize(("shape", "area"), [(BOW_TIE, 0.5e6), (SPIKE, 1e6)], ids=["bow tie", "spike"])
+def test_invalid_outlines_are_repaired_and_counted(synthetic_outlines, shape, area):
+    path = synthetic_outlines("wards.gpkg", WARDS, [shape, SQUARES[1]])
     assert ons.read_wards(path).quality.oddities == {"invalid outlines repaired": 1}
     outlines = ons.read_ward_outlines(path)
     assert outlines.is_valid.all()
     assert set(outlines.geom_type) <= {"Polygon", "MultiPolygon"}
-    assert outlines.area.to_list() == [1e6, 0.5e6]
+    assert outlines.area.to_list() == [1e6, area]
 
 
 def test_outlines_in_degrees_are_turned_to_the_grid(synthetic_outlines):

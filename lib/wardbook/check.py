@@ -63,7 +63,11 @@ def _grid_complete(edition: Edition) -> list[Finding]:
 
 def _groups_add_up(edition: Edition) -> list[Finding]:
     table = edition.table("borough_offences")
-    parts = table.filter(pl.col("offence_group").is_in(tables.PARTITION)).group_by("borough_code", "month", "snapshot").agg(pl.col("offences").sum())
+    parts = (
+        table.filter(pl.col("offence_group").is_in(tables.PARTITION))
+        .group_by("borough_code", "month", "snapshot")
+        .agg(pl.col("offences").sum())
+    )
     both = parts.join(table.filter(offence_group=tables.TOTAL), on=["borough_code", "month", "snapshot"])
     wrong = both.filter(pl.col("offences") != pl.col("offences_right"))
     return _verdict(
@@ -100,11 +104,17 @@ def _unknown_and_airports(edition: Edition) -> list[Finding]:
     flagged = totals.filter(pl.col("unknown_share") > UNKNOWN_SHARE_LIMIT)
     years = ", ".join(
         f"{name} ({n} months)"
-        for name, n in flagged.select(tables._financial_year(pl.col("month"))).group_by("financial_year").len().sort("financial_year").iter_rows()
+        for name, n in flagged.select(tables.financial_year_label(pl.col("month")))
+        .group_by("financial_year")
+        .len()
+        .sort("financial_year")
+        .iter_rows()
     )
     airports = totals.filter(pl.col("airports") > 0)
     return [
-        Finding("note", f"borough comparisons: more than 3 % of offences have no borough in {flagged.height} months: {years}"),
+        Finding(
+            "note", f"borough comparisons: more than 3% of offences have no borough in {flagged.height} months: {years}"
+        ),
         Finding(
             "note",
             f"Hillingdon: {totals['airports'].sum():,} offences recorded apart under the airports, {airports['month'].min():%B %Y} to "
@@ -115,15 +125,77 @@ def _unknown_and_airports(edition: Edition) -> list[Finding]:
     ]
 
 
+def revisions(edition: Edition, borough_code: str | None = None) -> tuple[pl.DataFrame, str, str]:
+    """How the newest borough-level snapshot changed the months that the one before it also holds.
+
+    Every monthly refresh revises history, so a figure is only ever compared within one snapshot.
+
+    Returns
+    -------
+    tuple
+        frame `month`, `older`, `newer`, `revision_percent` (empty with one snapshot), and the two snapshots' names.
+    """
+    names = list(edition.snapshots)[-2:]
+    older, newer = (names[0], names[-1])
+    rows = edition.table("borough_offences").filter(offence_group=tables.TOTAL)
+    if borough_code:
+        rows = rows.filter(borough_code=borough_code)
+    totals = rows.group_by("snapshot", "month").agg(pl.col("offences").sum())
+    a, b = (
+        totals.filter(snapshot=name).select("month", pl.col("offences").alias(label))
+        for name, label in ((older, "older"), (newer, "newer"))
+    )
+    both = a.join(b, on="month").sort("month") if older != newer else a.join(b, on="month").clear()
+    return both.with_columns((100 * (pl.col("newer") / pl.col("older") - 1)).alias("revision_percent")), older, newer
+
+
+def coverage_spans(edition: Edition) -> pl.DataFrame:
+    """First and last month of each table, and of each snapshot where a table holds several: `table`, `from`, `to`."""
+    rows = []
+    for name in edition.tables:
+        table = edition.table(name)
+        column = next((c for c in ("month", "quarter_end") if c in table.columns), None)
+        if column is None:
+            continue
+        parts = table.group_by("snapshot") if "snapshot" in table.columns else [(("",), table)]
+        for (snapshot,), part in sorted(parts, key=lambda item: item[0]):
+            label = f"{name}, {snapshot}" if snapshot else name
+            rows.append({"table": label, "from": part[column].min(), "to": part[column].max()})
+    return pl.DataFrame(rows, schema={"table": pl.String, "from": pl.Date, "to": pl.Date})
+
+
+def inputs(edition: Edition) -> pl.DataFrame:
+    """The account of the publishers' files, summed by source: files, rows read, kept and set aside, oddities by kind."""
+    rows = []
+    for key, source in edition.manifest["sources"].items():
+        files = [entry for entry in edition.manifest["inputs"] if entry["source"] == key]
+        odd: dict[str, int] = {}
+        for entry in files:
+            for kind, n in (*entry["oddities"].items(), *entry["set_aside"].items()):
+                odd[kind] = odd.get(kind, 0) + n
+        rows.append(
+            {
+                "source": source["title"],
+                "files": len(files),
+                "rows_read": sum(entry["rows_read"] for entry in files),
+                "rows_kept": sum(entry["rows_kept"] for entry in files),
+                "what_was_odd": "; ".join(f"{kind}: {n:,}" for kind, n in sorted(odd.items())),
+            }
+        )
+    return pl.DataFrame(rows)
+
+
 def _ward_vintage(edition: Edition) -> list[Finding]:
     if "wards" not in edition.tables:
         return [Finding("note", "ward offences: no table of wards to hold their codes against")]
     known = edition.table("wards").filter(pl.col("vintages").str.contains("2024"))["ward_code"]
     try:
-        places.check_ward_vintage(edition.table("ward_offences")["ward_code"].unique(), known, data="ward offences", table="the wards of 2024")
+        places.check_ward_vintage(
+            edition.table("ward_offences")["ward_code"].unique(), known, data="ward offences", table="the wards of 2024"
+        )
     except places.WardVintageError as error:
         return [Finding("wrong", str(error))]
-    return [Finding("ok", "ward offences: 100 % of the ward codes are wards of 2024")]
+    return [Finding("ok", "ward offences: 100% of the ward codes are wards of 2024")]
 
 
 def ward_shortfall(edition: Edition) -> pl.DataFrame:
@@ -140,9 +212,38 @@ def ward_shortfall(edition: Edition) -> pl.DataFrame:
         edition.table("borough_offences")
         .filter(offence_group=tables.TOTAL)
         .join(ward_sums, on=["snapshot", "borough_code", "month"])
-        .select("snapshot", "borough_code", "month", "offences", "in_wards", (1 - pl.col("in_wards") / pl.col("offences")).alias("shortfall"))
+        .select(
+            "snapshot",
+            "borough_code",
+            "month",
+            "offences",
+            "in_wards",
+            (1 - pl.col("in_wards") / pl.col("offences")).alias("shortfall"),
+        )
         .sort("snapshot", "borough_code", "month")
     )
+
+
+def london_shortfall(edition: Edition) -> pl.DataFrame:
+    """The share of all the Met's recorded offences without a ward, by month: those of unknown borough are among them."""
+    in_wards = ward_shortfall(edition).group_by("snapshot", "month").agg(pl.col("in_wards").sum())
+    return (
+        month_totals(edition)
+        .join(in_wards, on=["snapshot", "month"])
+        .select("snapshot", "month", "total", "in_wards", (1 - pl.col("in_wards") / pl.col("total")).alias("shortfall"))
+        .sort("snapshot", "month")
+    )
+
+
+def area_shortfall(edition: Edition, area: places.Area) -> pl.DataFrame:
+    """`area`, `snapshot`, `month`, `total`, `in_wards`, `shortfall` of the newest snapshot with both levels: the area, then London."""
+    shape = ["area", "snapshot", "month", "total", "in_wards", "shortfall"]
+    frames = [london_shortfall(edition).with_columns(pl.lit(places.LONDON).alias("area")).select(shape)]
+    if not area.is_london:
+        here = ward_shortfall(edition).filter(borough_code=area.code).rename({"offences": "total"})
+        frames.insert(0, here.with_columns(pl.lit(area.name).alias("area")).select(shape))
+    both = pl.concat(frames)
+    return both.filter(pl.col("snapshot") == both["snapshot"].max())
 
 
 def _ward_shortfall(edition: Edition) -> list[Finding]:
@@ -150,9 +251,10 @@ def _ward_shortfall(edition: Edition) -> list[Finding]:
         return []
     gaps = ward_shortfall(edition)
     if gaps.is_empty():
-        return [Finding("note", "ward offences: no snapshot has both levels, so the shortfall of ward sums is not known")]
-    monthly = gaps.group_by("month").agg(pl.col("offences").sum(), pl.col("in_wards").sum()).sort("month")
-    monthly = monthly.with_columns((1 - pl.col("in_wards") / pl.col("offences")).alias("shortfall"))
+        return [
+            Finding("note", "ward offences: no snapshot has both levels, so the shortfall of ward sums is not known")
+        ]
+    monthly = london_shortfall(edition)
     low, high = monthly["shortfall"].min(), monthly["shortfall"].max()
     return [
         Finding(
@@ -177,7 +279,9 @@ def knife_by_year(edition: Edition) -> pl.DataFrame:
 def _knife_teams(edition: Edition) -> list[Finding]:
     years = knife_by_year(edition)
     wrong = years.filter(pl.col("offences") != pl.col("team_offences"))
-    placed = edition.table("knife_offences").filter(pl.col("borough_code") != places.UNKNOWN, pl.col("subtype") == "Knife Crime")
+    placed = edition.table("knife_offences").filter(
+        pl.col("borough_code") != places.UNKNOWN, pl.col("subtype") == "Knife Crime"
+    )
     short = 1 - placed["team_offences"].sum() / placed["offences"].sum()
     return [
         *_verdict(
@@ -185,7 +289,10 @@ def _knife_teams(edition: Edition) -> list[Finding]:
             "knife crime: the teams sum exactly to the boroughs, force-wide, every financial year and subtype",
             f"knife crime: teams and boroughs differ in {wrong.height} year × subtype totals",
         ),
-        Finding("note", f"knife crime: within the 32 boroughs {short:.1%} of offences have no team, so teams do not give a borough's total"),
+        Finding(
+            "note",
+            f"knife crime: within the 32 boroughs {short:.1%} of offences have no team, so teams do not give a borough's total",
+        ),
     ]
 
 
@@ -215,6 +322,7 @@ def _confidence(edition: Edition) -> list[Finding]:
     return [
         Finding(
             "note",
-            f"survey: to {table['quarter_end'].max():%B %Y}; each value covers the twelve months before it, so only values four quarters apart compare",
+            f"survey: to {table['quarter_end'].max():%B %Y}; each value covers the twelve months before it, "
+            "so only values four quarters apart compare",
         )
     ]

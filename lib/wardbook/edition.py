@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -70,7 +69,9 @@ class Edition:
             if its source was not in the folder the edition was built from.
         """
         if name not in self.manifest["tables"]:
-            raise EditionError(f"{self.path} holds no table {name!r}: it has {', '.join(self.tables)} (its source was not in the raw folder)")
+            raise EditionError(
+                f"{self.path} holds no table {name!r}: it has {', '.join(self.tables)} (its source was not in the raw folder)"
+            )
         if name not in self._frames:
             self._frames[name] = pl.read_parquet(self.path / f"{name}.parquet")
         return self._frames[name]
@@ -93,21 +94,35 @@ class Edition:
 
     @cached_property
     def borough_years(self) -> pl.DataFrame:
-        """Recorded offences by borough and complete financial year: `borough_code`, `offence_group`, `snapshot`, `year`,
-        `offences`, `airport_offences`; `year` is the first calendar year."""
-        table = self.table("borough_offences").with_columns(financial_year_of(pl.col("month")).alias("year"))
-        return (
-            table.group_by("borough_code", "offence_group", "snapshot", "year")
-            .agg(pl.len().alias("months"), pl.col("offences", "airport_offences").sum().cast(pl.Int64))
-            .filter(pl.col("months") == 12)
-            .drop("months")
-            .sort("borough_code", "offence_group", "snapshot", "year")
-        )
+        """Recorded offences by borough and complete financial year: `borough_code`, `offence_group`, `snapshot`, `year`
+        (the first calendar year), `offences`.
+        """
+        return _by_complete_year(self.table("borough_offences"))
+
+    @cached_property
+    def knife_years(self) -> pl.DataFrame:
+        """Knife crime offences in the shape of `borough_years`, the subtype as `offence_group`; one snapshot."""
+        if "knife_offences" not in self.tables:
+            return self.borough_years.clear()
+        table = self.table("knife_offences").rename({"subtype": "offence_group"})
+        return _by_complete_year(table.with_columns(pl.lit(str(table["month"].max())[:7]).alias("snapshot")))
 
     @property
     def provenance(self) -> str:
         """One line that says which edition this is, for the top of a notebook and under every figure."""
         return f"edition {self.id} ({len(self.manifest['inputs'])} publishers' files)"
+
+
+def _by_complete_year(table: pl.DataFrame) -> pl.DataFrame:
+    key = ["borough_code", "offence_group", "snapshot", "year"]
+    return (
+        table.with_columns(financial_year_of(pl.col("month")).alias("year"))
+        .group_by(key)
+        .agg(pl.len().alias("months"), pl.col("offences").sum().cast(pl.Int64))
+        .filter(pl.col("months") == 12)
+        .drop("months")
+        .sort(key)
+    )
 
 
 def open_edition(path: Path | str = COMMITTED) -> Edition:
@@ -123,7 +138,9 @@ def open_edition(path: Path | str = COMMITTED) -> Edition:
     """
     folder = from_root(path)
     if not (folder / MANIFEST).is_file():
-        raise EditionError(f"{folder} is no edition: it has no {MANIFEST} (make one with `wardbook build --raw DIR --out {path}`)")
+        raise EditionError(
+            f"{folder} is no edition: it has no {MANIFEST} (make one with `wardbook build --raw DIR --out {path}`)"
+        )
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     for name, entry in manifest["tables"].items():
         file = folder / f"{name}.parquet"
@@ -175,7 +192,9 @@ def _one_snapshot_once(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
         months = set(frame.select("snapshot", "month").unique().iter_rows())
         twice = sorted(seen & months)
         if twice:
-            raise ValueError(f"two files give {twice[0][1]:%B %Y} of the snapshot {twice[0][0]}: keep one of them in the raw folder")
+            raise ValueError(
+                f"two files give {twice[0][1]:%B %Y} of the snapshot {twice[0][0]}: keep one of them in the raw folder"
+            )
         seen |= months
     return frames
 
@@ -207,18 +226,27 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
     if "ward_offences" in made and "wards" in made:
         # The MPS codes in use since 2022 are all in the 2024 set; codes of 2018 would match 22.7 % of it.
         current = made["wards"][0].filter(pl.col("vintages").str.contains("2024"))["ward_code"]
-        places.check_ward_vintage(made["ward_offences"][0]["ward_code"].unique(), current, data="MPS ward-level crime", table="the wards of 2024")
+        places.check_ward_vintage(
+            made["ward_offences"][0]["ward_code"].unique(),
+            current,
+            data="MPS ward-level crime",
+            table="the wards of 2024",
+        )
 
     boroughs = folder.outlines("gla-boroughs", ons.read_borough_outlines)
     if boroughs and (frames := folder.read("police-uk-stops", police_uk.read_stops)):
         stops = pl.concat(frames)
-        stops = placing.place_points(stops, boroughs[0], code="borough_code").with_columns(pl.col("borough_code").fill_null(tables.UNPLACED))
+        stops = placing.place_points(stops, boroughs[0], code="borough_code").with_columns(
+            pl.col("borough_code").fill_null(tables.UNPLACED)
+        )
         used = ["police-uk-stops", "gla-boroughs"]
         if "wards" in made and (shapes := folder.outlines("gla-wards-2018", ons.read_ward_outlines)):
             # Only the full-resolution outlines of 2018 are at hand; they place a stop for the wards that are unchanged.
             kept = _boroughs_unchanged_since_2018(made["wards"][0])
             placed = placing.place_points(stops, shapes[0], code="ward_code")
-            placed = placed.with_columns(pl.when(pl.col("borough_code").is_in(kept)).then(pl.col("ward_code")).alias("ward_code"))
+            placed = placed.with_columns(
+                pl.when(pl.col("borough_code").is_in(kept)).then(pl.col("ward_code")).alias("ward_code")
+            )
             made["ward_stops"] = tables.ward_stops(placed), [*used, "gla-wards-2018"]
         persons = tables.person_searches(stops)
         made["stops"] = tables.stops(stops), used
@@ -260,7 +288,9 @@ def build(raw: Path | str, out: Path | str) -> Edition:
     if not raw.is_dir():
         raise SourceError(raw, "a folder of publishers' files (see README, `Data`)", "no such folder")
     if out.exists() and any(out.iterdir()) and not (out / MANIFEST).is_file():
-        raise EditionError(f"{out} is not empty and is no edition (no {MANIFEST}): name another folder, nothing was written")
+        raise EditionError(
+            f"{out} is not empty and is no edition (no {MANIFEST}): name another folder, nothing was written"
+        )
     folder = _Folder(raw)
     made = _make_tables(folder)
     if not made:
@@ -313,13 +343,15 @@ def _write(work: Path, folder: _Folder, made: dict[str, tuple[pl.DataFrame, list
         },
         "reference": {name: _sha256(places.REFERENCE / name) for name in _REFERENCES},
     }
-    (work / MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    (work / MANIFEST).write_text(
+        json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"
+    )
     return manifest
 
 
 def _replace(out: Path, work: Path) -> None:
     """Put a finished folder in another's place; should the second rename fail, the first is undone."""
-    os.chmod(work, 0o755)
+    work.chmod(0o755)  # mkdtemp makes it private
     old = out.with_name(f".{out.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if out.exists():

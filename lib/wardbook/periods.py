@@ -56,7 +56,9 @@ def financial_year(text: str) -> FinancialYear:
         start, end = int(match[1]), int(match[2])
         if end % 100 == (start + 1) % 100 and (end < 100 or end == start + 1):
             return FinancialYear(start)
-    raise UnknownName("period", text, ["latest", "2024-25"], 'periods are "latest" or a financial year such as "2024-25"')
+    raise UnknownName(
+        "period", text, ["latest", "2024-25"], 'periods are "latest" or a financial year such as "2024-25"'
+    )
 
 
 def financial_year_of(month: pl.Expr) -> pl.Expr:
@@ -102,6 +104,8 @@ def breaks_between(table: pl.DataFrame, series: str, item: str, first: date, las
     A break dated at month m separates m−1 from m. A spell (such as the pandemic months) counts if any of its months lies
     after `first`.
     """
-    applies = (pl.col("offence_groups") == "all") | pl.col("offence_groups").str.split(" | ").list.contains(pl.lit(item))
+    applies = (pl.col("offence_groups") == "all") | pl.col("offence_groups").str.split(" | ").list.contains(
+        pl.lit(item)
+    )
     inside = (pl.col("from_month") <= last) & (pl.coalesce("to_month", "from_month") > first)
     return table.filter((pl.col("series") == series) & applies & inside).sort("from_month", "break_id")

@@ -57,7 +57,11 @@ class Area:
 def boroughs() -> pl.DataFrame:
     """The Met's 32 boroughs: `borough_code`, `borough`, by code. The City of London is another force and not among them."""
     table = pl.read_csv(REFERENCE / "boroughs.csv")
-    return table.filter(pl.col("police_force") == "Metropolitan Police Service").select("borough_code", "borough").sort("borough_code")
+    return (
+        table.filter(pl.col("police_force") == "Metropolitan Police Service")
+        .select("borough_code", "borough")
+        .sort("borough_code")
+    )
 
 
 def _key(name: str) -> str:
@@ -108,7 +112,9 @@ class WardVintageError(ValueError):
     """Ward codes joined to a table of another vintage."""
 
 
-def check_ward_vintage(codes: Iterable[str], wards: Iterable[str], *, data: str, table: str, exceptions: Iterable[str] = ()) -> float:
+def check_ward_vintage(
+    codes: Iterable[str], wards: Iterable[str], *, data: str, table: str, exceptions: Iterable[str] = ()
+) -> float:
     """The share of the data's distinct ward codes found in `wards`; anything below 1, exceptions apart, is refused.
 
     A join on the wrong vintage looks partly right (149 of 657 codes of 2018 are still in use), so a partial match is

@@ -32,7 +32,8 @@ TOTAL = "total recorded offences excluding fraud"
 UNPLACED = "unplaced"  # the borough_code of stops without coordinates, or with coordinates outside London
 
 
-def _financial_year(month: pl.Expr) -> pl.Expr:
+def financial_year_label(month: pl.Expr) -> pl.Expr:
+    """The financial year of each month as `2024-25`."""
     start = financial_year_of(month)
     return pl.format("{}-{}", start, ((start + 1) % 100).cast(pl.String).str.zfill(2)).alias("financial_year")
 
@@ -44,7 +45,11 @@ def groups_filled_by(taxonomies: Sequence[str]) -> pl.DataFrame:
     worse than none.
     """
     groups = met.offence_groups().filter(pl.col("taxonomy").is_in(list(taxonomies)))
-    filled = groups.group_by("offence_group").agg(pl.col("taxonomy").n_unique().alias("n")).filter(pl.col("n") == len(set(taxonomies)))
+    filled = (
+        groups.group_by("offence_group")
+        .agg(pl.col("taxonomy").n_unique().alias("n"))
+        .filter(pl.col("n") == len(set(taxonomies)))
+    )
     return groups.join(filled, on="offence_group", how="semi")
 
 
@@ -63,7 +68,9 @@ def _by_group(frames: Sequence[pl.DataFrame], key: str, places_wanted: Sequence[
         )
         # Publishers omit rows with no offences; an average over what is left would be too high.
         wanted = pl.DataFrame({key: sorted(places_wanted or part[key].unique().to_list())})
-        grid = wanted.join(part.select("month").unique(), how="cross").join(groups.select("offence_group").unique(), how="cross")
+        grid = wanted.join(part.select("month").unique(), how="cross").join(
+            groups.select("offence_group").unique(), how="cross"
+        )
         tables.append(
             grid.join(sums, on=[key, "month", "offence_group"], how="left").with_columns(
                 pl.lit(snapshot).alias("snapshot"),
@@ -104,7 +111,12 @@ def knife_offences(frame: pl.DataFrame) -> pl.DataFrame:
     grid = codes.join(frame.select("month").unique(), how="cross").join(frame.select("subtype").unique(), how="cross")
     counts = ["offences", "positive_outcomes", "team_offences"]
     key = ["borough_code", "month", "subtype"]
-    return grid.join(sums, on=key, how="left").with_columns(pl.col(counts).fill_null(0).cast(pl.Int32)).select(*key, *counts).sort(key)
+    return (
+        grid.join(sums, on=key, how="left")
+        .with_columns(pl.col(counts).fill_null(0).cast(pl.Int32))
+        .select(*key, *counts)
+        .sort(key)
+    )
 
 
 def _tally(stops: pl.DataFrame, *key: str | pl.Expr, name: str = "searches") -> pl.DataFrame:
@@ -114,13 +126,21 @@ def _tally(stops: pl.DataFrame, *key: str | pl.Expr, name: str = "searches") -> 
 
 def stops(frame: pl.DataFrame) -> pl.DataFrame:
     """Stops: borough (or `unplaced`) × month × section 60 or not × search type × outcome."""
-    return _tally(frame, "borough_code", "month", "is_section_60", "search_type", pl.col("outcome").fill_null("not recorded"), name="stops")
+    return _tally(
+        frame,
+        "borough_code",
+        "month",
+        "is_section_60",
+        "search_type",
+        pl.col("outcome").fill_null("not recorded"),
+        name="stops",
+    )
 
 
 def person_searches(frame: pl.DataFrame) -> pl.DataFrame:
     """The stops in which a person was searched: a vehicle-only search is no person's, and 91 % of them have no ethnicity."""
     return frame.filter(pl.col("search_type") != "Vehicle search").with_columns(
-        _financial_year(pl.col("month")),
+        financial_year_label(pl.col("month")),
         police_uk.broad_group(pl.col("self_defined")).alias("self_defined"),
         pl.col("officer_defined").fill_null("blank"),
     )
@@ -137,7 +157,9 @@ def stops_by_group_outcome(persons: pl.DataFrame) -> pl.DataFrame:
         persons.with_columns(pl.lit(definition).alias("definition"), pl.col(column).alias("group"))
         for definition, column in (("self-defined", "self_defined"), ("officer-defined", "officer_defined"))
     )
-    return _tally(both, "borough_code", "financial_year", "definition", "group", pl.col("outcome").fill_null("not recorded"))
+    return _tally(
+        both, "borough_code", "financial_year", "definition", "group", pl.col("outcome").fill_null("not recorded")
+    )
 
 
 def stops_by_object(persons: pl.DataFrame) -> pl.DataFrame:
@@ -164,7 +186,7 @@ def stops_by_person(persons: pl.DataFrame) -> pl.DataFrame:
 
 def ward_stops(frame: pl.DataFrame) -> pl.DataFrame:
     """Stops: ward × financial year, for the wards whose full-resolution outline was at hand."""
-    placed = frame.filter(pl.col("ward_code").is_not_null()).with_columns(_financial_year(pl.col("month")))
+    placed = frame.filter(pl.col("ward_code").is_not_null()).with_columns(financial_year_label(pl.col("month")))
     return _tally(placed, "ward_code", "financial_year", name="stops")
 
 
@@ -175,7 +197,16 @@ def stop_coverage(frame: pl.DataFrame) -> pl.DataFrame:
     side (a month cut to a third of its neighbours has been published), at most half are unplaced, and at most nine in
     ten lack an age or an ethnicity. A month that is not complete is named in `why_not`.
     """
-    published = ["local_time", "search_type", "latitude", "longitude", "gender", "age_range", "self_defined", "officer_defined"]
+    published = [
+        "local_time",
+        "search_type",
+        "latitude",
+        "longitude",
+        "gender",
+        "age_range",
+        "self_defined",
+        "officer_defined",
+    ]
     published += ["legislation", "object_of_search", "outcome"]
     months = (
         frame.with_columns((~pl.struct(published).is_first_distinct()).alias("repeat"))
@@ -195,7 +226,14 @@ def stop_coverage(frame: pl.DataFrame) -> pl.DataFrame:
         near = months.filter(
             (pl.col("force") == row["force"])
             & (pl.col("month") != row["month"])
-            & (((pl.col("month").dt.year() - row["month"].year) * 12 + pl.col("month").dt.month() - row["month"].month).abs() <= 3)
+            & (
+                (
+                    (pl.col("month").dt.year() - row["month"].year) * 12
+                    + pl.col("month").dt.month()
+                    - row["month"].month
+                ).abs()
+                <= 3
+            )
         )["rows"]
         last = pl.Series([row["month"]]).dt.month_end()[0]
         why = []
@@ -208,7 +246,9 @@ def stop_coverage(frame: pl.DataFrame) -> pl.DataFrame:
         if max(row["without_age"], row["without_ethnicity"]) > 0.9 * row["rows"]:
             why.append("almost no ages or ethnicities")
         reasons.append("; ".join(why) or None)
-    return months.with_columns(pl.Series("why_not", reasons, dtype=pl.String)).with_columns(pl.col("why_not").is_null().alias("complete"))
+    return months.with_columns(pl.Series("why_not", reasons, dtype=pl.String)).with_columns(
+        pl.col("why_not").is_null().alias("complete")
+    )
 
 
 def _ordinal(day: int) -> str:
@@ -226,7 +266,9 @@ def population(lsoas: pl.DataFrame, lookup: pl.DataFrame) -> pl.DataFrame:
     joined = lsoas.join(lookup.select("lsoa_code", "ward_code"), on="lsoa_code", how="left")
     lost = joined.filter(pl.col("ward_code").is_null())
     if not lost.is_empty():
-        raise ValueError(f"{lost['lsoa_code'].n_unique()} LSOAs of the census file are not in the ward lookup, for example {lost['lsoa_code'][0]}")
+        raise ValueError(
+            f"{lost['lsoa_code'].n_unique()} LSOAs of the census file are not in the ward lookup, for example {lost['lsoa_code'][0]}"
+        )
     return (
         joined.group_by("ward_code", "borough_code", "ethnic_group")
         .agg(pl.col("residents").sum().cast(pl.Int32))
@@ -236,10 +278,14 @@ def population(lsoas: pl.DataFrame, lookup: pl.DataFrame) -> pl.DataFrame:
 
 def wards(outlines: Sequence[pl.DataFrame], lookup: pl.DataFrame | None) -> pl.DataFrame:
     """Wards of every vintage at hand: code, newest name, borough, the vintages its code belongs to, centroid (BNG, m)."""
-    together = pl.concat(frame.select("ward_code", "ward", "borough_code", "vintage", "easting", "northing") for frame in outlines)
+    together = pl.concat(
+        frame.select("ward_code", "ward", "borough_code", "vintage", "easting", "northing") for frame in outlines
+    )
     if lookup is not None:
         known = lookup.select("ward_code", pl.col("borough_code").alias("from_lookup")).unique("ward_code")
-        together = together.join(known, on="ward_code", how="left").with_columns(pl.coalesce("borough_code", "from_lookup").alias("borough_code"))
+        together = together.join(known, on="ward_code", how="left").with_columns(
+            pl.coalesce("borough_code", "from_lookup").alias("borough_code")
+        )
     return (
         together.sort("vintage")
         .group_by("ward_code", maintain_order=True)

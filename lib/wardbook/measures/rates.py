@@ -167,7 +167,14 @@ def newcombe_difference(
     _check_share(successes_b, trials_b)
     _check_level(level)
     lower, upper = confint_proportions_2indep(
-        successes_a, trials_a, successes_b, trials_b, compare="diff", method="newcomb", alpha=1 - level, correction=False
+        successes_a,
+        trials_a,
+        successes_b,
+        trials_b,
+        compare="diff",
+        method="newcomb",
+        alpha=1 - level,
+        correction=False,
     )
     return float(lower), float(upper)
 

@@ -16,7 +16,6 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 from scipy import optimize, stats
-
 from wardbook.measures.rates import detectable_fall, rate_ratio, wilson
 
 MET = ("met clearly", "met within usual variation", "missed within usual variation", "missed clearly")
@@ -46,7 +45,11 @@ def baselines_allowed(change: int, percent: float, *, decimals: int = 1) -> tupl
     half = 0.5 * 10**-decimals
     low = math.floor(abs(change) * 100 / (abs(percent) + half))
     high = math.ceil(abs(change) * 100 / max(abs(percent) - half, 1e-12))
-    fits = [b for b in (*range(low, low + 3), *range(high - 3, high + 1)) if b > 0 and _rounds_to(100 * change / b, percent, decimals)]
+    fits = [
+        b
+        for b in (*range(low, low + 3), *range(high - 3, high + 1))
+        if b > 0 and _rounds_to(100 * change / b, percent, decimals)
+    ]
     if not fits:
         raise ValueError(f"no whole-number baseline turns a change of {change} into {percent} %")
     return min(fits), max(fits)
@@ -65,7 +68,7 @@ class UsualVariation:
     """How far one kind of offence usually moves between two years, and what that was learnt from.
 
     The variance of a log change at volumes (b, o) is `scale² · (phi · (1/b + 1/o) + tau2)`: a part that shrinks with
-    volume and a part that does not. `moves` holds the standardised size of each placebo change (1 = one standard error).
+    volume and a part that does not. `moves` holds each placebo change in standard errors, signed, sorted.
     """
 
     phi: float
@@ -86,7 +89,7 @@ class UsualVariation:
     def moved_this_far(self, baseline: float, outturn: float) -> int:
         """How many placebo changes were at least as far from none, allowing for volume."""
         size = abs(math.log(max(outturn, 0.5) / max(baseline, 0.5))) / self.standard_error(baseline, outturn)
-        return int(np.sum(np.array(self.moves) >= size - 1e-12))
+        return int(np.sum(np.abs(self.moves) >= size - 1e-12))
 
     def variance_ratio(self, volume: float) -> float:
         """The variance at this volume over that of counting noise alone (two equal counts)."""
@@ -121,7 +124,11 @@ def placebo_changes(years: pl.DataFrame, pairs: Sequence[tuple[int, int]]) -> pl
                 ((floor[0] / floor[1]).log() - london).alias("log_change"),
             )
         )
-    return pl.concat(frames).select("borough_code", "from_year", "to_year", "baseline", "outturn", "log_change") if frames else pl.DataFrame()
+    return (
+        pl.concat(frames).select("borough_code", "from_year", "to_year", "baseline", "outturn", "log_change")
+        if frames
+        else pl.DataFrame()
+    )
 
 
 def usual_variation(changes: pl.DataFrame, *, window: str) -> UsualVariation | None:
@@ -135,7 +142,9 @@ def usual_variation(changes: pl.DataFrame, *, window: str) -> UsualVariation | N
     if changes.height < 30:
         return None
     squared = changes["log_change"].to_numpy() ** 2
-    noise = 1 / changes["baseline"].clip(lower_bound=1).to_numpy() + 1 / changes["outturn"].clip(lower_bound=1).to_numpy()
+    noise = (
+        1 / changes["baseline"].clip(lower_bound=1).to_numpy() + 1 / changes["outturn"].clip(lower_bound=1).to_numpy()
+    )
     design = np.column_stack([noise, np.ones_like(noise)])
     phi, tau2 = max(1.0, float(np.mean(squared / noise))), 0.0
     for _ in range(50):
@@ -145,9 +154,9 @@ def usual_variation(changes: pl.DataFrame, *, window: str) -> UsualVariation | N
         phi, tau2 = float(extra[0]) + 1, float(extra[1])
         if step < 1e-10:
             break
-    moves = np.sqrt(squared / (phi * noise + tau2))
-    scale = max(1.0, float(np.quantile(moves, 0.95, method="higher")) / stats.norm.ppf(0.975))
-    return UsualVariation(phi, tau2, scale, tuple(np.sort(moves / scale)), window)
+    moves = changes["log_change"].to_numpy() / np.sqrt(phi * noise + tau2)
+    scale = max(1.0, float(np.quantile(np.abs(moves), 0.95, method="higher")) / stats.norm.ppf(0.975))
+    return UsualVariation(phi, tau2, scale, tuple(np.sort(moves / scale).tolist()), window)
 
 
 def london_variation(totals: pl.DataFrame, pairs: Sequence[tuple[int, int]], *, window: str) -> UsualVariation | None:
@@ -162,7 +171,7 @@ def london_variation(totals: pl.DataFrame, pairs: Sequence[tuple[int, int]], *, 
         return None
     tau = float(np.sqrt(np.mean(moves**2)))
     scale = float(stats.t.ppf(0.975, len(moves)) / stats.norm.ppf(0.975))
-    return UsualVariation(0.0, tau**2, scale, tuple(np.sort(np.abs(moves) / tau / scale)), window)
+    return UsualVariation(0.0, tau**2, scale, tuple(np.sort(moves / tau / scale).tolist()), window)
 
 
 # -- one change, one verdict -------------------------------------------------------------------------------------------
@@ -275,10 +284,14 @@ class Change:
         volume = min(b for b, _ in self.pairs)
         if volume < 1:
             return None
-        return 100 * detectable_fall(volume, variance_ratio=max(1.0, self.usual.variance_ratio(volume)) if self.usual else 1.0)
+        return 100 * detectable_fall(
+            volume, variance_ratio=max(1.0, self.usual.variance_ratio(volume)) if self.usual else 1.0
+        )
 
 
-def target_verdict(percents: tuple[float, float], interval: tuple[float, float], target: float, *, direction: str) -> str:
+def target_verdict(
+    percents: tuple[float, float], interval: tuple[float, float], target: float, *, direction: str
+) -> str:
     """Met or missed, clearly or within usual variation: met describes the figure, clearly that the interval excludes the
     target. A figure known only to a range that straddles the target is `cannot say`.
 
@@ -315,7 +328,9 @@ def sample_needed(share_percent: float, target_percent: float) -> int:
     return math.ceil(stats.norm.ppf(0.975) ** 2 * p * (1 - p) / gap**2)
 
 
-def level_verdict(share_percent: float, target_percent: float, *, sample: int, direction: str, design_effect: float = 1.0) -> tuple[str, float, float]:
+def level_verdict(
+    share_percent: float, target_percent: float, *, sample: int, direction: str, design_effect: float = 1.0
+) -> tuple[str, float, float]:
     """A survey share against its target, by Wilson's interval on the sample ÷ its design effect: verdict, low, high (%)."""
     effective = max(1, round(sample / design_effect))
     low, high = wilson(round(share_percent / 100 * effective), effective)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
-
 from wardbook.measures import targets as t
 from wardbook.periods import FinancialYear, breaks_between, financial_year
 from wardbook.places import UNKNOWN, Area
@@ -60,6 +59,7 @@ TARGET_COLUMNS = pl.Schema(
         "change_verdict": pl.String,
         "noise_verdict": pl.String,
         "printed_verdict": pl.String,
+        "printed_percent": pl.Float64,
         "probability_met": pl.Float64,
         "p_noise": pl.Float64,
         "p_usual": pl.Float64,
@@ -95,6 +95,11 @@ class History:
         rows = table.filter(pl.col("offence_group") == item, pl.col("borough_code") != UNKNOWN)
         return rows if snapshot is None else rows.filter(snapshot=snapshot)
 
+    def items(self, name: str) -> list[str]:
+        """The offence groups (or knife crime subtypes) of a series."""
+        table = self.borough_offences if name == "borough_offences" else self.knife_offences
+        return table["offence_group"].unique().sort().to_list()
+
     def snapshot_for(self, name: str, item: str, *years: FinancialYear) -> str | None:
         """The newest snapshot that holds these years of this group: two periods are compared within one snapshot."""
         held = self.series(name, item).select("snapshot", "year").unique()
@@ -118,7 +123,9 @@ class History:
                 free.append((year, year + lag))
         return free
 
-    def usual(self, name: str, item: str, area: Area, lag: int, *, before: FinancialYear | None = None) -> t.UsualVariation | None:
+    def usual(
+        self, name: str, item: str, area: Area, lag: int, *, before: FinancialYear | None = None
+    ) -> t.UsualVariation | None:
         """The usual variation of a group over `lag` years: of all boroughs, or London's own before `before`."""
         snapshot = self.series(name, item)["snapshot"].max()
         if snapshot is None or lag < 1:
@@ -150,10 +157,14 @@ def _window(pairs: Sequence[tuple[int, int]]) -> str:
     if not pairs:
         return ""
     first, last = FinancialYear(pairs[0][0]), FinancialYear(pairs[-1][1])
-    return f"{len(pairs)} pairs of years {pairs[0][1] - pairs[0][0]} apart, {first} to {last}, free of breaks that are cut out"
+    lag = pairs[0][1] - pairs[0][0]
+    apart = "one year apart" if lag == 1 else f"{lag} years apart"
+    return f"{len(pairs)} pairs of financial years {apart}, {first} to {last}, free of breaks that are cut out"
 
 
-def assess_targets(area: Area, targets: pl.DataFrame, results: pl.DataFrame, history: History, *, period: FinancialYear) -> pl.DataFrame:
+def assess_targets(
+    area: Area, targets: pl.DataFrame, results: pl.DataFrame, history: History, *, period: FinancialYear
+) -> pl.DataFrame:
     """Every target the area has, whatever its period, with its verdict; a row that cannot be judged says why.
 
     Parameters
@@ -174,13 +185,38 @@ def assess_targets(area: Area, targets: pl.DataFrame, results: pl.DataFrame, his
 
 def _assess(area: Area, row: dict, results: pl.DataFrame, history: History, period: FinancialYear) -> dict:
     out = dict.fromkeys(TARGET_COLUMNS.names())
-    out |= {name: row[name] for name in ("target_set", "measure", "target_owner", "baseline_period", "period", "target", "direction", "source", "quality")}
-    out |= {"area": area.name, "note": row["note"] or "", "moved_this_far": "", "verdict": t.CANNOT_SAY, "change_verdict": t.CANNOT_SAY}
-    out["unit"] = {"change_percent": "change, %", "level_percent": "%", "gap_points": "percentage points", "level_count": "number"}.get(row["kind"], "")
+    out |= {
+        name: row[name]
+        for name in (
+            "target_set",
+            "measure",
+            "target_owner",
+            "baseline_period",
+            "period",
+            "target",
+            "direction",
+            "source",
+            "quality",
+        )
+    }
+    out |= {
+        "area": area.name,
+        "note": row["note"] or "",
+        "moved_this_far": "",
+        "verdict": t.CANNOT_SAY,
+        "change_verdict": t.CANNOT_SAY,
+    }
+    out["unit"] = {
+        "change_percent": "change, %",
+        "level_percent": "%",
+        "gap_points": "percentage points",
+        "level_count": "number",
+    }.get(row["kind"], "")
     published = results.filter(target_set=row["target_set"], measure=row["measure"], area=area.name)
     result = published.row(0, named=True) if published.height else None
     if result:
-        out["printed_verdict"] = result["printed_verdict"]
+        out["printed_verdict"] = result["printed_verdict"] or None
+        out["printed_percent"] = result["change_percent"]
         if result["note"]:
             out["note"] = "; ".join(filter(None, [out["note"], result["note"]]))
     match row["series"]:
@@ -228,7 +264,9 @@ def _fill(out: dict, change: t.Change, target: float | None, direction: str) -> 
     }
     if change.usual_interval:
         out["usual_low"], out["usual_high"] = change.usual_interval
-        out["basis"] = f"usual variation ({change.usual.n} changes: {change.usual.window}) or counting noise, whichever is wider"
+        out["basis"] = (
+            f"usual variation ({change.usual.n} changes: {change.usual.window}) or counting noise, whichever is wider"
+        )
     else:
         out["basis"] = "counting noise alone: this series has no history to learn usual variation from"
 
@@ -247,7 +285,9 @@ def _from_counts(out: dict, area: Area, row: dict, history: History, period: Fin
     out["snapshot"] = snapshot
     _fill(out, t.Change.between(*counts, usual), row["target"], row["direction"])
     if area.is_london and usual is None:
-        out["basis"] = f"counting noise alone: London has too few earlier changes between years {last.start - first.start} apart to be judged against"
+        out["basis"] = (
+            f"counting noise alone: London has too few earlier changes between years {last.start - first.start} apart to be judged against"
+        )
     if row["target"] is None:
         out["why"] = row["note"]
         out["note"] = ""
@@ -276,8 +316,8 @@ def _bound(result: dict) -> str:
     """What a printed verdict says of the target it was judged against."""
     percent, missed = result["change_percent"], result["printed_verdict"] == "missed"
     if percent < 0:
-        return f"'{result['printed_verdict']}' means that it required a fall {'above' if missed else 'of at most'} {-percent:.1f} %"
-    return f"'{result['printed_verdict']}' after a rise of {percent:.1f} % bounds no fall it may have required"
+        return f"'{result['printed_verdict']}' means that it required a fall {'above' if missed else 'of at most'} {-percent:.1f}%"
+    return f"'{result['printed_verdict']}' after a rise of {percent:.1f}% bounds no fall it may have required"
 
 
 def _from_printed_level(out: dict, row: dict, result: dict) -> None:
@@ -288,14 +328,21 @@ def _from_printed_level(out: dict, row: dict, result: dict) -> None:
         return
     if row["kind"] == "gap_points":
         out["result_percent"] = round(result["result_percent"] - result["other_percent"], 1)
-        out["why"] = f"{result['result_percent']} % less {result['other_percent']} % is {out['result_percent']} points; no sample size was published, so no interval"
+        out["why"] = (
+            f"{result['result_percent']}% less {result['other_percent']}% is {out['result_percent']} points; "
+            "no sample size was published, so no interval"
+        )
         return
     out["result_percent"] = result["result_percent"]
     if result["sample"] is None:
         needed = t.sample_needed(result["result_percent"], target)
-        out["why"] = f"no sample size was published, so no interval: a simple random sample of {needed:,} or more would make the difference clear"
+        out["why"] = (
+            f"no sample size was published, so no interval: a simple random sample of {needed:,} or more would make the difference clear"
+        )
         return
-    out["verdict"], out["noise_low"], out["noise_high"] = t.level_verdict(result["result_percent"], target, sample=result["sample"], direction=direction)
+    out["verdict"], out["noise_low"], out["noise_high"] = t.level_verdict(
+        result["result_percent"], target, sample=result["sample"], direction=direction
+    )
     out["basis"] = "sampling error of the survey, design effect 1"
 
 
@@ -303,7 +350,10 @@ def _across_sources(out: dict, area: Area, row: dict, results: pl.DataFrame, his
     """Serious acquisitive crime 2010/11: the baseline from the leaflet's four rows, as their rounding allows."""
     parts = ("residential burglary", "total robbery", "theft from vehicles", "theft or taking of vehicles")
     printed = results.filter(pl.col("target_set") == "Tower Hamlets 2009/10", pl.col("measure").is_in(parts))
-    ranges = [(result["change"], *t.baselines_allowed(result["change"], result["change_percent"])) for result in printed.iter_rows(named=True)]
+    ranges = [
+        (result["change"], *t.baselines_allowed(result["change"], result["change_percent"]))
+        for result in printed.iter_rows(named=True)
+    ]
     low, high = (sum(r[0] + r[i] for r in ranges) for i in (1, 2))
     year = financial_year(row["period"])
     snapshot = history.snapshot_for("borough_offences", row["item"], year)
@@ -312,10 +362,17 @@ def _across_sources(out: dict, area: Area, row: dict, results: pl.DataFrame, his
         return
     outturn = history.count("borough_offences", row["item"], area, year, snapshot)
     out["snapshot"] = snapshot
-    _fill(out, t.Change(((low, outturn), (high, outturn)), history.usual("borough_offences", row["item"], area, 1)), row["target"], row["direction"])
+    _fill(
+        out,
+        t.Change(((low, outturn), (high, outturn)), history.usual("borough_offences", row["item"], area, 1)),
+        row["target"],
+        row["direction"],
+    )
 
 
-def assess_changes(area: Area, history: History, *, period: FinancialYear, groups: Sequence[str] = YEARLY_GROUPS) -> pl.DataFrame:
+def assess_changes(
+    area: Area, history: History, *, period: FinancialYear, groups: Sequence[str] = YEARLY_GROUPS
+) -> pl.DataFrame:
     """How each offence group changed in `period` on the year before, judged without any target.
 
     Returns
@@ -327,13 +384,53 @@ def assess_changes(area: Area, history: History, *, period: FinancialYear, group
     rows = []
     wanted = [("borough_offences", group) for group in groups] + [("knife_offences", "Knife Crime")]
     for series, item in wanted:
-        blank = {"target_set": "", "target_owner": "", "baseline_period": "", "period": str(period), "kind": "change_percent", "target": None}
-        row = blank | {"measure": item.lower() if series == "knife_offences" else item, "series": series, "item": item, "direction": "fall"}
-        out = dict.fromkeys(TARGET_COLUMNS.names()) | {"measure": row["measure"], "area": area.name, "note": "", "change_verdict": t.CANNOT_SAY}
+        blank = {
+            "target_set": "",
+            "target_owner": "",
+            "baseline_period": "",
+            "period": str(period),
+            "kind": "change_percent",
+            "target": None,
+        }
+        row = blank | {
+            "measure": item.lower() if series == "knife_offences" else item,
+            "series": series,
+            "item": item,
+            "direction": "fall",
+        }
+        out = dict.fromkeys(TARGET_COLUMNS.names()) | {
+            "measure": row["measure"],
+            "area": area.name,
+            "note": "",
+            "change_verdict": t.CANNOT_SAY,
+        }
         _from_counts(out, area, row | {"note": "", "source": "", "quality": ""}, history, period)
         rows.append(out)
-    keep = ["measure", "area", "baseline_period", "period", "baseline", "outturn", "change_percent", "noise_low", "noise_high"]
-    keep += ["usual_low", "usual_high", "change_verdict", "noise_verdict", "p_noise", "p_usual", "moved_this_far", "detectable_fall_percent", "basis", "why", "note", "snapshot"]
+    keep = [
+        "measure",
+        "area",
+        "baseline_period",
+        "period",
+        "baseline",
+        "outturn",
+        "change_percent",
+        "noise_low",
+        "noise_high",
+    ]
+    keep += [
+        "usual_low",
+        "usual_high",
+        "change_verdict",
+        "noise_verdict",
+        "p_noise",
+        "p_usual",
+        "moved_this_far",
+        "detectable_fall_percent",
+        "basis",
+        "why",
+        "note",
+        "snapshot",
+    ]
     return pl.DataFrame(rows, schema=TARGET_COLUMNS).select(keep).rename({"note": "crosses"})
 
 
@@ -357,4 +454,3 @@ def london_with_unknown(history: History, item: str, first: FinancialYear, last:
     rows = history.borough_offences.filter(offence_group=item, snapshot=snapshot)
     before, after = (rows.filter(year=y.start)["offences"].sum() for y in (first, last))
     return 100 * (after / before - 1) if before else None
-

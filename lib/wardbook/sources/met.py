@@ -11,9 +11,16 @@ from functools import cache
 from pathlib import Path
 
 import polars as pl
-
 from wardbook import places
-from wardbook.sources.reading import Loaded, Quality, SourceError, check_file, parse_whole_numbers, read_text_table, take_columns
+from wardbook.sources.reading import (
+    Loaded,
+    Quality,
+    SourceError,
+    check_file,
+    parse_whole_numbers,
+    read_text_table,
+    take_columns,
+)
 
 AIRPORTS = "London Heathrow and London City Airports"
 HILLINGDON = "E09000017"
@@ -108,11 +115,15 @@ def _snapshot(path: Path, months: list[str]) -> str:
             raise SourceError(path, f"months up to the snapshot {folder} its folder names", f"a column {months[-1]}")
         return folder
     if "historical" in path.name.lower():
-        raise SourceError(path, "a folder named by the snapshot (YYYY-MM), since old months do not tell it", f"folder {folder!r}")
+        raise SourceError(
+            path, "a folder named by the snapshot (YYYY-MM), since old months do not tell it", f"folder {folder!r}"
+        )
     return last
 
 
-def _read_wide(path: Path, place: dict[str, list[str]], source: str, pattern: str = ".") -> tuple[pl.DataFrame, Quality]:
+def _read_wide(
+    path: Path, place: dict[str, list[str]], source: str, pattern: str = "."
+) -> tuple[pl.DataFrame, Quality]:
     """Read a wide file to one row a (place, offence, month); duplicate keys summed, stub months left out, both reported.
 
     Rows whose place does not match `pattern` are set aside.
@@ -124,7 +135,9 @@ def _read_wide(path: Path, place: dict[str, list[str]], source: str, pattern: st
     table = take_columns(table, path, {**_OFFENCE_COLUMNS, **place})
     quality = Quality(str(path), source, rows_read=table.height)
     keys = [*place, "major", "minor"]
-    blank = table.filter(pl.any_horizontal(pl.col(keys[0]).is_null(), pl.col("major").is_null(), pl.col("minor").is_null()))
+    blank = table.filter(
+        pl.any_horizontal(pl.col(keys[0]).is_null(), pl.col("major").is_null(), pl.col("minor").is_null())
+    )
     quality.drop("no place or no offence named", blank.height)
     table = table.drop_nulls([keys[0], "major", "minor"]).with_columns(pl.col(keys).str.strip_chars())
     table = parse_whole_numbers(table, months, path)
@@ -180,7 +193,9 @@ def read_borough_crime(path: Path | str) -> Loaded:
     for name in long["place"].unique().sort():
         code = codes.get(name) or places.borough_code(name)
         if code is None:
-            raise SourceError(path, "boroughs listed in data/reference/boroughs.csv, the airports or Unknown", repr(name))
+            raise SourceError(
+                path, "boroughs listed in data/reference/boroughs.csv, the airports or Unknown", repr(name)
+            )
         codes[name] = code
     quality.note("offences at the airports, counted in Hillingdon", long.filter(place=AIRPORTS)["offences"].sum())
     quality.note("offences whose borough is unknown", long.filter(place="Unknown")["offences"].sum())
@@ -223,7 +238,17 @@ def read_knife_crime(path: Path | str) -> Loaded:
         table = pl.read_parquet(path)
     except pl.exceptions.PolarsError as error:
         raise SourceError(path, "a Parquet file", str(error).splitlines()[0]) from error
-    wanted = ["month_year", "area_type", "borough_snt", "area_name", "area_code", "crime_subtype", "measure", "count", "refresh_date"]
+    wanted = [
+        "month_year",
+        "area_type",
+        "borough_snt",
+        "area_name",
+        "area_code",
+        "crime_subtype",
+        "measure",
+        "count",
+        "refresh_date",
+    ]
     table = take_columns(table, path, {name: [name] for name in wanted})
     quality = Quality(str(path), "mps-knife-crime", rows_read=table.height)
     kinds = set(table["area_type"].unique()) - {"Borough", "Safer Neighbourhood Teams"}
@@ -235,7 +260,9 @@ def read_knife_crime(path: Path | str) -> Loaded:
     # A team's row names its borough only as the first words of `borough_snt` ("Lambeth Stockwell West & Larkhall").
     prefix = pl.coalesce(*[pl.when(pl.col("borough_snt").str.starts_with(name)).then(pl.lit(name)) for name in names])
     frame = table.with_columns(
-        prefix.replace_strict({name: places.borough_code(name) for name in names}, default=places.UNKNOWN, return_dtype=pl.String)
+        prefix.replace_strict(
+            {name: places.borough_code(name) for name in names}, default=places.UNKNOWN, return_dtype=pl.String
+        )
         .fill_null(places.UNKNOWN)
         .alias("borough_code"),
         (pl.col("area_type") != "Borough").alias("by_team"),
@@ -247,6 +274,9 @@ def read_knife_crime(path: Path | str) -> Loaded:
     )
     if (frame["offences"] < 0).any() or frame["offences"].has_nulls():
         raise SourceError(path, "counts of 0 or more", "a missing or negative count")
-    quality.note("rows of no borough (N/K, -1, NON ATHENA FORCE, null)", frame.filter(borough_code=places.UNKNOWN).height)
-    return Loaded(frame.select(KNIFE_CRIME.names()).cast(dict(KNIFE_CRIME)).sort(KNIFE_CRIME.names()), quality.close(frame.height))
-
+    quality.note(
+        "rows of no borough (N/K, -1, NON ATHENA FORCE, null)", frame.filter(borough_code=places.UNKNOWN).height
+    )
+    return Loaded(
+        frame.select(KNIFE_CRIME.names()).cast(dict(KNIFE_CRIME)).sort(KNIFE_CRIME.names()), quality.close(frame.height)
+    )

@@ -43,10 +43,7 @@ def place_points(frame: pl.DataFrame, outlines: GeoDataFrame, *, code: str) -> p
         raise ValueError("outlines declare no coordinate system")
     if code in frame.columns:
         raise ValueError(f"the frame has a column {code!r} already")
-    pairs = frame.select("longitude", "latitude").unique().drop_nulls()
-    # Beyond these no projection holds; such a point is in no area.
-    on_earth = pl.col("longitude").is_between(-180, 180) & pl.col("latitude").is_between(-90, 90)
-    pairs = pairs.filter(on_earth).with_row_index("pair")
+    pairs = frame.select("longitude", "latitude").unique().drop_nulls().with_row_index("pair")
     points = geopandas.GeoSeries.from_xy(*pairs.select("longitude", "latitude").to_numpy().T, crs=4326).to_crs(27700)
     # `intersects`, not `within`: a point on a border is then in every area that shares it, and none is lost.
     point, area = outlines.to_crs(27700).sindex.query(points, predicate="intersects")

@@ -59,7 +59,9 @@ class Quality:
         """Finish the account, and refuse one that does not add up (a bug in a reader, never in a file)."""
         self.rows_kept = int(rows_kept)
         if self.rows_kept + sum(self.set_aside.values()) != self.rows_read:
-            raise AssertionError(f"{self.file}: {self.rows_read} rows read but {self.rows_kept} kept and {self.set_aside} set aside")
+            raise AssertionError(
+                f"{self.file}: {self.rows_read} rows read but {self.rows_kept} kept and {self.set_aside} set aside"
+            )
         return self
 
 
@@ -103,7 +105,9 @@ def check_file(path: Path | str, kind: str) -> Path:
         tail = handle.read(4)
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if text.startswith(b"version https://git-lfs"):
-        raise SourceError(path, what, "a Git LFS pointer (the file's stand-in; fetch the file itself with `git lfs pull`)")
+        raise SourceError(
+            path, what, "a Git LFS pointer (the file's stand-in; fetch the file itself with `git lfs pull`)"
+        )
     if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")):
         raise SourceError(path, what, "a web page (an error page saved as data?)")
     if kind in _MAGIC and not head.startswith(_MAGIC[kind][0]):
@@ -162,7 +166,9 @@ def take_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Seq
     for ours, theirs in wanted.items():
         present = [name for name in theirs if name in frame.columns]
         if not present:
-            raise SourceError(path, f"a column {' or '.join(map(repr, theirs))}", f"columns {', '.join(frame.columns[:12])}")
+            raise SourceError(
+                path, f"a column {' or '.join(map(repr, theirs))}", f"columns {', '.join(frame.columns[:12])}"
+            )
         renames[present[0]] = ours
     return frame.rename(renames)
 
@@ -189,5 +195,7 @@ def parse_whole_numbers(
         bad = frame[name].is_not_null() & (parsed[name].is_null() | (parsed[name] < 0))
         if bad.any():
             row = bad.arg_max()
-            raise SourceError(path, f"whole numbers of {of}, 0 or more", f"{frame[name][row]!r} in column {name!r}, line {row + 2}")
+            raise SourceError(
+                path, f"whole numbers of {of}, 0 or more", f"{frame[name][row]!r} in column {name!r}, line {row + 2}"
+            )
     return parsed.with_columns(pl.col(columns).fill_null(0))

@@ -1,0 +1,266 @@
+"""The command line: `wardbook run | build | check | notebooks | lab`. The one module that prints.
+
+Exit codes are for a scheduler: 0 done, 1 a notebook or a file that failed, 2 a name or a value that is not known.
+What a command is for goes to standard output, and everything else to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+# Everything else is imported by the command that needs it: help then answers at once.
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from wardbook.edition import Edition
+
+app = typer.Typer(
+    help="How is policing doing in a London borough, and how sure can we be?",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # plain text reads the same in a log
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+# The commands ---------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def run(
+    borough: Annotated[str, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')],
+    period: Annotated[str, typer.Option(help='"latest", or a financial year such as "2023-24".')] = "latest",
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A notebook to run; again for more.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another parameter; again for more.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where results go.  [default: the project's outputs/]")] = None,
+    edition: Annotated[Path | None, typer.Option(help="The tables.  [default: the project's data/edition]")] = None,
+) -> None:
+    """Run the notebooks for a borough and period; the last line printed is the folder that was filled."""
+    given = _pairs(settings or [])
+    with _told():
+        from wardbook import book
+
+        with _Bar() as bar:
+            folder = book.run(
+                borough,
+                period,
+                only=only or None,
+                settings=given,
+                out=_from_here(out) or "outputs",
+                edition=_from_here(edition) or "data/edition",
+                progress=bar.step,
+            )
+        print(_short(folder))
+
+
+@app.command()
+def build(
+    out: Annotated[Path, typer.Option(help="The folder of the edition; an edition there is replaced as a whole.")],
+    raw: Annotated[
+        Path | None, typer.Option(help="The publishers' files.  [default: WARDBOOK_RAW, else the project's data/raw]")
+    ] = None,
+) -> None:
+    """Make the tables and their manifest from the publishers' files; nothing is written unless all of it is good."""
+    with _told():
+        from wardbook import edition as editions
+
+        raw = _from_here(raw) or editions.from_root(os.environ.get("WARDBOOK_RAW") or "data/raw")
+        try:
+            made = editions.build(raw, _from_here(out))
+        except ValueError as error:  # a file, or two together, that cannot be read as what they claim
+            raise _Refused(f"{error}; nothing was written") from error
+        for line in _account(raw, made):
+            print(line)
+        print(_short(made.path))
+
+
+@app.command()
+def check(
+    edition: Annotated[Path | None, typer.Argument(help="The folder of an edition.", show_default="data/edition")] = None,
+) -> None:
+    """Hold an edition against its manifest, reconcile its tables, and say what it may not be used for."""
+    with _told():
+        from wardbook import check as checks
+        from wardbook import edition as editions
+
+        opened = editions.open_edition(_from_here(edition) or editions.COMMITTED)
+        findings = checks.check(opened)
+        print(f"{_short(opened.path)}: {opened.provenance}")
+        headings = {"wrong": "Wrong", "note": "What it may not be used for", "ok": "Right"}
+        for level, heading in headings.items():
+            texts = [finding.text for finding in findings if finding.level == level]
+            if texts:
+                print(f"\n{heading}")
+            for text in texts:
+                print(f"- {text}")
+        if any(finding.level == "wrong" for finding in findings):
+            raise typer.Exit(1)
+
+
+@app.command()
+def notebooks() -> None:
+    """Run the committed notebooks again in place, and clean them."""
+    with _told():
+        from wardbook import book
+
+        with _Bar() as bar:
+            changed = book.refresh_notebooks(progress=bar.step)
+        for name, new in changed.items():
+            print(f"{name}: {'changed' if new else 'as it was'}")
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(context: typer.Context) -> None:
+    """Open JupyterLab on copies of the notebooks in work/, which git ignores. Further options go to JupyterLab."""
+    with _told():
+        from wardbook import book
+
+        for name in book.copy_notebooks():
+            print(f"work/{name} has your changes and was kept; rename it to get the committed one", file=sys.stderr)
+        raise typer.Exit(book.lab(context.args))
+
+
+# What they share ------------------------------------------------------------------------------------------------------
+
+
+class _Refused(ValueError):
+    """An input that a command cannot use, in words for its reader."""
+
+
+def _exit_code(error: Exception) -> int | None:
+    """2 for a name or value that is not known, 1 for what failed, None for what would be a fault of this program."""
+    from wardbook.book import RunError, SettingError
+    from wardbook.edition import EditionError
+    from wardbook.measures.reference import TargetsFileError
+    from wardbook.places import UnknownName
+
+    if isinstance(error, (UnknownName, SettingError, TargetsFileError)):
+        return 2
+    return 1 if isinstance(error, (RunError, EditionError, _Refused, OSError)) else None
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Turn an error that a reader can do something about into one line and an exit code; others keep their traceback."""
+
+    def end(number: int, frame: object) -> None:
+        raise SystemExit(128 + number)  # unlike the signal's default, this lets a run remove its unfinished folder
+
+    main_thread = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, end) if main_thread else None
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("wardbook: stopped; what was there before is as it was", file=sys.stderr)
+        raise typer.Exit(130) from None
+    except Exception as error:
+        code = None if isinstance(error, typer.Exit) else _exit_code(error)
+        if code is None:
+            raise
+        print(f"wardbook: {str(error).replace(f'{Path.cwd()}{os.sep}', '')}", file=sys.stderr)
+        raise typer.Exit(code) from None
+    finally:
+        if main_thread:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _pairs(settings: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in settings:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--set")
+        if name.strip() in pairs:
+            raise typer.BadParameter(f"{name.strip()!r} is set twice", param_hint="--set")
+        pairs[name.strip()] = value
+    return pairs
+
+
+def _from_here(path: Path | None) -> Path | None:
+    """A path typed on the command line counts from the working directory; what the library is given is absolute."""
+    return None if path is None else Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - .. without following links
+
+
+def _short(path: Path) -> str:
+    """A path as the reader would type it from here, if it is below here."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+class _Bar:
+    """How far the notebooks have come: a bar on a terminal, a line a notebook in a log."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+        self._name = ""
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._close()
+
+    def step(self, notebook: str, cell: int, cells: int) -> None:
+        """Show that a notebook is about to run its cell `cell` of `cells`."""
+        if notebook != self._name:
+            self._close()
+            self._name = notebook
+            if not sys.stderr.isatty():
+                print(f"{notebook}: {cells} cells", file=sys.stderr, flush=True)
+                return
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=cells, desc=notebook, bar_format="{desc}: cell {n_fmt} of {total_fmt} |{bar:30}| {elapsed}")
+        if self._bar is not None:
+            self._bar.update(cell - self._bar.n)
+
+    def _close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def _account(raw: Path, made: Edition) -> Iterator[str]:
+    """What a build read, what it left out and why, and what it wrote."""
+    from wardbook import catalogue
+
+    inputs = made.manifest["inputs"]
+    for key, source in catalogue.sources().items():
+        entries = [entry for entry in inputs if entry["source"] == key]
+        if not entries:
+            yield f"{source.title}: no file ({source.pattern})"
+            continue
+        read, kept = (sum(entry[name] for entry in entries) for name in ("rows_read", "rows_kept"))
+        files = f"{len(entries)} file{'s' if len(entries) > 1 else ''}"
+        yield f"{source.title}: {files}, {read:,} rows read, {kept:,} kept"
+        for name, word in (("set_aside", "set aside"), ("oddities", "noted")):
+            counts: dict[str, int] = {}
+            for entry in entries:
+                for reason, count in entry[name].items():
+                    counts[reason] = counts.get(reason, 0) + count
+            for reason, count in sorted(counts.items()):
+                yield f"  {word}: {count:,} {reason}"
+
+    used = {entry["file"] for entry in inputs}
+    everything = (path.relative_to(raw) for path in sorted(raw.rglob("*")) if path.is_file())
+    left = [path.as_posix() for path in everything if not path.name.startswith(".") and path.as_posix() not in used]
+    if left:
+        shown = "; ".join(left[:5]) + ("; …" if len(left) > 5 else "")
+        yield f"not used, no source in data/catalogue.toml recognises or needs them: {len(left)} files ({shown})"
+    rows = ", ".join(f"{name} ({entry['rows']:,})" for name, entry in sorted(made.manifest["tables"].items()))
+    yield f"edition {made.id}, tables and their rows: {rows}"

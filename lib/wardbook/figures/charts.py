@@ -1,0 +1,432 @@
+"""The chart builders: tables in, figures out. Nothing here computes a number that a measure has not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date
+
+import altair as alt
+import polars as pl
+from wardbook import tables
+from wardbook.catalogue import sources
+from wardbook.figures import theme, words
+from wardbook.figures.export import Absent, Figure
+from wardbook.measures.targets import UsualVariation
+from wardbook.notebook import Book
+
+_LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
+_BOTH = "Bars: usual variation; lines: counting noise (95%)."
+_NOISE = "Lines: counting noise alone (95%)."
+
+
+def _figure(
+    book: Book,
+    name: str,
+    chart: alt.TopLevelMixin,
+    data: pl.DataFrame,
+    *,
+    claim: str,
+    how: str,
+    moved: str,
+    source: str,
+    **said: str,
+) -> Figure:
+    line = words.challenge(claim, how, moved, book.edition.provenance, book.command)
+    return Figure(name=name, chart=chart, data=data, challenge=line, source=source, licence=_LICENCE, **said)
+
+
+def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: str, sentence: str) -> Figure | Absent:
+    """Changes as dots with both intervals, each target as a labelled rule, the words of each verdict beside it.
+
+    Parameters
+    ----------
+    rows : rows of `verdicts.assess_targets` or `assess_changes`; those without counts are left to the table.
+    title, sentence : from `figures.words`.
+    measure : what the subtitle says is measured.
+    """
+    has_target = "target" in rows.columns
+    drawn = rows.filter(pl.col("noise_low").is_not_null())
+    if rows.is_empty():
+        return Absent(name, f"none was published for {book.area.name} that could be found")
+    if drawn.is_empty():
+        why = "; ".join(rows["why"].drop_nulls().unique(maintain_order=True))
+        return Absent(name, f"cannot say: {why}")
+    if not has_target:
+        drawn = drawn.with_columns(pl.lit(None, pl.Float64).alias("target"), pl.lit("").alias("printed_verdict"))
+    labels = [words.row_labels(row, against_target=has_target) for row in drawn.iter_rows(named=True)]
+    few = [words.too_few(row) for row in drawn.iter_rows(named=True)]
+    keep = [
+        "measure",
+        "area",
+        "baseline_period",
+        "period",
+        "baseline",
+        "outturn",
+        "change_percent",
+        "noise_low",
+        "noise_high",
+    ]
+    keep += ["usual_low", "usual_high", "target", "change_verdict"] + [
+        c for c in ("verdict", "printed_verdict", "target_owner") if c in rows.columns
+    ]
+    if "baseline_low" in rows.columns:
+        keep[6:6] = ["baseline_low", "baseline_high", "outturn_low", "outturn_high", "change_low", "change_high"]
+    data = drawn.select(keep)
+
+    repeated = drawn["measure"].is_duplicated()
+    names = [
+        f"{row['measure']} ({row['period']})" if twice else row["measure"]
+        for twice, row in zip(repeated, drawn.iter_rows(named=True))
+    ]
+    plotted = drawn.with_columns(
+        pl.Series("label", names),
+        pl.Series("headline", [a for a, _ in labels]),
+        pl.Series("detail", [b for _, b in labels]),
+        pl.Series("few", few),
+        pl.Series(
+            "dot",
+            [None if f else words.middle(row) for f, row in zip(few, drawn.iter_rows(named=True))],
+            dtype=pl.Float64,
+        ),
+        pl.Series(
+            "target_label",
+            [
+                None if row["target"] is None else f"target {words.signed(row['target'], digits=0)}"
+                for row in drawn.iter_rows(named=True)
+            ],
+            dtype=pl.String,
+        ),
+    ).with_columns(
+        pl.when("few").then(None).otherwise(pl.col(c)).alias(c)
+        for c in ("noise_low", "noise_high", "usual_low", "usual_high")
+    )
+    spread = plotted.select(
+        pl.min_horizontal("noise_low", "usual_low", "target").min().alias("a"),
+        pl.max_horizontal("noise_high", "usual_high", "target").max().alias("b"),
+    ).row(0)
+    low, high = (x if x is not None else 0.0 for x in spread)
+    domain = [10 * math.floor(min(low, -5) / 10 - 0.2), 10 * math.ceil(max(high, 5) / 10 + 0.2)]
+    colours = alt.Scale(
+        domain=["change", "counting noise", "usual variation", "target"],
+        range=[theme.DARK_BLUE, theme.MID_BLUE, theme.CONTEXT, theme.DARK_PINK],
+    )
+
+    colour = alt.Color(
+        "kind:N", scale=colours, legend=alt.Legend(values=_legend(plotted), orient="bottom", symbolOpacity=1)
+    )
+    base = alt.Chart(
+        plotted.select(
+            "label",
+            "noise_low",
+            "noise_high",
+            "usual_low",
+            "usual_high",
+            "dot",
+            "target",
+            "target_label",
+            "headline",
+            "detail",
+        )
+    )
+    y = alt.Y(
+        "label:N",
+        sort=names,
+        title=None,
+        axis=alt.Axis(ticks=False, domain=False, labelPadding=10, labelExpr=_wrapped("datum.label")),
+    )
+    axis = alt.Axis(
+        labelExpr="(datum.value > 0 ? '+' : datum.value < 0 ? '−' : '') + abs(datum.value) + '%'",
+        tickCount=6,
+        title="change in recorded offences",
+    )
+    x = alt.Scale(domain=domain, nice=False)
+    edge = theme.WIDTH - 330
+    layers = [
+        base.transform_calculate(kind="'usual variation'")
+        .mark_bar(height=16)
+        .encode(x=alt.X("usual_low:Q", scale=x, axis=axis), x2="usual_high:Q", y=y, color=colour),
+        base.transform_calculate(kind="'counting noise'")
+        .mark_rule(strokeWidth=4)
+        .encode(x=alt.X("noise_low:Q", scale=x), x2="noise_high:Q", y=y, color=colour),
+        alt.Chart(pl.DataFrame({"zero": [0.0]})).mark_rule(color=theme.DARK_GREY).encode(x="zero:Q"),
+        base.transform_calculate(kind="'target'")
+        .mark_tick(thickness=3, size=30)
+        .encode(x=alt.X("target:Q", scale=x), y=y, color=colour),
+        base.mark_text(dy=-21, fontSize=11, color=theme.DARK_PINK).encode(
+            x=alt.X("target:Q", scale=x), y=y, text="target_label:N"
+        ),
+        base.transform_calculate(kind="'change'")
+        .mark_point(size=80, filled=True, opacity=1)
+        .encode(x=alt.X("dot:Q", scale=x), y=y, color=colour),
+        base.mark_text(align="left", dy=-7, fontWeight="bold").encode(x=alt.value(edge + 14), y=y, text="headline:N"),
+        base.mark_text(align="left", dy=8, fontSize=11).encode(x=alt.value(edge + 14), y=y, text="detail:N"),
+    ]
+    chart = alt.layer(*layers).properties(width=edge, height=alt.Step(48))
+    return _figure(
+        book,
+        name,
+        chart,
+        data,
+        title=title,
+        subtitle=_subtitle(measure, drawn),
+        alt_text=words.changes_alt(drawn, against_target=has_target),
+        sentence=sentence,
+        claim=title,
+        how=words.recompute(drawn.row(0, named=True))
+        if drawn.height == 1 or has_target
+        else "outturn ÷ baseline − 1, row by row, from the CSV",
+        moved=words.far(drawn.row(0, named=True))
+        if drawn.height == 1 or has_target
+        else "the column moved_this_far of the table",
+        source=_sources(book, drawn),
+    )
+
+
+def printed_verdicts(book: Book, rows: pl.DataFrame, *, name: str) -> Figure | Absent:
+    """The changes that a publication printed with a verdict, beside ours; `rows` from `verdicts.bh_family`."""
+    if rows.is_empty():
+        return Absent(name, f"no table of printed verdicts on {book.area.name} was found")
+    return verdicts(
+        book,
+        rows,
+        name=name,
+        title=words.printed_title(rows),
+        measure="Recorded offences",
+        sentence=words.printed_sentence(rows),
+    )
+
+
+def _legend(plotted: pl.DataFrame) -> list[str]:
+    kinds = ["change", "counting noise"]
+    kinds += ["usual variation"] if plotted["usual_low"].drop_nulls().len() else []
+    return kinds + (["target"] if plotted["target"].drop_nulls().len() else [])
+
+
+def _wrapped(label: str, width: int = 26) -> str:
+    """A Vega expression that breaks a label at the first blank after `width` characters."""
+    cut = f"indexof({label}, ' ', {width})"
+    return (
+        f"length({label}) > {width + 8} && {cut} > 0 ? [slice({label}, 0, {cut}), slice({label}, {cut} + 1)] : {label}"
+    )
+
+
+def _subtitle(measure: str, rows: pl.DataFrame) -> str:
+    spans = rows.select("baseline_period", "period").unique(maintain_order=True).rows()
+    when = ", ".join(f"{b} to {p}" for b, p in spans)
+    owners = rows["target_owner"].unique(maintain_order=True).to_list() if "target_owner" in rows.columns else []
+    whose = f" Target: {'; '.join(owners)}." if owners and rows["target"].drop_nulls().len() else ""
+    intervals = _BOTH if rows["usual_low"].drop_nulls().len() else _NOISE
+    return f"{measure}, {rows['area'][0]}, {when}.{whose} {intervals}"
+
+
+def _sources(book: Book, rows: pl.DataFrame) -> str:
+    named = []
+    if "source" in rows.columns:
+        named += [s for s in rows["source"].unique(maintain_order=True).to_list() if s]
+    for snapshot in rows["snapshot"].drop_nulls().unique().sort():
+        key = "mps-borough-crime" if snapshot in book.edition.snapshots else "mps-knife-crime"
+        named.append(f"{sources()[key].line} (to {snapshot})")
+    return "; ".join(named)
+
+
+def placebo(book: Book, row: Mapping, usual: UsualVariation | None, *, name: str) -> Figure | Absent:
+    """How far other borough changes moved, scaled to this borough's volume, with this change as a labelled rule."""
+    if usual is None or not row["moved_this_far"] or row["baseline"] is None:
+        reason = row["basis"] or row["why"] or "no change to place"
+        return Absent(name, f"cannot say how unusual the change in {row['measure']} in {row['area']} is: {reason}")
+    error = usual.standard_error(row["baseline"], row["outturn"])
+    here, change = f"{row['area']}, {row['baseline_period']} to {row['period']}", row["change_percent"]
+    others = [100 * (math.exp(move * error) - 1) for move in usual.moves]
+    what = ["borough change relative to London, at this volume"] * len(others)
+    data = pl.DataFrame({"change_percent": [*others, change], "what": [*what, here]})
+    k, n = (int(part) for part in row["moved_this_far"].split(" of "))
+    whose = words.possessive(row["area"])
+    title = f"{words.capital(words.number(k))} of {n} borough changes moved at least as far as {whose}"
+    x = alt.X("change_percent:Q", bin=alt.Bin(maxbins=40), title="change relative to London, %")
+    bars = alt.Chart(data.head(n)).mark_bar(color=theme.CONTEXT).encode(x=x, y=alt.Y("count()", title=None))
+    mark = alt.Chart(pl.DataFrame({"at": [change], "label": [f"{row['area']} {words.signed(change)}"]}))
+    rule = mark.mark_rule(color=theme.DARK_BLUE, strokeWidth=3).encode(x="at:Q")
+    text = mark.mark_text(align="center", y=-8, color=theme.DARK_BLUE, fontWeight="bold").encode(
+        x="at:Q", text="label:N"
+    )
+    return _figure(
+        book,
+        name,
+        (bars + rule + text).properties(width=theme.WIDTH - 110, height=200),
+        data,
+        title=title,
+        subtitle=f"Number of borough changes in {row['measure']} by size, relative to London: {usual.window}; "
+        "scaled to the volume here",
+        alt_text=f"Histogram of {n} borough changes where {k} lie at least as far from no change as "
+        f"{whose} {words.signed(change)}.",
+        sentence=f"{words.capital(words.number(k))} of {n} borough changes in {row['measure']} ({usual.window}) moved at "
+        f"least as far, relative to London and allowing for volume, as {whose} {words.signed(change)}.",
+        claim=title,
+        how="count the rows of the CSV at least as far from 0, on the log scale, as the last row",
+        moved="",
+        source=f"{sources()['mps-borough-crime'].line} (to {row['snapshot']})",
+    )
+
+
+# -- what data is here -----------------------------------------------------------------------------------------------------
+
+
+def coverage(book: Book, spans: pl.DataFrame) -> Figure:
+    """What each table covers, as bars on one time axis: `table`, `from`, `to` (dates)."""
+    newest, oldest = spans.sort("to")["table"][-1], spans.sort("from")["table"][0]
+    base = alt.Chart(spans)
+    y = alt.Y("table:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False))
+    bars = base.mark_bar(color=theme.DARK_BLUE, height=12).encode(
+        x=alt.X("from:T", title=None, axis=alt.Axis(format="%Y", tickCount="year", labelOverlap=True)), x2="to:T", y=y
+    )
+    shown = "; ".join(f"{row['table']} {_months(row['from'], row['to'])}" for row in spans.iter_rows(named=True))
+    title = f"The edition's tables run from {_months(spans['from'].min(), spans['to'].max())}"
+    return _figure(
+        book,
+        "coverage",
+        bars.properties(width=theme.WIDTH - 260, height=alt.Step(26)),
+        spans,
+        title=title,
+        subtitle="First and last month of each table and snapshot",
+        alt_text=f"Bar chart of periods covered where {shown}.",
+        sentence=f"The longest table is {oldest}; the newest data is in {newest}.",
+        claim=title,
+        how="first and last month of each table of the edition",
+        moved="",
+        source=_publishers(book),
+    )
+
+
+def _months(first: date, last: date) -> str:
+    return f"{first:%B %Y} to {last:%B %Y}"
+
+
+def _publishers(book: Book) -> str:
+    return "; ".join(sorted({entry["publisher"] for entry in book.edition.manifest["sources"].values()}))
+
+
+def _monthly_share(
+    months: pl.DataFrame, value: str, *, limit: tuple[float, str] | None = None, series: str | None = None
+) -> alt.LayerChart:
+    """A share by month as a step line (or one a `series`), with an optional limit as a labelled rule; shares are fractions."""
+    y = alt.Y(f"{value}:Q", title=None, axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=True))
+    x = alt.X("month:T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True, tickCount=8))
+    line = alt.Chart(months).mark_line(strokeWidth=2, interpolate="step-after")
+    if series:
+        names = months[series].unique(maintain_order=True).to_list()
+        line = line.encode(
+            x=x,
+            y=y,
+            color=alt.Color(
+                f"{series}:N", scale=alt.Scale(domain=names, range=[theme.DARK_BLUE, theme.CONTEXT][: len(names)])
+            ),
+        )
+    else:
+        line = line.encode(x=x, y=y, color=alt.value(theme.DARK_BLUE))
+    layers = [line]
+    if limit is not None:
+        rule = pl.DataFrame({"limit": [limit[0]], "label": [limit[1]]})
+        layers += [
+            alt.Chart(rule).mark_rule(strokeDash=[5, 4], color=theme.DARK_PINK).encode(y="limit:Q"),
+            alt.Chart(rule)
+            .mark_text(align="left", dy=-8, dx=4, color=theme.DARK_PINK)
+            .encode(x=alt.value(0), y="limit:Q", text="label:N"),
+        ]
+    return alt.layer(*layers).properties(width=theme.WIDTH - 90, height=200)
+
+
+def unknown_borough(book: Book, totals: pl.DataFrame, *, limit: float) -> Figure:
+    """The share of offences whose borough is not known, by month (`check.month_totals`), with the limit that flags a month."""
+    months = (
+        totals.unique("month", keep="last", maintain_order=True)
+        .sort("month")
+        .select("month", "total", "unknown", "unknown_share")
+    )
+    over = months.filter(pl.col("unknown_share") > limit)
+    worst = months.sort("unknown_share").row(-1, named=True)
+    highest = f"{100 * worst['unknown_share']:.1f}% in {worst['month']:%B %Y}"
+    span = _months(months["month"].min(), months["month"].max())
+    title = f"More than {100 * limit:.0f}% of offences had no known borough in {words.number(over.height)} of {months.height} months"
+    return _figure(
+        book,
+        "unknown-borough",
+        _monthly_share(months, "unknown_share", limit=(limit, f"flagged above {100 * limit:.0f}%")),
+        months,
+        title=title,
+        subtitle=f"Share of recorded offences (excluding fraud) of unknown borough, the Met, {span}",
+        alt_text=f"Line chart of the monthly share of offences of unknown borough where {over.height} of {months.height} "
+        f"months are above {100 * limit:.0f}% and the highest is {highest}.",
+        sentence=f"{title}; the highest share was {highest}.",
+        claim=title,
+        how="unknown ÷ total, month by month, from the CSV",
+        moved="",
+        source=sources()["mps-borough-crime"].line,
+    )
+
+
+def ward_shortfall(book: Book, months: pl.DataFrame) -> Figure | Absent:
+    """The share of offences without a ward by month (`check.area_shortfall`): this area, and London behind it."""
+    if months.is_empty():
+        return Absent("ward-shortfall", "cannot say: no snapshot of the edition holds both wards and boroughs")
+    ends = months.group_by("area", maintain_order=True).agg(
+        pl.col("shortfall").min().alias("low"), pl.col("shortfall").max().alias("high")
+    )
+    spans = "; ".join(
+        f"{row['area']} {100 * row['low']:.1f}% to {100 * row['high']:.1f}%" for row in ends.iter_rows(named=True)
+    )
+    here = ends.row(0, named=True)
+    low, high, whose = 100 * here["low"], 100 * here["high"], words.possessive(here["area"])
+    title = f"Between {low:.1f}% and {high:.1f}% of {whose} monthly offences have no ward"
+    span = _months(months["month"].min(), months["month"].max())
+    return _figure(
+        book,
+        "ward-shortfall",
+        _monthly_share(months, "shortfall", series="area"),
+        months,
+        title=title,
+        subtitle=f"Share of recorded offences (excluding fraud) in no ward, {span}, snapshot {months['snapshot'][0]}",
+        alt_text=f"Line chart of the monthly share of offences without a ward where the range is {spans}.",
+        sentence=f"The share of recorded offences without a ward ran, by month, {spans}: ward sums do not make a borough's total.",
+        claim=title,
+        how="1 − in_wards ÷ total, month by month, from the CSV",
+        moved="",
+        source=sources()["mps-ward-crime"].line,
+    )
+
+
+def revisions(book: Book, months: pl.DataFrame, *, older: str, newer: str, area: str) -> Figure | Absent:
+    """How a newer snapshot changed the months that an older one also holds: `month`, `older`, `newer`, `revision_percent`."""
+    if months.is_empty():
+        return Absent("revisions", "cannot say: no two snapshots of the edition hold the same month")
+    largest = months.sort(pl.col("revision_percent").abs())[-1].row(0, named=True)
+    up, down = (
+        months.filter(pl.col("revision_percent") > 0).height,
+        months.filter(pl.col("revision_percent") < 0).height,
+    )
+    title = f"The snapshot of {newer} revised {words.possessive(area)} months by at most {words.percent(largest['revision_percent'])}"
+    chart = (
+        alt.Chart(months)
+        .mark_bar(color=theme.DARK_BLUE)
+        .encode(
+            x=alt.X("yearmonth(month):T", title=None, axis=alt.Axis(format="%b %Y", labelOverlap=True)),
+            y=alt.Y("revision_percent:Q", title="revision, %"),
+        )
+        .properties(width=theme.WIDTH - 110, height=180)
+    )
+    most = f"{words.signed(largest['revision_percent'], digits=2)} in {largest['month']:%B %Y}"
+    return _figure(
+        book,
+        "revisions",
+        chart,
+        months,
+        title=title,
+        subtitle=f"{words.capital(tables.TOTAL)}, {area}, snapshot {newer} against {older}",
+        alt_text=f"Bar chart of revisions by month where the largest is {most}.",
+        sentence=f"Between the snapshots of {older} and {newer}, {up} months were revised up and {down} down; "
+        f"the largest revision was {most}.",
+        claim=title,
+        how="newer ÷ older − 1, month by month, from the CSV",
+        moved="",
+        source=sources()["mps-borough-crime"].line,
+    )

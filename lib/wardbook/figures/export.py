@@ -1,0 +1,152 @@
+"""A figure and the set it leaves as: SVG, PNG, CSV and TXT, each of which can stand alone in a paper."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import altair as alt
+import polars as pl
+from wardbook.figures import theme
+
+FORMATS = ("svg", "png", "csv", "txt")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with everything a reader needs to use it and a challenger needs to check it.
+
+    `data` is exactly what is plotted. In a notebook it shows as an SVG, beside a line with the title, the row count and a
+    hash of the data: nbval compares both, so a number that moved turns the notebook red even where no table prints it.
+    """
+
+    name: str
+    chart: alt.TopLevelMixin
+    data: pl.DataFrame
+    title: str
+    subtitle: str
+    alt_text: str
+    sentence: str
+    challenge: str
+    source: str
+    licence: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):
+            raise ValueError(
+                f"a figure's name is lower-case words joined by hyphens, since files are named by it: {self.name!r}"
+            )
+
+    @property
+    def complete(self) -> alt.VConcatChart:
+        """The chart with its title, subtitle, challenge line and source, as it is exported."""
+        titled = self.chart.properties(
+            title=alt.TitleParams(text=textwrap.wrap(self.title, 66), subtitle=textwrap.wrap(self.subtitle, 92))
+        )
+        foot = [*textwrap.wrap(self.challenge, 112), *textwrap.wrap(f"Source: {self.source}. {self.licence}.", 112)]
+        return alt.vconcat(
+            titled,
+            title=alt.TitleParams(
+                text=foot, orient="bottom", fontSize=11, fontWeight="normal", lineHeight=15, offset=16, frame="bounds"
+            ),
+        ).configure(**theme.config())
+
+    def csv(self) -> str:
+        """The plotted data, one header row, cells that cannot start a formula in a spreadsheet."""
+        text = pl.col(pl.String)
+        guarded = self.data.with_columns(
+            pl.when(text.str.contains(r"^[=+@\t\r-]")).then("'" + text).otherwise(text).name.keep()
+        )
+        return guarded.write_csv(float_precision=None)
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hex digits of the SHA-256 of the plotted data, floats to ten significant digits."""
+        rounded = self.data.with_columns(pl.col(pl.Float64).round_sig_figs(10))
+        return hashlib.sha256(rounded.write_csv().encode()).hexdigest()[:12]
+
+    def svg(self) -> str:
+        """The chart as an accessible SVG: `role="img"`, `<title>` and `<desc>` first, tied by id."""
+        import vl_convert
+
+        drawn = vl_convert.vegalite_to_svg(self.complete.to_json())
+        head = re.match(r"<svg\b[^>]*>", drawn)
+        if head is None:
+            raise RuntimeError(f"the chart {self.name!r} was not drawn as an SVG")
+        ident = f"wb-{self.name}"
+        opening = head[0].replace("<svg", f'<svg role="img" aria-labelledby="{ident}-title {ident}-desc"', 1)
+        described = f'<title id="{ident}-title">{escape(self.title)}</title><desc id="{ident}-desc">{escape(self.alt_text)}</desc>'
+        return opening + described + drawn[head.end() :]
+
+    def png(self) -> bytes:
+        """The chart at twice its size in pixels, on white."""
+        import vl_convert
+
+        return vl_convert.vegalite_to_png(self.complete.to_json(), scale=2)
+
+    def txt(self) -> str:
+        """Everything about the chart that is not in its CSV."""
+        parts = {
+            "Title": self.title,
+            "Subtitle": self.subtitle,
+            "In a sentence": self.sentence,
+            "Alt text": self.alt_text,
+            "If challenged": self.challenge,
+            "Source": self.source,
+            "Licence": self.licence,
+            "Data": f"{self.name}.csv, {self.data.height} rows, fingerprint {self.fingerprint}",
+        }
+        return "\n\n".join(f"{name}\n{textwrap.fill(text, 100)}" for name, text in parts.items()) + "\n"
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write the set into a folder, and return the paths."""
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = [folder / f"{self.name}.{kind}" for kind in FORMATS]
+        paths[0].write_text(self.svg(), encoding="utf-8")
+        paths[1].write_bytes(self.png())
+        paths[2].write_text(self.csv(), encoding="utf-8")
+        paths[3].write_text(self.txt(), encoding="utf-8")
+        return paths
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        summary = f"{self.title}\n{self.subtitle}\n{self.alt_text}\n{self.data.height} rows plotted, fingerprint {self.fingerprint}"
+        return {"image/svg+xml": self.svg(), "text/plain": summary}
+
+
+@dataclass(frozen=True)
+class Absent:
+    """A figure that cannot be drawn honestly: it says why in the figure's place, and leaves a text file instead of a set."""
+
+    name: str
+    reason: str
+
+    def save(self, folder: Path) -> list[Path]:
+        """Write the reason where the figure's text would be, so that no hole is left."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self.name}.txt"
+        path.write_text(f"No chart\n{textwrap.fill(self.reason, 100)}\n", encoding="utf-8")
+        return [path]
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        return {"text/plain": f"No chart: {self.reason}"}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A table shown whole in a notebook, as HTML for reading and as text that nbval compares."""
+
+    frame: pl.DataFrame
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        with pl.Config(
+            tbl_rows=-1,
+            tbl_cols=-1,
+            fmt_str_lengths=400,
+            tbl_hide_dataframe_shape=True,
+            tbl_hide_column_data_types=True,
+        ):
+            return {"text/html": self.frame._repr_html_(), "text/plain": self.frame.write_csv(float_precision=6)}

@@ -1,0 +1,58 @@
+"""How a chart looks: the Government Analysis Function's palette, one font, and nothing else decided elsewhere.
+
+What the theme cannot guarantee: turquoise, orange and purple drop below 3:1 on anything but white and are never used as
+text; a chart of more than four colours is a chart to redraw.
+"""
+
+from __future__ import annotations
+
+import altair as alt
+
+DARK_BLUE, TURQUOISE, DARK_PINK, ORANGE, DARK_GREY, PURPLE = (
+    "#12436D",
+    "#28A197",
+    "#801650",
+    "#F46A25",
+    "#3D3D3D",
+    "#A285D1",
+)
+MID_BLUE, LIGHT_BLUE = "#2073BC", "#6BACE6"
+FOCUS, CONTEXT = DARK_BLUE, "#BFBFBF"
+FAINT = "#E3E3E3"
+
+# Liberation Sans comes with vl-convert, so text is measured alike on every machine; Arial has the same widths.
+FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
+WIDTH = 640  # px, a page column at 2x; everything outside the plot included
+
+
+def config() -> alt.theme.ThemeConfig:
+    """The Vega-Lite configuration shared by every chart: white ground, horizontal text, quiet axes."""
+    text = {
+        "labelColor": DARK_GREY,
+        "titleColor": DARK_GREY,
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+    }
+    return {
+        "background": "white",
+        "font": FONT,
+        "padding": 12,
+        "view": {"stroke": None},
+        "axis": {**text, "gridColor": FAINT, "domainColor": DARK_GREY, "tickColor": DARK_GREY, "labelLimit": 320},
+        "axisY": {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleY": -8, "titleX": 0},
+        "legend": {**text, "orient": "top", "title": None, "symbolStrokeWidth": 2},
+        "title": {
+            "anchor": "start",
+            "frame": "bounds",
+            "color": DARK_GREY,
+            "fontSize": 17,
+            "fontWeight": "bold",
+            "lineHeight": 22,
+            "subtitleColor": DARK_GREY,
+            "subtitleFontSize": 13,
+            "subtitleLineHeight": 17,
+            "offset": 14,
+        },
+        "text": {"color": DARK_GREY, "fontSize": 12},
+    }

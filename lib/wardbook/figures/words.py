@@ -1,0 +1,352 @@
+"""Every figure in a sentence: titles, sentences, alt text and challenge lines, computed from the row they describe.
+
+No number is typed into a notebook's prose, because parameters change; and a title that follows the parameters needs its
+own wording for a rise, a fall, little change and too few to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+from wardbook.measures.targets import CANNOT_SAY, TOO_FEW
+from wardbook.places import Area
+
+MINUS = "−"
+_NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+
+def count(value: float) -> str:
+    """12,251."""
+    return f"{value:,.0f}"
+
+
+def percent(value: float, *, digits: int = 1) -> str:
+    """3.1%, unsigned."""
+    return f"{abs(value):,.{digits}f}%"
+
+
+def signed(value: float, *, digits: int = 1) -> str:
+    """+3.1% or −3.1%; a change that rounds to nothing has no sign."""
+    text = percent(value, digits=digits)
+    return text if round(value, digits) == 0 else ("+" if value > 0 else MINUS) + text
+
+
+def span(low: float, high: float) -> str:
+    """−21.5% to +2.3%."""
+    return f"{signed(low)} to {signed(high)}"
+
+
+def number(value: int) -> str:
+    """Small numbers in words, as the style guides ask; others in figures."""
+    return _NUMBERS[value] if value < len(_NUMBERS) else f"{value:,}"
+
+
+def possessive(name: str) -> str:
+    """Lewisham's, Tower Hamlets'."""
+    return f"{name}'" if name.endswith("s") else f"{name}'s"
+
+
+def probability(value: float | None) -> str:
+    """A probability in words that do not claim more than the model gives."""
+    if value is None:
+        return ""
+    if value < 0.01:
+        return "below 1%"
+    return "above 99%" if value > 0.99 else f"about {100 * value:.0f}%"
+
+
+def counts_between(row: Mapping) -> str:
+    """ "from 12,251 to 12,632", or the ranges that a leaflet's rounding leaves."""
+    return f"from {_one_or_range(row, 'baseline')} to {_one_or_range(row, 'outturn')}"
+
+
+def _one_or_range(row: Mapping, name: str) -> str:
+    low, high = row.get(f"{name}_low", row[name]), row.get(f"{name}_high", row[name])
+    return count(low) if low == high else f"{count(low)}–{count(high)}"
+
+
+def _moved(row: Mapping) -> str:
+    return "rose" if middle(row) > 0 else "fell" if middle(row) < 0 else "did not change"
+
+
+def middle(row: Mapping) -> float:
+    """The change, or the middle of its range where only a range is known: where a dot is drawn."""
+    if row["change_percent"] is not None:
+        return row["change_percent"]
+    return (row["change_low"] + row["change_high"]) / 2
+
+
+def change_figure(row: Mapping) -> str:
+    """The change itself, or its range where only a range is known."""
+    return (
+        signed(row["change_percent"])
+        if row["change_percent"] is not None
+        else span(row["change_low"], row["change_high"])
+    )
+
+
+def too_few(row: Mapping) -> bool:
+    """A row with counts that are too few to describe a change of."""
+    return row["change_verdict"] == CANNOT_SAY and row.get("noise_low") is not None
+
+
+def intervals(row: Mapping) -> str:
+    """Both intervals, or the sentence that there is only one."""
+    noise = f"counting noise {span(row['noise_low'], row['noise_high'])}"
+    if row["usual_low"] is None:
+        return f"{noise}; no history to learn usual variation from"
+    return f"{noise}; usual variation {span(row['usual_low'], row['usual_high'])}"
+
+
+# -- one row ------------------------------------------------------------------------------------------------------------
+
+
+def change_title(row: Mapping) -> str:
+    """A finding about one change, at most fifteen words."""
+    what, where, when = row["measure"], row["area"], row["period"]
+    if row["noise_low"] is None:
+        return f"Cannot say how {what} changed in {where}"
+    if too_few(row):
+        return f"Too few recorded in {where} to say how {what} changed"
+    if row["change_verdict"] == "little different":
+        return f"Recorded {what} in {where} in {when} was little different from {row['baseline_period']}"
+    alone = "" if row["usual_low"] is not None else " (counting noise alone)"
+    return f"Recorded {what} in {where} {row['change_verdict']} by {percent(middle(row), digits=0)} in {when}{alone}"
+
+
+def target_title(row: Mapping) -> str:
+    """A finding about one target, at most fifteen words."""
+    if row["verdict"] == CANNOT_SAY:
+        return f"Cannot say whether {row['area']} met a target for {row['measure']}"
+    short = {"MOPAC 7 offences together": "MOPAC 7"}.get(row["measure"], row["measure"])
+    how = row["verdict"].replace(" within", ", but within")
+    alone = "" if row["usual_low"] is not None else ", by counting noise alone"
+    return f"{row['area']} against the {short} target of {signed(row['target'], digits=0)}: {how}{alone}"
+
+
+def change_sentence(row: Mapping) -> str:
+    """One change in one sentence, with both intervals."""
+    where = f"In {row['area']}, recorded {row['measure']}"
+    if row["noise_low"] is None:
+        return f"{where}: cannot say, because {_lower(row['why'])}."
+    when = f"between {row['baseline_period']} and {row['period']}"
+    if too_few(row):
+        few = f"fewer than {TOO_FEW} together, or none to start from, are too few to describe a change"
+        return f"{where} went {counts_between(row)} {when}: {few}."
+    verdict = {"little different": "that is little different from no change"}.get(
+        row["change_verdict"], f"it {row['change_verdict']}"
+    )
+    return f"{where} {_moved(row)} {counts_between(row)} {when}, {change_figure(row)} ({intervals(row)}): {verdict}."
+
+
+def target_sentence(row: Mapping) -> str:
+    """One target in a sentence or two: the change, the target, the verdict, the probability, and why where it cannot be said."""
+    owner = row["target_owner"]
+    if row["noise_low"] is None or row["change_low"] is None:
+        result = (
+            f" The published result is {row['result_percent']:g}"
+            + (" points." if row["unit"].startswith("percentage") else "%.")
+            if row["result_percent"] is not None
+            else ""
+        )
+        return f"{capital(row['measure'])} ({owner}): {verdict_phrase(row)}.{result}"
+    text = change_sentence(row)
+    if row["verdict"] == CANNOT_SAY:
+        return f"{text} Against the target ({owner}): {verdict_phrase(row)}."
+    chance = (
+        f"; the probability that the underlying change met it is {probability(row['probability_met'])}"
+        if row["probability_met"] is not None
+        else ""
+    )
+    printed = (
+        f" The published figure is {signed(row['printed_percent'])}." if row["printed_percent"] is not None else ""
+    )
+    return f"{text} Against the target of {signed(row['target'])} ({owner}), {row['verdict']}{chance}.{printed}"
+
+
+def verdict_phrase(row: Mapping) -> str:
+    """The verdict; with its reason where there is none to give."""
+    return row["verdict"] if row["verdict"] != CANNOT_SAY or not row["why"] else f"{CANNOT_SAY}: {_lower(row['why'])}"
+
+
+def row_labels(row: Mapping, *, against_target: bool) -> tuple[str, str]:
+    """The words beside a row of a chart: a verdict, and the counts under it."""
+    if row["noise_low"] is None:
+        return CANNOT_SAY, ""
+    if too_few(row):
+        return "too few to say", f"{_one_or_range(row, 'baseline')} to {_one_or_range(row, 'outturn')}"
+    detail = f"{change_figure(row)} ({_one_or_range(row, 'baseline')} to {_one_or_range(row, 'outturn')})"
+    if row.get("printed_verdict") and row["target"] is None:
+        return f"printed: {row['printed_verdict']}; ours: {row['verdict']}", f"{detail}: {row['change_verdict']}"
+    alone = "" if row["usual_low"] is not None else " (noise alone)"
+    if against_target and row["target"] is not None:
+        printed = f"printed: {row['printed_verdict']}; " if row.get("printed_verdict") else ""
+        return row["verdict"] + alone, printed + detail
+    return row["change_verdict"] + alone, detail
+
+
+def _lower(text: str | None) -> str:
+    text = (text or "").rstrip(".")
+    return text[:1].lower() + text[1:] if text[1:2].islower() or text[1:2] == " " else text
+
+
+def capital(text: str) -> str:
+    """The text with its first letter a capital, for the start of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
+# -- a table of rows ------------------------------------------------------------------------------------------------------
+
+
+def changes_title(rows: pl.DataFrame, *, kind: str = "offence groups") -> str:
+    """How many of a table's changes stand out, at most fifteen words."""
+    area, period = rows["area"][0], rows["period"][0]
+    clear = rows.filter(pl.col("change_verdict").str.ends_with("clearly")).height
+    of = f"of {rows.height} {kind} in {area}"
+    if clear == 0:
+        return f"None {of} changed clearly in {period}"
+    return f"{capital(number(clear))} {of} changed clearly in {period}"
+
+
+def printed_title(rows: pl.DataFrame) -> str:
+    """How many printed changes stand after allowing for their number, at most fifteen words; rows from `bh_family`."""
+    area, n = rows["area"][0], number(rows.height)
+    noise, usual = (number(rows[c].sum()) for c in ("stands_by_noise", "stands_at_usual"))
+    if rows["usual_low"].is_null().all():
+        return f"Of {n} printed changes in {area}, {noise} exceed counting noise"
+    return f"Of {n} printed changes in {area}, {noise} exceed counting noise, {usual} usual variation"
+
+
+def printed_sentence(rows: pl.DataFrame) -> str:
+    """Which printed changes stand after Benjamini and Hochberg's correction over the family, and by which variation."""
+    if rows.is_empty():
+        return "No table of printed verdicts on this area was found, so there is none to compare with."
+
+    def named(column: str) -> str:
+        return ", ".join(rows.filter(pl.col(column))["measure"]) or "none"
+
+    unknown = rows.filter(pl.col("usual_low").is_null())["measure"]
+    gap = f" No history of usual variation is known for {', '.join(unknown)}." if len(unknown) else ""
+    return (
+        f"Of the {number(rows.height)} changes printed for {rows['area'][0]} ({rows['period'][0]}), after allowing for their number "
+        f"(Benjamini and Hochberg, 5%), these stand out from counting noise: {named('stands_by_noise')}. "
+        f"At the year-to-year variation usual since 2010, as a sensitivity: {named('stands_at_usual')}.{gap}"
+    )
+
+
+def targets_title(rows: pl.DataFrame) -> str:
+    """How the other targets of an area stand, at most fifteen words: a single one by name, several by their verdicts."""
+    if rows.height == 1:
+        row = rows.row(0, named=True)
+        return target_title(row) if row["verdict"] != CANNOT_SAY else change_title(row)
+    judged = rows.filter(pl.col("verdict") != CANNOT_SAY)
+    met = judged.filter(pl.col("verdict").str.starts_with("met")).height
+    area = rows["area"][0]
+    if judged.is_empty():
+        return f"None of {number(rows.height)} other targets for {area} can be judged"
+    if judged.height == 1:
+        return f"{area} against its one other target that can be judged: {judged['verdict'][0]}"
+    return f"{area} met {number(met) if met else 'none'} of {number(judged.height)} other targets that can be judged"
+
+
+def changes_sentence(rows: pl.DataFrame) -> str:
+    """Which rose, which fell, and how many only varied."""
+    parts = []
+    for verdict in ("rose clearly", "fell clearly"):
+        found = rows.filter(change_verdict=verdict)
+        if found.height:
+            named = ", ".join(f"{row['measure']} ({change_figure(row)})" for row in found.iter_rows(named=True))
+            parts.append(f"{verdict}: {named}")
+    rest = rows.filter(change_verdict="little different").height
+    few = rows.filter(change_verdict=CANNOT_SAY).height
+    parts.append(f"little different: {number(rest)}")
+    if few:
+        parts.append(f"cannot say: {number(few)}")
+    area, period, before = rows["area"][0], rows["period"][0], rows["baseline_period"][0]
+    return f"In {area}, {period} against {before}, of {rows.height} series: {'; '.join(parts)}."
+
+
+def multiplicity(verdicts: int) -> str:
+    """What many verdicts on one page do: said once wherever there are several."""
+    expected = 0.05 * verdicts
+    share = "fewer than one" if expected < 0.95 else f"about {number(round(expected))}"
+    return (
+        f"This page holds {number(verdicts)} verdicts at 95%. In a period when nothing but the usual variation happened, {share} "
+        "of them would still be called clear."
+    )
+
+
+def changes_alt(rows: pl.DataFrame, *, against_target: bool) -> str:
+    """Alt text: chart type, data, what it shows, row by row."""
+    shown = []
+    for row in rows.iter_rows(named=True):
+        headline, detail = row_labels(row, against_target=against_target)
+        target = f", target {signed(row['target'])}" if row.get("target") is not None else ""
+        shown.append(f"{row['measure']} {detail}{target}: {headline}".replace("  ", " "))
+    return f"Dot and interval chart of percentage changes where {'; '.join(shown)}."
+
+
+def target_sentences(rows: pl.DataFrame) -> str:
+    """One sentence or two a target, a line each; says so where there is none."""
+    if rows.is_empty():
+        return "No other target with a figure was found."
+    return "\n".join(target_sentence(row) for row in rows.iter_rows(named=True))
+
+
+def basis(row: Mapping) -> str:
+    """What a verdict rests on, and what was declared beside it."""
+    if not row["basis"]:
+        return ""
+    detect = row["detectable_fall_percent"]
+    smallest = (
+        f" At this volume only a fall of about {percent(detect, digits=0)} or more would be seen four times in five."
+        if detect
+        else ""
+    )
+    note = f" Note: {row['note']}." if row["note"] else ""
+    return f"The verdict rests on {row['basis']}.{smallest}{note}"
+
+
+def unknown_borough(area: Area, what: str, with_unknown: float | None) -> str:
+    """What leaving out the offences of unknown borough does to London's change; for a borough, that it cannot be known."""
+    if with_unknown is None:
+        return f"Cannot say what {what} of unknown borough would add: no snapshot holds both periods."
+    if area.is_london:
+        return f"London is its 32 boroughs together; with the {what} whose borough is not known, its change is {signed(with_unknown)}."
+    return f"Some {what} have no borough on record; how many of them were in {area.name} is not known."
+
+
+def crossings(rows: pl.DataFrame) -> str:
+    """What the comparisons of a table cross, each said once."""
+    found = [text for cell in rows["crosses"].drop_nulls() for text in cell.split("; ") if text]
+    unique = list(dict.fromkeys(found))
+    return f"These comparisons cross: {'; '.join(unique)}." if unique else "These comparisons cross no declared break."
+
+
+def recompute(row: Mapping) -> str:
+    """How a reader with the counts gets the change."""
+    if row["noise_low"] is None:
+        return ""
+    if row["baseline"] is not None and row["outturn"] is not None and row["baseline"]:
+        return f"{count(row['outturn'])} ÷ {count(row['baseline'])} − 1 = {signed(100 * (row['outturn'] / row['baseline'] - 1))}"
+    return f"baselines {_one_or_range(row, 'baseline')} reproduce the printed figures"
+
+
+def far(row: Mapping) -> str:
+    """ "137 of 192 borough changes moved at least this far", or that there is no history."""
+    if not row["moved_this_far"]:
+        return "no earlier changes to compare with: counting noise alone"
+    return f"{row['moved_this_far']} comparable changes moved at least this far"
+
+
+def challenge(claim: str, how: str, moved: str, edition: str, command: str) -> str:
+    """The line under a figure that lets anyone check it."""
+    parts = [
+        f"Claim: {claim}",
+        how and f"Recompute: {how}",
+        moved and f"How unusual: {moved}",
+        f"Data: {edition}",
+        f"Make it again: {command}",
+    ]
+    return ". ".join(part.rstrip(".") for part in parts if part) + "."
