@@ -10,7 +10,6 @@ import zipfile
 import geopandas
 import pytest
 from shapely.geometry import Polygon, box
-
 from wardbook.sources import ons
 from wardbook.sources.reading import SourceError
 
@@ -141,8 +140,9 @@ def test_a_geopackage_without_outlines_is_refused(tmp_path):
         ons.read_wards(path)
 
 
-def test_boroughs(synthetic_outlines):
-    outlines = ons.read_borough_outlines(synthetic_outlines("b.gpkg", {"gss_code": ["E09000030", "E09000012"]}))
+@pytest.mark.parametrize("column", ["gss_code", "GSS_CODE", "LAD24CD"])
+def test_boroughs(synthetic_outlines, column):
+    outlines = ons.read_borough_outlines(synthetic_outlines("b.gpkg", {column: ["E09000030", "E09000012"]}))
     assert outlines["borough_code"].to_list() == ["E09000012", "E09000030"]
     assert list(outlines.columns) == ["borough_code", "geometry"]
     assert outlines.crs.to_epsg() == 27700

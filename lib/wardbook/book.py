@@ -8,6 +8,7 @@ no clock, commit or machine path, so the same inputs give the same bytes.
 from __future__ import annotations
 
 import ast
+import errno
 import hashlib
 import json
 import os
@@ -28,6 +29,7 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 from papermill.translators import PythonTranslator
+from polars.exceptions import PolarsError
 
 from wardbook.edition import Edition, from_root
 from wardbook.notebook import Book, open_book
@@ -212,7 +214,7 @@ def run(
     ------
     wardbook.places.UnknownName
         for an unknown borough, period, notebook or parameter, naming the nearest.
-    SettingError, wardbook.measures.reference.TargetsFileError
+    SettingError, wardbook.reference.TargetsFileError
         for a parameter that cannot be what it was set to.
     wardbook.edition.EditionError
         for an edition that is not what its manifest says.
@@ -263,7 +265,12 @@ def _opened(borough: str, period: str, edition: Path | str, given: dict[str, dic
             notebook="", borough=borough, period=period, edition=str(edition), targets_file=str(targets_file)
         )
         if targets_file:
-            book.targets  # noqa: B018 - reading it is what checks its rows
+            try:
+                book.targets  # noqa: B018 - reading it is what checks its rows
+            except PolarsError as error:
+                raise SettingError(
+                    f"{from_root(targets_file)} is no CSV table: {str(error).splitlines()[0]}"
+                ) from error
     return book
 
 
@@ -336,6 +343,9 @@ def _execute(notebook: _Notebook, executed: Path, parameters: dict[str, Any], pr
                 on_cell_execute=begin,
                 record_timing=False,
                 coalesce_streams=True,  # how often a stream was flushed must not show
+                extra_arguments=[
+                    "--log-level=50"
+                ],  # kernels log to our terminal: loopback is not encrypted, I was stopped
                 # nbval and Lab start a kernel in the notebook's folder. Not papermill's `cwd`: that moves this process.
                 resources={"metadata": {"path": str(notebook.path.parent)}},
             )
@@ -528,13 +538,14 @@ def _put_in_place(work: Path, target: Path) -> None:
             try:
                 work.rename(target)
                 return
-            except OSError:
-                if not target.exists():
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
                 # Another run came in between the two renames: it is replaced in its turn.
         except BaseException:
-            if aside.exists() and not target.exists():
-                aside.rename(target)
+            if aside.exists():
+                with suppress(OSError):  # another run is there already
+                    aside.rename(target)
             raise
         finally:
             shutil.rmtree(old, ignore_errors=True)

@@ -92,7 +92,9 @@ def build(
 
 @app.command()
 def check(
-    edition: Annotated[Path | None, typer.Argument(help="The folder of an edition.", show_default="data/edition")] = None,
+    edition: Annotated[
+        Path | None, typer.Argument(help="The folder of an edition.", show_default="data/edition")
+    ] = None,
 ) -> None:
     """Hold an edition against its manifest, reconcile its tables, and say what it may not be used for."""
     with _told():
@@ -147,8 +149,8 @@ def _exit_code(error: Exception) -> int | None:
     """2 for a name or value that is not known, 1 for what failed, None for what would be a fault of this program."""
     from wardbook.book import RunError, SettingError
     from wardbook.edition import EditionError
-    from wardbook.measures.reference import TargetsFileError
     from wardbook.places import UnknownName
+    from wardbook.reference import TargetsFileError
 
     if isinstance(error, (UnknownName, SettingError, TargetsFileError)):
         return 2
@@ -225,7 +227,9 @@ class _Bar:
                 return
             from tqdm import tqdm
 
-            self._bar = tqdm(total=cells, desc=notebook, bar_format="{desc}: cell {n_fmt} of {total_fmt} |{bar:30}| {elapsed}")
+            self._bar = tqdm(
+                total=cells, desc=notebook, bar_format="{desc}: cell {n_fmt} of {total_fmt} |{bar:30}| {elapsed}"
+            )
         if self._bar is not None:
             self._bar.update(cell - self._bar.n)
 
@@ -256,9 +260,13 @@ def _account(raw: Path, made: Edition) -> Iterator[str]:
             for reason, count in sorted(counts.items()):
                 yield f"  {word}: {count:,} {reason}"
 
-    used = {entry["file"] for entry in inputs}
-    everything = (path.relative_to(raw) for path in sorted(raw.rglob("*")) if path.is_file())
-    left = [path.as_posix() for path in everything if not path.name.startswith(".") and path.as_posix() not in used]
+    # A shapefile is several files of one name; the manifest names the .shp.
+    used = {(raw / entry["file"]).with_suffix("") for entry in inputs}
+    left = [
+        path.relative_to(raw).as_posix()
+        for path in sorted(raw.rglob("*"))
+        if path.is_file() and not path.name.startswith(".") and path.with_suffix("") not in used
+    ]
     if left:
         shown = "; ".join(left[:5]) + ("; …" if len(left) > 5 else "")
         yield f"not used, no source in data/catalogue.toml recognises or needs them: {len(left)} files ({shown})"

@@ -197,24 +197,12 @@ def stop_coverage(frame: pl.DataFrame) -> pl.DataFrame:
     side (a month cut to a third of its neighbours has been published), at most half are unplaced, and at most nine in
     ten lack an age or an ethnicity. A month that is not complete is named in `why_not`.
     """
-    published = [
-        "local_time",
-        "search_type",
-        "latitude",
-        "longitude",
-        "gender",
-        "age_range",
-        "self_defined",
-        "officer_defined",
-    ]
-    published += ["legislation", "object_of_search", "outcome"]
     months = (
-        frame.with_columns((~pl.struct(published).is_first_distinct()).alias("repeat"))
-        .group_by("force", "month")
+        frame.group_by("force", "month")
         .agg(
             pl.len().cast(pl.Int32).alias("rows"),
             (pl.col("borough_code") == UNPLACED).sum().cast(pl.Int32).alias("unplaced"),
-            pl.col("repeat").sum().cast(pl.Int32).alias("exact_duplicates"),
+            pl.col("is_repeat").sum().cast(pl.Int32).alias("exact_duplicates"),
             pl.col("age_range").is_null().sum().cast(pl.Int32).alias("without_age"),
             pl.col("self_defined").is_null().sum().cast(pl.Int32).alias("without_ethnicity"),
             pl.col("local_time").dt.date().max().alias("last_day"),
@@ -223,18 +211,8 @@ def stop_coverage(frame: pl.DataFrame) -> pl.DataFrame:
     )
     reasons = []
     for row in months.iter_rows(named=True):
-        near = months.filter(
-            (pl.col("force") == row["force"])
-            & (pl.col("month") != row["month"])
-            & (
-                (
-                    (pl.col("month").dt.year() - row["month"].year) * 12
-                    + pl.col("month").dt.month()
-                    - row["month"].month
-                ).abs()
-                <= 3
-            )
-        )["rows"]
+        apart = 12 * (pl.col("month").dt.year() - row["month"].year) + pl.col("month").dt.month() - row["month"].month
+        near = months.filter(pl.col("force") == row["force"], apart != 0, apart.abs() <= 3)["rows"]
         last = pl.Series([row["month"]]).dt.month_end()[0]
         why = []
         if row["last_day"] < last:

@@ -124,6 +124,11 @@ class Absent:
     name: str
     reason: str
 
+    @property
+    def sentence(self) -> str:
+        """What stands where the figure's sentence would."""
+        return f"No chart: {self.reason}."
+
     def save(self, folder: Path) -> list[Path]:
         """Write the reason where the figure's text would be, so that no hole is left."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -150,3 +155,14 @@ class Shown:
             tbl_hide_column_data_types=True,
         ):
             return {"text/html": self.frame._repr_html_(), "text/plain": self.frame.write_csv(float_precision=6)}
+
+
+class Said:
+    """Generated sentences shown as prose, a paragraph each, with the same text for nbval to compare."""
+
+    def __init__(self, *sentences: str):
+        self.text = "\n\n".join(line for sentence in sentences for line in sentence.splitlines() if line)
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        # A name that holds an asterisk or an underscore is text, not emphasis.
+        return {"text/markdown": re.sub(r"([*_`<\[])", r"\\\1", self.text), "text/plain": self.text}

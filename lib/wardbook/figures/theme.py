@@ -41,7 +41,7 @@ def config() -> alt.theme.ThemeConfig:
         "view": {"stroke": None},
         "axis": {**text, "gridColor": FAINT, "domainColor": DARK_GREY, "tickColor": DARK_GREY, "labelLimit": 320},
         "axisY": {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleY": -8, "titleX": 0},
-        "legend": {**text, "orient": "top", "title": None, "symbolStrokeWidth": 2},
+        "legend": {**text, "orient": "bottom", "title": None, "symbolStrokeWidth": 2},
         "title": {
             "anchor": "start",
             "frame": "bounds",

@@ -32,6 +32,7 @@ STOPS_SCHEMA = pl.Schema(
         "object_of_search": pl.String,
         "outcome": pl.String,
         "outcome_linked": pl.Boolean,
+        "is_repeat": pl.Boolean,
         "line": pl.Int64,
     }
 )
@@ -162,6 +163,7 @@ def read_stops(path: Path | str) -> Loaded:
     -------
     Loaded
         `STOPS_SCHEMA`, in the file's order. `line` is the row's line in the file; `month` the first of its local month;
+        `is_repeat` marks a row that equals an earlier one in every published column;
         latitude and longitude in degrees (WGS 84), as published even where they are swapped or outside London.
 
     Raises
@@ -182,7 +184,8 @@ def read_stops(path: Path | str) -> Loaded:
     if table.is_empty():
         # A month with no stops has never been; a month not published must not be read as one.
         raise SourceError(path, "a stop or more", "a header alone")
-    copies = table.height - table.select(published).n_unique()
+    # Of rows equal in every published column, each after the first; the frame below keeps too few columns to tell.
+    table = table.with_columns((~pl.struct(published).is_first_distinct()).alias("is_repeat"))
     table = take_columns(table, path, _COLUMNS)
 
     linked = pl.col("outcome_linked").str.to_lowercase()
@@ -213,13 +216,13 @@ def read_stops(path: Path | str) -> Loaded:
         pl.col("time").dt.date().dt.month_start().alias("month"),
         pl.col("legislation").str.contains(_SECTION_60).fill_null(False).alias("is_section_60"),
     )
-    _note_oddities(frame, copies, quality)
+    _note_oddities(frame, quality)
     frame = frame.select(STOPS_SCHEMA.names()).cast(dict(STOPS_SCHEMA))
     return Loaded(frame, quality.close(frame.height))
 
 
-def _note_oddities(frame: pl.DataFrame, copies: int, quality: Quality) -> None:
-    quality.note("exact duplicate rows", copies)
+def _note_oddities(frame: pl.DataFrame, quality: Quality) -> None:
+    quality.note("exact duplicate rows", frame["is_repeat"].sum())
     (south, north), (west, east) = _LONDON.values()
     latitude, longitude = pl.col("latitude"), pl.col("longitude")
     placed = latitude.is_not_null() & longitude.is_not_null()

@@ -1,0 +1,647 @@
+"""The runner: what it refuses, what a run leaves and says of itself, and what a failure does not touch."""
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import nbformat
+import pytest
+from wardbook import book, edition
+from wardbook.places import ROOT, UnknownName
+from wardbook.reference import TargetsFileError
+
+PARAMETERS = """\
+borough: str = "Tower Hamlets"  # a name
+period: str = "latest"
+edition: str = "data/edition"
+output_dir: str = ""
+"""
+# What a notebook does, without the second that importing the library takes.
+SAVES = """\
+from pathlib import Path
+for path, text in FILES.items():
+    if output_dir:
+        (Path(output_dir) / path).parent.mkdir(parents=True, exist_ok=True)
+        (Path(output_dir) / path).write_text(f"{borough},{period},{text}\\n")
+"""
+
+
+def write_notebook(folder: Path, name: str, *cells: str, parameters: str = PARAMETERS) -> Path:
+    """A notebook with a parameters cell and these code cells, as it would be committed."""
+    sources = [parameters, *cells]
+    made = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source, id=f"cell-{number}") for number, source in enumerate(sources)],
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}},
+    )
+    made.metadata["language_info"] = {"name": "python"}
+    made.cells[0].metadata["tags"] = ["parameters"]
+    made.cells.insert(0, nbformat.v4.new_markdown_cell("# A question?", id="title"))
+    folder.mkdir(exist_ok=True)
+    nbformat.write(made, folder / f"{name}.ipynb")
+    return folder / f"{name}.ipynb"
+
+
+def saves(**files: str) -> str:
+    """A cell that saves texts under names: `charts_a="1"` is charts/a.csv."""
+    return f"FILES = { {name.replace('_', '/', 1) + '.csv': text for name, text in files.items()} }\n{SAVES}"
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, with its bytes."""
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def backwards(path: Path) -> str:
+    """An expression for a path whose own text does not hold it."""
+    return f"{str(path)[::-1]!r}[::-1]"
+
+
+def hidden(folder: Path) -> list[str]:
+    """What a run must not leave behind."""
+    return [path.name for path in folder.rglob(".*")]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """Two notebooks that make a chart and a table each, and a template that is not run."""
+    folder = tmp_path / "notebooks"
+    write_notebook(folder, "01_first", saves(charts_a="1", tables_a="1"), parameters=f'{PARAMETERS}note: str = ""\n')
+    write_notebook(folder, "02_second", saves(charts_b="1"), "print(borough)")
+    write_notebook(folder, "_template", "1 / 0")
+    return folder
+
+
+@pytest.fixture
+def start(tmp_path, folder):
+    """Run into tmp_path/out with these notebooks."""
+
+    def start(borough="Tower Hamlets", period="2023-24", **more):
+        return book.run(borough, period, out=tmp_path / "out", folder=folder, **more)
+
+    return start
+
+
+# Refused before anything runs -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def refused(start, tmp_path, monkeypatch):
+    """Start a run that must be refused with nothing run and nothing written; the message."""
+
+    def refused(kind, *arguments, **more):
+        monkeypatch.setattr(book, "_execute", lambda *_: pytest.fail("a notebook was run"))
+        with pytest.raises(kind) as caught:
+            start(*arguments, **more)
+        assert not (tmp_path / "out").exists()
+        return str(caught.value)
+
+    return refused
+
+
+def test_a_misspelt_name_is_refused_with_the_nearest(refused):
+    assert "unknown borough 'Tower Hamlet': did you mean 'Tower Hamlets'?" in refused(UnknownName, "Tower Hamlet")
+    assert "unknown period '2030-31'" in refused(UnknownName, "Lewisham", "2030-31")
+    assert "unknown period 'last'" in refused(UnknownName, "Lewisham", "last")
+    message = refused(UnknownName, only=["1_first"])
+    assert "unknown notebook '1_first': did you mean '01_first'?" in message
+    assert "unknown notebook '_template'" in refused(UnknownName, only=["02_second", "_template"])
+    message = refused(UnknownName, settings={"notes": "x"})
+    assert "unknown parameter 'notes': did you mean 'note'? (the parameters of 01_first, 02_second)" in message
+
+
+def test_a_parameter_of_a_notebook_that_is_not_run_is_refused(refused):
+    message = refused(UnknownName, only=["02_second"], settings={"note": "x"})
+    assert "unknown parameter 'note'" in message
+    assert "the parameters of 02_second" in message
+
+
+@pytest.mark.parametrize("name", ["borough", "period", "edition", "output_dir"])
+def test_a_parameter_with_an_option_of_its_own_cannot_be_set_past_it(refused, name):
+    assert f"parameter '{name}' is given by --" in refused(book.SettingError, settings={name: "x"})
+
+
+def test_an_edition_that_is_none_is_refused(refused, tmp_path):
+    assert "is no edition" in refused(edition.EditionError, edition=tmp_path)
+
+
+@pytest.fixture
+def typed(folder):
+    """A third notebook, with a parameter of each type."""
+    more = 'count: int = 3\nshare: float = 0.5\nshort: bool = True\nlist_of: list = []\ntargets_file: str = ""\n'
+    return write_notebook(folder, "03_typed", 'print(f"{count!r} {share!r} {short!r}")', parameters=PARAMETERS + more)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("count", "three", "parameter 'count' takes a whole number, not 'three'"),
+        ("count", "1.5", "parameter 'count' takes a whole number, not '1.5'"),
+        ("count", True, "parameter 'count' takes a whole number, not True"),
+        ("share", "half", "parameter 'share' takes a number, not 'half'"),
+        ("share", "nan", "parameter 'share' takes a number, not nan"),
+        ("short", "maybe", "parameter 'short' takes true or false, not 'maybe'"),
+        ("note", 3, "parameter 'note' takes text, not 3"),
+        ("list_of", "1", "parameter 'list_of' cannot be set: its default [] is neither text nor a number"),
+        ("targets_file", "no/such.csv", "parameter 'targets_file': no such file"),
+    ],
+)
+def test_a_value_that_is_not_of_the_parameters_type_is_refused(refused, typed, name, value, says):
+    assert says in refused(book.SettingError, settings={name: value})
+
+
+def test_a_targets_file_is_judged_before_anything_runs(refused, typed, tmp_path):
+    own = tmp_path / "own.csv"
+    own.write_text("target_set,measure\nmine,all\n")
+    assert "lacks the columns item" in refused(TargetsFileError, settings={"targets_file": str(own)})
+    own.write_bytes(b"")
+    assert "own.csv is no CSV table" in refused(book.SettingError, settings={"targets_file": str(own)})
+
+
+def test_values_reach_each_notebook_that_has_them_in_its_type(typed, folder):
+    chosen = [book._read(folder / f"{name}.ipynb") for name in ("01_first", "03_typed")]
+    given = book._settings(chosen, {"note": "1", "count": " 7 ", "share": "2", "short": "No"})
+    assert given == {"01_first": {"note": "1"}, "03_typed": {"count": 7, "share": 2.0, "short": False}}
+    assert type(given["03_typed"]["share"]) is float
+    assert book._settings(chosen, {"share": 2}) == {"01_first": {}, "03_typed": {"share": 2.0}}
+
+
+def test_parameters_are_read_as_python_reads_them():
+    source = 'a: str = "x # y = z"  # help\nb = -1\nc = "p" + "q"\nd: int\ne, f = 1, 2\n# g = 1\nh = None'
+    assert book._literals(source) == {"a": "x # y = z", "b": -1, "h": None}
+
+
+def test_what_is_no_notebook_is_named(folder):
+    (folder / "03_broken.ipynb").write_text("{")
+    with pytest.raises(book.RunError, match=r"03_broken\.ipynb is no notebook that can be run"):
+        book.run("Lewisham", folder=folder)
+    with pytest.raises(book.RunError, match="holds no notebook to run"):
+        book.run("Lewisham", folder=folder / "none")
+
+
+def test_a_folder_that_is_no_run_is_not_replaced(start, tmp_path):
+    mine = tmp_path / "out" / "tower-hamlets" / "2023-24" / "mine.txt"
+    mine.parent.mkdir(parents=True)
+    mine.write_text("years of work")
+    with pytest.raises(book.RunError, match="is there and is no run"):
+        start()
+    assert mine.read_text() == "years of work"
+
+
+def test_template_is_not_among_the_notebooks_that_run(folder):
+    assert book.notebooks(folder) == ["01_first", "02_second"]
+
+
+# What a run leaves ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def two_runs(tmp_path_factory) -> list[Path]:
+    """The same run twice, into two places, with everything in it that could name the machine or the moment."""
+    base = tmp_path_factory.mktemp("runs")
+    says = (
+        "import sys, warnings\nfrom pathlib import Path\n"
+        f"root = {backwards(ROOT)}\nprint('root', root, root + '/data')\nprint(output_dir)\nprint(sys.executable, Path.home() / 'x')\n"
+        "print('one', flush=True)\nprint('two', file=sys.stderr, flush=True)\nprint('three', flush=True)\n"
+        "warnings.warn('careful')"
+    )
+    own = base / "own.csv"
+    own.write_text("a,b\n")
+    extra = 'times: int = 2\nown_file: str = ""\n'
+    folder = base / "a {folder}"  # papermill formats the paths it is given
+    write_notebook(folder, "01_first", says, saves(charts_a="1", tables_a="1"), "times", parameters=PARAMETERS + extra)
+    write_notebook(folder, "02_second", "x = 1", parameters="other = 1")
+    settings = {"times": "5", "own_file": str(own)}
+    return [
+        book.run("tower hamlets", "2023/24", settings=settings, out=base / place, folder=folder) for place in ("a", "b")
+    ]
+
+
+def test_a_run_is_where_its_borough_and_period_say(two_runs):
+    (run, _) = two_runs
+    assert run.parts[-2:] == ("tower-hamlets", "2023-24")
+    assert sorted(path.name for path in run.iterdir()) == ["charts", "notebooks", "run.json", "tables"]
+    assert (run / "tables" / "a.csv").read_text() == "Tower Hamlets,2023-24,1\n"
+    assert hidden(run.parents[1]) == []
+
+
+def test_the_same_run_twice_is_the_same_bytes(two_runs):
+    assert tree(two_runs[0]) == tree(two_runs[1])
+
+
+def test_nothing_a_run_leaves_names_the_machine(two_runs):
+    machine = [str(ROOT), str(two_runs[0].parents[2]), sys.prefix, f"{tempfile.gettempdir()}{os.sep}ipykernel"]
+    machine += [str(Path.home() / "x")]
+    for name, content in tree(two_runs[0]).items():
+        text = content.decode()
+        for path in machine:
+            for found in re.finditer(re.escape(path), text):
+                # A path given on the command line is kept, as it counts from the project's root.
+                assert text[: found.start()].endswith(".."), f"{name}: …{text[found.start() - 40 : found.end() + 40]}…"
+    (printed, *_) = nbformat.read(two_runs[0] / "notebooks" / "01_first.ipynb", as_version=4).cells[3].outputs
+    python = Path(sys.executable).relative_to(sys.prefix)
+    assert printed.text == f"root . data\n.\n{python} x\none\nthree\n"
+
+
+def test_run_json_says_what_each_file_was_made_from(two_runs):
+    (run, _) = two_runs
+    record = json.loads((run / "run.json").read_text())
+    committed = edition.open_edition()
+    assert (record["area"], record["area_code"], record["period"]) == ("Tower Hamlets", "E09000030", "2023-24")
+    assert record["edition"] == committed.id
+    assert record["inputs"] == {entry["file"]: entry["sha256"] for entry in committed.manifest["inputs"]}
+    assert record["wardbook"] == "0.1.0"
+    targets = ROOT / "data" / "reference" / "targets.csv"
+    assert record["reference"]["targets.csv"] == hashlib.sha256(targets.read_bytes()).hexdigest()
+
+    first, second = record["notebooks"]["01_first"], record["notebooks"]["02_second"]
+    own = first["parameters"].pop("own_file")
+    assert not Path(own).is_absolute()
+    assert (ROOT / own).read_text() == "a,b\n"
+    assert first["files_read"] == {own: hashlib.sha256(b"a,b\n").hexdigest()}
+    assert first["parameters"] == {
+        "borough": "Tower Hamlets",
+        "period": "2023-24",
+        "edition": "data/edition",
+        "output_dir": "",
+        "times": 5,
+    }
+    assert (second["parameters"], "files_read" in second) == ({"other": 1}, False)
+    listed = first["files"] | second["files"] | {"run.json": None}
+    found = tree(run)
+    assert sorted(listed) == sorted(found)
+    assert {name: hashlib.sha256(found[name]).hexdigest() for name in listed if name != "run.json"} == {
+        name: digest for name, digest in listed.items() if digest
+    }
+
+
+def test_an_executed_notebook_shows_its_parameters_and_no_clock(two_runs):
+    made = nbformat.read(two_runs[0] / "notebooks" / "01_first.ipynb", as_version=4)
+    assert made.metadata == {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    assert [cell.id for cell in made.cells] == ["title", "cell-0", "injected-parameters", "cell-1", "cell-2", "cell-3"]
+    assert [cell.execution_count for cell in made.cells if cell.cell_type == "code"] == [1, 2, 3, 4, 5]
+    assert [cell.metadata for cell in made.cells] == [
+        {},
+        {"tags": ["parameters"]},
+        {"tags": ["injected-parameters"]},
+        {},
+        {},
+        {},
+    ]
+    assert 'borough = "Tower Hamlets"\nperiod = "2023-24"\nedition = "data/edition"\n' in made.cells[2].source
+    assert 'output_dir = ""' in made.cells[2].source
+    assert made.cells[-1].outputs[0].data["text/plain"] == "5"
+
+
+def test_progress_is_told_before_each_cell_and_london_is_a_place(start):
+    told = []
+    run = start("london", "latest", only="02_second", progress=lambda *step: told.append(step))
+    assert told == [("02_second", cell, 4) for cell in (1, 2, 3, 4)]
+    assert run.parts[-2:] == ("london", "2024-25")
+    assert (run / "charts" / "b.csv").read_text() == "London,2024-25,1\n"
+
+
+# Running some of the notebooks into an earlier run --------------------------------------------------------------------
+
+
+def test_only_replaces_what_its_notebook_makes_and_keeps_the_rest(start, folder):
+    run = start()
+    before = tree(run)
+    write_notebook(folder, "01_first", saves(charts_new="2", tables_a="2"))
+    assert start(only=["01_first"]) == run
+    after = tree(run)
+    assert "charts/a.csv" not in after, "an earlier file that the notebook no longer makes"
+    assert after["charts/new.csv"].endswith(b",2\n")
+    assert after["tables/a.csv"].endswith(b",2\n")
+    same = ["charts/b.csv", "notebooks/02_second.ipynb"]
+    assert [after[name] for name in same] == [before[name] for name in same]
+    records = [json.loads(files["run.json"])["notebooks"] for files in (before, after)]
+    assert records[0]["02_second"] == records[1]["02_second"]
+    assert sorted(records[1]["01_first"]["files"]) == ["charts/new.csv", "notebooks/01_first.ipynb", "tables/a.csv"]
+    assert sorted(after) == sorted([*records[1]["01_first"]["files"], *same, "run.json"])
+
+
+@pytest.fixture
+def earlier(tmp_path, folder) -> Path:
+    """The folder of a run of 02_second as it would be, made without a kernel."""
+    target = tmp_path / "out" / "tower-hamlets" / "2023-24"
+    (target / "charts").mkdir(parents=True)
+    (target / "charts" / "b.csv").write_text("b\n")
+    entry = {"parameters": {}, "files": {"charts/b.csv": hashlib.sha256(b"b\n").hexdigest()}}
+    record = book._basis(edition.open_edition()) | {"notebooks": {"02_second": entry}}
+    (target / "run.json").write_text(json.dumps(record))
+    return target
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"edition": "abc"}, "holds results of 02_second from edition abc, and this is edition "),
+        ({"wardbook": "0.0.1"}, "holds results of 02_second from wardbook 0.0.1, and this is "),
+        ({"reference": {}}, "holds results of 02_second from other tables in data/reference"),
+        ({"notebooks": None}, r"run.json cannot be read"),
+    ],
+)
+def test_results_that_rest_on_something_else_are_not_mixed(start, earlier, monkeypatch, change, says):
+    record = json.loads((earlier / "run.json").read_text()) | change
+    (earlier / "run.json").write_text(json.dumps(record))
+    before = tree(earlier)
+    monkeypatch.setattr(book, "_execute", lambda *_: pytest.fail("a notebook was run"))
+    with pytest.raises(book.RunError, match=f"{says}.*run all notebooks again"):
+        start(only=["01_first"])
+    assert tree(earlier) == before
+
+
+def test_a_file_that_was_edited_is_not_passed_off_as_the_runs(start, earlier, monkeypatch):
+    (earlier / "charts" / "b.csv").write_text("better\n")
+    monkeypatch.setattr(book, "_execute", lambda *_: pytest.fail("a notebook was run"))
+    with pytest.raises(book.RunError, match=r"charts/b\.csv is no longer what the run made"):
+        start(only=["01_first"])
+    assert (earlier / "charts" / "b.csv").read_text() == "better\n"
+
+
+def test_an_edit_while_the_run_was_working_is_seen_too(start, earlier):
+    def edit(*_):
+        (earlier / "charts" / "b.csv").write_text("better\n")
+
+    with pytest.raises(book.RunError, match=r"charts/b\.csv is no longer what the run made"):
+        start(only=["01_first"], progress=edit)
+    assert (earlier / "charts" / "b.csv").read_text() == "better\n"
+    assert hidden(earlier.parent) == []
+
+
+def test_two_notebooks_cannot_make_the_same_file(start, earlier, folder):
+    write_notebook(folder, "01_first", saves(charts_b="2"))
+    with pytest.raises(book.RunError, match=r"02_second and 01_first both make charts/b\.csv"):
+        start(only=["01_first"])
+    assert (earlier / "charts" / "b.csv").read_text() == "b\n"
+
+
+# A run that does not finish -------------------------------------------------------------------------------------------
+
+
+def test_a_failing_notebook_says_where_leaves_its_copy_and_touches_nothing(start, folder, tmp_path):
+    run = start(only=["01_first"])
+    before = tree(run)
+    good = folder / "01_first.ipynb"
+    kept = good.read_bytes()
+    fails = "\n# why\nraise ValueError(f'first line\\nlast line of {output_dir}')"
+    write_notebook(folder, "01_first", saves(charts_a="2"), fails, "print('never')")
+    ran = []
+    with pytest.raises(book.RunFailed) as caught:
+        start(progress=lambda notebook, *_: ran.append(notebook))
+    copy = run.with_name("2023-24.failed") / "notebooks" / "01_first.ipynb"
+    message = str(caught.value)
+    assert message.startswith("01_first failed in cell [4] `# why`: ValueError: last line of ")
+    assert message.endswith(f"; its executed copy is {copy}; earlier results are as they were")
+    assert (caught.value.notebook, caught.value.cell, caught.value.copy) == ("01_first", 4, copy)
+    assert set(ran) == {"01_first"}, "the first failure ends the run"
+    assert tree(run) == before
+    assert hidden(tmp_path / "out") == []
+    text = copy.read_text()
+    assert "last line of ." in text, "the path of a folder that is gone helps nobody"
+    assert str(tmp_path) not in text
+    assert str(ROOT) not in text
+    assert '"papermill":' not in text
+
+    good.write_bytes(kept)
+    start(only=["02_second"])
+    assert copy.exists(), "the notebook that failed has not passed yet"
+    start(only=["01_first"])
+    assert not copy.parents[1].exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("import os\nos._exit(1)", r"failed in cell \[3\] `import os`: DeadKernelError"),
+        ("import sys\nsys.exit()", r"failed in cell \[3\] `import sys`: the notebook ended here, before its last cell"),
+    ],
+    ids=["kernel died", "notebook left"],
+)
+def test_an_end_that_papermill_does_not_call_an_error(start, folder, tmp_path, source, says):
+    write_notebook(folder, "01_first", source, "print('never')")
+    with pytest.raises(book.RunFailed, match=says) as caught:
+        start(only=["01_first"])
+    assert caught.value.copy.is_file()
+    assert [path.name for path in (tmp_path / "out" / "tower-hamlets").iterdir()] == ["2023-24.failed"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_leaves_what_was_there(earlier, folder, tmp_path, number, code):
+    before = tree(earlier)
+    write_notebook(
+        folder, "01_first", "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(60)"
+    )
+    program = "import sys; from pathlib import Path; from wardbook import book, cli; book.NOTEBOOKS = Path(sys.argv.pop(1)); cli.main()"
+    options = ["run", "--borough", "Tower Hamlets", "--period", "2023-24", "--out", str(tmp_path / "out")]
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(folder), *options],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    pid = folder / "pid"
+    deadline = time.monotonic() + 60
+    while not (pid.exists() and pid.read_text()) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == code, error
+    assert "Traceback" not in error
+    assert tree(earlier) == before
+    assert hidden(tmp_path / "out") == []
+    with pytest.raises(ProcessLookupError):  # the kernel went with it
+        for _ in range(100):
+            os.kill(int(pid.read_text()), 0)
+            time.sleep(0.05)
+
+
+def test_folders_put_in_one_place_at_once_stay_whole(tmp_path):
+    target = tmp_path / "run"
+    troubles = []
+
+    def put(name: str) -> None:
+        try:
+            for number in range(60):
+                work = book._beside(target)
+                for part in "ab":
+                    (work / part).write_text(f"{name}{number}")
+                book._put_in_place(work, target)
+        except Exception as error:
+            troubles.append(error)
+
+    threads = [threading.Thread(target=put, args=(name,)) for name in "xyz"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert troubles == []
+    assert len({path.read_text() for path in target.iterdir()}) == 1
+    assert len(list(target.iterdir())) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_what_cannot_be_replaced_is_put_back(tmp_path):
+    target = tmp_path / "run"
+    target.mkdir()
+    (target / "a").write_text("old")
+    with pytest.raises(FileNotFoundError):
+        book._put_in_place(tmp_path / "nothing", target)
+    assert tree(tmp_path) == {"run/a": b"old"}
+
+
+# The kernel -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_kernel_is_this_interpreter_whatever_the_machine_calls_python3(tmp_path, monkeypatch):
+    kernel = tmp_path / "jupyter" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    wrong = {"argv": ["/no/such/python", "-f", "{connection_file}"], "display_name": "Python 3", "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(wrong))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    path = write_notebook(
+        tmp_path / "notebooks", "01_first", "import sys, os\nprint(sys.executable)\nprint(os.getcwd())"
+    )
+    book._execute(book._read(path), tmp_path / "executed.ipynb", {}, None)
+    (output,) = nbformat.read(tmp_path / "executed.ipynb", as_version=4).cells[-1].outputs
+    assert output.text.splitlines() == [sys.executable, str(path.parent)]
+    assert os.environ["JUPYTER_PATH"] == str(tmp_path / "jupyter")
+
+
+# The committed notebooks ----------------------------------------------------------------------------------------------
+
+
+def test_refreshing_runs_and_cleans_in_place_and_then_changes_nothing(tmp_path):
+    folder = tmp_path / "notebooks"
+    path = write_notebook(folder, "_template", "borough", "print(period)")
+    loose = nbformat.read(path, as_version=4)
+    loose.metadata["papermill"] = {"start_time": "now"}
+    loose.metadata["language_info"]["version"] = "3.0"
+    loose.cells[2].metadata["execution"] = {"iopub.execute_input": "now"}
+    loose.cells[2].execution_count = 41
+    nbformat.write(loose, path)
+
+    assert book.refresh_notebooks(folder) == {"_template": True}
+    text = path.read_text()
+    assert text.endswith("}\n")
+    made = nbformat.read(path, as_version=4)
+    assert made.metadata == {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    assert [cell.id for cell in made.cells] == ["title", "cell-0", "cell-1", "cell-2"]
+    assert [cell.metadata for cell in made.cells] == [{}, {"tags": ["parameters"]}, {}, {}]
+    assert [cell.execution_count for cell in made.cells[1:]] == [1, 2, 3]
+    assert made.cells[2].outputs[0].data["text/plain"] == "'Tower Hamlets'"
+    assert made.cells[3].outputs[0].text == "latest\n"
+
+    assert book.refresh_notebooks(folder) == {"_template": False}
+    assert path.read_text() == text
+    assert [path.name for path in folder.iterdir()] == ["_template.ipynb"]
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("1 / 0", r"01_first failed in cell \[2\] `1 / 0`: ZeroDivisionError: division by zero; earlier"),
+        (
+            "import warnings\nwarnings.warn('careful')",
+            r"01_first, cell \[2\] shows a path of this machine \(.*careful\)",
+        ),
+        (
+            f"print({backwards(ROOT / 'data')})",
+            rf"01_first, cell \[2\] shows a path of this machine \({ROOT / 'data'}\)",
+        ),
+        (f"here = {str(ROOT / 'data')!r}", r"01_first, cell \[2\] shows a path of this machine \(here = "),
+    ],
+)
+def test_a_notebook_that_cannot_be_committed_stays_as_it_was(tmp_path, source, says):
+    path = write_notebook(tmp_path / "notebooks", "01_first", source)
+    before = path.read_bytes()
+    with pytest.raises(book.RunError, match=says):
+        book.refresh_notebooks(path.parent)
+    assert path.read_bytes() == before
+
+
+# A reader's copies ----------------------------------------------------------------------------------------------------
+
+
+def test_copies_are_brought_up_to_date_unless_a_reader_changed_them(tmp_path):
+    folder, work = tmp_path / "notebooks", tmp_path / "work"
+    folder.mkdir()
+    for name in ("a", "b", "_template"):
+        (folder / f"{name}.ipynb").write_text("committed")
+    assert book.copy_notebooks(folder, work) == []
+    assert sorted(tree(work)) == [".copied.json", "_template.ipynb", "a.ipynb", "b.ipynb"]
+
+    (work / "a.ipynb").write_text("mine")
+    (work / "own.ipynb").write_text("own")
+    for name in ("a", "b"):
+        (folder / f"{name}.ipynb").write_text("committed later")
+    for _ in range(2):
+        assert book.copy_notebooks(folder, work) == ["a.ipynb"]
+        assert (work / "a.ipynb").read_text() == "mine"
+        assert (work / "b.ipynb").read_text() == "committed later"
+        assert (work / "own.ipynb").read_text() == "own"
+
+
+def test_a_copy_nobody_remembers_making_is_the_readers(tmp_path):
+    folder, work = tmp_path / "notebooks", tmp_path / "work"
+    folder.mkdir()
+    work.mkdir()
+    (folder / "a.ipynb").write_text("committed")
+    (work / "a.ipynb").write_text("mine")
+    assert book.copy_notebooks(folder, work) == ["a.ipynb"]
+    assert (work / "a.ipynb").read_text() == "mine"
+
+
+def test_lab_serves_the_copies_here_alone_with_a_token_and_asks_nobody_for_news(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "mine.ipynb").write_text("{}")
+    codes = []
+    options = ["--no-browser", "--port=0", "--allow-root"]
+    server = threading.Thread(target=lambda: codes.append(book.lab(options, work=tmp_path / "work")))
+    server.start()
+    deadline = time.monotonic() + 60
+    while not (infos := list((tmp_path / "runtime").glob("jpserver-*.json"))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    info = json.loads(infos[0].read_text())
+
+    def ask(path: str, token: str = info["token"], **more) -> str:
+        address = f"http://127.0.0.1:{info['port']}/{path}"
+        request = urllib.request.Request(address, headers={"Authorization": f"token {token}"}, **more)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.read().decode()
+
+    try:
+        assert info["hostname"] == "127.0.0.1"
+        assert len(info["token"]) > 20
+        with pytest.raises(urllib.error.HTTPError, match="403") as refused:
+            ask("api/contents", token="")
+        refused.value.close()
+        assert [item["name"] for item in json.loads(ask("api/contents"))["content"]] == ["mine.ipynb"]
+        page = ask("lab")
+        assert '"news": {"disabled": true}' in page
+        assert '"name": "read-only"' in page
+        assert json.loads(ask("lab/api/news")) == {"news": []}
+        assert json.loads(ask("lab/api/update")) == {"notification": None}
+    finally:
+        ask("api/shutdown", method="POST")
+        server.join(timeout=30)
+    assert codes == [0]

@@ -1,0 +1,273 @@
+"""The command line: what it says, where it says it, and what it exits with."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from test_book import PARAMETERS, saves, write_notebook
+from typer.testing import CliRunner
+from wardbook import book, check, cli, edition
+from wardbook.check import Finding
+from wardbook.places import ROOT
+
+
+@pytest.fixture
+def wardbook(tmp_path, monkeypatch):
+    """Type a command in tmp_path; the answer has `.exit_code`, `.stdout` and `.stderr`."""
+    monkeypatch.chdir(tmp_path)
+
+    def wardbook(*words: str):
+        return CliRunner().invoke(cli.app, [str(word) for word in words], prog_name="wardbook")
+
+    return wardbook
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """The project's notebooks, for this test: two that save a table each."""
+    folder = tmp_path / "notebooks"
+    monkeypatch.setattr(book, "NOTEBOOKS", folder)
+    write_notebook(folder, "01_first", saves(tables_a="1"), parameters=f"{PARAMETERS}times: int = 1\n")
+    write_notebook(folder, "02_second", saves(tables_b="1"))
+    return folder
+
+
+# run ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--borough", "Tower Hamlet"], "unknown borough 'Tower Hamlet': did you mean 'Tower Hamlets'?"),
+        (["--borough", "Lewisham", "--period", "2031-32"], "unknown period '2031-32'"),
+        (["--borough", "Lewisham", "--only", "01_frist"], "unknown notebook '01_frist': did you mean '01_first'?"),
+        (["--borough", "Lewisham", "--set", "time=2"], "unknown parameter 'time': did you mean 'times'?"),
+        (["--borough", "Lewisham", "--set", "times=two"], "parameter 'times' takes a whole number, not 'two'"),
+        (["--borough", "Lewisham", "--set", "borough=x"], "parameter 'borough' is given by --borough, not by --set"),
+        (["--borough", "Lewisham", "--set", "times"], "'times' is not NAME=VALUE"),
+        (["--borough", "Lewisham", "--set", "times=1", "--set", "times=2"], "'times' is set twice"),
+        ([], "Missing option '--borough'"),
+        (["--borrow", "Lewisham"], "--borrow"),
+    ],
+)
+def test_a_name_that_is_not_known_is_2_and_nothing_is_written(wardbook, folder, tmp_path, words, says):
+    told = wardbook("run", "--out", "out", *words)
+    assert told.exit_code == 2
+    assert says in told.stderr
+    assert told.stdout == ""
+    assert not (tmp_path / "out").exists()
+    if "Usage" not in told.stderr:
+        assert told.stderr.startswith("wardbook: ")
+        assert told.stderr.count("\n") == 1
+
+
+def test_the_real_notebooks_parameters_are_the_ones_known(wardbook, tmp_path):
+    told = wardbook("run", "--borough", "Lewisham", "--out", "out", "--set", "target_file=x.csv")
+    assert told.exit_code == 2
+    assert (
+        "unknown parameter 'target_file': did you mean 'targets_file'? (the parameters of 01_targets, " in told.stderr
+    )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_targets_file_that_cannot_be_judged_is_2(wardbook, tmp_path):
+    (tmp_path / "own.csv").write_text("target_set,measure\nmine,all\n")
+    told = wardbook("run", "--borough", "Lewisham", "--out", "out", "--set", f"targets_file={tmp_path / 'own.csv'}")
+    assert told.exit_code == 2
+    assert "lacks the columns item, area, " in told.stderr
+    assert told.stderr.count("\n") == 1
+
+
+def test_an_edition_that_is_none_is_1_and_counts_from_here(wardbook, folder, tmp_path):
+    (tmp_path / "mine").mkdir()
+    told = wardbook("run", "--borough", "Lewisham", "--edition", "mine")
+    assert told.exit_code == 1
+    assert told.stderr.startswith("wardbook: mine is no edition: it has no manifest.json")
+
+
+def test_the_last_line_is_the_folder_that_was_filled(wardbook, folder, tmp_path):
+    told = wardbook("run", "--borough", "tower hamlets", "--period", "2023/24", "--out", "out", "--set", "times=3")
+    assert told.exit_code == 0, told.stderr
+    filled = str(Path("out", "tower-hamlets", "2023-24"))
+    assert told.stdout.splitlines()[-1] == filled
+    assert told.stderr.splitlines() == ["01_first: 3 cells", "02_second: 3 cells"]
+    record = json.loads((tmp_path / filled / "run.json").read_text())
+    assert record["notebooks"]["01_first"]["parameters"]["times"] == 3
+    assert (tmp_path / filled / "tables" / "b.csv").exists()
+
+    write_notebook(folder, "01_first", "x = {}\nx['y']")
+    told = wardbook("run", "--borough", "Tower Hamlets", "--period", "2023-24", "--out", "out", "--only", "01_first")
+    assert told.exit_code == 1
+    assert told.stdout == ""
+    copy = Path("out", "tower-hamlets", "2023-24.failed", "notebooks", "01_first.ipynb")
+    assert told.stderr.splitlines() == [
+        "01_first: 3 cells",
+        "wardbook: 01_first failed in cell [3] `x = {}`: KeyError: 'y'; "
+        f"its executed copy is {copy}; earlier results are as they were",
+    ]
+    assert copy.exists()
+
+
+def test_without_out_results_go_to_the_projects_own_folder(wardbook, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(book, "run", lambda *words, **more: asked.update(more) or ROOT / "outputs" / "x")
+    told = wardbook("run", "--borough", "Lewisham")
+    assert (asked["out"], asked["edition"], asked["only"]) == ("outputs", "data/edition", None)
+    assert told.stdout == f"{ROOT / 'outputs' / 'x'}\n"
+
+
+def test_a_fault_of_the_program_keeps_its_traceback(wardbook, monkeypatch):
+    def fault(*_, **__):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(book, "run", fault)
+    assert isinstance(wardbook("run", "--borough", "Lewisham").exception, ZeroDivisionError)
+
+
+def test_a_terminal_has_a_bar_with_the_notebook_and_its_cell(monkeypatch, capsys):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with cli._Bar() as bar:
+        bar.step("01_first", 1, 2)
+        bar.step("01_first", 2, 2)
+        bar.step("02_second", 1, 9)
+    error = capsys.readouterr().err
+    assert "01_first: cell 2 of 2 |" in error
+    assert "02_second: cell 1 of 9 |" in error
+
+
+# build ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("words", [["--raw", "raw"], []], ids=["option", "environment"])
+def test_an_unreadable_file_is_1_named_and_nothing_is_written(wardbook, tmp_path, monkeypatch, failed_download, words):
+    content, what = failed_download
+    path = tmp_path / "raw" / "ons" / "census2021-ts044-ltla.csv"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    monkeypatch.setenv("WARDBOOK_RAW", str(tmp_path / "raw"))
+    told = wardbook("build", *words, "--out", "made")
+    assert told.exit_code == 1
+    assert told.stderr.startswith(f"wardbook: {path.relative_to(tmp_path)}: expected ")
+    assert what in told.stderr
+    assert told.stderr.endswith("; nothing was written\n")
+    assert told.stderr.count("\n") == 1
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["raw"]
+
+
+def test_a_relative_raw_folder_counts_from_here_and_that_of_the_environment_from_the_project(
+    wardbook, tmp_path, monkeypatch
+):
+    asked = []
+
+    def build(raw, out):
+        asked.append((raw, out))
+        raise edition.EditionError("enough")
+
+    monkeypatch.setattr(edition, "build", build)
+    monkeypatch.setenv("WARDBOOK_RAW", "../somewhere")
+    wardbook("build", "--raw", "there", "--out", "made")
+    wardbook("build", "--out", "made")
+    monkeypatch.delenv("WARDBOOK_RAW")
+    wardbook("build", "--out", "made")
+    assert [raw for raw, _ in asked] == [tmp_path / "there", ROOT / ".." / "somewhere", ROOT / "data" / "raw"]
+    assert {out for _, out in asked} == {tmp_path / "made"}
+
+
+def test_build_accounts_for_every_file(wardbook, tmp_path):
+    raw = tmp_path / "raw" / "ons"
+    raw.mkdir(parents=True)
+    lines = [
+        "date,geography,geography code,Accommodation type: Total: All households",
+        "2021,Tower Hamlets,E09000030,120000",
+        "2021,Hartlepool,E06000001,40000",
+    ]
+    (raw / "census2021-ts044-ltla.csv").write_text("\n".join(lines) + "\n")
+    for name in ["a.txt", "b.txt", "c.txt", "d.txt", "e.txt", "f.txt", ".DS_Store"]:
+        (tmp_path / "raw" / name).write_text("?")
+    told = wardbook("build", "--raw", "raw", "--out", "made")
+    assert told.exit_code == 0, told.stderr
+    said = told.stdout.splitlines()
+    households = next(number for number, line in enumerate(said) if "TS044" in line)
+    assert said[households].endswith(": 1 file, 2 rows read, 1 kept")
+    assert said[households + 1] == "  set aside: 1 not in a London borough"
+    assert any(line.startswith("MPS Recorded Crime") and ": no file (" in line for line in said)
+    assert said[-3].endswith("recognises or needs them: 6 files (a.txt; b.txt; c.txt; d.txt; e.txt; …)")
+    assert said[-2].startswith("edition ")
+    assert said[-2].endswith(": households (1)")
+    assert said[-1] == "made"
+    assert (tmp_path / "made" / "manifest.json").exists()
+
+
+# check ----------------------------------------------------------------------------------------------------------------
+
+
+def test_check_says_what_the_committed_edition_may_not_be_used_for(wardbook):
+    told = wardbook("check")
+    assert told.exit_code == 0, told.stdout
+    first, *rest = told.stdout.splitlines()
+    assert f"edition {edition.open_edition().id}" in first
+    assert "What it may not be used for" in rest
+    assert any("never sum wards to a borough" in line for line in rest)
+    assert "Wrong" not in rest
+
+
+def test_check_is_1_for_an_edition_that_does_not_add_up(wardbook, monkeypatch):
+    findings = [Finding("ok", "this adds up"), Finding("wrong", "this does not")]
+    monkeypatch.setattr(check, "check", lambda _: findings)
+    told = wardbook("check")
+    assert told.exit_code == 1
+    assert told.stdout.splitlines()[1:] == ["", "Wrong", "- this does not", "", "Right", "- this adds up"]
+
+
+def test_check_is_1_for_a_table_that_was_changed(wardbook, tmp_path):
+    shutil.copytree(edition.COMMITTED, tmp_path / "copy")
+    with (tmp_path / "copy" / "wards.parquet").open("ab") as table:
+        table.write(b"x")
+    told = wardbook("check", "copy")
+    assert told.exit_code == 1
+    assert told.stderr.startswith("wardbook: copy: wards.parquet is not the table its manifest describes")
+
+
+# notebooks and lab ----------------------------------------------------------------------------------------------------
+
+
+def test_notebooks_says_which_changed_and_which_failed(wardbook, folder, tmp_path):
+    told = wardbook("notebooks")
+    assert told.exit_code == 0, told.stderr
+    assert told.stdout.splitlines() == ["01_first: changed", "02_second: changed"]
+    write_notebook(folder, "01_first", "1 / 0")
+    told = wardbook("notebooks")
+    assert told.exit_code == 1
+    assert "wardbook: 01_first failed in cell [2] `1 / 0`: ZeroDivisionError" in told.stderr
+
+
+def test_lab_copies_says_what_it_kept_and_hands_its_options_on(wardbook, folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(book, "WORK", tmp_path / "work")
+    asked = []
+    monkeypatch.setattr(book, "lab", lambda words: asked.append(words) or 3)
+    assert wardbook("lab", "--no-browser", "--port=1").exit_code == 3
+    assert asked == [["--no-browser", "--port=1"]]
+    (tmp_path / "work" / "01_first.ipynb").write_text("mine")
+    assert wardbook("lab").stderr.startswith("work/01_first.ipynb has your changes and was kept")
+
+
+# The program ----------------------------------------------------------------------------------------------------------
+
+
+def test_help_does_not_wait_for_the_libraries():
+    heavy = "import sys, wardbook.cli; print({'polars', 'papermill', 'altair', 'tqdm'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(("words", "code"), [(["run", "--borough", "Tower Hamlet"], 2), (["check", "nowhere"], 1)])
+def test_the_installed_command_exits_with_the_code_and_one_sentence(tmp_path, words, code):
+    command = shutil.which("wardbook", path=Path(sys.executable).parent)
+    done = subprocess.run([command, *words], cwd=tmp_path, env=os.environ, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith("wardbook: ")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,201 @@
+"""The committed notebooks: how they are built, and that nbval turns red when a number in or under them changes."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from wardbook import edition
+from wardbook.places import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def load(path):
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def code(notebook):
+    return ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+def test_every_code_cell_was_executed_in_order(path):
+    # A stripped notebook passes strict nbval without being compared with anything.
+    cells = [cell for cell in load(path)["cells"] if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
+    assert sum(bool(cell["outputs"]) for cell in cells) >= 3
+
+
+def test_cells_stand_in_the_order_a_reader_needs(path):
+    cells = load(path)["cells"]
+    text = ["".join(cell["source"]) for cell in cells]
+    first_line = text[0].splitlines()[0]
+    assert first_line.startswith("# ") and first_line.endswith("?"), "the first cell asks the notebook's one question"
+    assert text[1].startswith("## Before you use this")
+    tagged = [i for i, cell in enumerate(cells) if "parameters" in cell["metadata"].get("tags", [])]
+    assert tagged == [3], "one parameters cell, after the table that explains it"
+    assert "| parameter | meaning | allowed |" in text[2]
+    opening = text[4]
+    assert "wardbook.open(" in opening and "print(book.provenance)" in opening
+    headings = [line for line in "\n".join(text).splitlines() if line.startswith("## ")]
+    assert headings[-4:] == ["## Checks", "## Export", "## Method", "## Sources and licence"]
+
+
+def test_parameters_are_one_literal_a_line_and_all_explained(path):
+    cells = load(path)["cells"]
+    lines = "".join(cells[3]["source"]).splitlines()
+    assert lines, "no parameters"
+    for line in lines:
+        match = re.fullmatch(r'(\w+): (str|int|float|bool) = ("[^"#=]*"|-?[\d.]+|True|False)  # (\S.*)', line)
+        assert match, f"papermill reads one literal a line, with its help after '#': {line}"
+        assert f"`{match[1]}`" in "".join(cells[2]["source"]), f"{match[1]} is not in the table"
+
+
+def test_a_notebook_narrates_and_the_library_computes(path):
+    cells = code(load(path))
+    source = "\n".join(cells)
+    forbidden = {
+        r"^\s*def ": "a function belongs in lib/",
+        r"^\s*(for|while) ": "a loop worth testing belongs in lib/",
+        r"#[0-9a-fA-F]{6}\b": "a colour belongs in figures.theme",
+        r"^[%!]": "no magics",
+        r"warnings\.": "no warnings filter",
+        r"['\"]/(home|work|root|Users)\b": "no absolute path",
+    }
+    for pattern, why in forbidden.items():
+        assert not re.search(pattern, source, re.MULTILINE), why
+    assert sum(len(cell.splitlines()) for cell in cells) <= 120
+    assert max(len(cell.splitlines()) for cell in cells) <= 16
+    assert path.stat().st_size < 500_000
+
+
+def test_no_figure_is_typed_into_the_prose(path):
+    prose = ["".join(c["source"]) for c in load(path)["cells"] if c["cell_type"] == "markdown"]
+    for cell in prose:
+        text = re.sub(r"`[^`]*`", "", cell)  # code and allowed values
+        assert not re.search(r"\d+(\.\d+)?\s?%|\b\d{3,}\b(?!-)", text), f"a number in prose goes stale: {cell[:80]}"
+
+
+def test_outputs_hold_no_path_of_this_machine_and_no_outside_address(path):
+    text = path.read_text(encoding="utf-8")
+    assert str(ROOT) not in text and str(Path.home()) + "/" not in text
+    outputs = json.dumps([cell.get("outputs") for cell in load(path)["cells"]])
+    addresses = set(re.findall(r"https?://[^\s\"'\\<)]+", outputs)) - {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+    assert not addresses, "an output that would fetch or link to something"
+
+
+def test_every_chart_says_what_it_plots_in_comparable_text(path):
+    charts = [
+        output["data"]
+        for cell in load(path)["cells"]
+        for output in cell.get("outputs", [])
+        if "image/svg+xml" in output.get("data", {})
+    ]
+    assert charts
+    for data in charts:
+        text = "".join(data["text/plain"])
+        assert re.search(r"\d+ rows plotted, fingerprint [0-9a-f]{12}$", text)
+        svg = "".join(data["image/svg+xml"])
+        assert 'role="img"' in svg[:400] and "<title id=" in svg[:800] and "<desc id=" in svg
+
+
+# -- nbval has teeth ---------------------------------------------------------------------------------------------------
+
+
+def nbval(notebook):
+    """Run nbval on one notebook as `make test` does; its exit code and output."""
+    command = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", "--rootdir", str(notebook.parent)]
+    command += ["-c", os.devnull, str(notebook)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=notebook.parent, timeout=300)
+    return done.returncode, done.stdout
+
+
+def pointed_at(source, target, folder=None, change=None):
+    """A copy of a committed notebook, reading another edition, or with one committed output changed."""
+    notebook = load(source)
+    if folder is not None:
+        cell = notebook["cells"][3]
+        cell["source"] = "".join(cell["source"]).replace('"data/edition"', json.dumps(str(folder)))
+    if change is not None:
+        change(notebook)
+    target.write_text(json.dumps(notebook), encoding="utf-8")
+    return target
+
+
+def copy_edition(target, *, remake_manifest, plus):
+    """A copy of the committed edition in which one count of one borough is `plus` higher."""
+    shutil.copytree(edition.COMMITTED, target)
+    table = pl.read_parquet(target / "borough_offences.parquet")
+    row = (pl.col("borough_code") == "E09000029") & (pl.col("offence_group") == "homicide")
+    row = row & (pl.col("month") == pl.date(2013, 5, 1)) & (pl.col("snapshot") == "2025-11")
+    assert table.filter(row).height == 1
+    changed = table.with_columns(pl.when(row).then(pl.col("offences") + plus).otherwise(pl.col("offences")).alias("offences"))
+    if plus:
+        changed.cast(table.schema).write_parquet(target / "borough_offences.parquet")
+    if remake_manifest:
+        manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
+        manifest["tables"]["borough_offences"]["sha256"] = edition._sha256(target / "borough_offences.parquet")
+        hashes = "".join(entry["sha256"] for _, entry in sorted(manifest["tables"].items()))
+        manifest["edition"] = edition.hashlib.sha256(hashes.encode()).hexdigest()[:12]
+        (target / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return target
+
+
+def one_digit(text):
+    """The text with its last digit changed."""
+    at = max(i for i, letter in enumerate(text) if letter.isdigit())
+    return text[:at] + str((int(text[at]) + 1) % 10) + text[at + 1 :]
+
+
+def change_output(kind):
+    """A change of one digit in the first committed output that has `kind`."""
+
+    def change(notebook):
+        for cell in notebook["cells"]:
+            for output in cell.get("outputs", []):
+                if kind in output.get("data", {}):
+                    text = "".join(output["data"][kind])
+                    cut = text.index("fingerprint") if kind == "text/plain" and "fingerprint" in text else len(text)
+                    output["data"][kind] = one_digit(text[:cut]) + text[cut:]
+                    return
+        raise AssertionError(f"no output of kind {kind}")
+
+    return change
+
+
+@pytest.mark.slow
+def test_nbval_turns_red_when_a_count_or_a_committed_digit_changes(tmp_path):
+    source = ROOT / "notebooks" / "01_targets.ipynb"
+    same = copy_edition(tmp_path / "same", remake_manifest=False, plus=0)
+    edited = copy_edition(tmp_path / "edited", remake_manifest=False, plus=1)
+    # One homicide more in Sutton in 2013, with a manifest that agrees: nothing in the notebook is about either.
+    agreed = copy_edition(tmp_path / "agreed", remake_manifest=True, plus=1)
+    cases = {
+        "untouched": pointed_at(source, tmp_path / "a.ipynb", same),
+        "count changed": pointed_at(source, tmp_path / "b.ipynb", edited),
+        "count and manifest changed": pointed_at(source, tmp_path / "c.ipynb", agreed),
+        "digit in a chart's text": pointed_at(source, tmp_path / "d.ipynb", change=change_output("text/plain")),
+        "digit in a chart": pointed_at(source, tmp_path / "e.ipynb", change=change_output("image/svg+xml")),
+        "digit in a table": pointed_at(source, tmp_path / "f.ipynb", change=change_output("text/html")),
+    }
+    with ThreadPoolExecutor(2) as pool:
+        results = dict(zip(cases, pool.map(nbval, cases.values()), strict=True))
+    assert results["untouched"][0] == 0, results["untouched"][1][-2000:]
+    for name, (exit_code, output) in results.items():
+        if name != "untouched":
+            assert exit_code == 1, f"{name}: nbval stayed green\n{output[-2000:]}"

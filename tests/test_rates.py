@@ -1,0 +1,318 @@
+"""Rates and their intervals: published numbers nobody here wrote, exact enumeration of coverage, and properties."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from wardbook.measures.rates import byar, detectable_fall, garwood, newcombe_difference, rate_ratio, wilson
+
+# Derandomised: the same examples each run, so that a red test stays red until the code changes.
+same_examples = settings(derandomize=True, deadline=None, max_examples=80)
+counts = st.integers(0, 3_000)
+exposures = st.floats(0.01, 1e6)
+kinds = st.sampled_from(["central", "midp"])
+
+
+# -- published numbers --------------------------------------------------------------------------------------------------
+
+
+def test_the_rate_ratio_of_methods_md_to_its_last_digit():
+    assert rate_ratio(60, 30, 51_477.5, 54_308.7).ratio == pytest.approx(2.10999757175465, rel=1e-14)
+
+
+def test_a_minlike_interval_is_another_kind_and_not_ours():
+    """R exactci prints 1.34983-3.27765 for these counts with tsmethod="minlike"; neither of our kinds gives that."""
+    for kind in ("central", "midp"):
+        ours = rate_ratio(60, 30, 51_477.5, 54_308.7, kind=kind)
+        assert abs(ours.lower - 1.34983) > 0.001, kind
+        assert abs(ours.upper - 3.27765) > 0.02, kind
+    central = rate_ratio(60, 30, 51_477.5, 54_308.7)
+    # Clopper-Pearson by its own definition: at either end, the tail from the observed count outwards holds 2.5 %.
+    assert stats.binom.sf(59, 90, _share(central.lower)) == pytest.approx(0.025, abs=1e-12)
+    assert stats.binom.cdf(60, 90, _share(central.upper)) == pytest.approx(0.025, abs=1e-12)
+
+
+def _share(ratio: float, exposure: float = 51_477.5, reference: float = 54_308.7) -> float:
+    odds = ratio * exposure / reference
+    return odds / (1 + odds)
+
+
+def test_central_is_the_interval_that_r_poisson_test_documents():
+    """`poisson.test(c(11, 6+8+7), c(800, 1083+1050+878))`, the example in R's manual."""
+    found = rate_ratio(11, 21, 800, 3011)
+    assert found.ratio == pytest.approx(1.971488, abs=5e-7)
+    assert (found.lower, found.upper) == pytest.approx((0.8584264, 4.2772659), abs=5e-8)
+
+
+def test_central_is_the_interval_and_p_value_that_r_rateratio_test_documents():
+    """`rateratio.test(c(2, 9), c(17877, 16660))`, the example of Fay's package (p = twice the smaller tail)."""
+    found = rate_ratio(2, 9, 17_877, 16_660)
+    assert found.ratio == pytest.approx(0.207094155743, abs=5e-13)
+    assert (found.lower, found.upper) == pytest.approx((0.0217740627591, 1.00054910449), rel=1e-11)
+    assert found.p_value == pytest.approx(0.0501064956141, abs=5e-14)
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind", "printed_lower", "printed_upper", "printed_p"),
+    [
+        ((17, 3, 100_025, 122_268), "midp", "2.210", "29.63", "0.0003127"),
+        ((17, 3, 100_025, 122_268), "central", "2.004", "36.89", "0.0005538"),
+        ((8, 1, 78_531, 77_932), "midp", "1.270", "177.6", "0.02210"),
+        ((8, 1, 78_531, 77_932), "central", "1.064", "352.3", "0.04015"),
+        ((25, 4, 178_556, 200_200), "midp", "2.616", "23.57", "0.00001654"),
+        ((25, 4, 178_556, 200_200), "central", "2.420", "27.71", "0.00002923"),
+    ],
+)
+def test_both_kinds_and_their_p_values_are_those_that_openepi_prints(
+    cells, kind, printed_lower, printed_upper, printed_p
+):
+    """OpenEpi, `Comparing 2 Person-Time Rates`: a session printed in an epiinformatics.com course, four figures each."""
+    found = rate_ratio(*cells, kind=kind)
+    for value, printed in ((found.lower, printed_lower), (found.upper, printed_upper), (found.p_value, printed_p)):
+        assert f"{value:.4g}" == f"{float(printed):.4g}"
+
+
+def test_knife_and_gun_crime_of_2009_10_have_the_intervals_that_methods_md_prints():
+    knife, gun = rate_ratio(431, 481), rate_ratio(90, 65)
+    assert [f"{100 * (end - 1):+.1f}" for end in (knife.lower, knife.upper)] == ["-21.5", "+2.3"]
+    assert [f"{100 * (end - 1):+.1f}" for end in (gun.lower, gun.upper)] == ["-0.5", "+93.5"]
+
+
+def test_byar_of_65_to_its_last_digit():
+    assert byar(65) == pytest.approx((50.163187710459454, 82.84913854593984), rel=1e-14)
+
+
+def test_the_exact_interval_of_15_in_400():
+    """METHODS.md cuts its figures after ten digits (the upper end goes on 7178...), so they are compared cut."""
+    assert [f"{end / 400:.14f}"[:12] for end in garwood(15)] == ["0.0209884653", "0.0618505471"]
+
+
+def test_the_exact_interval_of_14_in_400_person_years_as_statsdirect_prints_it():
+    assert [f"{end / 400:.6f}" for end in garwood(14)] == ["0.019135", "0.058724"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "level", "printed"),
+    [(15, 0.95, ("0.5596924", "1.649348")), (15, 0.998, ("0.3862650", "2.082907"))],
+)
+def test_the_exact_limits_of_an_expected_15_that_methods_md_prints(expected, level, printed):
+    """The funnel limits are the exact interval of a count that equals its expectation, over that expectation."""
+    low, high = garwood(expected, level=level)
+    assert (f"{low / expected:.7f}", f"{high / expected:.6f}") == printed
+
+
+def test_wilson_of_65_in_100_to_its_last_digit():
+    assert wilson(65, 100) == pytest.approx((0.5525444329688797, 0.7363575175690247), rel=1e-14)
+
+
+def test_newcombe_of_56_in_70_less_48_in_80_as_printed():
+    """Newcombe 1998, Table II, method 10, example (a)."""
+    assert [f"{end:.4f}" for end in newcombe_difference(56, 70, 48, 80)] == ["0.0524", "0.3339"]
+
+
+@pytest.mark.parametrize(("a_year", "percent"), [(90, 34), (430, 17), (2_400, 8)])
+def test_the_smallest_visible_fall_by_counting_noise_alone(a_year, percent):
+    assert round(100 * detectable_fall(a_year)) == percent
+    assert detectable_fall(a_year) == pytest.approx(1 - math.exp(-2.8 * math.sqrt(2 / a_year)), rel=2e-3)
+
+
+def test_the_smallest_visible_fall_is_seen_with_the_power_it_states():
+    """Simulated: with that fall, about four in five pairs of years differ by more than 1.96 standard errors."""
+    random = np.random.default_rng(20_260_501)
+    n = 2_400
+    before = random.poisson(n, 40_000)
+    after = random.poisson(n * (1 - detectable_fall(n)), 40_000)
+    seen = np.log(before / after) / np.sqrt(2 / n) > stats.norm.ppf(0.975)
+    assert 0.78 < seen.mean() < 0.82
+
+
+def test_more_variation_hides_a_larger_fall_and_a_larger_volume_shows_a_smaller_one():
+    assert detectable_fall(400, variance_ratio=4) == pytest.approx(detectable_fall(100), rel=1e-12)
+    assert detectable_fall(400) < detectable_fall(100) < detectable_fall(100, power=0.9)
+
+
+# -- zero counts --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["central", "midp"])
+def test_no_events_at_all_bound_nothing(kind):
+    found = rate_ratio(0, 0, kind=kind)
+    assert math.isnan(found.ratio)
+    assert (found.lower, found.upper, found.p_value) == (0.0, math.inf, 1.0)
+
+
+def test_no_events_on_one_side_leave_a_one_sided_bound_in_closed_form():
+    """With 0 of n the upper limit solves (1 - p)^n = 2.5 % (central) or half of that power = 2.5 % (mid-P)."""
+    for kind, tail in (("central", 0.025), ("midp", 0.05)):
+        none = rate_ratio(0, 8, kind=kind)
+        share = 1 - tail ** (1 / 8)
+        assert (none.ratio, none.lower) == (0.0, 0.0)
+        assert none.upper == pytest.approx(share / (1 - share), rel=1e-9)
+        only = rate_ratio(8, 0, kind=kind)
+        assert (only.ratio, only.upper) == (math.inf, math.inf)
+        assert only.lower == pytest.approx((1 - share) / share, rel=1e-9)
+
+
+def test_zero_counts_and_zero_successes_have_intervals_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert byar(0)[0] == garwood(0)[0] == 0.0
+        assert garwood(0)[1] == pytest.approx(-math.log(0.025), rel=1e-12)  # 3.689, as R's pois.exact has it
+        assert wilson(0, 26)[0] == pytest.approx(0.0, abs=1e-15)
+        assert wilson(26, 26)[1] == pytest.approx(1.0, abs=1e-15)
+        assert newcombe_difference(0, 10, 0, 10) == pytest.approx((-0.27753, 0.27753), abs=1e-5)
+
+
+# -- refusals -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: rate_ratio(-1, 5), "events must be a whole number, 0 or more: -1"),
+        (lambda: rate_ratio(5, -2), "reference_events must be a whole number, 0 or more: -2"),
+        (lambda: rate_ratio(2.5, 5), "events must be a whole number, 0 or more: 2.5"),
+        (lambda: rate_ratio(math.nan, 5), "events must be a whole number, 0 or more: nan"),
+        (lambda: rate_ratio(5, 5, 0, 1), "exposures must be above 0: 0, 1"),
+        (lambda: rate_ratio(5, 5, 1, -3), "exposures must be above 0: 1, -3"),
+        (lambda: rate_ratio(5, 5, level=95), "level must be between 0 and 1, for example 0.95: 95"),
+        (lambda: rate_ratio(5, 5, level=1), "level must be between 0 and 1, for example 0.95: 1"),
+        (lambda: rate_ratio(5, 5, kind="minlike"), 'kind must be "central" or "midp": \'minlike\''),
+        (lambda: byar(-1), "count must be a whole number, 0 or more: -1"),
+        (lambda: byar(3.2), "count must be a whole number, 0 or more: 3.2"),
+        (lambda: byar(3, level=0), "level must be between 0 and 1, for example 0.95: 0"),
+        (lambda: garwood(0.5), "count must be a whole number, 0 or more: 0.5"),
+        (lambda: garwood(5, level=1.2), "level must be between 0 and 1, for example 0.95: 1.2"),
+        (lambda: wilson(7, 6), "successes must be at most trials, and trials above 0: 7 of 6"),
+        (lambda: wilson(0, 0), "successes must be at most trials, and trials above 0: 0 of 0"),
+        (lambda: wilson(-1, 6), "successes must be a whole number, 0 or more: -1"),
+        (lambda: wilson(3, 6.5), "trials must be a whole number, 0 or more: 6.5"),
+        (lambda: newcombe_difference(7, 6, 1, 2), "successes must be at most trials, and trials above 0: 7 of 6"),
+        (lambda: newcombe_difference(1, 2, 1, 2, level=-1), "level must be between 0 and 1, for example 0.95: -1"),
+        (lambda: detectable_fall(0), "baseline must be above 0: 0"),
+        (lambda: detectable_fall(90, level=2), "level must be between 0 and 1, for example 0.95: 2"),
+    ],
+)
+def test_what_cannot_be_right_is_refused_naming_the_value(call, message):
+    with pytest.raises(ValueError) as caught:
+        call()
+    assert str(caught.value) == message
+
+
+def test_an_infinite_count_is_refused_like_any_other_that_is_not_whole():
+    with pytest.raises(ValueError, match="events must be a whole number, 0 or more: inf"):
+        rate_ratio(math.inf, 5)
+
+
+# -- properties ---------------------------------------------------------------------------------------------------------
+
+
+@same_examples
+@given(counts, counts, exposures, exposures, kinds)
+def test_swapping_the_two_inverts_the_ratio_and_its_interval(x, y, a, b, kind):
+    assume(x + y > 0)
+    one, other = rate_ratio(x, y, a, b, kind=kind), rate_ratio(y, x, b, a, kind=kind)
+
+    def inverse(value):
+        return math.inf if value == 0 else 1 / value
+
+    assert one.ratio == pytest.approx(inverse(other.ratio), rel=1e-9)
+    assert one.lower == pytest.approx(inverse(other.upper), rel=1e-6)
+    assert one.upper == pytest.approx(inverse(other.lower), rel=1e-6)
+    assert one.p_value == pytest.approx(other.p_value, rel=1e-6, abs=1e-12)
+
+
+@same_examples
+@given(counts, counts, exposures, exposures)
+def test_midp_lies_inside_central_and_both_hold_the_ratio(x, y, a, b):
+    assume(x + y > 0)
+    midp, central = rate_ratio(x, y, a, b, kind="midp"), rate_ratio(x, y, a, b)
+    assert central.lower <= midp.lower * (1 + 1e-9)
+    assert midp.upper <= central.upper * (1 + 1e-9)
+    assert midp.lower <= midp.ratio <= midp.upper
+    assert midp.p_value <= central.p_value
+
+
+@same_examples
+@given(counts, counts, exposures, exposures, st.floats(0.01, 100), kinds)
+def test_only_the_ratio_of_the_exposures_matters_and_the_interval_scales_with_it(x, y, a, b, by, kind):
+    assume(x + y > 0)
+    plain = rate_ratio(x, y, a, b, kind=kind)
+    both, one = rate_ratio(x, y, a * by, b * by, kind=kind), rate_ratio(x, y, a * by, b, kind=kind)
+    for name in ("ratio", "lower", "upper"):
+        assert getattr(both, name) == pytest.approx(getattr(plain, name), rel=1e-9)
+        assert getattr(one, name) == pytest.approx(getattr(plain, name) / by, rel=1e-9)
+
+
+@same_examples
+@given(counts, counts, exposures, exposures, kinds)
+def test_the_interval_excludes_one_exactly_when_its_p_value_is_below_five_per_cent(x, y, a, b, kind):
+    assume(x + y > 0)
+    found = rate_ratio(x, y, a, b, kind=kind)
+    assume(abs(found.p_value - 0.05) > 1e-9)
+    assert (found.p_value < 0.05) == (found.lower > 1 or found.upper < 1)
+
+
+@same_examples
+@given(counts, counts, st.floats(0.5, 0.98), kinds)
+def test_a_higher_level_never_gives_a_narrower_interval(x, y, level, kind):
+    assume(x + y > 0)
+    narrow, wide = rate_ratio(x, y, level=level, kind=kind), rate_ratio(x, y, level=level + 0.01, kind=kind)
+    assert wide.lower <= narrow.lower * (1 + 1e-9)
+    assert wide.upper >= narrow.upper * (1 - 1e-9)
+
+
+@same_examples
+@given(st.integers(1, 100_000))
+def test_byar_agrees_with_the_exact_interval_to_a_tenth_of_a_count_or_so(count):
+    (low, high), (exact_low, exact_high) = byar(count), garwood(count)
+    assert low < count < high
+    assert abs(low - exact_low) < 0.1
+    assert abs(high - exact_high) < 0.1
+
+
+@same_examples
+@given(st.integers(1, 500), st.data())
+def test_a_difference_of_proportions_turns_its_sign_when_swapped(trials, data):
+    first, second = (data.draw(st.integers(0, trials)) for _ in range(2))
+    low, high = newcombe_difference(first, trials, second, trials)
+    assert newcombe_difference(second, trials, first, trials) == pytest.approx((-high, -low), abs=1e-9)
+    assert low - 1e-12 <= (first - second) / trials <= high + 1e-12
+
+
+# -- coverage, enumerated -----------------------------------------------------------------------------------------------
+
+
+def _coverage(kind: str, totals: range, shares: np.ndarray) -> np.ndarray:
+    """Conditional coverage, exactly: for each total and true share, the probability of the outcomes whose interval
+    holds the true ratio. Rows are totals, columns shares.
+    """
+    table = np.empty((len(totals), len(shares)))
+    for row, n in enumerate(totals):
+        found = [rate_ratio(x, n - x, kind=kind) for x in range(n + 1)]
+        lower, upper = (np.array([getattr(f, end) for f in found])[:, None] for end in ("lower", "upper"))
+        ratios = shares / (1 - shares)
+        holds = (lower <= ratios) & (ratios <= upper)
+        table[row] = (holds * stats.binom.pmf(np.arange(n + 1)[:, None], n, shares)).sum(axis=0)
+    return table
+
+
+SHARES = np.linspace(0.005, 0.995, 199)
+
+
+def test_central_never_covers_less_than_it_says():
+    covered = _coverage("central", range(1, 41), SHARES)
+    assert covered.min() >= 0.95
+
+
+def test_midp_covers_what_it_says_on_average_and_central_covers_more():
+    totals = range(20, 41, 2)
+    midp, central = _coverage("midp", totals, SHARES), _coverage("central", totals, SHARES)
+    assert midp.mean() == pytest.approx(0.95, abs=0.01)
+    assert midp.min() < 0.95 < central.mean() - 0.01
