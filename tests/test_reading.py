@@ -210,20 +210,21 @@ def test_a_header_that_repeats_a_column_is_refused(synthetic_table, header):
 
 
 def test_a_line_with_too_many_cells_is_refused(synthetic_table):
-    with pytest.raises(SourceError, match="made_up.csv: expected a UTF-8 table separated by ','; found .*more fields"):
+    with pytest.raises(SourceError, match="made_up.csv: expected .*; found "):
         read_text_table(synthetic_table("a,b\n1,2\n3,4,5\n"))
 
 
 def test_a_line_with_too_few_cells_is_refused(synthetic_table):
     # The last line of a download cut short: its missing months are not months without offences.
-    with pytest.raises(SourceError, match="made_up.csv: expected "):
+    with pytest.raises(SourceError, match="made_up.csv: expected .*; found "):
         read_text_table(synthetic_table("place,202401,202402,202403\nBarnet,5,6,7\nBrent,5,"))
 
 
-def test_another_separator_is_named_in_the_error(synthetic_table):
+def test_another_separator_and_quoted_ones_are_read(synthetic_table):
     assert read_text_table(synthetic_table("a;b\n1,5;2\n"), separator=";").row(0) == ("1,5", "2")
+    assert read_text_table(synthetic_table('a,b\n"1,5",2\n')).row(0) == ("1,5", "2")
     with pytest.raises(SourceError, match="expected a UTF-8 table separated by ';'; found "):
-        read_text_table(synthetic_table("a;b\n1;2;3\n"), separator=";")
+        read_text_table(synthetic_table(b"a;b\n\xe9;2\n"), separator=";")
 
 
 def test_blank_lines_alone_are_no_table(synthetic_table):

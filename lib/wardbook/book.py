@@ -341,7 +341,6 @@ def _execute(notebook: _Notebook, executed: Path, parameters: dict[str, Any], pr
                 language="python",
                 progress_bar=False,
                 on_cell_execute=begin,
-                record_timing=False,
                 coalesce_streams=True,  # how often a stream was flushed must not show
                 extra_arguments=[
                     "--log-level=50"

@@ -54,7 +54,7 @@ def financial_year(text: str) -> FinancialYear:
     match = re.fullmatch(r"\s*(\d{4})\s*[-/–]\s*(\d{2}|\d{4})\s*", str(text))
     if match:
         start, end = int(match[1]), int(match[2])
-        if end % 100 == (start + 1) % 100 and (end < 100 or end == start + 1):
+        if end == (start + 1 if len(match[2]) == 4 else (start + 1) % 100):
             return FinancialYear(start)
     raise UnknownName(
         "period", text, ["latest", "2024-25"], 'periods are "latest" or a financial year such as "2024-25"'

@@ -85,6 +85,16 @@ def borough_code(name: str) -> str | None:
     return _spellings().get(_key(name))
 
 
+def leading_borough(text: str) -> str | None:
+    """The code of the Met borough whose name a text begins with ("Lambeth Stockwell West & Larkhall"); None if with none.
+
+    The longest name wins, so that "Richmond upon Thames Barnes" is not cut at a spelling that is a part of the name.
+    """
+    met, key = set(boroughs()["borough_code"]), _key(text)
+    fits = [name for name, code in _spellings().items() if code in met and f"{key} ".startswith(f"{name} ")]
+    return _spellings()[max(fits, key=len)] if fits else None
+
+
 def borough_codes(names: pl.Series) -> pl.Series:
     """`borough_code` for a column of names, null where a name is no borough."""
     mapping = {name: borough_code(name) for name in names.drop_nulls().unique().to_list()}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import polars as pl
 
 from wardbook import periods, places
 from wardbook.measures.verdicts import History
+from wardbook.sources.reading import SourceError, read_text_table
 
 TARGETS = pl.Schema(
     {
@@ -84,62 +86,67 @@ def targets(own_file: str = "", *, known: History) -> pl.DataFrame:
 def _own_targets(own_file: str, known: History) -> pl.DataFrame:
     path = Path(own_file).expanduser()
     path = path if path.is_absolute() else places.ROOT / path
-    if not path.is_file():
-        raise TargetsFileError(f"{path}: no such file (parameter targets_file)")
-    table = pl.read_csv(path, infer_schema=False)
+    try:
+        table = read_text_table(path)
+    except SourceError as error:
+        raise TargetsFileError(f"{error} (parameter targets_file)") from error
     missing = [name for name in OWN_TARGET_COLUMNS if name not in table.columns]
     strange = [name for name in table.columns if name not in TARGETS]
     if missing or strange:
-        what = (
-            f"lacks the columns {', '.join(missing)}"
-            if missing
-            else f"has columns that mean nothing here: {', '.join(strange)}"
-        )
+        lacks = f"lacks the columns {', '.join(missing)}"
+        what = lacks if missing else f"has columns that mean nothing here: {', '.join(strange)}"
         raise TargetsFileError(f"{path}: {what}; see data/reference/targets.csv for an example of each")
+    cells = pl.col(pl.String).str.strip_chars()
+    table = table.with_columns(pl.when(cells != "").then(cells))
     blank = [pl.lit(value).alias(name) for name, value in _OWN_DEFAULTS.items() if name not in table.columns]
     table = table.with_columns(blank).with_columns(
         pl.col(name).fill_null(value) for name, value in _OWN_DEFAULTS.items()
     )
-    for line, row in enumerate(table.iter_rows(named=True), start=2):
-        _check_row(row, f"{path}, line {line}", known)
-    return table.with_columns(pl.col(pl.String).fill_null("")).select(
-        pl.col(name).cast(pl.Float64) if name == "target" else pl.col(name) for name in TARGETS
-    )
+    rows = [
+        _checked(row, f"{path}, line {line}", known) for line, row in enumerate(table.iter_rows(named=True), start=2)
+    ]
+    return pl.DataFrame(rows, schema=TARGETS)
 
 
-def _check_row(row: dict, where: str, known: History) -> None:
-    def refuse(error: Exception | str) -> TargetsFileError:
-        return TargetsFileError(f"{where}: {error}")
+def _checked(row: dict, where: str, known: History) -> dict:
+    """A reader's row as a published one: names as they are spelt here, the target a number; or refused, saying why."""
 
+    def refuse(what: Exception | str) -> TargetsFileError:
+        return TargetsFileError(f"{where}: {what}")
+
+    row = row | {name: row[name] or "" for name in row}
     allowed = {
         "series": ["borough_offences", "knife_offences"],
         "kind": ["change_percent"],
         "direction": ["fall", "rise"],
     }
+    latest = row["period"].casefold() == "latest"  # the year the notebook looks at, against the year before it
     try:
         for column, values in allowed.items():
             if row[column] not in values:
                 raise places.UnknownName(column, row[column], values, "a target of your own")
         items = known.items(row["series"])
         if row["item"] not in items:
-            raise places.UnknownName(
-                "offence group", row["item"], items, "column item; data/reference/offence_groups.csv"
-            )
+            file = "column item; data/reference/offence_groups.csv"
+            raise places.UnknownName("offence group", row["item"], items, file)
         if row["area"] != "every borough":
-            places.area(row["area"] or "")
-        first, last = (periods.financial_year(row[name] or "") for name in ("baseline_period", "period"))
+            row["area"] = places.area(row["area"]).name
+        if not latest:
+            first, last = (periods.financial_year(row[name]) for name in ("baseline_period", "period"))
     except places.UnknownName as error:
         raise refuse(error) from error
-    if first >= last:
+    if latest and row["baseline_period"]:
+        raise refuse("period latest is compared with the year before it: leave baseline_period empty")
+    if not latest and first >= last:
         raise refuse(f"baseline_period {first} is not before period {last}")
-    if known.snapshot_for(row["series"], row["item"], first, last) is None:
+    if not latest and known.snapshot_for(row["series"], row["item"], first, last) is None:
         raise refuse(f"no snapshot of the edition holds both {first} and {last} of {row['item']}")
-    try:
-        number = float(row["target"])
-    except (TypeError, ValueError):
-        raise refuse(f"target {row['target']!r} is not a number (a change in per cent, for example -20)") from None
-    if not -100 <= number <= 1000:
-        raise refuse(f"target {row['target']} is outside -100 to 1000 (a change in per cent, for example -20)")
+    if not re.fullmatch(r"[+-]?\d+(\.\d+)?", row["target"]):
+        raise refuse(f"target {row['target']!r} is not a number (a change in per cent, for example -20)")
+    row["target"] = float(row["target"])
+    if not -100 <= row["target"] <= 1000:
+        raise refuse(f"target {row['target']:g} is outside -100 to 1000 (a change in per cent, for example -20)")
     for name in ("target_set", "measure", "target_owner", "source"):
-        if not (row[name] or "").strip():
+        if not row[name]:
             raise refuse(f"{name} is empty: say whose target it is and where it was published")
+    return row | {"period": "latest"} if latest else row

@@ -46,7 +46,9 @@ def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: 
     measure : what the subtitle says is measured.
     """
     has_target = "target" in rows.columns
-    drawn = rows.filter(pl.col("noise_low").is_not_null())
+    # Counts too few to describe a change keep their place in the chart, with the words instead of a dot.
+    counted = pl.col("baseline").is_not_null() & pl.col("outturn").is_not_null()
+    drawn = rows.filter(pl.col("noise_low").is_not_null() | counted)
     if rows.is_empty():
         return Absent(name, f"none was published for {book.area.name} that could be found")
     if drawn.is_empty():
@@ -55,7 +57,6 @@ def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: 
     if not has_target:
         drawn = drawn.with_columns(pl.lit(None, pl.Float64).alias("target"), pl.lit("").alias("printed_verdict"))
     labels = [words.row_labels(row, against_target=has_target) for row in drawn.iter_rows(named=True)]
-    few = [words.too_few(row) for row in drawn.iter_rows(named=True)]
     keep = [
         "measure",
         "area",
@@ -83,12 +84,7 @@ def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: 
         pl.Series("label", names),
         pl.Series("headline", [a for a, _ in labels]),
         pl.Series("detail", [b for _, b in labels]),
-        pl.Series("few", few),
-        pl.Series(
-            "dot",
-            [None if f else words.middle(row) for f, row in zip(few, drawn.iter_rows(named=True))],
-            dtype=pl.Float64,
-        ),
+        pl.Series("dot", [words.middle(row) for row in drawn.iter_rows(named=True)], dtype=pl.Float64),
         pl.Series(
             "target_label",
             [
@@ -97,9 +93,6 @@ def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: 
             ],
             dtype=pl.String,
         ),
-    ).with_columns(
-        pl.when("few").then(None).otherwise(pl.col(c)).alias(c)
-        for c in ("noise_low", "noise_high", "usual_low", "usual_high")
     )
     spread = plotted.select(
         pl.min_horizontal("noise_low", "usual_low", "target").min().alias("a"),

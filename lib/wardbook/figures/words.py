@@ -70,10 +70,12 @@ def _moved(row: Mapping) -> str:
     return "rose" if middle(row) > 0 else "fell" if middle(row) < 0 else "did not change"
 
 
-def middle(row: Mapping) -> float:
-    """The change, or the middle of its range where only a range is known: where a dot is drawn."""
+def middle(row: Mapping) -> float | None:
+    """The change, or the middle of its range where only a range is known: where a dot is drawn; None without either."""
     if row["change_percent"] is not None:
         return row["change_percent"]
+    if row.get("change_low") is None:
+        return None
     return (row["change_low"] + row["change_high"]) / 2
 
 
@@ -88,7 +90,7 @@ def change_figure(row: Mapping) -> str:
 
 def too_few(row: Mapping) -> bool:
     """A row with counts that are too few to describe a change of."""
-    return row["change_verdict"] == CANNOT_SAY and row.get("noise_low") is not None
+    return row["change_verdict"] == CANNOT_SAY and row["baseline"] is not None and row["outturn"] is not None
 
 
 def intervals(row: Mapping) -> str:
@@ -102,35 +104,61 @@ def intervals(row: Mapping) -> str:
 # -- one row ------------------------------------------------------------------------------------------------------------
 
 
+# Names as a title has room for them; the subtitle and the sentence give them whole.
+_SHORT = {
+    "total recorded offences excluding fraud": "offences",
+    "violence without injury including stalking and harassment": "violence without injury",
+    "death or serious injury by illegal driving": "death by illegal driving",
+    "theft or taking of a motor vehicle": "vehicle theft",
+    "theft or taking of vehicles": "vehicle theft",
+    "theft from a vehicle": "theft from vehicles",
+    "MOPAC 7 offences together": "MOPAC 7",
+    "public confidence (police do a good job)": "confidence",
+    "victim satisfaction gap (White less Black and Minority Ethnic, as printed)": "the satisfaction gap",
+}
+_TITLE_WORDS = 15
+
+
+def _fitting(*titles: str) -> str:
+    """The first title of at most fifteen words; the last is short whatever the names."""
+    return next((title for title in titles if len(title.split()) <= _TITLE_WORDS), titles[-1])
+
+
 def change_title(row: Mapping) -> str:
     """A finding about one change, at most fifteen words."""
-    what, where, when = row["measure"], row["area"], row["period"]
-    if row["noise_low"] is None:
-        return f"Cannot say how {what} changed in {where}"
+    what, where, when = _SHORT.get(row["measure"], row["measure"]), row["area"], row["period"]
     if too_few(row):
-        return f"Too few recorded in {where} to say how {what} changed"
+        return _fitting(f"Too few recorded in {where} to say how {what} changed", f"Too few recorded in {where} to say")
+    if row["noise_low"] is None:
+        return _fitting(f"Cannot say how {what} changed in {where}", f"Cannot say how this changed in {where}")
     if row["change_verdict"] == "little different":
-        return f"Recorded {what} in {where} in {when} was little different from {row['baseline_period']}"
+        said = f"in {where} was little different in {when}"
+        return _fitting(f"Recorded {what} {said}", f"The recorded count {said}")
+    said = f"in {where} {row['change_verdict']} by {percent(middle(row), digits=0)} in {when}"
     alone = "" if row["usual_low"] is not None else " (counting noise alone)"
-    return f"Recorded {what} in {where} {row['change_verdict']} by {percent(middle(row), digits=0)} in {when}{alone}"
+    return _fitting(
+        f"Recorded {what} {said}{alone}", f"{capital(what)} {said}{alone}", f"The recorded count {said}{alone}"
+    )
 
 
 def target_title(row: Mapping) -> str:
     """A finding about one target, at most fifteen words."""
+    what = _SHORT.get(row["measure"], row["measure"])
     if row["verdict"] == CANNOT_SAY:
-        return f"Cannot say whether {row['area']} met a target for {row['measure']}"
-    short = {"MOPAC 7 offences together": "MOPAC 7"}.get(row["measure"], row["measure"])
+        said = f"Cannot say whether {row['area']} met"
+        return _fitting(f"{said} a target for {what}", f"{said} this target")
     how = row["verdict"].replace(" within", ", but within")
     alone = "" if row["usual_low"] is not None else ", by counting noise alone"
-    return f"{row['area']} against the {short} target of {signed(row['target'], digits=0)}: {how}{alone}"
+    said = f"target of {signed(row['target'], digits=0)}: {how}{alone}"
+    return _fitting(f"{row['area']} against the {what} {said}", f"{row['area']} against a {said}")
 
 
 def change_sentence(row: Mapping) -> str:
     """One change in one sentence, with both intervals."""
     where = f"In {row['area']}, recorded {row['measure']}"
-    if row["noise_low"] is None:
-        return f"{where}: cannot say, because {_lower(row['why'])}."
     when = f"between {row['baseline_period']} and {row['period']}"
+    if row["noise_low"] is None and not too_few(row):
+        return f"{where}: cannot say, because {_lower(row['why'])}."
     if too_few(row):
         few = f"fewer than {TOO_FEW} together, or none to start from, are too few to describe a change"
         return f"{where} went {counts_between(row)} {when}: {few}."
@@ -143,7 +171,7 @@ def change_sentence(row: Mapping) -> str:
 def target_sentence(row: Mapping) -> str:
     """One target in a sentence or two: the change, the target, the verdict, the probability, and why where it cannot be said."""
     owner = row["target_owner"]
-    if row["noise_low"] is None or row["change_low"] is None:
+    if row["noise_low"] is None and not too_few(row):
         result = (
             f" The published result is {row['result_percent']:g}"
             + (" points." if row["unit"].startswith("percentage") else "%.")
@@ -172,10 +200,10 @@ def verdict_phrase(row: Mapping) -> str:
 
 def row_labels(row: Mapping, *, against_target: bool) -> tuple[str, str]:
     """The words beside a row of a chart: a verdict, and the counts under it."""
-    if row["noise_low"] is None:
-        return CANNOT_SAY, ""
     if too_few(row):
         return "too few to say", f"{_one_or_range(row, 'baseline')} to {_one_or_range(row, 'outturn')}"
+    if row["noise_low"] is None:
+        return CANNOT_SAY, ""
     detail = f"{change_figure(row)} ({_one_or_range(row, 'baseline')} to {_one_or_range(row, 'outturn')})"
     if row.get("printed_verdict") and row["target"] is None:
         return f"printed: {row['printed_verdict']}; ours: {row['verdict']}", f"{detail}: {row['change_verdict']}"

@@ -63,6 +63,11 @@ def _rounds_to(value: float, printed: float, decimals: int) -> bool:
 # -- usual variation --------------------------------------------------------------------------------------------------
 
 
+def _log_ratio(baseline: float, outturn: float) -> float:
+    """ln(outturn ÷ baseline), a count of 0 taken as a half."""
+    return math.log(max(outturn, 0.5) / max(baseline, 0.5))
+
+
 @dataclass(frozen=True)
 class UsualVariation:
     """How far one kind of offence usually moves between two years, and what that was learnt from.
@@ -88,7 +93,7 @@ class UsualVariation:
 
     def moved_this_far(self, baseline: float, outturn: float) -> int:
         """How many placebo changes were at least as far from none, allowing for volume."""
-        size = abs(math.log(max(outturn, 0.5) / max(baseline, 0.5))) / self.standard_error(baseline, outturn)
+        size = abs(_log_ratio(baseline, outturn)) / self.standard_error(baseline, outturn)
         return int(np.sum(np.abs(self.moves) >= size - 1e-12))
 
     def variance_ratio(self, volume: float) -> float:
@@ -221,7 +226,7 @@ class Change:
         """Two-sided p-value of no change at usual variation, the largest over the range; None without a history."""
         if self.usual is None:
             return None
-        sizes = [abs(math.log(max(o, 0.5) / max(b, 0.5))) / self.usual.standard_error(b, o) for b, o in self.pairs]
+        sizes = [abs(_log_ratio(b, o)) / self.usual.standard_error(b, o) for b, o in self.pairs]
         return float(2 * stats.norm.sf(min(sizes)))
 
     @property
@@ -230,7 +235,7 @@ class Change:
         if self.usual is None:
             return None
         z = stats.norm.ppf(0.5 + self.level / 2)
-        ends = [(math.log(o / b), z * self.usual.standard_error(b, o)) for b, o in self.pairs if o > 0]
+        ends = [(_log_ratio(b, o), z * self.usual.standard_error(b, o)) for b, o in self.pairs]
         return 100 * (math.exp(min(m - w for m, w in ends)) - 1), 100 * (math.exp(max(m + w for m, w in ends)) - 1)
 
     @property
@@ -264,10 +269,12 @@ class Change:
         limit = 1 + target / 100
         chances = []
         for b, o in self.pairs:
-            if self.usual is None:
+            if limit <= 0:
+                below = 0.0  # no count falls by all of itself while some rate is left
+            elif self.usual is None:
                 below = stats.beta.cdf(limit / (1 + limit), o + 0.5, b + 0.5)
             else:
-                below = stats.norm.cdf((math.log(limit) - math.log(max(o, 0.5) / b)) / self.usual.standard_error(b, o))
+                below = stats.norm.cdf((math.log(limit) - _log_ratio(b, o)) / self.usual.standard_error(b, o))
             chances.append(below if direction == "fall" else 1 - below)
         return float(np.mean(chances))
 

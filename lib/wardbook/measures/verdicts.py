@@ -237,8 +237,7 @@ def _assess(area: Area, row: dict, results: pl.DataFrame, history: History, peri
 
 
 def _fill(out: dict, change: t.Change, target: float | None, direction: str) -> None:
-    """The columns every count-based row has."""
-    low, high = change.percents
+    """The columns every count-based row has; counts too few to describe a change of are given without one."""
     baselines, outturns = [b for b, _ in change.pairs], [o for _, o in change.pairs]
     known = len(set(change.pairs)) == 1
     out |= {
@@ -248,6 +247,14 @@ def _fill(out: dict, change: t.Change, target: float | None, direction: str) -> 
         "outturn": outturns[0] if len(set(outturns)) == 1 else None,
         "outturn_low": min(outturns),
         "outturn_high": max(outturns),
+    }
+    if change.too_few:
+        out["why"] = (
+            f"{max(baselines)} and {max(outturns)} are too few: fewer than {t.TOO_FEW} together, or none to start from"
+        )
+        return
+    low, high = change.percents
+    out |= {
         "change_low": low,
         "change_high": high,
         "change_percent": low if known else out["change_percent"],
@@ -269,6 +276,8 @@ def _fill(out: dict, change: t.Change, target: float | None, direction: str) -> 
         )
     else:
         out["basis"] = "counting noise alone: this series has no history to learn usual variation from"
+    if target is not None and out["verdict"] == t.CANNOT_SAY:
+        out["why"] = "the figures that the rounding allows lie on both sides of the target"
 
 
 def _from_counts(out: dict, area: Area, row: dict, history: History, period: FinancialYear) -> None:
@@ -284,12 +293,11 @@ def _from_counts(out: dict, area: Area, row: dict, history: History, period: Fin
     usual = history.usual(series, item, area, last.start - first.start, before=first)
     out["snapshot"] = snapshot
     _fill(out, t.Change.between(*counts, usual), row["target"], row["direction"])
-    if area.is_london and usual is None:
-        out["basis"] = (
-            f"counting noise alone: London has too few earlier changes between years {last.start - first.start} apart to be judged against"
-        )
+    if area.is_london and usual is None and out["basis"]:
+        apart = last.start - first.start
+        out["basis"] = f"counting noise alone: London has too few earlier changes between years {apart} apart"
     if row["target"] is None:
-        out["why"] = row["note"]
+        out["why"] = out["why"] or row["note"] or None
         out["note"] = ""
     notes = [out["note"], *history.crosses(series, item, first, last)]
     out["note"] = "; ".join(filter(None, notes))
@@ -399,6 +407,7 @@ def assess_changes(
             "direction": "fall",
         }
         out = dict.fromkeys(TARGET_COLUMNS.names()) | {
+            "moved_this_far": "",
             "measure": row["measure"],
             "area": area.name,
             "note": "",

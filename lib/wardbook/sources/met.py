@@ -66,6 +66,11 @@ _OFFENCE_COLUMNS = {"major": ["MajorText", "Group"], "minor": ["MinorText", "Sub
 _BOROUGH_COLUMNS = ["LookUp_BoroughName", "BoroughName", "Borough", "BOCU"]
 _WARD_COLUMNS = ["WardCode", "LookUp_WardCode", "Ward Code"]
 
+_KNIFE_KINDS = {
+    "area_type": {"Borough", "Safer Neighbourhood Teams"},
+    "measure": {"Offences", "Positive Outcomes"},
+}
+
 # A stub is an end column that holds a month's first few offences: 40-50 where a month of all London has about 73,000.
 _STUB_SHARE = 0.1
 
@@ -95,8 +100,12 @@ def taxonomy_of(offences: pl.DataFrame, path: Path | str) -> str:
         if pairs.join(known.filter(taxonomy=name), on=["major", "minor"], how="anti").is_empty()
     ]
     if not fits:
-        strange = pairs.join(known, on=["major", "minor"], how="anti").sort("major", "minor")
-        found = "; ".join(f"{a} / {b}" for a, b in strange.iter_rows()) or "offences of two taxonomies in one file"
+        # Of the taxonomy that fits best, what it does not have.
+        strangers = [
+            pairs.join(known.filter(taxonomy=name), on=["major", "minor"], how="anti").sort("major", "minor")
+            for name in known["taxonomy"].unique().sort()
+        ]
+        found = "; ".join(f"{a} / {b}" for a, b in min(strangers, key=len).iter_rows())
         raise SourceError(path, "offences of one taxonomy listed in data/reference/offence_groups.csv", found)
     if len(fits) > 1:
         # Only the upper-case taxonomy tells stalking apart; a full file without it is the one of 2025-03.
@@ -129,7 +138,7 @@ def _read_wide(
     Rows whose place does not match `pattern` are set aside.
     """
     table = read_text_table(path)
-    months = [name for name in table.columns if re.fullmatch(r"(19|20)\d{2}(0[1-9]|1[0-2])", name)]
+    months = sorted(name for name in table.columns if re.fullmatch(r"(19|20)\d{2}(0[1-9]|1[0-2])", name))
     if not months:
         raise SourceError(path, "a column a month, named like 202401", f"columns {', '.join(table.columns[:12])}")
     table = take_columns(table, path, {**_OFFENCE_COLUMNS, **place})
@@ -139,8 +148,8 @@ def _read_wide(
         pl.any_horizontal(pl.col(keys[0]).is_null(), pl.col("major").is_null(), pl.col("minor").is_null())
     )
     quality.drop("no place or no offence named", blank.height)
-    table = table.drop_nulls([keys[0], "major", "minor"]).with_columns(pl.col(keys).str.strip_chars())
     table = parse_whole_numbers(table, months, path)
+    table = table.drop_nulls([keys[0], "major", "minor"]).with_columns(pl.col(keys).str.strip_chars())
     placed = table.filter(pl.col(keys[0]).str.contains(pattern))
     quality.drop(f"{keys[0]} of no known form", table.height - placed.height)
     table = placed
@@ -190,9 +199,10 @@ def read_borough_crime(path: Path | str) -> Loaded:
         raise SourceError(path, "a borough-level file", f"a ward-level one (columns {', '.join(header[:6])})")
     long, quality = _read_wide(path, {"place": _BOROUGH_COLUMNS}, "mps-borough-crime")
     codes = {AIRPORTS: HILLINGDON, "Unknown": places.UNKNOWN}
+    met = {*places.boroughs()["borough_code"], places.UNKNOWN}
     for name in long["place"].unique().sort():
         code = codes.get(name) or places.borough_code(name)
-        if code is None:
+        if code not in met:
             raise SourceError(
                 path, "boroughs listed in data/reference/boroughs.csv, the airports or Unknown", repr(name)
             )
@@ -251,18 +261,22 @@ def read_knife_crime(path: Path | str) -> Loaded:
     ]
     table = take_columns(table, path, {name: [name] for name in wanted})
     quality = Quality(str(path), "mps-knife-crime", rows_read=table.height)
-    kinds = set(table["area_type"].unique()) - {"Borough", "Safer Neighbourhood Teams"}
-    if kinds:
-        raise SourceError(path, "area types Borough and Safer Neighbourhood Teams", ", ".join(map(str, sorted(kinds))))
+    for column, allowed in _KNIFE_KINDS.items():
+        strange = set(table[column].unique()) - allowed
+        if strange:
+            raise SourceError(
+                path, f"{column} {' or '.join(sorted(allowed))}", ", ".join(map(str, sorted(strange, key=str)))
+            )
+    whole = table["count"].cast(pl.Int64, strict=False)
+    bad = whole.is_null() | (whole < 0) | (whole != table["count"])
+    if bad.any():
+        raise SourceError(path, "counts of 0 or more, whole", f"{table['count'][bad.arg_max()]!r}")
     code = pl.col("area_code").str.strip_chars()
     quality.note("area codes that end in a blank", table["area_code"].str.ends_with(" ").sum())
-    names = sorted(places.boroughs()["borough"].to_list(), key=len, reverse=True)
-    # A team's row names its borough only as the first words of `borough_snt` ("Lambeth Stockwell West & Larkhall").
-    prefix = pl.coalesce(*[pl.when(pl.col("borough_snt").str.starts_with(name)).then(pl.lit(name)) for name in names])
+    boroughs = {name: places.leading_borough(name) for name in table["borough_snt"].drop_nulls().unique().sort()}
     frame = table.with_columns(
-        prefix.replace_strict(
-            {name: places.borough_code(name) for name in names}, default=places.UNKNOWN, return_dtype=pl.String
-        )
+        pl.col("borough_snt")
+        .replace_strict(boroughs, default=None, return_dtype=pl.String)
         .fill_null(places.UNKNOWN)
         .alias("borough_code"),
         (pl.col("area_type") != "Borough").alias("by_team"),
@@ -272,8 +286,6 @@ def read_knife_crime(path: Path | str) -> Loaded:
         pl.col("count").cast(pl.Int64).alias("offences"),
         pl.col("refresh_date").cast(pl.Date).alias("refreshed"),
     )
-    if (frame["offences"] < 0).any() or frame["offences"].has_nulls():
-        raise SourceError(path, "counts of 0 or more", "a missing or negative count")
     quality.note(
         "rows of no borough (N/K, -1, NON ATHENA FORCE, null)", frame.filter(borough_code=places.UNKNOWN).height
     )

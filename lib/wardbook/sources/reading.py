@@ -7,6 +7,7 @@ expected and what was found; nothing is guessed and nothing is half read.
 
 from __future__ import annotations
 
+import csv
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -118,6 +119,8 @@ def check_file(path: Path | str, kind: str) -> Path:
         raise SourceError(path, what, "a truncated file (no Parquet footer)")
     if kind == "xlsx" and not zipfile.is_zipfile(path):
         raise SourceError(path, what, "a truncated file (the zip's directory is missing)")
+    if kind in ("gpkg", "shp") and size < 100:
+        raise SourceError(path, what, f"a truncated file ({size} bytes, less than its header of 100)")
     if kind == "gpkg":
         # SQLite header: page size at byte 16, page count at byte 28 (big endian). A download cut short has fewer bytes.
         page = int.from_bytes(head[16:18], "big")
@@ -142,15 +145,22 @@ def read_text_table(path: Path | str, *, separator: str = ",") -> pl.DataFrame:
         every column `String`, empty cells null, one row a data row of the file.
     """
     path = check_file(path, "csv")
+    expected = f"a UTF-8 table separated by {separator!r}"
     try:
-        frame = pl.read_csv(path, separator=separator, infer_schema=False, encoding="utf8", truncate_ragged_lines=False)
-    except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        raise SourceError(path, f"a UTF-8 table separated by {separator!r}", str(error).splitlines()[0]) from error
-    # A byte-order mark sticks to the first header; ward lookups have been seen with a header " WardName".
-    names = [name.lstrip("﻿").strip() for name in frame.columns]
+        # polars renames a repeated header and fills a short line with nothing; both are refused here, before it can.
+        with path.open(encoding="utf-8-sig", newline="") as handle:
+            lines = csv.reader(handle, delimiter=separator, strict=True)
+            # A ward lookup has been seen with a header " WardName".
+            names = [name.strip() for name in next(lines, [])]
+            short = next(((lines.line_num, len(cells)) for cells in lines if cells and len(cells) != len(names)), None)
+        frame = pl.read_csv(path, separator=separator, infer_schema=False, encoding="utf8")
+    except (csv.Error, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
+        raise SourceError(path, expected, str(error).splitlines()[0]) from error
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise SourceError(path, "each column once", f"a header that repeats {', '.join(twice)}")
+    if short:
+        raise SourceError(path, f"{len(names)} cells a line, as in the header", f"{short[1]} on line {short[0]}")
     frame.columns = names
     return frame
 

@@ -1,0 +1,189 @@
+"""Boroughs under every spelling, and ward codes that are joined whole or not at all."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from wardbook import places
+from wardbook.places import Area, UnknownName, WardVintageError, check_ward_vintage
+
+TABLE = pl.read_csv(places.REFERENCE / "boroughs.csv")
+SPELLINGS = [
+    (spelling, row["borough_code"])
+    for row in TABLE.iter_rows(named=True)
+    for spelling in [row["borough"], *(row["other_spellings"] or "").split(" | ")]
+    if spelling
+]
+
+
+# Boroughs -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_mets_boroughs_are_32_and_the_city_is_none_of_them():
+    table = places.boroughs()
+    assert table.columns == ["borough_code", "borough"]
+    assert (table.height, table["borough_code"].n_unique(), table["borough"].n_unique()) == (32, 32, 32)
+    assert table["borough_code"].is_sorted()
+    assert "City of London" not in table["borough"].to_list()
+
+
+@pytest.mark.parametrize(("spelling", "code"), SPELLINGS)
+def test_every_listed_spelling_is_its_borough(spelling, code):
+    assert places.borough_code(spelling) == code
+    assert places.borough_code(f"  {spelling.upper()} ") == code
+
+
+@pytest.mark.parametrize(
+    ("spelling", "code"),
+    [
+        ("City of Westminster", "E09000033"),
+        ("Barking And Dagenham", "E09000002"),
+        ("Barking & Dagenham", "E09000002"),
+        ("Barking &amp; Dagenham", "E09000002"),
+        ("Hammersmith&amp;Fulham", "E09000013"),
+        ("Kensington  &  Chelsea", "E09000020"),
+        ("Richmond Upon Thames", "E09000027"),
+        ("Kingston", "E09000021"),
+        ("City of London", "E09000001"),
+    ],
+)
+def test_publishers_spellings(spelling, code):
+    assert places.borough_code(spelling) == code
+
+
+@pytest.mark.parametrize(
+    "name", ["London", "Unknown", "", "Tower Hamlet", "Aviation Security (SO18)", "Westminster North"]
+)
+def test_what_is_no_borough_has_no_code(name):
+    assert places.borough_code(name) is None
+
+
+def test_a_column_of_names_keeps_its_order_and_its_gaps():
+    names = pl.Series(["Kingston", None, "Hackny", "Barnet", "Kingston"])
+    assert places.borough_codes(names).to_list() == ["E09000021", None, None, "E09000003", "E09000021"]
+    assert places.borough_codes(pl.Series([], dtype=pl.String)).to_list() == []
+
+
+@pytest.mark.parametrize("name", ["Tower Hamlets", " tower hamlets ", "TOWER HAMLETS"])
+def test_an_area_by_any_spelling_has_the_one_name(name):
+    area = places.area(name)
+    assert area == Area("E09000030", "Tower Hamlets")
+    assert area.slug == "tower-hamlets"
+    assert not area.is_london
+
+
+def test_the_slug_is_made_of_the_name_not_of_the_spelling():
+    assert places.area("Barking & Dagenham").slug == "barking-and-dagenham"
+    assert places.area("City of Westminster") == Area("E09000033", "Westminster")
+    slugs = [Area(*row).slug for row in places.boroughs().rows()]
+    assert len(set(slugs)) == 32
+    assert all(slug.replace("-", "").isalpha() and slug == slug.lower() for slug in slugs)
+
+
+@pytest.mark.parametrize("name", ["London", "london", " LONDON "])
+def test_london_is_the_32_boroughs_together(name):
+    area = places.area(name)
+    assert area == Area("E12000007", "London")
+    assert (area.slug, area.is_london) == ("london", True)
+    assert area.code not in places.boroughs()["borough_code"].to_list()
+
+
+def test_the_city_of_london_is_refused_as_a_borough_of_the_met():
+    for name in ("City of London", "city of london"):
+        with pytest.raises(UnknownName, match=f"^unknown borough '{name}': .* \\(data/reference/boroughs.csv\\)$"):
+            places.area(name)
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"),
+    [
+        ("Tower Hamlet", "Tower Hamlets"),
+        ("tower hamlet", "Tower Hamlets"),
+        ("Lewishm", "Lewisham"),
+        ("WESTMINISTER", "Westminster"),
+        ("Lodnon", "London"),
+    ],
+)
+def test_a_misspelt_borough_is_refused_with_the_nearest(typed, nearest):
+    with pytest.raises(UnknownName) as caught:
+        places.area(typed)
+    assert str(caught.value) == f"unknown borough {typed!r}: did you mean {nearest!r}? (data/reference/boroughs.csv)"
+    assert (caught.value.kind, caught.value.value) == ("borough", typed)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_a_name_near_to_none_is_refused_with_the_list():
+    with pytest.raises(UnknownName) as caught:
+        places.area("Qzx")
+    assert str(caught.value).startswith("unknown borough 'Qzx': allowed: London, Barking and Dagenham, Barnet, ")
+    assert str(caught.value).endswith(", Westminster (data/reference/boroughs.csv)")
+
+
+# Wards ----------------------------------------------------------------------------------------------------------------
+
+NOW = ["E05009317", "E05009318", "E05013570", "E05013806"]
+
+
+def test_codes_of_the_right_vintage_match_in_full():
+    assert check_ward_vintage(NOW[:3], NOW, data="made up", table="wards") == 1.0
+    assert check_ward_vintage([*NOW, *NOW], NOW, data="made up", table="wards") == 1.0
+    assert check_ward_vintage([], NOW, data="made up", table="wards") == 1.0
+
+
+def test_trailing_blanks_are_no_part_of_a_code():
+    padded = [f"{code} " for code in NOW]
+    assert check_ward_vintage(padded, NOW, data="made up", table="wards") == 1.0
+    assert check_ward_vintage(NOW, padded, data="made up", table="wards") == 1.0
+
+
+def test_a_partial_match_is_refused_with_its_rate():
+    # Two of the five are still in use: a join would look partly right.
+    old = ["E05000026", "E05000027", "E05000028", *NOW[:2]]
+    with pytest.raises(WardVintageError) as caught:
+        check_ward_vintage(old, NOW, data="made-up crime", table="the wards of 2024")
+    assert str(caught.value) == (
+        "made-up crime: only 2 of 5 ward codes (40.0%) are in the wards of 2024; these are wards of another vintage "
+        "(for example E05000026, E05000027, E05000028), so nothing was joined"
+    )
+    assert isinstance(caught.value, ValueError)
+
+
+def test_a_single_stranger_is_refused_unless_it_is_a_named_exception():
+    with pytest.raises(WardVintageError, match=r"only 4 of 5 ward codes \(80.0%\)"):
+        check_ward_vintage([*NOW, "E05000026"], NOW, data="made up", table="wards")
+    assert check_ward_vintage([*NOW, "E05000026"], NOW, data="made up", table="wards", exceptions=["E05000026"]) == 1.0
+
+
+def test_nothing_in_common_is_refused():
+    with pytest.raises(WardVintageError, match=r"only 0 of 1 ward codes \(0.0%\)"):
+        check_ward_vintage(["E05000026"], NOW, data="made up", table="wards")
+
+
+@pytest.mark.raw
+def test_published_wards_of_2018_against_the_mets_codes(raw):
+    from wardbook.sources import met, ons
+
+    path = raw / "mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv"
+    codes = met.read_ward_crime(path).frame["ward_code"].unique()
+    old = ons.read_wards(raw / "ons/wards-2018/London_Ward.shp").frame["ward_code"]
+    new = ons.read_wards(raw / "ons/wards-2024/london_ward.gpkg").frame["ward_code"]
+    assert (len(codes), len(old), len(new)) == (679, 657, 684)
+    assert check_ward_vintage(codes, new, data="MPS", table="the wards of 2024") == 1.0
+    with pytest.raises(WardVintageError, match=r"only 149 of 657 ward codes \(22.7%\) are in the codes of the MPS"):
+        check_ward_vintage(old, codes, data="the wards of 2018", table="the codes of the MPS")
+    with pytest.raises(WardVintageError, match=r"only 149 of 679 ward codes \(21.9%\) are in the wards of 2018"):
+        check_ward_vintage(codes, old, data="MPS", table="the wards of 2018")
+
+
+@pytest.mark.raw
+def test_published_wards_of_seven_boroughs_fit_two_vintages(raw):
+    from wardbook.sources import ons
+
+    lookup = ons.read_lsoa_lookup(
+        raw / "ons/LSOA_(2021)_to_Electoral_Ward_(2024)_to_LAD_(2024)_Best_Fit_Lookup_in_EW.csv"
+    ).frame
+    old = set(ons.read_wards(raw / "ons/wards-2018/London_Ward.shp").frame["ward_code"])
+    kept = lookup.group_by("borough_code").agg(pl.col("ward_code").is_in(list(old)).all())
+    both = kept.filter("ward_code", pl.col("borough_code").is_in(places.boroughs()["borough_code"].to_list()))
+    assert both.height == 7
+    assert places.area("Tower Hamlets").code in both["borough_code"].to_list()
