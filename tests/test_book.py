@@ -164,7 +164,9 @@ def test_a_targets_file_is_judged_before_anything_runs(refused, typed, tmp_path)
     own.write_text("target_set,measure\nmine,all\n")
     assert "lacks the columns item" in refused(TargetsFileError, settings={"targets_file": str(own)})
     own.write_bytes(b"")
-    assert "own.csv is no CSV table" in refused(book.SettingError, settings={"targets_file": str(own)})
+    assert "own.csv: expected a CSV table; found a file of zero bytes" in refused(
+        TargetsFileError, settings={"targets_file": str(own)}
+    )
 
 
 def test_values_reach_each_notebook_that_has_them_in_its_type(typed, folder):

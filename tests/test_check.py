@@ -84,7 +84,9 @@ def synthetic_edition(tmp_path):
             frame.write_parquet(folder / f"{name}.parquet")
             digest = hashlib.sha256((folder / f"{name}.parquet").read_bytes()).hexdigest()
             entries[name] = {"rows": frame.height, "sha256": digest, "sources": [], "synthetic": False}
-        manifest = {"edition": "0" * 12, "tables": entries, "inputs": [], "sources": {}, "reference": {}}
+        identity = "".join(entries[name]["sha256"] for name in sorted(entries))
+        made = hashlib.sha256(identity.encode()).hexdigest()[:12]
+        manifest = {"edition": made, "tables": entries, "inputs": [], "sources": {}, "reference": {}}
         (folder / "manifest.json").write_text(json.dumps(manifest))
         return open_edition(folder)
 
@@ -107,7 +109,7 @@ def test_an_edition_that_adds_up_has_nothing_wrong(synthetic_edition):
         stop_coverage=COVERAGE,
     )
     assert found(edition, "wrong") == []
-    assert found(edition, "ok") == [
+    assert set(found(edition, "ok")) >= {
         "5 tables match the manifest's SHA-256",
         "borough offences, snapshot 2025-12: every borough × month × group from April 2024 to July 2024",
         "borough offences: the eleven groups sum to the total excluding fraud, every borough and month",
@@ -115,7 +117,7 @@ def test_an_edition_that_adds_up_has_nothing_wrong(synthetic_edition):
         "no offences apart under the airports",
         "ward offences: 100% of the ward codes are wards of 2024",
         "knife crime: the teams sum exactly to the boroughs, force-wide, every financial year and subtype",
-    ]
+    }
     assert {type(finding) for finding in check.check(edition)} == {Finding}
 
 

@@ -421,6 +421,13 @@ def test_a_folder_that_is_no_edition_is_not_replaced(synthetic_build, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["thesis"]
 
 
+def test_a_file_in_the_place_of_the_edition_is_not_replaced(synthetic_build, tmp_path):
+    (tmp_path / "edition").write_text("years of work")
+    with pytest.raises(EditionError, match="edition"):
+        edition.build(synthetic_build[0], tmp_path / "edition")
+    assert (tmp_path / "edition").read_text() == "years of work"
+
+
 def test_a_raw_folder_that_is_not_there_or_holds_nothing_known_is_refused(raw_folder, tmp_path):
     with pytest.raises(SourceError, match="nowhere: expected a folder of publishers' files .* found no such folder"):
         edition.build(tmp_path / "nowhere", tmp_path / "edition")
@@ -471,9 +478,14 @@ def change_count(folder, *, table="borough_offences", by=1, group="robbery"):
     frame.with_columns(changed.alias("offences")).drop("row").write_parquet(path)
 
 
-def make_hash_again(folder, table):
+def make_hash_again(folder, table, *, edition_too=True):
+    """Make the manifest agree with a changed table, as a careful editor would."""
     manifest = json.loads((folder / "manifest.json").read_text())
-    manifest["tables"][table]["sha256"] = hashlib.sha256((folder / f"{table}.parquet").read_bytes()).hexdigest()
+    entries = manifest["tables"]
+    entries[table]["sha256"] = hashlib.sha256((folder / f"{table}.parquet").read_bytes()).hexdigest()
+    if edition_too:
+        identity = "".join(entries[name]["sha256"] for name in sorted(entries))
+        manifest["edition"] = hashlib.sha256(identity.encode()).hexdigest()[:12]
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
@@ -502,7 +514,30 @@ def test_a_changed_count_with_its_hash_made_again_is_caught_by_the_check(copied,
     change_count(copied, group=group)
     make_hash_again(copied, "borough_offences")
     wrong = [finding.text for finding in check.check(open_edition(copied)) if finding.level == "wrong"]
-    assert wrong == ["borough offences: the groups do not sum to the total in 1 borough-months"]
+    assert "borough offences: the groups do not sum to the total in 1 borough-months" in wrong
+
+
+def test_a_changed_count_of_a_group_that_overlaps_is_caught_too(copied):
+    # MOPAC 7 is in no partition, but it is the sum of seven groups that the table holds.
+    change_count(copied, group="MOPAC 7")
+    make_hash_again(copied, "borough_offences")
+    assert [finding.text for finding in check.check(open_edition(copied)) if finding.level == "wrong"] != []
+
+
+def test_an_edition_that_bears_another_ones_id_is_refused(copied):
+    # The id stands under every figure: it must be the one of these tables.
+    change_count(copied)
+    make_hash_again(copied, "borough_offences", edition_too=False)
+    with pytest.raises(EditionError, match="edition"):
+        open_edition(copied)
+
+
+@pytest.mark.parametrize("left", [100, 0])
+def test_a_manifest_cut_short_is_refused(copied, left):
+    path = copied / "manifest.json"
+    path.write_text(path.read_text()[:left])
+    with pytest.raises(EditionError, match="manifest.json"):
+        open_edition(copied)
 
 
 # Ward codes of the wrong vintage --------------------------------------------------------------------------------------

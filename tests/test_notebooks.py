@@ -11,7 +11,6 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-
 from wardbook import edition
 from wardbook.places import ROOT
 
@@ -119,7 +118,17 @@ def test_every_chart_says_what_it_plots_in_comparable_text(path):
 
 def nbval(notebook):
     """Run nbval on one notebook as `make test` does; its exit code and output."""
-    command = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", "--rootdir", str(notebook.parent)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(notebook.parent),
+    ]
     command += ["-c", os.devnull, str(notebook)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=notebook.parent, timeout=300)
     return done.returncode, done.stdout
@@ -144,7 +153,9 @@ def copy_edition(target, *, remake_manifest, plus):
     row = (pl.col("borough_code") == "E09000029") & (pl.col("offence_group") == "homicide")
     row = row & (pl.col("month") == pl.date(2013, 5, 1)) & (pl.col("snapshot") == "2025-11")
     assert table.filter(row).height == 1
-    changed = table.with_columns(pl.when(row).then(pl.col("offences") + plus).otherwise(pl.col("offences")).alias("offences"))
+    changed = table.with_columns(
+        pl.when(row).then(pl.col("offences") + plus).otherwise(pl.col("offences")).alias("offences")
+    )
     if plus:
         changed.cast(table.schema).write_parquet(target / "borough_offences.parquet")
     if remake_manifest:

@@ -29,7 +29,6 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 from papermill.translators import PythonTranslator
-from polars.exceptions import PolarsError
 
 from wardbook.edition import Edition, from_root
 from wardbook.notebook import Book, open_book
@@ -265,12 +264,7 @@ def _opened(borough: str, period: str, edition: Path | str, given: dict[str, dic
             notebook="", borough=borough, period=period, edition=str(edition), targets_file=str(targets_file)
         )
         if targets_file:
-            try:
-                book.targets  # noqa: B018 - reading it is what checks its rows
-            except PolarsError as error:
-                raise SettingError(
-                    f"{from_root(targets_file)} is no CSV table: {str(error).splitlines()[0]}"
-                ) from error
+            book.targets  # noqa: B018 - reading it is what checks its rows
     return book
 
 
@@ -333,18 +327,16 @@ def _execute(notebook: _Notebook, executed: Path, parameters: dict[str, Any], pr
     try:
         with _kernel_of_this_environment():
             made = papermill.execute_notebook(
-                *(
-                    str(path).replace("{", "{{").replace("}", "}}") for path in (notebook.path, executed)
-                ),  # it formats them
+                _unformatted(notebook.path),
+                _unformatted(executed),
                 parameters,
                 kernel_name="python3",
                 language="python",
                 progress_bar=False,
                 on_cell_execute=begin,
                 coalesce_streams=True,  # how often a stream was flushed must not show
-                extra_arguments=[
-                    "--log-level=50"
-                ],  # kernels log to our terminal: loopback is not encrypted, I was stopped
+                # A kernel logs to our terminal: that loopback is not encrypted, that it was stopped.
+                extra_arguments=["--log-level=50"],
                 # nbval and Lab start a kernel in the notebook's folder. Not papermill's `cwd`: that moves this process.
                 resources={"metadata": {"path": str(notebook.path.parent)}},
             )
@@ -359,6 +351,11 @@ def _execute(notebook: _Notebook, executed: Path, parameters: dict[str, Any], pr
         cell.cell_type == "code" and cell.source.strip() and not cell.execution_count for cell in made.cells
     ):
         raise RunFailed(notebook.name, at, source, "the notebook ended here, before its last cell")
+
+
+def _unformatted(path: Path) -> str:
+    """A path as papermill takes it: it fills in `{name}` from the parameters."""
+    return str(path).replace("{", "{{").replace("}", "}}")
 
 
 @contextmanager

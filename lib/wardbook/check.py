@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import polars as pl
@@ -9,6 +10,7 @@ import polars as pl
 from wardbook import places, tables
 from wardbook.edition import Edition
 from wardbook.periods import financial_year_of
+from wardbook.sources import met
 
 UNKNOWN_SHARE_LIMIT = 0.03  # a month with a larger share of offences of unknown borough is flagged in comparisons
 
@@ -61,20 +63,52 @@ def _grid_complete(edition: Edition) -> list[Finding]:
     return findings
 
 
+def decompositions(taxonomy: str) -> dict[str, list[str]]:
+    """The offence groups that are exactly made of others, each with its parts: the largest that do not overlap."""
+    pairs = {
+        name: set(rows.select("major", "minor").iter_rows())
+        for (name,), rows in met.offence_groups().filter(taxonomy=taxonomy).group_by("offence_group")
+    }
+    made = {}
+    for name, whole in sorted(pairs.items()):
+        left, parts = set(whole), []
+        inside = sorted((n for n, p in pairs.items() if p < whole), key=lambda n: (-len(pairs[n]), n))
+        for part in inside:
+            if pairs[part] <= left:
+                left -= pairs[part]
+                parts.append(part)
+        if parts and not left:
+            made[name] = parts
+    return made
+
+
+def _sums_to(table: pl.DataFrame, whole: str, parts: Iterable[str]) -> int:
+    """In how many borough-months a group is not the sum of others; every row of the group counts."""
+    key = ["borough_code", "month", "snapshot"]
+    added = table.filter(pl.col("offence_group").is_in(list(parts))).group_by(key).agg(pl.col("offences").sum())
+    both = table.filter(offence_group=whole).join(added, on=key, how="full", suffix="_added")
+    return both.filter(pl.col("offences").ne_missing(pl.col("offences_added"))).height
+
+
 def _groups_add_up(edition: Edition) -> list[Finding]:
     table = edition.table("borough_offences")
-    parts = (
-        table.filter(pl.col("offence_group").is_in(tables.PARTITION))
-        .group_by("borough_code", "month", "snapshot")
-        .agg(pl.col("offences").sum())
-    )
-    both = parts.join(table.filter(offence_group=tables.TOTAL), on=["borough_code", "month", "snapshot"])
-    wrong = both.filter(pl.col("offences") != pl.col("offences_right"))
-    return _verdict(
-        wrong.is_empty(),
+    wrong = _sums_to(table, tables.TOTAL, tables.PARTITION)
+    findings = _verdict(
+        not wrong,
         "borough offences: the eleven groups sum to the total excluding fraud, every borough and month",
-        f"borough offences: the groups do not sum to the total in {wrong.height} borough-months",
+        f"borough offences: the groups do not sum to the total in {wrong} borough-months",
     )
+    held = set(table["offence_group"].unique())
+    made = {whole: parts for whole, parts in decompositions("upper-case").items() if {whole, *parts} <= held}
+    made.pop(tables.TOTAL, None)
+    off = {whole: n for whole, parts in made.items() if (n := _sums_to(table, whole, parts))}
+    if made:
+        findings += _verdict(
+            not off,
+            f"borough offences: each of the {len(made)} groups that are made of others is their sum",
+            f"borough offences: not the sum of their parts: {', '.join(f'{k} in {n} borough-months' for k, n in off.items())}",
+        )
+    return findings
 
 
 def month_totals(edition: Edition) -> pl.DataFrame:
@@ -189,6 +223,8 @@ def _ward_vintage(edition: Edition) -> list[Finding]:
     if "wards" not in edition.tables:
         return [Finding("note", "ward offences: no table of wards to hold their codes against")]
     known = edition.table("wards").filter(pl.col("vintages").str.contains("2024"))["ward_code"]
+    if known.is_empty():
+        return [Finding("note", "ward offences: no wards of 2024 at hand to hold their codes against")]
     try:
         places.check_ward_vintage(
             edition.table("ward_offences")["ward_code"].unique(), known, data="ward offences", table="the wards of 2024"

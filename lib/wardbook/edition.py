@@ -40,6 +40,11 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def _edition_id(hashes: dict[str, str]) -> str:
+    """Twelve hex digits of the hash over the tables' hashes: the same tables, the same id."""
+    return hashlib.sha256("".join(digest for _, digest in sorted(hashes.items())).encode()).hexdigest()[:12]
+
+
 @dataclass(frozen=True)
 class Edition:
     """An opened edition. `id` is the first twelve hex digits of the hash over its tables' hashes."""
@@ -141,7 +146,16 @@ def open_edition(path: Path | str = COMMITTED) -> Edition:
         raise EditionError(
             f"{folder} is no edition: it has no {MANIFEST} (make one with `wardbook build --raw DIR --out {path}`)"
         )
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        hashes = {name: entry["sha256"] for name, entry in manifest["tables"].items()}
+        right = manifest["edition"] == _edition_id(hashes)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise EditionError(f"{folder / MANIFEST} is no manifest of an edition: {error}") from error
+    if not right:
+        raise EditionError(
+            f"{folder}: the edition's id {manifest['edition']} is not that of the tables its manifest names"
+        )
     for name, entry in manifest["tables"].items():
         file = folder / f"{name}.parquet"
         if not file.is_file():
@@ -226,12 +240,9 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
     if "ward_offences" in made and "wards" in made:
         # The MPS codes in use since 2022 are all in the 2024 set; codes of 2018 would match 22.7 % of it.
         current = made["wards"][0].filter(pl.col("vintages").str.contains("2024"))["ward_code"]
-        places.check_ward_vintage(
-            made["ward_offences"][0]["ward_code"].unique(),
-            current,
-            data="MPS ward-level crime",
-            table="the wards of 2024",
-        )
+        codes = made["ward_offences"][0]["ward_code"].unique()
+        if len(current):
+            places.check_ward_vintage(codes, current, data="MPS ward-level crime", table="the wards of 2024")
 
     boroughs = folder.outlines("gla-boroughs", ons.read_borough_outlines)
     if boroughs and (frames := folder.read("police-uk-stops", police_uk.read_stops)):
@@ -287,6 +298,8 @@ def build(raw: Path | str, out: Path | str) -> Edition:
     raw, out = from_root(raw), from_root(out)
     if not raw.is_dir():
         raise SourceError(raw, "a folder of publishers' files (see README, `Data`)", "no such folder")
+    if out.exists() and not out.is_dir():
+        raise EditionError(f"{out} is a file, not the folder of an edition: name another, nothing was written")
     if out.exists() and any(out.iterdir()) and not (out / MANIFEST).is_file():
         raise EditionError(
             f"{out} is not empty and is no edition (no {MANIFEST}): name another folder, nothing was written"
@@ -331,9 +344,8 @@ def _write(work: Path, folder: _Folder, made: dict[str, tuple[pl.DataFrame, list
     ]
     inputs.sort(key=lambda entry: entry["file"])
     used = sorted({entry["source"] for entry in inputs})
-    identity = "".join(entry["sha256"] for _, entry in sorted(entries.items()))
     manifest = {
-        "edition": hashlib.sha256(identity.encode()).hexdigest()[:12],
+        "edition": _edition_id({name: entry["sha256"] for name, entry in entries.items()}),
         "tables": entries,
         "inputs": inputs,
         "sources": {

@@ -65,10 +65,12 @@ class Book:
 
     def save_table(self, name: str, table: pl.DataFrame) -> None:
         """Save a table as CSV under the run's `tables/`; without an `output_dir` nothing is written."""
+        from wardbook.figures.export import guarded_csv
+
         if self.output_dir is not None:
             folder = self.output_dir / "tables"
             folder.mkdir(parents=True, exist_ok=True)
-            table.write_csv(folder / f"{name}.csv")
+            (folder / f"{name}.csv").write_text(guarded_csv(table), encoding="utf-8", newline="")
 
 
 def open_book(

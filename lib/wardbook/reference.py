@@ -85,7 +85,7 @@ def targets(own_file: str = "", *, known: History) -> pl.DataFrame:
 
 def _own_targets(own_file: str, known: History) -> pl.DataFrame:
     path = Path(own_file).expanduser()
-    path = path if path.is_absolute() else places.ROOT / path
+    path = path if path.is_absolute() else (places.ROOT / path).resolve()
     try:
         table = read_text_table(path)
     except SourceError as error:

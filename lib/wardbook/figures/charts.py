@@ -49,6 +49,8 @@ def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: 
     # Counts too few to describe a change keep their place in the chart, with the words instead of a dot.
     counted = pl.col("baseline").is_not_null() & pl.col("outturn").is_not_null()
     drawn = rows.filter(pl.col("noise_low").is_not_null() | counted)
+    if has_target:
+        drawn = drawn.filter(pl.col("result_percent").is_null())  # a share against its target is no change to plot
     if rows.is_empty():
         return Absent(name, f"none was published for {book.area.name} that could be found")
     if drawn.is_empty():
@@ -73,7 +75,8 @@ def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: 
     ]
     if "baseline_low" in rows.columns:
         keep[6:6] = ["baseline_low", "baseline_high", "outturn_low", "outturn_high", "change_low", "change_high"]
-    data = drawn.select(keep)
+    dots = pl.Series("plotted_change", [words.middle(row) for row in drawn.iter_rows(named=True)], dtype=pl.Float64)
+    data = drawn.select(keep).with_columns(dots)
 
     repeated = drawn["measure"].is_duplicated()
     names = [
@@ -84,7 +87,7 @@ def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: 
         pl.Series("label", names),
         pl.Series("headline", [a for a, _ in labels]),
         pl.Series("detail", [b for _, b in labels]),
-        pl.Series("dot", [words.middle(row) for row in drawn.iter_rows(named=True)], dtype=pl.Float64),
+        dots.alias("dot"),
         pl.Series(
             "target_label",
             [

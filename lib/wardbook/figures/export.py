@@ -16,6 +16,13 @@ from wardbook.figures import theme
 FORMATS = ("svg", "png", "csv", "txt")
 
 
+def guarded_csv(frame: pl.DataFrame) -> str:
+    """A frame as CSV whose cells cannot start a formula in a spreadsheet: a reader's own targets reach these files."""
+    text = pl.col(pl.String)
+    starts = text.str.contains(r"^[=+@\t\r-]")
+    return frame.with_columns(pl.when(starts).then("'" + text).otherwise(text).name.keep()).write_csv()
+
+
 @dataclass(frozen=True)
 class Figure:
     """A chart with everything a reader needs to use it and a challenger needs to check it.
@@ -56,12 +63,8 @@ class Figure:
         ).configure(**theme.config())
 
     def csv(self) -> str:
-        """The plotted data, one header row, cells that cannot start a formula in a spreadsheet."""
-        text = pl.col(pl.String)
-        guarded = self.data.with_columns(
-            pl.when(text.str.contains(r"^[=+@\t\r-]")).then("'" + text).otherwise(text).name.keep()
-        )
-        return guarded.write_csv(float_precision=None)
+        """The plotted data, one header row."""
+        return guarded_csv(self.data)
 
     @property
     def fingerprint(self) -> str:

@@ -93,6 +93,11 @@ def too_few(row: Mapping) -> bool:
     return row["change_verdict"] == CANNOT_SAY and row["baseline"] is not None and row["outturn"] is not None
 
 
+def is_level(row: Mapping) -> bool:
+    """A row about a share and its target, not about a change of counts."""
+    return row.get("result_percent") is not None
+
+
 def intervals(row: Mapping) -> str:
     """Both intervals, or the sentence that there is only one."""
     noise = f"counting noise {span(row['noise_low'], row['noise_high'])}"
@@ -148,6 +153,10 @@ def target_title(row: Mapping) -> str:
         said = f"Cannot say whether {row['area']} met"
         return _fitting(f"{said} a target for {what}", f"{said} this target")
     how = row["verdict"].replace(" within", ", but within")
+    if is_level(row):
+        return _fitting(
+            f"{row['area']} against the {what} target of {row['target']:g}%: {how}", f"{row['area']}: {how}"
+        )
     alone = "" if row["usual_low"] is not None else ", by counting noise alone"
     said = f"target of {signed(row['target'], digits=0)}: {how}{alone}"
     return _fitting(f"{row['area']} against the {what} {said}", f"{row['area']} against a {said}")
@@ -179,6 +188,12 @@ def target_sentence(row: Mapping) -> str:
             else ""
         )
         return f"{capital(row['measure'])} ({owner}): {verdict_phrase(row)}.{result}"
+    if is_level(row):
+        return (
+            f"{capital(row['measure'])} in {row['area']} ({row['period']}): {row['result_percent']:g}% "
+            f"({row['basis']}: {row['noise_low']:.1f}% to {row['noise_high']:.1f}%). "
+            f"Against the target of {row['target']:g}% ({owner}), {row['verdict']}."
+        )
     text = change_sentence(row)
     if row["verdict"] == CANNOT_SAY:
         return f"{text} Against the target ({owner}): {verdict_phrase(row)}."
