@@ -58,12 +58,6 @@ def test_what_is_no_borough_has_no_code(name):
     assert places.borough_code(name) is None
 
 
-def test_a_column_of_names_keeps_its_order_and_its_gaps():
-    names = pl.Series(["Kingston", None, "Hackny", "Barnet", "Kingston"])
-    assert places.borough_codes(names).to_list() == ["E09000021", None, None, "E09000003", "E09000021"]
-    assert places.borough_codes(pl.Series([], dtype=pl.String)).to_list() == []
-
-
 @pytest.mark.parametrize("name", ["Tower Hamlets", " tower hamlets ", "TOWER HAMLETS"])
 def test_an_area_by_any_spelling_has_the_one_name(name):
     area = places.area(name)

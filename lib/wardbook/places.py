@@ -95,12 +95,6 @@ def leading_borough(text: str) -> str | None:
     return _spellings()[max(fits, key=len)] if fits else None
 
 
-def borough_codes(names: pl.Series) -> pl.Series:
-    """`borough_code` for a column of names, null where a name is no borough."""
-    mapping = {name: borough_code(name) for name in names.drop_nulls().unique().to_list()}
-    return names.replace_strict(mapping, default=None, return_dtype=pl.String)
-
-
 def area(name: str) -> Area:
     """The area a reader names: one of the Met's 32 boroughs, or "London" for all of them together.
 
