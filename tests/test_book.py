@@ -623,13 +623,21 @@ def test_lab_serves_the_copies_here_alone_with_a_token_and_asks_nobody_for_news(
     deadline = time.monotonic() + 60
     while not (infos := list((tmp_path / "runtime").glob("jpserver-*.json"))) and time.monotonic() < deadline:
         time.sleep(0.1)
+    time.sleep(0.2)  # the file is written in one go, but not in no time
     info = json.loads(infos[0].read_text())
 
     def ask(path: str, token: str = info["token"], **more) -> str:
         address = f"http://127.0.0.1:{info['port']}/{path}"
         request = urllib.request.Request(address, headers={"Authorization": f"token {token}"}, **more)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.read().decode()
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    return answer.read().decode()
+            except urllib.error.URLError as error:
+                # The server names its port some time before it listens there.
+                if not isinstance(error.reason, ConnectionRefusedError) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     try:
         assert info["hostname"] == "127.0.0.1"
