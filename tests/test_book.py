@@ -607,6 +607,8 @@ def test_a_copy_nobody_remembers_making_is_the_readers(tmp_path):
     work.mkdir()
     (folder / "a.ipynb").write_text("committed")
     (work / "a.ipynb").write_text("mine")
+    (folder / "b.ipynb").write_text("the same")
+    (work / "b.ipynb").write_text("the same")
     assert book.copy_notebooks(folder, work) == ["a.ipynb"]
     assert (work / "a.ipynb").read_text() == "mine"
 
@@ -616,6 +618,14 @@ def test_lab_serves_the_copies_here_alone_with_a_token_and_asks_nobody_for_news(
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path / "config"))
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "mine.ipynb").write_text("{}")
+    commands = []
+
+    class Recorded(subprocess.Popen):
+        def __init__(self, command, **more):
+            commands.append(command)
+            super().__init__(command, **more)
+
+    monkeypatch.setattr(subprocess, "Popen", Recorded)
     codes = []
     options = ["--no-browser", "--port=0", "--allow-root"]
     server = threading.Thread(target=lambda: codes.append(book.lab(options, work=tmp_path / "work")))
@@ -650,8 +660,35 @@ def test_lab_serves_the_copies_here_alone_with_a_token_and_asks_nobody_for_news(
         assert '"news": {"disabled": true}' in page
         assert '"name": "read-only"' in page
         assert json.loads(ask("lab/api/news")) == {"news": []}
-        assert json.loads(ask("lab/api/update")) == {"notification": None}
+        # What the server answers to `lab/api/update` is the same where no network can be reached.
+        assert "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate" in commands[0]
     finally:
         ask("api/shutdown", method="POST")
         server.join(timeout=30)
     assert codes == [0]
+
+
+def test_lab_leaves_ctrl_c_to_jupyter_and_takes_the_server_with_it_when_it_is_ended(monkeypatch):
+    happens = iter([KeyboardInterrupt, KeyboardInterrupt, SystemExit])
+    done = []
+
+    class Server:
+        def __init__(self, command):
+            done.append("started")
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            done.append("waited for")
+
+        def wait(self):
+            raise next(happens)
+
+        def terminate(self):
+            done.append("told to end")
+
+    monkeypatch.setattr(subprocess, "Popen", Server)
+    with pytest.raises(SystemExit):
+        book.lab()
+    assert done == ["started", "told to end", "waited for"]

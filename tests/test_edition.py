@@ -344,6 +344,21 @@ def test_a_borough_and_offence_with_no_row_is_nought_in_every_month(raw_folder, 
     assert wards.filter(offence_group="robbery")["offences"].to_list() == [0] * 24
 
 
+@pytest.mark.parametrize("changed", [False, True])
+def test_stops_are_placed_in_wards_only_where_none_of_the_boroughs_wards_changed(raw_folder, tmp_path, changed):
+    # Only outlines of 2018 place a point in a ward: where one ward was redrawn, its neighbours' stops are in doubt too.
+    synthetic_stops(raw_folder, "2024-05", range(1, 32))
+    synthetic_outlines(raw_folder, "London_Boroughs.gpkg", {"gss_code": [BARNET, TOWER_HAMLETS]})
+    codes = {"NAME": ["a", "b"], "GSS_CODE": NOW, "LAGSSCODE": [TOWER_HAMLETS] * 2}
+    synthetic_outlines(raw_folder, "wards-2018/made_up.shp", codes)
+    now = [*NOW, "E05099999"] if changed else NOW
+    columns = {"WD24CD": now, "WD24NM": now, "LAD24CD": [TOWER_HAMLETS] * len(now)}
+    synthetic_outlines(raw_folder, "wards-2024/made_up.gpkg", columns)
+    made = edition.build(raw_folder, tmp_path / "edition")
+    assert made.table("stops")["stops"].sum() == 31
+    assert made.table("ward_stops").rows() == ([] if changed else [(NOW[1], "2024-25", 31)])
+
+
 # Refusing -------------------------------------------------------------------------------------------------------------
 
 
@@ -804,6 +819,15 @@ def test_the_committed_edition_can_compare_what_the_targets_need(committed):
     assert committed.snapshot_for(year(2024), year(2025)) is None
     assert [str(y) for y in (committed.crime_years[0], committed.crime_years[-1])] == ["2010-11", "2024-25"]
     assert len(committed.crime_years) == 15
+
+
+def test_the_committed_edition_places_stops_in_the_wards_of_seven_boroughs(committed):
+    wards = committed.table("ward_stops").select("ward_code").unique()
+    placed = wards.join(committed.table("wards"), on="ward_code")
+    assert (wards.height, placed.height) == (149, 149)
+    assert placed["borough_code"].n_unique() == 7
+    assert TOWER_HAMLETS in placed["borough_code"].to_list()
+    assert set(placed["vintages"]) == {"2018 2024"}
 
 
 def test_every_column_of_every_table_is_in_the_dictionary(committed):

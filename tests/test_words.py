@@ -264,7 +264,7 @@ def test_a_target_sentence_has_the_change_the_target_its_owner_the_verdict_and_t
     assert told.startswith(
         "In Tower Hamlets, recorded robbery fell from 1,000 to 780 between 2022-23 and 2023-24, −22.0% ("
     )
-    assert "Against the target of −20.0% (the ward panel), met within usual variation" in told
+    assert "Against the target of −20% (the ward panel), met within usual variation" in told
     assert re.search(r"the probability that the underlying change met it is about \d\d%\.$", told)
 
 
@@ -472,3 +472,11 @@ def test_a_change_is_recomputed_from_its_counts_and_placed_among_the_others(judg
     assert words.far(a_row(9, 9)) == "no earlier changes to compare with: counting noise alone"
     uncounted = dict.fromkeys(row) | {"measure": "robbery", "change_verdict": "cannot say"}
     assert words.recompute(uncounted) == ""
+
+
+@pytest.mark.parametrize(("target", "text"), [(-20.0, "−20%"), (-2.5, "−2.5%"), (-4.2, "−4.2%"), (10.0, "+10%"), (0.0, "0%")])
+def test_a_target_is_said_as_it_was_set_and_never_rounded(target, text):
+    assert words.as_set(target) == text
+    row = a_row(1_000, 780, usual=USUAL, target=target)
+    assert f"target of {text}" in words.target_title(row)
+    assert f"target of {text} (" in words.target_sentence(row)

@@ -91,7 +91,7 @@ def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: 
         pl.Series(
             "target_label",
             [
-                None if row["target"] is None else f"target {words.signed(row['target'], digits=0)}"
+                None if row["target"] is None else f"target {words.as_set(row['target'])}"
                 for row in drawn.iter_rows(named=True)
             ],
             dtype=pl.String,

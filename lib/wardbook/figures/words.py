@@ -32,6 +32,11 @@ def signed(value: float, *, digits: int = 1) -> str:
     return text if round(value, digits) == 0 else ("+" if value > 0 else MINUS) + text
 
 
+def as_set(target: float) -> str:
+    """A target as it was set, to its last digit: −20%, −2.5%."""
+    return f"{MINUS if target < 0 else '+' if target > 0 else ''}{abs(target):g}%"
+
+
 def span(low: float, high: float) -> str:
     """−21.5% to +2.3%."""
     return f"{signed(low)} to {signed(high)}"
@@ -158,7 +163,7 @@ def target_title(row: Mapping) -> str:
             f"{row['area']} against the {what} target of {row['target']:g}%: {how}", f"{row['area']}: {how}"
         )
     alone = "" if row["usual_low"] is not None else ", by counting noise alone"
-    said = f"target of {signed(row['target'], digits=0)}: {how}{alone}"
+    said = f"target of {as_set(row['target'])}: {how}{alone}"
     return _fitting(f"{row['area']} against the {what} {said}", f"{row['area']} against a {said}")
 
 
@@ -205,7 +210,7 @@ def target_sentence(row: Mapping) -> str:
     printed = (
         f" The published figure is {signed(row['printed_percent'])}." if row["printed_percent"] is not None else ""
     )
-    return f"{text} Against the target of {signed(row['target'])} ({owner}), {row['verdict']}{chance}.{printed}"
+    return f"{text} Against the target of {as_set(row['target'])} ({owner}), {row['verdict']}{chance}.{printed}"
 
 
 def verdict_phrase(row: Mapping) -> str:
@@ -325,7 +330,7 @@ def changes_alt(rows: pl.DataFrame, *, against_target: bool) -> str:
     shown = []
     for row in rows.iter_rows(named=True):
         headline, detail = row_labels(row, against_target=against_target)
-        target = f", target {signed(row['target'])}" if row.get("target") is not None else ""
+        target = f", target {as_set(row['target'])}" if row.get("target") is not None else ""
         shown.append(f"{row['measure']} {detail}{target}: {headline}".replace("  ", " "))
     return f"Dot and interval chart of percentage changes where {'; '.join(shown)}."
 
