@@ -464,6 +464,7 @@ def test_a_run_that_is_stopped_leaves_what_was_there(earlier, folder, tmp_path, 
     _, error = process.communicate(timeout=30)
     assert process.returncode == code, error
     assert "Traceback" not in error
+    assert ("wardbook: stopped; what was there before is as it was" in error) == (number == signal.SIGINT)
     assert tree(earlier) == before
     assert hidden(tmp_path / "out") == []
     with pytest.raises(ProcessLookupError):  # the kernel went with it

@@ -271,3 +271,38 @@ def test_the_installed_command_exits_with_the_code_and_one_sentence(tmp_path, wo
     assert (done.returncode, done.stdout) == (code, "")
     assert done.stderr.startswith("wardbook: ")
     assert done.stderr.count("\n") == 1
+
+
+# claim ----------------------------------------------------------------------------------------------------------------
+
+
+CLAIM = {"--borough": "Lambeth", "--offence": "vehicle crime", "--from": "2023-24", "--to": "2024-25"}
+
+
+def test_a_claim_is_answered_in_a_sentence_and_a_chart_set(wardbook, tmp_path):
+    told = wardbook("claim", "--out", "out", *(word for pair in CLAIM.items() for word in pair))
+    assert told.exit_code == 0, told.stderr
+    sentence, folder = told.stdout.splitlines()
+    assert sentence.startswith("In Lambeth, recorded vehicle crime ")
+    assert "CRIS to CONNECT" in sentence, "a comparison that crosses a declared break says so"
+    assert {path.suffix for path in (tmp_path / folder).iterdir()} == {".svg", ".png", ".csv", ".txt"}
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"--borough": "Lambth"}, "unknown borough 'Lambth': did you mean 'Lambeth'?"),
+        ({"--offence": "vehicle crimes"}, "unknown offence group 'vehicle crimes': did you mean 'vehicle crime'?"),
+        ({"--to": "2025-26"}, "2023-24 and 2025-26 of vehicle crime cannot be compared"),
+        ({"--from": "2024-25", "--to": "2023-24"}, "2024-25 and 2023-24 are in reverse order"),
+        (
+            {"--offence": "fraud and forgery", "--from": "2011-12"},
+            "2011-12 and 2024-25 of fraud and forgery cannot be compared: Fraud is recorded by Action Fraud",
+        ),
+    ],
+)
+def test_a_claim_that_cannot_be_compared_is_2_and_nothing_is_written(wardbook, tmp_path, change, says):
+    told = wardbook("claim", "--out", "out", *(word for pair in (CLAIM | change).items() for word in pair))
+    assert told.exit_code == 2
+    assert says in told.stderr
+    assert not (tmp_path / "out").exists()

@@ -474,7 +474,9 @@ def test_a_change_is_recomputed_from_its_counts_and_placed_among_the_others(judg
     assert words.recompute(uncounted) == ""
 
 
-@pytest.mark.parametrize(("target", "text"), [(-20.0, "−20%"), (-2.5, "−2.5%"), (-4.2, "−4.2%"), (10.0, "+10%"), (0.0, "0%")])
+@pytest.mark.parametrize(
+    ("target", "text"), [(-20.0, "−20%"), (-2.5, "−2.5%"), (-4.2, "−4.2%"), (10.0, "+10%"), (0.0, "0%")]
+)
 def test_a_target_is_said_as_it_was_set_and_never_rounded(target, text):
     assert words.as_set(target) == text
     row = a_row(1_000, 780, usual=USUAL, target=target)

@@ -30,6 +30,7 @@ import papermill
 from papermill.exceptions import PapermillExecutionError
 from papermill.translators import PythonTranslator
 
+from wardbook.claim import read_claims
 from wardbook.edition import Edition, from_root
 from wardbook.notebook import Book, open_book
 from wardbook.places import REFERENCE, ROOT, UnknownName
@@ -258,6 +259,8 @@ def run(
 
 def _opened(borough: str, period: str, edition: Path | str, given: dict[str, dict[str, Any]]) -> Book:
     """Open the edition as each notebook will, so that what a notebook would refuse is refused before any has run."""
+    for claims_file in {values["claims_file"] for values in given.values() if values.get("claims_file")}:
+        read_claims(str(claims_file))
     own = {values["targets_file"] for values in given.values() if values.get("targets_file")}
     for targets_file in own or {""}:
         book = open_book(

@@ -1,4 +1,4 @@
-"""The command line: `wardbook run | build | check | notebooks | lab`. The one module that prints.
+"""The command line: `wardbook run | claim | build | check | notebooks | lab`. The one module that prints.
 
 Exit codes are for a scheduler: 0 done, 1 a notebook or a file that failed, 2 a name or a value that is not known.
 What a command is for goes to standard output, and everything else to standard error.
@@ -67,6 +67,25 @@ def run(
                 progress=bar.step,
             )
         print(_short(folder))
+
+
+@app.command()
+def claim(
+    borough: Annotated[str, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')],
+    offence: Annotated[str, typer.Option(help='An offence group, such as "vehicle crime".')],
+    first: Annotated[str, typer.Option("--from", help='The earlier financial year, such as "2023-24".')],
+    last: Annotated[str, typer.Option("--to", help='The later financial year, such as "2024-25".')],
+    out: Annotated[Path | None, typer.Option(help="Where results go.  [default: the project's outputs/]")] = None,
+    edition: Annotated[Path | None, typer.Option(help="The tables.  [default: the project's data/edition]")] = None,
+) -> None:
+    """Answer a claim about one change in one sentence and one chart set; the last line printed is their folder."""
+    with _told():
+        from wardbook import claim as claims
+
+        where = {"out": _from_here(out) or "outputs", "edition": _from_here(edition) or "data/edition"}
+        answer = claims.claim(borough, offence, first, last, **where)
+        print(answer.sentence)
+        print(_short(answer.folder))
 
 
 @app.command()
@@ -148,11 +167,12 @@ class _Refused(ValueError):
 def _exit_code(error: Exception) -> int | None:
     """2 for a name or value that is not known, 1 for what failed, None for what would be a fault of this program."""
     from wardbook.book import RunError, SettingError
+    from wardbook.claim import ClaimRefused, ClaimsFileError
     from wardbook.edition import EditionError
     from wardbook.places import UnknownName
     from wardbook.reference import TargetsFileError
 
-    if isinstance(error, (UnknownName, SettingError, TargetsFileError)):
+    if isinstance(error, (UnknownName, SettingError, TargetsFileError, ClaimRefused, ClaimsFileError)):
         return 2
     return 1 if isinstance(error, (RunError, EditionError, _Refused, OSError)) else None
 

@@ -238,7 +238,7 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
     if outlines:
         made["wards"] = tables.wards(outlines, lookup), [*outline_keys, "ons-lsoa-lookup"]
     if "ward_offences" in made and "wards" in made:
-        # The MPS codes in use since 2022 are all in the 2024 set; codes of 2018 would match 22.7 % of it.
+        # The MPS codes in use since 2022 are all in the 2024 set; codes of 2018 would match about a quarter of it.
         current = made["wards"][0].filter(pl.col("vintages").str.contains("2024"))["ward_code"]
         codes = made["ward_offences"][0]["ward_code"].unique()
         if len(current):

@@ -28,6 +28,7 @@ class Book:
     edition: Edition
     output_dir: Path | None
     targets_file: str = ""
+    claims_file: str = ""
     notebook: str = ""
 
     @property
@@ -39,7 +40,8 @@ class Book:
     def command(self) -> str:
         """The one command that makes this notebook's figures again."""
         name = f"'{self.area.name}'" if " " in self.area.name else self.area.name
-        own = f" --set targets_file={self.targets_file}" if self.targets_file else ""
+        files = {"targets_file": self.targets_file, "claims_file": self.claims_file}
+        own = "".join(f" --set {name}={file}" for name, file in files.items() if file)
         return f"wardbook run --borough {name} --period {self.period} --only {self.notebook}{own}"
 
     @cached_property
@@ -81,6 +83,7 @@ def open_book(
     edition: str = "data/edition",
     output_dir: str = "",
     targets_file: str = "",
+    claims_file: str = "",
 ) -> Book:
     """Validate a notebook's parameters and open its edition.
 
@@ -91,7 +94,7 @@ def open_book(
     period : "latest" (the newest financial year the edition holds in full) or a financial year such as "2023-24".
     edition : folder of an edition; a relative path counts from the project's root.
     output_dir : folder for charts and tables, or "" to save nothing; a relative path counts from the project's root.
-    targets_file : a reader's own targets, or "".
+    targets_file, claims_file : a reader's own targets or claims, or "".
 
     Raises
     ------
@@ -107,6 +110,7 @@ def open_book(
         edition=opened,
         output_dir=editions.from_root(output_dir) if output_dir else None,
         targets_file=targets_file,
+        claims_file=claims_file,
         notebook=notebook,
     )
 
