@@ -16,6 +16,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+
 from wardbook import book, edition
 from wardbook.places import ROOT, UnknownName
 from wardbook.reference import TargetsFileError

@@ -8,6 +8,7 @@ from datetime import date
 
 import polars as pl
 import pytest
+
 from wardbook import check, places, tables
 from wardbook.check import Finding
 from wardbook.edition import open_edition

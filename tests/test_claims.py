@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import polars as pl
 import pytest
+
 import wardbook
 from wardbook import claim as claims
 from wardbook import places

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_book import PARAMETERS, saves, write_notebook
 from typer.testing import CliRunner
+
+from test_book import PARAMETERS, saves, write_notebook
 from wardbook import book, check, cli, edition
 from wardbook.check import Finding
 from wardbook.places import ROOT

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
+
 from wardbook import catalogue, check, edition, places, tables
 from wardbook.edition import EditionError, open_edition
 from wardbook.measures.verdicts import History

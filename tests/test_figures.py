@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 import altair as alt
 import polars as pl
 import pytest
+
 from wardbook.figures import charts, theme, words
 from wardbook.figures.export import Absent, Figure, Said, Shown
 from wardbook.measures import verdicts

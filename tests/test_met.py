@@ -6,6 +6,7 @@ from datetime import date
 
 import polars as pl
 import pytest
+
 from wardbook import places, tables
 from wardbook.places import REFERENCE, UNKNOWN
 from wardbook.sources import met
@@ -644,3 +645,16 @@ def test_published_knife_crime(published):
     assert sums.height == 25
     assert (sums["teams"] == sums["boroughs"]).all()
     assert sums.filter(year=2024, subtype="Knife Crime")["boroughs"].to_list() == [16_156]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("month_year", "March 2024", "a date in every cell of month_year"),
+        ("month_year", None, "a date in every cell of month_year"),
+        ("count", "many", "counts of 0 or more"),
+        ("borough_snt", "Westminstr", "the Met's boroughs or 'Other / NK'"),
+    ],
+)
+def test_a_dashboard_cell_of_another_kind_is_refused(synthetic_knife, column, value, says):
+    assert refused(met.read_knife_crime, synthetic_knife({column: value})).expected.startswith(says)

@@ -6,6 +6,7 @@ from datetime import date
 
 import polars as pl
 import pytest
+
 from wardbook.places import LONDON_CODE, boroughs
 from wardbook.sources.mopac import ATTITUDES_SCHEMA, QUESTIONS, question_id, read_attitudes
 from wardbook.sources.reading import SourceError

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+
 from wardbook import edition
 from wardbook.places import ROOT
 

@@ -10,6 +10,7 @@ import zipfile
 import geopandas
 import pytest
 from shapely.geometry import Polygon, box
+
 from wardbook.sources import ons
 from wardbook.sources.reading import SourceError
 

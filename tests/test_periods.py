@@ -6,6 +6,7 @@ from datetime import date
 
 import polars as pl
 import pytest
+
 from wardbook import tables
 from wardbook.periods import (
     FinancialYear,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+
 from wardbook import places
 from wardbook.places import Area, UnknownName, WardVintageError, check_ward_vintage
 

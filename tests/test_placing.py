@@ -6,6 +6,7 @@ import geopandas
 import polars as pl
 import pytest
 from shapely.geometry import Polygon, box
+
 from wardbook.sources.ons import read_borough_outlines, read_ward_outlines, read_wards
 from wardbook.sources.placing import place_points
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
+
 from wardbook.sources.police_uk import (
     STOPS_SCHEMA,
     UNRECOGNISED,

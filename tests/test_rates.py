@@ -10,6 +10,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
+
 from wardbook.measures.rates import byar, detectable_fall, garwood, newcombe_difference, rate_ratio, wilson
 
 # Derandomised: the same examples each run, so that a red test stays red until the code changes.

@@ -8,6 +8,7 @@ import zipfile
 
 import polars as pl
 import pytest
+
 from wardbook.sources.reading import (
     Quality,
     SourceError,

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+
 from wardbook.measures import targets as t
 from wardbook.measures.rates import rate_ratio
 

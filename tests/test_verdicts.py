@@ -6,6 +6,7 @@ import math
 
 import polars as pl
 import pytest
+
 import wardbook
 from wardbook import reference
 from wardbook.measures import targets as t

@@ -6,6 +6,7 @@ import re
 
 import polars as pl
 import pytest
+
 import wardbook
 from wardbook.figures import words
 from wardbook.measures import targets as t

@@ -8,6 +8,7 @@ from datetime import date
 
 import altair as alt
 import polars as pl
+
 from wardbook import tables
 from wardbook.catalogue import sources
 from wardbook.figures import theme, words
@@ -15,12 +16,12 @@ from wardbook.figures.export import Absent, Figure
 from wardbook.measures.targets import UsualVariation
 from wardbook.notebook import Book
 
-_LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
+LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
 _BOTH = "Bars: usual variation; lines: counting noise (95%)."
 _NOISE = "Lines: counting noise alone (95%)."
 
 
-def _figure(
+def assemble(
     book: Book,
     name: str,
     chart: alt.TopLevelMixin,
@@ -32,8 +33,9 @@ def _figure(
     source: str,
     **said: str,
 ) -> Figure:
+    """A figure with its challenge line: what is claimed, how it recomputes, how unusual it is, from what, by which command."""
     line = words.challenge(claim, how, moved, book.edition.provenance, book.command)
-    return Figure(name=name, chart=chart, data=data, challenge=line, source=source, licence=_LICENCE, **said)
+    return Figure(name=name, chart=chart, data=data, challenge=line, source=source, licence=LICENCE, **said)
 
 
 def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: str, sentence: str) -> Figure | Absent:
@@ -159,7 +161,7 @@ def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: 
         base.mark_text(align="left", dy=8, fontSize=11).encode(x=alt.value(edge + 14), y=y, text="detail:N"),
     ]
     chart = alt.layer(*layers).properties(width=edge, height=alt.Step(48))
-    return _figure(
+    return assemble(
         book,
         name,
         chart,
@@ -246,7 +248,7 @@ def placebo(book: Book, row: Mapping, usual: UsualVariation | None, *, name: str
     text = mark.mark_text(align="center", y=-8, color=theme.DARK_BLUE, fontWeight="bold").encode(
         x="at:Q", text="label:N"
     )
-    return _figure(
+    return assemble(
         book,
         name,
         (bars + rule + text).properties(width=theme.WIDTH - 110, height=200),
@@ -278,7 +280,7 @@ def coverage(book: Book, spans: pl.DataFrame) -> Figure:
     )
     shown = "; ".join(f"{row['table']} {_months(row['from'], row['to'])}" for row in spans.iter_rows(named=True))
     title = f"The edition's tables run from {_months(spans['from'].min(), spans['to'].max())}"
-    return _figure(
+    return assemble(
         book,
         "coverage",
         bars.properties(width=theme.WIDTH - 260, height=alt.Step(26)),
@@ -344,7 +346,7 @@ def unknown_borough(book: Book, totals: pl.DataFrame, *, limit: float) -> Figure
     highest = f"{100 * worst['unknown_share']:.1f}% in {worst['month']:%B %Y}"
     span = _months(months["month"].min(), months["month"].max())
     title = f"More than {100 * limit:.0f}% of offences had no known borough in {words.number(over.height)} of {months.height} months"
-    return _figure(
+    return assemble(
         book,
         "unknown-borough",
         _monthly_share(months, "unknown_share", limit=(limit, f"flagged above {100 * limit:.0f}%")),
@@ -375,7 +377,7 @@ def ward_shortfall(book: Book, months: pl.DataFrame) -> Figure | Absent:
     low, high, whose = 100 * here["low"], 100 * here["high"], words.possessive(here["area"])
     title = f"Between {low:.1f}% and {high:.1f}% of {whose} monthly offences have no ward"
     span = _months(months["month"].min(), months["month"].max())
-    return _figure(
+    return assemble(
         book,
         "ward-shortfall",
         _monthly_share(months, "shortfall", series="area"),
@@ -411,7 +413,7 @@ def revisions(book: Book, months: pl.DataFrame, *, older: str, newer: str, area:
         .properties(width=theme.WIDTH - 110, height=180)
     )
     most = f"{words.signed(largest['revision_percent'], digits=2)} in {largest['month']:%B %Y}"
-    return _figure(
+    return assemble(
         book,
         "revisions",
         chart,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import altair as alt
 import polars as pl
+
 from wardbook.figures import theme, words
 from wardbook.figures.export import Absent, Figure
 from wardbook.measures.claims import UNCHECKED, VERDICTS, calendar_months, window
@@ -13,14 +14,14 @@ from wardbook.notebook import Book
 # (month to month 1.6 to 3.5 times, year to year more, on the files of this edition).
 OVERDISPERSION = 3.0
 NOT_JUDGED = "not judged (rhetoric)"
-_LICENCE = "Published figures, restated with their sources and recomputed here"
+LICENCE = "Published figures, restated with their sources and recomputed here"
 _MONTHS = ("January", "February", "March", "April", "May", "June", "July")
 _MONTHS += ("August", "September", "October", "November", "December")
 
 
 def _figure(book: Book, *, claim: str, how: str, moved: str = "", **said) -> Figure:
     line = words.challenge(claim, how, moved, book.edition.provenance, book.command)
-    return Figure(challenge=line, licence=_LICENCE, title=claim, **said)
+    return Figure(challenge=line, licence=LICENCE, title=claim, **said)
 
 
 def verdict_counts(checked: pl.DataFrame) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from xml.sax.saxutils import escape
 
 import altair as alt
 import polars as pl
+
 from wardbook.figures import theme
 
 FORMATS = ("svg", "png", "csv", "txt")

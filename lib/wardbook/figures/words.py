@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import polars as pl
+
 from wardbook.measures.targets import CANNOT_SAY, TOO_FEW
 from wardbook.places import Area
 
@@ -115,7 +116,7 @@ def intervals(row: Mapping) -> str:
 
 
 # Names as a title has room for them; the subtitle and the sentence give them whole.
-_SHORT = {
+SHORT = {
     "total recorded offences excluding fraud": "offences",
     "violence without injury including stalking and harassment": "violence without injury",
     "death or serious injury by illegal driving": "death by illegal driving",
@@ -129,42 +130,40 @@ _SHORT = {
 _TITLE_WORDS = 15
 
 
-def _fitting(*titles: str) -> str:
+def fitting(*titles: str) -> str:
     """The first title of at most fifteen words; the last is short whatever the names."""
     return next((title for title in titles if len(title.split()) <= _TITLE_WORDS), titles[-1])
 
 
 def change_title(row: Mapping) -> str:
     """A finding about one change, at most fifteen words."""
-    what, where, when = _SHORT.get(row["measure"], row["measure"]), row["area"], row["period"]
+    what, where, when = SHORT.get(row["measure"], row["measure"]), row["area"], row["period"]
     if too_few(row):
-        return _fitting(f"Too few recorded in {where} to say how {what} changed", f"Too few recorded in {where} to say")
+        return fitting(f"Too few recorded in {where} to say how {what} changed", f"Too few recorded in {where} to say")
     if row["noise_low"] is None:
-        return _fitting(f"Cannot say how {what} changed in {where}", f"Cannot say how this changed in {where}")
+        return fitting(f"Cannot say how {what} changed in {where}", f"Cannot say how this changed in {where}")
     if row["change_verdict"] == "little different":
         said = f"in {where} was little different in {when}"
-        return _fitting(f"Recorded {what} {said}", f"The recorded count {said}")
+        return fitting(f"Recorded {what} {said}", f"The recorded count {said}")
     said = f"in {where} {row['change_verdict']} by {percent(middle(row), digits=0)} in {when}"
     alone = "" if row["usual_low"] is not None else " (counting noise alone)"
-    return _fitting(
+    return fitting(
         f"Recorded {what} {said}{alone}", f"{capital(what)} {said}{alone}", f"The recorded count {said}{alone}"
     )
 
 
 def target_title(row: Mapping) -> str:
     """A finding about one target, at most fifteen words."""
-    what = _SHORT.get(row["measure"], row["measure"])
+    what = SHORT.get(row["measure"], row["measure"])
     if row["verdict"] == CANNOT_SAY:
         said = f"Cannot say whether {row['area']} met"
-        return _fitting(f"{said} a target for {what}", f"{said} this target")
+        return fitting(f"{said} a target for {what}", f"{said} this target")
     how = row["verdict"].replace(" within", ", but within")
     if is_level(row):
-        return _fitting(
-            f"{row['area']} against the {what} target of {row['target']:g}%: {how}", f"{row['area']}: {how}"
-        )
+        return fitting(f"{row['area']} against the {what} target of {row['target']:g}%: {how}", f"{row['area']}: {how}")
     alone = "" if row["usual_low"] is not None else ", by counting noise alone"
     said = f"target of {as_set(row['target'])}: {how}{alone}"
-    return _fitting(f"{row['area']} against the {what} {said}", f"{row['area']} against a {said}")
+    return fitting(f"{row['area']} against the {what} {said}", f"{row['area']} against a {said}")
 
 
 def change_sentence(row: Mapping) -> str:

@@ -14,6 +14,7 @@ from datetime import date
 
 import polars as pl
 from scipy import stats
+
 from wardbook.measures.rates import rate_ratio, wilson
 from wardbook.measures.targets import Change, baselines_allowed
 from wardbook.measures.verdicts import History

@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 from scipy import optimize, stats
+
 from wardbook.measures.rates import detectable_fall, rate_ratio, wilson
 
 MET = ("met clearly", "met within usual variation", "missed within usual variation", "missed clearly")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
+
 from wardbook.measures import targets as t
 from wardbook.periods import FinancialYear, breaks_between, financial_year
 from wardbook.places import UNKNOWN, Area

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import polars as pl
+
 from wardbook import places
 from wardbook.sources.reading import (
     Loaded,
@@ -267,6 +268,10 @@ def read_knife_crime(path: Path | str) -> Loaded:
             raise SourceError(
                 path, f"{column} {' or '.join(sorted(allowed))}", ", ".join(map(str, sorted(strange, key=str)))
             )
+    if not table.schema["month_year"].is_temporal() or table["month_year"].has_nulls():
+        raise SourceError(path, "a date in every cell of month_year", f"{table.schema['month_year']}, or an empty cell")
+    if not table.schema["count"].is_numeric():
+        raise SourceError(path, "counts of 0 or more, whole", f"a column count of {table.schema['count']}")
     whole = table["count"].cast(pl.Int64, strict=False)
     bad = whole.is_null() | (whole < 0) | (whole != table["count"])
     if bad.any():
@@ -274,6 +279,9 @@ def read_knife_crime(path: Path | str) -> Loaded:
     code = pl.col("area_code").str.strip_chars()
     quality.note("area codes that end in a blank", table["area_code"].str.ends_with(" ").sum())
     boroughs = {name: places.leading_borough(name) for name in table["borough_snt"].drop_nulls().unique().sort()}
+    named = set(table.filter(area_type="Borough")["borough_snt"].drop_nulls()) - {"Other / NK"}
+    if strange := sorted(name for name in named if boroughs[name] is None):
+        raise SourceError(path, "the Met's boroughs or 'Other / NK' in borough rows", ", ".join(map(repr, strange)))
     frame = table.with_columns(
         pl.col("borough_snt")
         .replace_strict(boroughs, default=None, return_dtype=pl.String)

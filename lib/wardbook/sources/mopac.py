@@ -11,6 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+
 from wardbook import places
 from wardbook.sources.reading import (
     Loaded,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
+
 from wardbook.sources.reading import (
     Loaded,
     Quality,

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
+
 from wardbook.sources.reading import Loaded, Quality, SourceError, read_text_table, refuse_cells, take_columns
 
 STOPS_SCHEMA = pl.Schema(

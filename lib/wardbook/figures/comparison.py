@@ -1,0 +1,451 @@
+"""Charts of all boroughs side by side, allowing for chance: funnels and one ranked list; with their words."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from wardbook.catalogue import sources
+from wardbook.figures import charts, theme, words
+from wardbook.figures.export import Absent, Figure
+from wardbook.measures.comparison import VERDICTS
+from wardbook.measures.targets import CANNOT_SAY, MET, TOO_FEW
+from wardbook.notebook import Book
+from wardbook.periods import FinancialYear
+from wardbook.places import LONDON_CODE
+
+_LIMITS = ("lower_998", "lower_95", "upper_95", "upper_998")
+NEIGHBOURS = (
+    "The ONS publishes statistical nearest neighbours of each borough as a set to compare it with: not fetched, so not in this "
+    "edition. No set of our own making stands in for them; the comparison is with all 32 boroughs."
+)
+
+
+def group_command(book: Book, item: str) -> str:
+    """The command that makes a figure about one offence group again."""
+    return f"{book.command} --set offence_group='{item}'"
+
+
+def _source(key: str, snapshot: str) -> str:
+    return f"{sources()[key].line} (to {snapshot})"
+
+
+# -- the funnel of changes ------------------------------------------------------------------------------------------------
+
+
+def change_funnel(book: Book, table: pl.DataFrame, item: str) -> Figure | Absent:
+    """One group's outturn against each borough's own baseline times London's ratio, with the limits of chance.
+
+    Parameters
+    ----------
+    table : rows of `measures.comparison.change_funnel` with `borough`, `period`, `baseline_period` and `snapshot`.
+    """
+    rows = table.filter(pl.col("offence_group") == item, pl.col("p").is_not_null())
+    if rows.height < 5:
+        return Absent("change-funnel", f"cannot say: too few recorded {item} offences in almost every borough")
+    span = f"{rows['baseline_period'][0]} to {rows['period'][0]}"
+    title = change_title(book, table, item)
+    crossed = "; crosses a declared break" if rows["crosses"][0] else ""
+    return _funnel(
+        book,
+        rows,
+        name="change-funnel",
+        title=title,
+        x=("baseline", f"offences in {rows['baseline_period'][0]} (log scale)"),
+        y="against what its own baseline and London's change give",
+        subtitle=f"Recorded {item}, {rows.height} boroughs, {span}: outturn ÷ (own baseline × London's ratio){crossed}. "
+        "Limits: chance and the variation among boroughs",
+        sentence=change_sentence(book, table, item),
+        how="outturn ÷ expected from the CSV, expected = baseline × London's ratio",
+        command=group_command(book, item),
+        source=_source("mps-borough-crime", rows["snapshot"][0]),
+    )
+
+
+def change_title(book: Book, table: pl.DataFrame, item: str) -> str:
+    """Higher, lower, as expected, or too few to say: at most fifteen words."""
+    rows, what = table.filter(offence_group=item), words.SHORT.get(item, item)
+    if book.area.is_london:
+        return _outside_title(rows, f"change in {what}")
+    row = rows.row(by_predicate=pl.col("borough_code") == book.area.code, named=True)
+    where = book.area.name
+    if row["verdict"] == CANNOT_SAY:
+        return words.fitting(f"Too few recorded in {where} to compare its change in {what}", f"Too few in {where}")
+    said = _unlike(row)
+    corrected = "" if row["finding"] or row["p"] >= 0.05 else "; no finding after correction"
+    return words.fitting(
+        f"Recorded {what} in {where} {said}{corrected}",
+        f"{words.capital(what)} in {where} {said}{corrected}",
+        f"{where}: {what} {row['verdict']}{corrected}",
+        f"{where}: {row['verdict']}{corrected}",
+    )
+
+
+def _unlike(row: dict) -> str:
+    """How a borough moved beside London, in words that hold whether both rose or both fell."""
+    if row["verdict"] == VERDICTS["expected"]:
+        return "changed no more unlike London than boroughs usually do"
+    rose, high = row["outturn"] > row["baseline"], row["verdict"] == VERDICTS["high"]
+    if row["outturn"] == row["baseline"]:
+        return "stayed level, unlike London"
+    return f"{'rose' if rose else 'fell'} {'more' if rose == high else 'less'} than boroughs usually do"
+
+
+def _outside_title(rows: pl.DataFrame, what: str) -> str:
+    """For London: how many boroughs lie outside the limits, and how many of them are findings."""
+    n = rows.filter(pl.col("p").is_not_null()).height
+    out, found = rows.filter(pl.col("p") < 0.05).height, rows["finding"].sum()
+    said = f"{_none(out)} of {n} boroughs outside the limits"
+    after = f", {_none(found)} after correction" if out else ""
+    return words.fitting(f"{words.capital(what)}: {said}{after}", f"{words.capital(said)}{after}")
+
+
+def change_sentence(book: Book, table: pl.DataFrame, item: str) -> str:
+    """The borough's change in one sentence, then how many findings the whole family holds."""
+    rows = table.filter(offence_group=item)
+    spread = rows.filter(pl.col("tau2").is_not_null())
+    tau = (
+        f" The variation among boroughs beyond counting noise is about {_tau(spread['tau2'][0])}."
+        if len(spread)
+        else ""
+    )
+    if book.area.is_london:
+        out = rows.filter(pl.col("verdict").is_in([VERDICTS["low"], VERDICTS["high"]]))
+        named = ", ".join(f"{r['borough']} ({words.signed(_gap(r))})" for r in out.sort("ratio").iter_rows(named=True))
+        low = f"Outside the 95% limits in {item}: {named or 'none'}, against their own baselines and London's change."
+        return f"{low}{tau} {family_sentence(table)}"
+    row = rows.row(by_predicate=pl.col("borough_code") == book.area.code, named=True)
+    went = f"In {row['borough']}, recorded {item} went from {words.count(row['baseline'])} to {words.count(row['outturn'])}"
+    went += f" between {row['baseline_period']} and {row['period']}"
+    if row["verdict"] == CANNOT_SAY:
+        return (
+            f"{went}: cannot say, for fewer than {TOO_FEW} together, or none to start from, are too few to compare. "
+            f"{family_sentence(table)}"
+        )
+    limits = f"95% limits {words.span(100 * (row['lower_95'] - 1), 100 * (row['upper_95'] - 1))}"
+    after = "a finding" if row["finding"] else "no finding"
+    corrected = f", and {after} once the number of comparisons is allowed for" if row["p"] < 0.05 else ""
+    return (
+        f"{went}; London's ratio applied to its own baseline gives {words.count(row['expected'])}, so it is "
+        f"{words.signed(_gap(row))} from that ({limits}): {row['verdict']}{corrected}.{tau} {family_sentence(table)}"
+    )
+
+
+def _gap(row: dict) -> float:
+    return 100 * (row["ratio"] - 1)
+
+
+def _tau(tau2: float) -> str:
+    return f"{100 * tau2**0.5:.0f}% of a change" if tau2 else "nothing: counting noise explains it all"
+
+
+def family_sentence(table: pl.DataFrame) -> str:
+    """The family and its findings, as every funnel of many groups has to say."""
+    family, found = table["family"][0], table["findings"][0]
+    few, groups = table.height - family, table["offence_group"].n_unique()
+    left = f", less {words.number(few)} with too few offences" if few else ""
+    named = ", ".join(
+        f"{row['borough']} {row['offence_group']} ({words.signed(_gap(row))})"
+        for row in table.filter("finding").sort("p").head(6).iter_rows(named=True)
+    )
+    found_text = f"{_none(found)} {'stand' if found > 1 else 'stands'}"
+    more = " among them" if found > 6 else ""
+    return (
+        f"Of {family} comparisons (32 boroughs × {groups} groups{left}), {found_text} after Benjamini and Hochberg's "
+        f"correction at 5%{':' + more + ' ' + named if found else ''}."
+    )
+
+
+def simulated_sentence(shares: dict[float, float]) -> str:
+    """How often a family with no real change would hold a finding: measured, printed beside the funnel."""
+    parts = ", ".join(f"{100 * share:.0f}% of runs with {100 * tau:.0f}%" for tau, share in shares.items())
+    return (
+        "Simulated for boroughs with these baselines, none of which differs but by chance and a given variation among boroughs, "
+        f"this one funnel holds a finding in {parts}."
+    )
+
+
+# -- the funnel of levels -------------------------------------------------------------------------------------------------
+
+
+def household_funnel(book: Book, rows: pl.DataFrame) -> Figure:
+    """Residential burglary against households: the one level whose denominator is what can be burgled.
+
+    Parameters
+    ----------
+    rows : `measures.comparison.level_funnel` with `borough`, `period` and `snapshot`.
+    """
+    rate, span = 1000 * rows["events"].sum() / rows["exposure"].sum(), rows["period"][0]
+    if book.area.is_london:
+        title = _outside_title(rows, "burglary per household")
+        out = rows.filter(pl.col("p") < 0.05).sort("ratio")
+        named = ", ".join(f"{r['borough']} ({words.signed(_gap(r))})" for r in out.iter_rows(named=True)) or "none"
+        sentence = f"Outside the 95% limits for residential burglary per household in {span}: {named}."
+    else:
+        row = rows.row(by_predicate=pl.col("borough_code") == book.area.code, named=True)
+        title = words.fitting(
+            f"Residential burglary per household in {row['borough']} is {row['verdict']}",
+            f"Burglary per household in {row['borough']} is {row['verdict']}",
+        )
+        own = 1000 * row["events"] / row["exposure"]
+        sentence = (
+            f"{row['borough']} recorded {words.count(row['events'])} residential burglaries in {span}, {own:.1f} per 1,000 "
+            f"households where London's 32 boroughs have {rate:.1f} ({words.signed(_gap(row))}; 95% limits "
+            f"{words.span(100 * (row['lower_95'] - 1), 100 * (row['upper_95'] - 1))}): {row['verdict']}."
+        )
+    phi = (
+        f" Counting noise explains little of how boroughs differ (their variance is {rows['phi'][0]:.0f} times it), so the "
+        "limits are wide: a level says more of where a borough is than of its year."
+    )
+    return _funnel(
+        book,
+        rows,
+        name="burglary-per-household",
+        title=title,
+        x=("exposure", "households, Census 2021 (log scale)"),
+        y="against London's rate per household",
+        subtitle=f"Recorded residential burglary per household ÷ London's, 32 boroughs, {span}. "
+        "Limits: chance and the variation among boroughs",
+        sentence=sentence + phi,
+        how="events ÷ expected from the CSV, expected = households × London's rate",
+        command=book.command,
+        source=f"{_source('mps-borough-crime', rows['snapshot'][0])}; {sources()['ons-households'].line}",
+    )
+
+
+def _funnel(
+    book: Book,
+    rows: pl.DataFrame,
+    *,
+    x: tuple[str, str],
+    y: str,
+    how: str,
+    command: str,
+    title: str,
+    **said: str,
+) -> Figure:
+    """Dots in a funnel: the borough in focus dark and named, others grey, named only beyond the 95 % limits."""
+    field, axis_title = x
+    rows = rows.sort(field, "borough_code")
+    percent = [(100 * (pl.col(name) - 1)).alias(f"{name}_percent") for name in ("ratio", *_LIMITS)]
+    here = pl.col("borough_code") == book.area.code
+    named = pl.when(here | (pl.col("p") < 0.05)).then(pl.col("borough")).otherwise(pl.lit("")).alias("label")
+    wanted = [c for c in ("borough", "baseline", "outturn", "events", "exposure") if c in rows.columns]
+    wanted += ["expected", "ratio", *_LIMITS, "z", "p", "verdict", "finding"]
+    drawn = rows.with_columns(*percent, named, here.alias("focus"))
+    ends = [0.93 * rows[field].min(), 1.08 * rows[field].max()]
+    scale = alt.Scale(type="log", domain=ends, nice=False)
+    extent = drawn.select(pl.col("^.*_percent$")).to_numpy()
+    domain = [float(extent.min()) - 4, float(extent.max()) + 4]
+    sign = "(datum.value > 0 ? '+' : datum.value < 0 ? '−' : '') + abs(datum.value) + '%'"
+    ys = alt.Scale(domain=domain, nice=False)
+    across = alt.X(
+        f"{field}:Q", scale=scale, axis=alt.Axis(title=axis_title, format=",.0f", values=_ticks(*ends), grid=False)
+    )
+    base = alt.Chart(drawn.drop("finding"))
+    layers = []
+    for limit in _LIMITS:
+        dash = [1, 0] if limit.endswith("95") else [4, 4]
+        up = alt.Y(f"{limit}_percent:Q", scale=ys, axis=alt.Axis(labelExpr=sign, title=y, tickCount=7, grid=False))
+        layers.append(base.mark_line(strokeDash=dash, strokeWidth=1.2, color=theme.MID_BLUE).encode(x=across, y=up))
+    last = drawn.row(-1, named=True)
+    marks = [(limit, "99.8%" if "998" in limit else "95%") for limit in _LIMITS]
+    text = pl.DataFrame(
+        {"x": [ends[1]] * 4, "y": [last[f"{limit}_percent"] for limit, _ in marks], "label": [t for _, t in marks]}
+    )
+    shade = alt.Color(
+        "focus:N", scale=alt.Scale(domain=[False, True], range=[theme.CONTEXT, theme.DARK_BLUE]), legend=None
+    )
+    up = alt.Y("ratio_percent:Q", scale=ys)
+    order = drawn.sort("focus").drop("finding")
+    layers += [
+        alt.Chart(pl.DataFrame({"none": [0.0]})).mark_rule(color=theme.DARK_GREY).encode(y=alt.Y("none:Q", scale=ys)),
+        alt.Chart(text)
+        .mark_text(align="left", dx=4, fontSize=11)
+        .encode(x=alt.X("x:Q", scale=scale), y=alt.Y("y:Q", scale=ys), text="label:N"),
+        alt.Chart(order)
+        .mark_point(filled=True, size=70, opacity=1, stroke="white", strokeWidth=0.6)
+        .encode(x=across, y=up, color=shade),
+        *_names(order, across, up, field),
+    ]
+    outside = drawn.filter(pl.col("p") < 0.05)
+    listed = ", ".join(f"{r['borough']} {words.signed(r['ratio_percent'])}" for r in outside.iter_rows(named=True))
+    mine = drawn.filter("focus")
+    focus = (
+        f"{book.area.name} is at {words.signed(mine['ratio_percent'][0])}, {mine['verdict'][0]}; " if len(mine) else ""
+    )
+    return Figure(
+        chart=alt.layer(*layers).properties(width=theme.WIDTH - 110, height=340),
+        data=drawn.select(wanted),
+        title=title,
+        alt_text=f"Funnel chart of {rows.height} boroughs where {focus}outside the 95% limits: {listed or 'none'}.",
+        challenge=words.challenge(title, how, "", book.edition.provenance, command),
+        licence=charts.LICENCE,
+        **said,
+    )
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round values for a logarithmic axis, which names none of its own between powers of ten."""
+    return [m * 10**e for e in range(7) for m in (1, 1.5, 2, 3, 5, 7) if low <= m * 10**e <= high]
+
+
+def _names(drawn: pl.DataFrame, x: alt.X, y: alt.Y, field: str) -> list[alt.Chart]:
+    """Labels to the right of a dot, or to its left in the right half, so that none runs off the chart."""
+    middle = (drawn[field].min() * drawn[field].max()) ** 0.5
+    parts = [(pl.col(field) <= middle, "left", 9), (pl.col(field) > middle, "right", -9)]
+    made = []
+    for where, align, dx in parts:
+        rows = drawn.filter(where & (pl.col("label") != ""))
+        for focus, weight in ((False, "normal"), (True, "bold")):
+            for below, dy in ((False, -7), (True, 11)):
+                some = rows.filter(pl.col("focus") == focus, (pl.col("ratio") < 1) == below)
+                if len(some):
+                    mark = alt.Chart(some).mark_text(align=align, dx=dx, dy=dy, fontWeight=weight)
+                    made.append(mark.encode(x=x, y=y, text="label:N"))
+    return made
+
+
+def _none(value: int) -> str:
+    return words.number(value) if value else "none"
+
+
+def _with_basis(row: dict) -> str:
+    return row["verdict"] + ("" if row["has_history"] else " (noise alone)")
+
+
+# -- the ranked list ------------------------------------------------------------------------------------------------------
+
+
+def ranked(book: Book, rows: pl.DataFrame, *, span: str, crosses: list[str]) -> Figure | Absent:
+    """MOPAC 7 for all 32 boroughs and London, the largest fall first, with the interval that the verdicts use.
+
+    Parameters
+    ----------
+    rows : `measures.comparison.ranked_changes`.
+    crosses : what the comparison crosses, in words: it stands in the sentence.
+    """
+    if rows.is_empty():
+        return Absent("mopac-7-boroughs", "cannot say: no snapshot of the edition holds both years of MOPAC 7")
+    target = rows["target"][0]
+    only = rows.filter(pl.col("borough_code") != LONDON_CODE)
+    met = only.filter(pl.col("verdict").is_in(MET[:2])).height
+    row = rows.row(by_predicate=pl.col("borough_code") == book.area.code, named=True)
+    goal = words.signed(target, digits=0)
+    clear, lost = (only.filter(verdict=v).height for v in (MET[0], MET[3]))
+    title = (
+        f"{words.capital(_none(met))} of {only.height} boroughs met London's {goal}, {_none(clear)} clearly; "
+        f"{_none(lost)} missed it clearly"
+    )
+    place = only["borough_code"].to_list().index(book.area.code) + 1 if not book.area.is_london else None
+    ranked_as = f", place {place} of {only.height} by fall" if place else ""
+    counted = {verdict: only.filter(verdict=verdict).height for verdict in MET}
+    tally = ", ".join(f"{verdict} {_none(n)}" for verdict, n in counted.items())
+    said = (
+        f"In {book.area.name}, recorded MOPAC 7 offences moved by {words.signed(row['change_percent'])} ({span}; interval "
+        f"{words.span(row['wider_low'], row['wider_high'])}){ranked_as}: against London's target of {goal}, tracked here, "
+        f"{_with_basis(row)}. Of the {only.height} boroughs: {tally}. Where intervals overlap, the order says little."
+    )
+    note = f" The comparison crosses: {'; '.join(dict.fromkeys(crosses))}." if crosses else ""
+    shade = pl.when(pl.col("borough_code") == book.area.code).then(pl.lit("focus"))
+    said_of = pl.Series("said", [_with_basis(r) for r in rows.iter_rows(named=True)])
+    drawn = rows.with_columns(shade.otherwise(pl.lit("other")).alias("shade"), said_of)
+    order = drawn["borough"].to_list()
+    y = alt.Y("borough:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=8))
+    sign = "(datum.value > 0 ? '+' : datum.value < 0 ? '−' : '') + abs(datum.value) + '%'"
+    ends = [float(rows["wider_low"].min()) - 3, max(float(rows["wider_high"].max()), 0.0) + 3]
+    scale = alt.Scale(domain=ends, nice=False)
+    axis = alt.Axis(labelExpr=sign, title="change in recorded MOPAC 7 offences", tickCount=7)
+    colour = alt.Color(
+        "shade:N", scale=alt.Scale(domain=["focus", "other"], range=[theme.DARK_BLUE, theme.CONTEXT]), legend=None
+    )
+    base = alt.Chart(drawn)
+    rule = alt.Chart(pl.DataFrame({"at": [float(target)], "label": [f"London's target {goal}"]}))
+    width = theme.WIDTH - 340
+    layers = [
+        base.mark_rule(strokeWidth=3).encode(
+            x=alt.X("wider_low:Q", scale=scale, axis=axis), x2="wider_high:Q", y=y, color=colour
+        ),
+        alt.Chart(pl.DataFrame({"none": [0.0]}))
+        .mark_rule(color=theme.DARK_GREY)
+        .encode(x=alt.X("none:Q", scale=scale)),
+        rule.mark_rule(color=theme.DARK_PINK, strokeWidth=2).encode(x=alt.X("at:Q", scale=scale)),
+        rule.mark_text(color=theme.DARK_PINK, y=-8).encode(x=alt.X("at:Q", scale=scale), text="label:N"),
+        base.mark_point(filled=True, size=60, opacity=1, stroke=theme.DARK_GREY, strokeWidth=0.6).encode(
+            x=alt.X("change_percent:Q", scale=scale), y=y, color=colour
+        ),
+        base.mark_text(align="left", fontSize=11).encode(x=alt.value(width + 10), y=y, text="said:N"),
+    ]
+    listed = "; ".join(
+        f"{r['borough']} {words.signed(r['change_percent'])} {r['verdict']}" for r in rows.iter_rows(named=True)
+    )
+    return Figure(
+        name="mopac-7-boroughs",
+        chart=alt.layer(*layers).properties(width=width, height=alt.Step(17)),
+        data=rows,
+        title=title,
+        subtitle=f"Recorded MOPAC 7 offences, 32 boroughs and London, {span}. Lines: usual variation or counting noise, the "
+        "wider (95%). How violence, one of the seven, is recorded changed in 2014-15",
+        alt_text=f"Ranked interval chart of changes where the boroughs are, from the largest fall: {listed}.",
+        sentence=said + note,
+        challenge=words.challenge(
+            title, "outturn ÷ baseline − 1, row by row, from the CSV", "", book.edition.provenance, book.command
+        ),
+        source=_source("mps-borough-crime", rows["snapshot"][0]),
+        licence=charts.LICENCE,
+    )
+
+
+# -- tables and notes -----------------------------------------------------------------------------------------------------
+
+
+def group_table(book: Book, table: pl.DataFrame) -> pl.DataFrame:
+    """The focus borough's row in every group's funnel; for London, the rows of all boroughs outside the limits."""
+    outside = pl.col("p") < 0.05
+    rows = table.filter(outside if book.area.is_london else pl.col("borough_code") == book.area.code)
+    return rows.sort("p", "offence_group", nulls_last=True).select(
+        *(["borough"] if book.area.is_london else []),
+        "offence_group",
+        "baseline",
+        "outturn",
+        pl.col("expected").round(0),
+        (100 * (pl.col("ratio") - 1)).round(1).alias("from_expected_percent"),
+        (100 * (pl.col("lower_95") - 1)).round(1).alias("lower_95_percent"),
+        (100 * (pl.col("upper_95") - 1)).round(1).alias("upper_95_percent"),
+        pl.col("p").round(4),
+        "verdict",
+        pl.when("finding").then(pl.lit("finding")).otherwise(pl.lit("none")).alias("after_correction"),
+    )
+
+
+def ward_table(local: pl.DataFrame, moved: pl.DataFrame, item: str) -> pl.DataFrame:
+    """`tables/wards.csv`: each ward's count, rates, interval and rank, and its change where that can be told."""
+    columns = ["ward_code", "baseline", "outturn", "change_percent", "change_low", "change_high", "change_verdict"]
+    if moved.is_empty():
+        types = [pl.String, pl.Int64, pl.Int64, *[pl.Float64] * 3, pl.String]
+        moved = pl.DataFrame(schema=dict(zip(columns, types)))
+    kept = local.select(pl.lit(item).alias("offence_group"), pl.exclude("easting", "northing"))
+    named = {"baseline": "change_baseline", "outturn": "change_outturn"}
+    return kept.join(moved.select(columns), on="ward_code", how="left", maintain_order="left").rename(named)
+
+
+def crossings_sentence(table: pl.DataFrame, item: str) -> str:
+    """What the comparison of the two years crosses."""
+    crossed = table.filter(offence_group=item)["crosses"][0]
+    if not crossed:
+        return "The comparison of the two years crosses no declared break."
+    return (
+        f"The comparison of the two years crosses: {crossed}. All boroughs cross it together, and London's ratio takes out what "
+        "it did to all alike, not what it did to one."
+    )
+
+
+def flagged_sentence(months: pl.DataFrame, period: FinancialYear, limit: float) -> str:
+    """The months of the two years in which so many offences have no borough that a comparison of boroughs is flagged."""
+    newest = months.unique("month", keep="last", maintain_order=True)
+    span = [*(period - 1).months, *period.months]
+    flagged = newest.filter(pl.col("month").is_in(span) & (pl.col("unknown_share") > limit)).sort("month")
+    if flagged.is_empty():
+        return f"In no month of the two years did more than {100 * limit:.0f}% of offences have no borough."
+    named = ", ".join(f"{r['month']:%B %Y} ({100 * r['unknown_share']:.2f}%)" for r in flagged.iter_rows(named=True))
+    return f"Flagged: more than {100 * limit:.0f}% of London's offences have no borough in {named}; they are in no borough's count."

@@ -1,0 +1,236 @@
+"""Ward maps: rates in classes on a schematic map, beside the ranked list that a reader can check the map against."""
+
+from __future__ import annotations
+
+import altair as alt
+import geopandas as gpd
+import polars as pl
+import shapely
+
+from wardbook.catalogue import sources
+from wardbook.figures import charts, theme, words
+from wardbook.figures.comparison import group_command
+from wardbook.figures.export import Absent, Figure
+from wardbook.measures.wards import NO_RESIDENT_RATE, Moran
+from wardbook.notebook import Book
+
+REACH = 2_500  # m from the nearest centroid beyond which no ward is drawn
+_CROWN = "© Crown copyright and database right"
+_BOUNDARIES = f"Contains OS data {_CROWN}; Contains National Statistics data {_CROWN}"
+LISTED = 30  # wards in the list beside the map; the CSV has all
+_SHADES = (theme.LIGHT_BLUE, theme.MID_BLUE, theme.DARK_BLUE)
+DAYTIME = (
+    "Residents are those of Census 2021. Many who are victims do not live in the ward, so where many work, shop or go out a rate "
+    "per resident is high for that reason alone."
+)
+
+
+def schematic_cells(wards: pl.DataFrame) -> gpd.GeoDataFrame:
+    """A cell for each ward of 2024: what lies nearer to its centroid than to any other, at most 2.5 km from it.
+
+    All of London is tessellated, so a borough's edge is where its neighbour's cells begin. The edition holds no copy of a
+    boundary file; a cell is no ward's outline, has no meaningful area, and is said to be schematic.
+
+    Returns
+    -------
+    gpd.GeoDataFrame
+        `ward_code`, `borough_code`, `geometry` in British National Grid (EPSG:27700), by ward code.
+    """
+    current = wards.filter(pl.col("vintages").str.contains("2024")).sort("ward_code")
+    points = shapely.points(current.select("easting", "northing").to_numpy())
+    cells = shapely.get_parts(
+        shapely.voronoi_polygons(
+            shapely.MultiPoint(points), extend_to=shapely.box(*shapely.total_bounds(shapely.buffer(points, 2 * REACH)))
+        )
+    )
+    inside = shapely.STRtree(points).query(cells, predicate="contains")
+    mine = dict(zip(inside[1], inside[0]))
+    shapes = [shapely.intersection(cells[mine[i]], shapely.buffer(point, REACH)) for i, point in enumerate(points)]
+    columns = current.select("ward_code", "borough_code").to_dict(as_series=False)
+    return gpd.GeoDataFrame(columns, geometry=shapes, crs="EPSG:27700")
+
+
+def class_breaks(values: pl.Series) -> list[float]:
+    """Two breaks that part the rates into thirds, rounded to what a legend can say; fewer where the rates hardly differ."""
+    digits = 1 if values.max() < 20 else 0
+    cuts = {round(values.quantile(q, "linear"), digits) for q in (1 / 3, 2 / 3)}
+    return sorted(cut for cut in cuts if values.min() < cut <= values.max())
+
+
+def _classes(values: pl.Series, breaks: list[float]) -> tuple[list[str], list[str]]:
+    names = [f"{low:,.1f} to under {high:,.1f}" for low, high in zip(breaks, breaks[1:])]
+    if breaks:
+        names = [f"under {breaks[0]:,.1f}", *names, f"{breaks[-1]:,.1f} or more"]
+    else:
+        names = [f"about {values.mean():,.1f}"]
+    return [names[sum(value >= b for b in breaks)] for value in values], names
+
+
+def ward_map(
+    book: Book, rates: pl.DataFrame, wards: pl.DataFrame, item: str, *, period: str, moran: Moran | None
+) -> Figure | Absent:
+    """Smoothed ward rates on a schematic map, ranked wards with intervals beside it.
+
+    Parameters
+    ----------
+    rates : `measures.wards.in_area`; empty where no ward snapshot holds the period.
+    wards : the edition's table of wards.
+    """
+    name = "ward-rates"
+    if item in NO_RESIDENT_RATE:
+        return Absent(name, f"{item} has no resident rate: those at risk of it are not the ward's residents")
+    if rates.is_empty():
+        return Absent(name, f"cannot say: no snapshot of ward-level offences holds all of {period} of {item}")
+    values = rates["eb_rate_per_1000"]
+    where = book.area.name
+    found, names = _classes(values, class_breaks(values))
+    drawn = rates.with_columns(pl.Series("class", found), pl.format("{}. {}", "rank", "ward").alias("label"))
+    cells = schematic_cells(wards).set_index("ward_code").loc[drawn["ward_code"].to_list()]
+    shape = alt.Data(values=_features(cells, drawn))
+    colour = alt.Color(
+        "class:N",
+        scale=alt.Scale(domain=names, range=list(_SHADES[-len(names) :])),
+        legend=alt.Legend(
+            title="per 1,000 residents, smoothed", orient="bottom", direction="vertical", titleFontSize=11
+        ),
+    )
+    here = {"type": "identity", "reflectY": True}
+    side, few = 270, rates.height <= LISTED
+    layers = [alt.Chart(shape).mark_geoshape(stroke="white", strokeWidth=0.8 if few else 0.3).encode(color=colour)]
+    if few:
+        centres = drawn.select("rank", "easting", "northing", pl.col("class").is_in(names[:-2] or [""]).alias("pale"))
+        ink = alt.condition("datum.pale", alt.value(theme.DARK_GREY), alt.value("white"))
+        layers.append(
+            alt.Chart(centres)
+            .mark_text(fontSize=11, fontWeight="bold")
+            .encode(longitude="easting:Q", latitude="northing:Q", text="rank:N", color=ink)
+        )
+    plan = alt.layer(*layers).project(**here).properties(width=side, height=side + 60)
+    listing = _ranked_list(drawn.head(LISTED), colour)
+    first, last = rates.row(0, named=True), rates.row(-1, named=True)
+    spread = f"{first['eb_rate_per_1000']:.1f} in {first['ward']} to {last['eb_rate_per_1000']:.1f} in {last['ward']}"
+    what = words.SHORT.get(item, item)
+    overlap = first["eb_low_per_1000"] <= last["eb_high_per_1000"]
+    differ = "hardly differs" if overlap else "differs"
+    title = words.fitting(
+        f"Recorded {what} per resident {differ} between wards of {where}",
+        f"{words.capital(what)} per resident {differ} between wards of {where}",
+        f"The rate per resident {differ} between wards of {where}",
+    )
+    more = (
+        f" The list shows the {LISTED} highest of {rates.height}; the City of London, another force, is left out."
+        if not few
+        else ""
+    )
+    return Figure(
+        name=name,
+        chart=alt.hconcat(plan, listing, spacing=24),
+        data=drawn.select(
+            "ward_code",
+            "ward",
+            "rank",
+            "events",
+            "residents",
+            "raw_rate_per_1000",
+            "eb_rate_per_1000",
+            "eb_low_per_1000",
+            "eb_high_per_1000",
+            "class",
+        ),
+        title=title,
+        subtitle=f"Recorded {item} per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). Schematic map: "
+        f"cells around ward centroids, no boundaries.{more}",
+        alt_text=f"Schematic map and ranked interval chart of {rates.height} wards where the smoothed rate runs from {spread}.",
+        sentence=f"{_ends(rates, item, period, overlap)} {moran_sentence(moran, where)} {DAYTIME}",
+        challenge=words.challenge(
+            title,
+            "raw rate = 1000 × events ÷ residents from the CSV, then Marshall's empirical Bayes over all of London's wards",
+            "",
+            book.edition.provenance,
+            group_command(book, item),
+        ),
+        source=f"{sources()['mps-ward-crime'].line} (to {rates['snapshot'][0]}); {sources()['gla-ethnic-group'].line}; "
+        f"{sources()['ons-wards-2024'].line}",
+        licence=f"{charts.LICENCE}. {_BOUNDARIES}",
+    )
+
+
+def _features(cells: gpd.GeoDataFrame, drawn: pl.DataFrame) -> list[dict]:
+    """GeoJSON features in whole metres: a schematic cell has no finer detail, and the notebook stays small."""
+    rounded = shapely.set_precision(cells.geometry.simplify(25).to_numpy(), 1)
+    return [
+        {"type": "Feature", "rank": rank, "class": kind, "geometry": shapely.geometry.mapping(shape)}
+        for (rank, kind), shape in zip(drawn.select("rank", "class").iter_rows(), rounded)
+    ]
+
+
+def _ranked_list(rows: pl.DataFrame, colour: alt.Color) -> alt.LayerChart:
+    base = alt.Chart(rows)
+    y = alt.Y(
+        "label:N",
+        sort=rows["label"].to_list(),
+        title=None,
+        axis=alt.Axis(ticks=False, domain=False, labelLimit=190, labelFontSize=11),
+    )
+    x = alt.X("eb_low_per_1000:Q", axis=alt.Axis(title="per 1,000 residents", tickCount=4))
+    zero = alt.Scale(zero=True)
+    return alt.layer(
+        base.mark_rule(strokeWidth=2, color=theme.CONTEXT).encode(x=x.scale(zero), x2="eb_high_per_1000:Q", y=y),
+        base.mark_point(filled=True, size=55, opacity=1).encode(
+            x=alt.X("eb_rate_per_1000:Q", scale=zero), y=y, color=colour
+        ),
+    ).properties(width=150, height=alt.Step(17))
+
+
+def _ends(rates: pl.DataFrame, item: str, period: str, overlap: bool) -> str:
+    first, last = rates.row(0, named=True), rates.row(-1, named=True)
+
+    def one(row: dict) -> str:
+        return (
+            f"{row['ward']} ({row['eb_rate_per_1000']:.1f} per 1,000 residents, {row['eb_low_per_1000']:.1f} to "
+            f"{row['eb_high_per_1000']:.1f}; {words.count(row['events'])} offences)"
+        )
+
+    tail = ": even these two intervals overlap" if overlap else ""
+    return (
+        f"In {period}, the smoothed rate of recorded {item} is highest in {one(first)} and lowest in {one(last)}{tail}. "
+        "Ranks of wards whose intervals overlap are not told apart."
+    )
+
+
+def _plain(value: float) -> str:
+    return f"{round(value, 2) + 0:.2f}".replace("-", words.MINUS)
+
+
+def moran_sentence(moran: Moran | None, where: str) -> str:
+    """Whether like wards lie together, in words."""
+    if moran is None:
+        return f"Cannot say whether like wards of {where} lie together: too few wards, or no difference between them."
+    said = (
+        "wards with like rates lie together"
+        if moran.p < 0.05 and moran.i > moran.expected
+        else ("wards with unlike rates lie together" if moran.p < 0.05 else "no clustering can be told from chance")
+    )
+    return (
+        f"Moran's I of the smoothed rates is {_plain(moran.i)} ({_plain(moran.expected)} without clustering, pseudo p {moran.p:.3f}; "
+        f"{moran.n} wards, {moran.k} nearest centroids): {said}."
+    )
+
+
+def ward_changes_sentence(rows: pl.DataFrame, item: str, where: str, shift: float | None) -> str:
+    """How many wards can be said to have changed, beside what the borough's offences without a ward did."""
+    if shift is None or rows.is_empty():
+        return f"How wards of {where} changed: cannot say, for no snapshot of ward-level offences holds both years."
+    tally = [
+        (v, rows.filter(change_verdict=v).height or "none")
+        for v in ("fell clearly", "rose clearly", "little different")
+    ]
+    said = ", ".join(f"{verdict} {n}" for verdict, n in tally)
+    cannot = rows.filter(change_verdict="cannot say").height or "none"
+    return (
+        f"Recorded {item} by ward in {where}, by counting noise: {said}, cannot say {cannot}, of {rows.height}. The "
+        f"share of offences that have a ward moved between the years, which alone changes every ward's count by "
+        f"{words.signed(shift)}; a ward whose own interval is narrower than that cannot be judged. Wards have no history to learn their "
+        "usual variation from; by counting noise about one in twenty would be called clear when nothing had changed, at usual "
+        "variation more."
+    )

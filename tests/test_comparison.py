@@ -1,0 +1,364 @@
+"""Comparison: funnel limits, overdispersion, families of findings, smoothed wards, Moran's I, and the words of their charts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from wardbook.figures import comparison as charts
+from wardbook.figures import maps
+from wardbook.figures.export import Absent
+from wardbook.measures import comparison as c
+from wardbook.measures import wards as w
+from wardbook.measures.targets import stands_out
+from wardbook.notebook import open_book
+from wardbook.periods import FinancialYear
+from wardbook.places import LONDON_CODE, UnknownName, area, boroughs
+
+same_examples = settings(derandomize=True, deadline=None, max_examples=40)
+FIRST, LAST = FinancialYear(2023), FinancialYear(2024)
+BURGLARY = "residential burglary"
+
+
+@pytest.fixture(scope="module")
+def book():
+    return open_book(notebook="03_comparison", period="2024-25")
+
+
+@pytest.fixture(scope="module")
+def table(book):
+    return c.change_funnel(c.yearly_counts(book.history, LAST, boroughs(), plus=BURGLARY))
+
+
+@pytest.fixture(scope="module")
+def rates(book):
+    held = w.ward_years(book.edition.table("ward_offences"), BURGLARY, [LAST]).rename({"2024-25": "events"})
+    return w.ward_rates(held, book.edition.table("wards"), book.edition.table("population"))
+
+
+# -- published numbers --------------------------------------------------------------------------------------------------
+
+
+def test_exact_limits_around_fifteen_are_the_published_ones():
+    # METHODS.md, Funnel: E = 15.
+    assert c.funnel_limits(15) == pytest.approx((0.5596924, 1.649348), abs=5e-7)
+    assert c.funnel_limits(15, level=0.998) == pytest.approx((0.3862650, 2.082907), abs=5e-7)
+
+
+@pytest.mark.parametrize(
+    ("count", "lower", "upper"), [(1, 0.0253, 5.57), (5, 1.62, 11.67), (10, 4.80, 18.39), (20, 12.22, 30.89)]
+)
+def test_exact_poisson_limits_are_those_of_the_printed_table(count, lower, upper):
+    # Exact 95 % limits of a Poisson count: Garwood (1936), Biometrika 28, 437-442; printed in Pearson & Hartley's tables.
+    low, high = c.funnel_limits(count)
+    assert (count * low, count * high) == pytest.approx((lower, upper), abs=5.1e-3)
+
+
+def test_benjamini_and_hochbergs_own_example_of_fifteen_p_values():
+    # Benjamini & Hochberg (1995), J. R. Statist. Soc. B 57, section 3.2: four rejected at 0.05, by Bonferroni three.
+    p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344]
+    p += [0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0000]
+    assert stands_out(p) == [True] * 4 + [False] * 11
+    found = c._find(pl.DataFrame({"p": [None, *reversed(p)]}))
+    assert found["finding"].to_list() == [False] * 12 + [True] * 4
+    assert found.select("family", "findings").row(0) == (15, 4)
+    assert sum(value <= 0.05 / 15 for value in p) == 3
+
+
+def test_winsorised_squares_have_the_expectation_that_the_normal_distribution_gives():
+    # E = ∫z²φ over the middle 80 % + 0.2 q², q = 1.2815516: by parts 0.8 − 2qφ(q) + 0.2q².
+    q = stats.norm.ppf(0.9)
+    assert 0.8 - 2 * q * stats.norm.pdf(q) + 0.2 * q**2 == pytest.approx(0.6787, abs=5e-5)
+    assert c.winsorised_expectation(1000) == pytest.approx(0.6787, abs=0.003)
+    assert c.winsorised_expectation(32) == pytest.approx(0.694, abs=0.002)
+
+
+def test_random_effects_variance_is_dersimonian_and_lairds_where_nothing_is_winsorised(monkeypatch):
+    # DerSimonian & Laird (1986), Controlled Clinical Trials 7, 177-188, as statsmodels has it.
+    from statsmodels.stats.meta_analysis import combine_effects
+
+    monkeypatch.setattr(c, "winsorised", lambda z, share=0.1: z)
+    monkeypatch.setattr(c, "winsorised_expectation", lambda n, share=0.1: 1.0)
+    effects, variance = np.array([0.1, 0.5, -0.3, 0.8, 0.2]), np.array([0.02, 0.03, 0.025, 0.04, 0.01])
+    by_dl = combine_effects(effects, variance, method_re="dl")
+    z = (effects - by_dl.mean_effect_fe) / np.sqrt(variance)
+    assert c.overdispersion(z, np.sqrt(variance)).tau2 == pytest.approx(by_dl.tau2, rel=1e-12)
+
+
+def test_empirical_bayes_is_that_of_esda():
+    from esda.smoothing import Empirical_Bayes
+
+    events = np.array([12, 3, 0, 45, 7, 22, 1, 9])
+    people = np.array([9_000, 6_500, 4_000, 18_000, 12_000, 11_000, 5_000, 8_000])
+    assert c.empirical_bayes(events, people) == pytest.approx(Empirical_Bayes(events, people).r.ravel(), rel=1e-12)
+
+
+# -- the funnel ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_verdict_is_on_the_side_of_the_limit_that_the_count_is():
+    assert [c.funnel_verdict(x, 15) for x in (8, 9, 15, 24, 25)] == ["low", "expected", "expected", "expected", "high"]
+    assert c.funnel_verdict(25, 15, level=0.998) == "expected"
+    with pytest.raises(ValueError, match="above 0"):
+        c.funnel_limits(0)
+
+
+@same_examples
+@given(st.floats(0.5, 5_000), st.floats(0.5, 0.99), st.floats(0.991, 0.9999))
+def test_wider_limits_hold_narrower_ones_and_one(expected, level, wider):
+    inner, outer = c.funnel_limits(expected, level=level), c.funnel_limits(expected, level=wider)
+    assert outer[0] < inner[0] < 1 < inner[1] < outer[1]
+
+
+def one_group(baseline, outturn, group="g"):
+    return pl.DataFrame({"offence_group": [group] * len(baseline), "baseline": baseline, "outturn": outturn})
+
+
+def test_one_borough_far_from_the_others_is_found_and_they_are_not():
+    baseline = [1_000 + 10 * i for i in range(32)]
+    outturn = [int(1.1 * b) + (i % 5 - 2) * 20 for i, b in enumerate(baseline)]
+    outturn[7] = 2 * outturn[7]
+    found = c.change_funnel(one_group(baseline, outturn))
+    assert found.filter("finding")["baseline"].to_list() == [baseline[7]]
+    assert found["verdict"][7] == "higher than expected" and found["findings"][0] == 1
+
+
+def test_a_change_that_all_boroughs_share_is_nobodys_finding():
+    baseline = list(range(500, 820, 10))
+    found = c.change_funnel(one_group(baseline, [3 * b for b in baseline]))
+    assert found["ratio"].to_numpy() == pytest.approx(1)
+    assert set(found["verdict"]) == {"as expected"} and found["tau2"][0] == 0
+
+
+def test_too_few_offences_are_cannot_say_and_leave_the_family():
+    baseline, outturn = [100] * 30 + [0, 4], [110] * 30 + [30, 5]
+    found = c.change_funnel(one_group(baseline, outturn))
+    assert found.filter(verdict="cannot say").select("baseline", "outturn").rows() == [(0, 30), (4, 5)]
+    assert found["family"][0] == 30 and found.filter(verdict="cannot say")["p"].is_null().all()
+
+
+def test_a_group_with_too_few_everywhere_is_judged_nowhere():
+    found = c.change_funnel(one_group([1] * 32, [2] * 32))
+    assert set(found["verdict"]) == {"cannot say"} and found["p"].is_null().all() and found["family"][0] == 0
+
+
+def test_judged_outside_the_limits_exactly_where_the_p_value_says_so(table):
+    # Homicide, whose exact p-value may be the larger, apart.
+    rows = table.filter(pl.col("p").is_not_null() & (pl.col("baseline") > 30))
+    outside = ~pl.col("ratio").is_between("lower_95", "upper_95")
+    assert rows.filter(outside != (pl.col("p") < 0.05)).is_empty()
+    assert rows.filter(outside).height == rows.filter(pl.col("verdict") != "as expected").height > 10
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.1, 0.2])
+def test_a_family_with_no_real_change_holds_a_finding_in_at_most_a_tenth_of_simulations(table, tau):
+    # Issue 3, "Done when" 4. 400 runs: a true share of 7 % stays below 10 % in 99 of 100 seeds.
+    baselines = table.filter(offence_group="robbery")["baseline"]
+    assert c.simulated_findings(baselines, (tau,), runs=400, seed=11)[tau] <= 0.10
+
+
+def test_without_the_two_corrections_a_tenth_of_unchanged_areas_are_flagged(monkeypatch, table):
+    # METHODS.md: the winsorised estimate is biased, 10-11 % flagged at 95 % in simulation. With it corrected, about 5 %.
+    mean = table.filter(offence_group=BURGLARY)["baseline"].to_numpy()
+
+    def flagged():
+        rng, shares = np.random.default_rng(5), []
+        for _ in range(150):
+            out = rng.poisson(mean * np.exp(rng.normal(0, 0.2, 32)))
+            shares.append((c.change_funnel(one_group(rng.poisson(mean), out))["p"] < 0.05).mean())
+        return np.mean(shares)
+
+    assert 0.03 <= flagged() <= 0.06
+    monkeypatch.setattr(c, "winsorised_expectation", lambda n, share=0.1: 1.0)
+    monkeypatch.setattr(c.stats, "t", lambda df: stats.norm)
+    assert 0.09 <= flagged() <= 0.13
+
+
+def test_the_newest_year_of_the_edition(table):
+    assert table.height == 32 * 17 and table["family"][0] == 519
+    here = table.row(
+        by_predicate=(pl.col("borough") == "Tower Hamlets") & (pl.col("offence_group") == BURGLARY), named=True
+    )
+    assert (here["baseline"], here["outturn"]) == (1_525, 1_412) and here["snapshot"] == "2025-11"
+    assert here["verdict"] == "as expected" and "CONNECT" in here["crosses"]
+
+
+def test_an_unknown_group_is_refused_with_the_nearest(book):
+    with pytest.raises(UnknownName, match="residential burglary"):
+        c.yearly_counts(book.history, LAST, boroughs(), plus="residental burglary")
+
+
+def test_mopac_7_ranks_all_boroughs_and_london_with_their_verdicts(book):
+    rows = c.ranked_changes(book.history, "MOPAC 7", FinancialYear(2011), FinancialYear(2015), boroughs(), target=-20)
+    assert rows.height == 33 and rows["change_percent"].is_sorted()
+    here = rows.row(by_predicate=pl.col("borough") == "Tower Hamlets", named=True)
+    assert (here["baseline"], here["outturn"], here["verdict"]) == (12_251, 12_632, "missed clearly")
+    assert rows.filter(pl.col("verdict").str.starts_with("met")).height == 14
+    assert rows.filter(~pl.col("has_history"))["borough_code"].to_list() == [LONDON_CODE]
+
+
+# -- wards ---------------------------------------------------------------------------------------------------------------
+
+
+def test_small_areas_are_drawn_furthest_and_intervals_hold_their_estimate():
+    events, people = np.array([10, 100, 20, 3]), np.array([1_000, 10_000, 500, 3_000])
+    smoothed = c.empirical_bayes(events, people)
+    low, high = w.empirical_bayes_interval(events, people)
+    mean = events.sum() / people.sum()
+    assert abs(smoothed[0] - mean) < abs(smoothed[1] - mean) < abs(0.01 - mean)
+    assert (low < smoothed).all() and (smoothed < high).all()
+    posterior = stats.gamma(events + mean**2 / w._prior(events, people)[3], scale=1)
+    assert posterior.mean() / (people + mean / w._prior(events, people)[3]) == pytest.approx(smoothed)
+
+
+def test_areas_that_do_not_differ_all_get_the_common_rate():
+    assert c.empirical_bayes([10, 20, 30], [1_000, 2_000, 3_000]) == pytest.approx(0.01)
+    low, high = w.empirical_bayes_interval([10, 20, 30], [1_000, 2_000, 3_000])
+    assert np.ptp(low) == np.ptp(high) == 0 and low[0] < 0.01 < high[0]
+    with pytest.raises(ValueError, match="population"):
+        c.empirical_bayes([1, 2], [100, 0])
+
+
+def test_morans_i_of_a_slope_is_high_of_noise_is_not_and_is_the_same_twice():
+    grid = np.array([(x, y) for x in range(8) for y in range(8)], float)
+    slope = w.morans_i(grid[:, 0], *grid.T)
+    assert slope.i > 0.6 and slope.p == 0.001 and slope.expected == pytest.approx(-1 / 63)
+    state = np.random.get_state()[1].copy()  # noqa: NPY002 - the global state is what must not move
+    noise = np.random.default_rng(3).normal(size=64)
+    assert w.morans_i(noise, *grid.T) == w.morans_i(noise, *grid.T) and w.morans_i(noise, *grid.T).p > 0.05
+    assert (np.random.get_state()[1] == state).all()  # noqa: NPY002
+    assert w.morans_i(np.ones(64), *grid.T) is None and w.morans_i(noise[:6], *grid[:6].T) is None
+
+
+def test_a_wards_change_is_cannot_say_where_what_has_no_ward_moved_more():
+    rows = pl.DataFrame({"ward_code": list("abcd"), "baseline": [400, 100, 3, 400], "outturn": [300, 100, 4, 330]})
+    # −25 % (−35.6 to −12.7); 0 % (−24.6 to +32.9); too few; −17.5 % (−28.9 to −4.3).
+    said = {shift: w.ward_changes(rows, shift)["change_verdict"].to_list() for shift in (0.0, -5.0, -20.0)}
+    assert said[0.0] == ["fell clearly", "little different", "cannot say", "fell clearly"]
+    assert said[-5.0] == ["fell clearly", "little different", "cannot say", "little different"]
+    assert said[-20.0] == ["cannot say", "little different", "cannot say", "cannot say"]
+
+
+def test_the_shift_is_what_the_share_with_a_ward_does_to_every_count():
+    # data/README.md, point 6: Tower Hamlets rises 1.2 % by the borough file and falls 3.4 % by ward sums.
+    assert w.placed_shift((1_000, 966), (1_000, 1_012)) == pytest.approx(100 * (0.966 / 1.012 - 1))
+
+
+def test_tower_hamlets_total_rises_by_borough_and_falls_by_wards(book):
+    total = "total recorded offences excluding fraud"
+    held = book.edition.table("ward_offences")
+    events = w.ward_years(held, total, [LAST]).rename({"2024-25": "events"})
+    local = w.in_area(
+        w.ward_rates(events, book.edition.table("wards"), book.edition.table("population")), book.area.code
+    )
+    moved, shift = w.changes_in_area(held, book.edition.borough_years, local, total, LAST, book.area)
+    assert 100 * (moved["outturn"].sum() / moved["baseline"].sum() - 1) == pytest.approx(-3.4, abs=0.05)
+    assert shift == pytest.approx(-4.5, abs=0.1)
+
+
+def test_wards_of_a_period_no_snapshot_holds_are_absent(book, rates):
+    held = book.edition.table("ward_offences")
+    none = w.ward_years(held, BURGLARY, [FinancialYear(2019)]).rename({"2019-20": "events"})
+    assert none.is_empty()
+    empty = w.ward_rates(none, book.edition.table("wards"), book.edition.table("population"))
+    figure = maps.ward_map(book, empty, book.edition.table("wards"), BURGLARY, period="2019-20", moran=None)
+    assert isinstance(figure, Absent) and "no snapshot of ward-level offences holds" in figure.sentence
+    assert rates.height == 679 and rates["residents"].min() > 1_000
+    with pytest.raises(ValueError, match="no wards of 2024"):
+        wrong = pl.DataFrame({"ward_code": ["E05000026"], "events": [1]})
+        w.ward_rates(wrong, book.edition.table("wards"), book.edition.table("population"))
+
+
+# -- figures and words ---------------------------------------------------------------------------------------------------
+
+
+def ward_figure(book, rates, item=BURGLARY):
+    local = w.in_area(rates, book.area.code)
+    moran = w.morans_i(local["eb_rate_per_1000"], local["easting"], local["northing"])
+    return maps.ward_map(book, local, book.edition.table("wards"), item, period="2024-25", moran=moran)
+
+
+def test_every_ward_has_one_cell_around_its_centroid_and_none_reaches_further(book):
+    cells = maps.schematic_cells(book.edition.table("wards"))
+    assert len(cells) == 684 and cells.crs.to_epsg() == 27700
+    points = book.edition.table("wards").filter(pl.col("vintages").str.contains("2024")).sort("ward_code")
+    assert cells["ward_code"].to_list() == points["ward_code"].to_list()
+    import shapely
+
+    centres = shapely.points(points.select("easting", "northing").to_numpy())
+    assert shapely.contains(cells.geometry.to_numpy(), centres).all()
+    reach = shapely.hausdorff_distance(cells.geometry.to_numpy(), centres)
+    assert reach.max() <= maps.REACH + 1e-6
+    joined = shapely.union_all(cells.geometry.to_numpy()).area
+    assert joined == pytest.approx(cells.area.sum(), rel=1e-9), "cells overlap"
+
+
+@pytest.mark.parametrize("item", w.NO_RESIDENT_RATE)
+def test_offences_without_a_resident_rate_have_no_map(book, rates, item):
+    figure = ward_figure(book, rates, item)
+    assert isinstance(figure, Absent) and "no resident rate" in figure.sentence
+
+
+@pytest.mark.parametrize("name", ["Tower Hamlets", "Westminster", "Sutton", "Lewisham", "London"])
+def test_titles_fit_alt_texts_say_the_kind_and_the_map_says_schematic(book, table, rates, name):
+    book = replace(book, area=area(name))
+    levels = c.level_funnel(
+        table.filter(offence_group=BURGLARY)
+        .join(book.edition.table("households"), on="borough_code")
+        .select(
+            "borough_code", "borough", "period", "snapshot", pl.col("outturn").alias("events"), exposure="households"
+        )
+    )
+    ranked = c.ranked_changes(book.history, "MOPAC 7", FinancialYear(2011), FinancialYear(2015), boroughs(), target=-20)
+    made = [charts.change_funnel(book, table, item) for item in sorted(set(table["offence_group"]) - {"homicide"})]
+    made += [charts.household_funnel(book, levels), ward_figure(book, rates)]
+    made += [charts.ranked(book, ranked, span="2011-12 to 2015-16", crosses=["recording changed"])]
+    for figure in made:
+        assert len(figure.title.split()) <= 15, figure.title
+        assert " where " in figure.alt_text and " chart of " in figure.alt_text
+        assert "Recorded" in figure.subtitle and "None" not in figure.sentence and "nan" not in figure.sentence
+        assert "None" not in figure.title.replace("None of", "").replace("None", "", 1)
+        assert book.edition.id in figure.challenge
+    assert "schematic" in made[-2].subtitle.lower() and "Residents are those of Census 2021" in made[-2].sentence
+    assert "recording changed" in made[-1].sentence
+
+
+def titled(book, table, borough, item):
+    return charts.change_title(replace(book, area=area(borough)), table, item)
+
+
+def test_high_low_expected_and_too_few_have_words_of_their_own(book, table):
+    assert titled(book, table, "Tower Hamlets", BURGLARY).endswith(
+        "changed no more unlike London than boroughs usually do"
+    )
+    assert "fell more than boroughs usually do; no finding" in titled(book, table, "Hounslow", BURGLARY)
+    assert "rose more than boroughs usually do" in titled(book, table, "Southwark", "shoplifting")
+    assert "Too few recorded in Sutton" in titled(book, table, "Sutton", "homicide")
+    falling = table.with_columns(
+        pl.when(offence_group=BURGLARY).then("baseline").otherwise("outturn").alias("baseline")
+    )
+    level = falling.with_columns(outturn=pl.col("baseline"))
+    assert "stayed level" in titled(book, level, "Hounslow", BURGLARY)
+
+
+def test_drawn_twice_the_same_and_the_map_carries_no_more_than_its_rates(book, rates):
+    one, two = ward_figure(book, rates), ward_figure(book, rates)
+    assert one.svg() == two.svg() and one.fingerprint == two.fingerprint
+    spec = json.dumps(one.chart.to_dict())
+    assert '"reflectY": true' in spec and "identity" in spec and one.data.height == 20
+
+
+def test_classes_are_at_most_three_and_say_where_they_break():
+    values = pl.Series([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    found, names = maps._classes(values, maps.class_breaks(values))
+    assert names == ["under 2.7", "2.7 to under 4.3", "4.3 or more"]
+    assert found == [names[0]] * 2 + [names[1]] * 2 + [names[2]] * 2
+    same = pl.Series([2.0, 2.0])
+    assert maps._classes(same, maps.class_breaks(same)) == (["about 2.0"] * 2, ["about 2.0"])
