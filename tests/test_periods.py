@@ -217,7 +217,7 @@ def test_the_declared_breaks_can_be_read_and_apply_to_something():
     assert table.schema["from_month"] == table.schema["to_month"] == pl.Date
     assert table["break_id"].is_unique().all()
     assert set(table["series"]) <= {"borough_offences", "ward_offences", "knife_offences", "stops", "confidence"}
-    assert set(table["effect"]) <= {"cuts", "marks"}
+    assert set(table["effect"]) <= {"cuts", "marks", "ends"}
     dates = table.select("from_month", "to_month").drop_nulls()
     assert (dates["from_month"] <= dates["to_month"]).all()
     assert (table["from_month"].dt.day() == 1).all()

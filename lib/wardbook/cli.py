@@ -6,6 +6,7 @@ What a command is for goes to standard output, and everything else to standard e
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -181,7 +182,12 @@ def _exit_code(error: Exception) -> int | None:
 def _told() -> Iterator[None]:
     """Turn an error that a reader can do something about into one line and an exit code; others keep their traceback."""
 
+    def hush() -> None:
+        # The interrupted cell's task ends in an error that nobody is left to await, and asyncio would print all of it.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
     def end(number: int, frame: object) -> None:
+        hush()
         raise SystemExit(128 + number)  # unlike the signal's default, this lets a run remove its unfinished folder
 
     main_thread = threading.current_thread() is threading.main_thread()
@@ -189,6 +195,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        hush()
         print("wardbook: stopped; what was there before is as it was", file=sys.stderr)
         raise typer.Exit(130) from None
     except Exception as error:
