@@ -336,7 +336,7 @@ def titled(book, table, borough, item):
 
 def test_high_low_expected_and_too_few_have_words_of_their_own(book, table):
     assert titled(book, table, "Tower Hamlets", BURGLARY).endswith(
-        "changed no more unlike London than boroughs usually do"
+        "changed much as London did, allowing for usual variation"
     )
     assert "fell more than boroughs usually do; no finding" in titled(book, table, "Hounslow", BURGLARY)
     assert "rose more than boroughs usually do" in titled(book, table, "Southwark", "shoplifting")

@@ -84,7 +84,7 @@ def change_title(book: Book, table: pl.DataFrame, item: str) -> str:
 def _unlike(row: dict) -> str:
     """How a borough moved beside London, in words that hold whether both rose or both fell."""
     if row["verdict"] == VERDICTS["expected"]:
-        return "changed no more unlike London than boroughs usually do"
+        return "changed much as London did, allowing for usual variation"
     rose, high = row["outturn"] > row["baseline"], row["verdict"] == VERDICTS["high"]
     if row["outturn"] == row["baseline"]:
         return "stayed level, unlike London"

@@ -445,10 +445,15 @@ def _window(row: Mapping, which: int) -> tuple[date, date]:
 
 def beside_title(rows: Sequence[Mapping], area: str) -> str:
     """What the first series did, and then the last, at most fifteen words."""
-    (a, how), (b, other_how) = ((row["series"], row["verdict"]) for row in (rows[0], rows[-1]))
+    (a, how), (b, other_how) = ((row["series"], _how(row)) for row in (rows[0], rows[-1]))
     both = f"{a} and {b} both {how}" if how == other_how else f"{a} {how}, {b} {other_how}"
-    alone = "" if any(row["usual_low"] is not None for row in rows) else " (counting noise alone)"
-    return fitting(f"{area}: {both}{alone}", words.capital(f"{both}{alone}"), f"{area}: {a} {how}{alone}")
+    return fitting(f"{area}: {both}", words.capital(both), f"{area}: {a} {how}")
+
+
+def _how(row: Mapping) -> str:
+    """A verdict; one that calls a change clear without a history says on what it rests."""
+    alone = row["usual_low"] is None and row["verdict"].endswith("clearly")
+    return f"{row['verdict']} (counting noise alone)" if alone else row["verdict"]
 
 
 def _index_panel(data: pl.DataFrame, row: Mapping, breaks: pl.DataFrame, *, labelled: bool) -> alt.LayerChart:
