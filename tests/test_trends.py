@@ -479,7 +479,8 @@ def test_a_year_beside_another_says_which_break_it_crosses(book, looked_at):
     assert "crosses CRIS to CONNECT (Mar 2024)" in drawn.sentence and "too few to say" in drawn.sentence
     assert drawn.title == "Lewisham: violence with injury little different, homicide too few to say"
     late = pl.col("month") > injury["month"].max() - timedelta(days=360)
-    risen = {"knife crime": injury.with_columns(pl.when(late).then(3).otherwise(1) * pl.col("offences"))}
+    more = (pl.when(late).then(3).otherwise(1) * pl.col("offences")).alias("offences")
+    risen = {"knife crime": injury.with_columns(more)}
     drawn = charts.beside(book, risen, {}, breaks, name="x", measure="knife crime", since=date(2022, 3, 1))
     assert "knife crime rose clearly (counting noise alone)" in drawn.title, "clear by noise alone is said to be so"
     empty = {"knife crime": injury.clear()}
