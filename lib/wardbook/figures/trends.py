@@ -447,6 +447,8 @@ def beside_title(rows: Sequence[Mapping], area: str) -> str:
     """What the first series did, and then the last, at most fifteen words."""
     (a, how), (b, other_how) = ((row["series"], _how(row)) for row in (rows[0], rows[-1]))
     both = f"{a} and {b} both {how}" if how == other_how else f"{a} {how}, {b} {other_how}"
+    if len(rows) == 1:
+        both = f"{a} {how}"
     return fitting(f"{area}: {both}", words.capital(both), f"{area}: {a} {how}")
 
 
