@@ -24,6 +24,11 @@ def guarded_csv(frame: pl.DataFrame) -> str:
     return frame.with_columns(pl.when(starts).then("'" + text).otherwise(text).name.keep()).write_csv()
 
 
+def _lines(text: str, width: int) -> list[str]:
+    """The text in lines; "self-defined" and "--only" stay whole."""
+    return textwrap.wrap(text, width, break_on_hyphens=False)
+
+
 @dataclass(frozen=True)
 class Figure:
     """A chart with everything a reader needs to use it and a challenger needs to check it.
@@ -53,9 +58,9 @@ class Figure:
     def complete(self) -> alt.VConcatChart:
         """The chart with its title, subtitle, challenge line and source, as it is exported."""
         titled = self.chart.properties(
-            title=alt.TitleParams(text=textwrap.wrap(self.title, 66), subtitle=textwrap.wrap(self.subtitle, 92))
+            title=alt.TitleParams(text=_lines(self.title, 66), subtitle=_lines(self.subtitle, 92))
         )
-        foot = [*textwrap.wrap(self.challenge, 112), *textwrap.wrap(f"Source: {self.source}. {self.licence}.", 112)]
+        foot = [*_lines(self.challenge, 112), *_lines(f"Source: {self.source}. {self.licence}.", 112)]
         return alt.vconcat(
             titled,
             title=alt.TitleParams(

@@ -19,6 +19,8 @@ _CROWN = "© Crown copyright and database right"
 _BOUNDARIES = f"Contains OS data {_CROWN}; Contains National Statistics data {_CROWN}"
 LISTED = 30  # wards in the list beside the map; the CSV has all
 _SHADES = (theme.LIGHT_BLUE, theme.MID_BLUE, theme.DARK_BLUE)
+_COLUMNS = ["ward_code", "ward", "rank", "events", "residents", "raw_rate_per_1000", "eb_rate_per_1000"]
+_COLUMNS += ["eb_low_per_1000", "eb_high_per_1000", "class"]
 DAYTIME = (
     "Residents are those of Census 2021. Many who are victims do not live in the ward, so where many work, shop or go out a rate "
     "per resident is high for that reason alone."
@@ -81,8 +83,92 @@ def ward_map(
         return Absent(name, f"{item} has no resident rate: those at risk of it are not the ward's residents")
     if rates.is_empty():
         return Absent(name, f"cannot say: no snapshot of ward-level offences holds all of {period} of {item}")
-    values = rates["eb_rate_per_1000"]
     where = book.area.name
+    chart, drawn = _map_and_list(rates, wards)
+    first, last = rates.row(0, named=True), rates.row(-1, named=True)
+    spread = f"{first['eb_rate_per_1000']:.1f} in {first['ward']} to {last['eb_rate_per_1000']:.1f} in {last['ward']}"
+    what = words.SHORT.get(item, item)
+    overlap = first["eb_low_per_1000"] <= last["eb_high_per_1000"]
+    differ = "hardly differs" if overlap else "differs"
+    title = words.fitting(
+        f"Recorded {what} per resident {differ} between wards of {where}",
+        f"{words.capital(what)} per resident {differ} between wards of {where}",
+        f"The rate per resident {differ} between wards of {where}",
+    )
+    more = (
+        f" The list shows the {LISTED} highest of {rates.height}; the City of London, another force, is left out."
+        if rates.height > LISTED
+        else ""
+    )
+    return Figure(
+        name=name,
+        chart=chart,
+        data=drawn.select(_COLUMNS),
+        title=title,
+        subtitle=f"Recorded {item} per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). Schematic map: "
+        f"cells around ward centroids, no boundaries.{more}",
+        alt_text=f"Schematic map and ranked interval chart of {rates.height} wards where the smoothed rate runs from {spread}.",
+        sentence=f"{_ends(rates, item, period, overlap)} {moran_sentence(moran, where)} {DAYTIME}",
+        challenge=words.challenge(
+            title,
+            "raw rate = 1000 × events ÷ residents from the CSV, then Marshall's empirical Bayes over all of London's wards",
+            "",
+            book.edition.provenance,
+            group_command(book, item),
+        ),
+        source=f"{sources()['mps-ward-crime'].line} (to {rates['snapshot'][0]}); {sources()['gla-ethnic-group'].line}; "
+        f"{sources()['ons-wards-2024'].line}",
+        licence=f"{charts.LICENCE}. {_BOUNDARIES}",
+    )
+
+
+def ward_stops_map(book: Book, rates: pl.DataFrame, wards: pl.DataFrame, *, period: str) -> Figure | Absent:
+    """Smoothed ward rates of stops and searches, where a full-resolution outline of the right vintage placed them.
+
+    Parameters
+    ----------
+    rates : `measures.wards.in_area` of the edition's `ward_stops`; empty where no outline was at hand.
+    """
+    name, where = "ward-stops", book.area.name
+    if rates.is_empty() or book.area.is_london:
+        why = (
+            "the edition's outlines of full resolution are those of 2018, and London's wards have changed in most boroughs since"
+            if book.area.is_london
+            else f"no outline of full resolution of the present wards of {where} was at hand; simplified ones are never used to place stops"
+        )
+        return Absent(name, f"cannot say which wards of {where} stops were in: {why}")
+    chart, drawn = _map_and_list(rates, wards)
+    first, last = rates.row(0, named=True), rates.row(-1, named=True)
+    differ = "hardly differ" if first["eb_low_per_1000"] <= last["eb_high_per_1000"] else "differ"
+    title = words.fitting(f"Stops and searches per resident {differ} between wards of {where}, {period}")
+    spread = f"{first['eb_rate_per_1000']:.1f} in {first['ward']} to {last['eb_rate_per_1000']:.1f} in {last['ward']}"
+    return Figure(
+        name=name,
+        chart=chart,
+        data=drawn.select(_COLUMNS),
+        title=title,
+        subtitle=f"Stops and searches per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). Schematic map: "
+        "cells around ward centroids, no boundaries",
+        alt_text=f"Schematic map and ranked interval chart of {rates.height} wards where the smoothed rate runs from {spread}.",
+        sentence=f"In {period}, the smoothed rate of stops and searches per 1,000 residents ran from {spread}. Ranks of wards whose "
+        "intervals overlap are not told apart. data.police.uk moves each stop to the nearest of a set of points, so that one near a "
+        f"ward's edge may be placed next door; one without a place is in no ward. Those searched need not live in the ward.",
+        challenge=words.challenge(
+            title,
+            "raw rate = 1000 × events ÷ residents from the CSV, then Marshall's empirical Bayes over the wards that could be placed",
+            "",
+            book.edition.provenance,
+            book.command,
+        ),
+        source=f"{sources()['police-uk-stops'].line}; {sources()['gla-ethnic-group'].line}; {sources()['gla-wards-2018'].line}; "
+        f"{sources()['ons-wards-2024'].line}",
+        licence=f"{charts.LICENCE}. {_BOUNDARIES}",
+    )
+
+
+def _map_and_list(rates: pl.DataFrame, wards: pl.DataFrame) -> tuple[alt.HConcatChart, pl.DataFrame]:
+    """The schematic map of smoothed rates with the ranked list beside it, and the rows with the class each is drawn in."""
+    values = rates["eb_rate_per_1000"]
     found, names = _classes(values, class_breaks(values))
     drawn = rates.with_columns(pl.Series("class", found), pl.format("{}. {}", "rank", "ward").alias("label"))
     cells = schematic_cells(wards).set_index("ward_code").loc[drawn["ward_code"].to_list()]
@@ -107,52 +193,7 @@ def ward_map(
         )
     plan = alt.layer(*layers).project(**here).properties(width=side, height=side + 60)
     listing = _ranked_list(drawn.head(LISTED), colour)
-    first, last = rates.row(0, named=True), rates.row(-1, named=True)
-    spread = f"{first['eb_rate_per_1000']:.1f} in {first['ward']} to {last['eb_rate_per_1000']:.1f} in {last['ward']}"
-    what = words.SHORT.get(item, item)
-    overlap = first["eb_low_per_1000"] <= last["eb_high_per_1000"]
-    differ = "hardly differs" if overlap else "differs"
-    title = words.fitting(
-        f"Recorded {what} per resident {differ} between wards of {where}",
-        f"{words.capital(what)} per resident {differ} between wards of {where}",
-        f"The rate per resident {differ} between wards of {where}",
-    )
-    more = (
-        f" The list shows the {LISTED} highest of {rates.height}; the City of London, another force, is left out."
-        if not few
-        else ""
-    )
-    return Figure(
-        name=name,
-        chart=alt.hconcat(plan, listing, spacing=24),
-        data=drawn.select(
-            "ward_code",
-            "ward",
-            "rank",
-            "events",
-            "residents",
-            "raw_rate_per_1000",
-            "eb_rate_per_1000",
-            "eb_low_per_1000",
-            "eb_high_per_1000",
-            "class",
-        ),
-        title=title,
-        subtitle=f"Recorded {item} per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). Schematic map: "
-        f"cells around ward centroids, no boundaries.{more}",
-        alt_text=f"Schematic map and ranked interval chart of {rates.height} wards where the smoothed rate runs from {spread}.",
-        sentence=f"{_ends(rates, item, period, overlap)} {moran_sentence(moran, where)} {DAYTIME}",
-        challenge=words.challenge(
-            title,
-            "raw rate = 1000 × events ÷ residents from the CSV, then Marshall's empirical Bayes over all of London's wards",
-            "",
-            book.edition.provenance,
-            group_command(book, item),
-        ),
-        source=f"{sources()['mps-ward-crime'].line} (to {rates['snapshot'][0]}); {sources()['gla-ethnic-group'].line}; "
-        f"{sources()['ons-wards-2024'].line}",
-        licence=f"{charts.LICENCE}. {_BOUNDARIES}",
-    )
+    return alt.hconcat(plan, listing, spacing=24), drawn
 
 
 def _features(cells: gpd.GeoDataFrame, drawn: pl.DataFrame) -> list[dict]:

@@ -1,0 +1,678 @@
+"""Stop and search in charts and sentences: each names whose definition of ethnicity it uses and what is unknown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import altair as alt
+import polars as pl
+
+from wardbook.catalogue import sources
+from wardbook.figures import charts, theme, words
+from wardbook.figures.export import Absent, Figure
+from wardbook.measures import stops as measures
+from wardbook.measures.stops import GROUPS, KINDS, TOO_FEW, Covered, YearOnYear
+from wardbook.notebook import Book
+from wardbook.periods import FinancialYear
+from wardbook.places import LONDON
+
+CAUTION = "Counts searches, not people; not adjusted for age; by where the search was, not where the person lives."
+NO_FIND_RATE = (
+    "The find rate: cannot say. The Met's files leave the link between outcome and object of search blank before February 2024 and "
+    "say False in every row after it."
+)
+INFRA_MARGINAL = (
+    "Equal arrest shares would not show equal treatment, nor unequal ones unequal treatment: groups may differ in how the suspicion "
+    "of those searched is spread, and an average says nothing of the threshold for searching (infra-marginality)."
+)
+_RATIO = "searches per resident, group ÷ White"
+
+
+def _source(*more: str) -> str:
+    keys = ("police-uk-stops", *more)
+    return "; ".join(sources()[key].line for key in keys)
+
+
+# -- how many -----------------------------------------------------------------------------------------------------------
+
+
+def period_sentence(book: Book, covered: Covered) -> str:
+    """Which year of stops is shown, and why it is not the run's own period."""
+    if not covered.why:
+        return f"Stops and searches shown are those of {covered.year}."
+    return f"Stops and searches shown are those of {covered.year}, not of {book.period}: {covered.why}."
+
+
+def by_month(book: Book, monthly: pl.DataFrame, year: FinancialYear, change: YearOnYear, people: int) -> Figure:
+    """Searches per 1,000 residents by month and kind; a month that is not complete is hollow and named."""
+    of_year = monthly.filter(pl.col("month").is_in(year.months))
+    totals = dict(of_year.group_by("kind").agg(pl.col("stops").sum()).iter_rows())
+    persons = totals[KINDS[0]] + totals[KINDS[1]]
+    rate = 1000 * persons / people
+    where = book.area.name
+    title = words.fitting(f"{where} had {rate:.1f} person searches per 1,000 residents in {year}")
+    partial = monthly.filter(~pl.col("complete")).unique("month", keep="first", maintain_order=True)
+    rare = monthly.filter(pl.col("kind") != KINDS[0])
+    chart = alt.vconcat(
+        _month_panel(monthly.filter(kind=KINDS[0]), partial, 190, labelled=True),
+        _month_panel(rare, partial, 90, labelled=False),
+        spacing=14,
+    ).resolve_scale(color="shared")
+    ends = of_year.filter(kind=KINDS[0]).sort("month")
+    shown = "; ".join(f"{kind} {words.count(totals[kind])}" for kind in KINDS)
+    return charts.assemble(
+        book,
+        "stops-by-month",
+        chart,
+        monthly.with_columns(pl.col("rate_per_1000").round(4)),
+        title=title,
+        subtitle=f"Stops and searches per 1,000 residents (Census 2021) by month and kind, {where}, {_span(monthly)}. Hollow: "
+        "month not complete",
+        alt_text=f"Line chart of monthly searches per 1,000 residents where person searches under powers other than section 60 go from "
+        f"{ends['rate_per_1000'][0]:.2f} in {ends['month'][0]:%B %Y} to {ends['rate_per_1000'][-1]:.2f} in "
+        f"{ends['month'][-1]:%B %Y}; in {year}: {shown}.",
+        sentence=f"In {where}, {words.count(persons)} person searches were recorded in {year}, {rate:.1f} per 1,000 residents, "
+        f"{words.count(totals[KINDS[1]])} of them under section 60; {words.count(totals[KINDS[2]])} more were of vehicles only. "
+        f"{year_on_year_sentence(change, where)} {CAUTION}",
+        claim=title,
+        how=f"sum of stops of both kinds of person search, {year} ÷ {words.count(people)} residents × 1,000",
+        moved="",
+        source=_source("gla-ethnic-group"),
+    )
+
+
+def _month_panel(rows: pl.DataFrame, partial: pl.DataFrame, height: int, *, labelled: bool) -> alt.LayerChart:
+    """Lines by kind over the complete months, rings for the others; two panels, since section 60 is rare beside the rest."""
+    ordinary, *_ = KINDS
+    what = "persons, other powers" if rows["kind"][0] == ordinary else "section 60, vehicle only"
+    title = f"{what}: a month, per 1,000 residents"
+    colour = alt.Color(
+        "kind:N", scale=alt.Scale(domain=list(KINDS), range=[theme.DARK_BLUE, theme.DARK_PINK, theme.TURQUOISE])
+    )
+    x = alt.X("month:T", title=None, axis=alt.Axis(format="%b %Y", tickCount=8, labelOverlap=True, grid=False))
+    axis = alt.Axis(title=title, tickCount=4 if labelled else 3)
+    y = alt.Y("rate_per_1000:Q", scale=alt.Scale(zero=True), axis=axis)
+    whole = rows.select("month", "kind", pl.when("complete").then("rate_per_1000").alias("rate_per_1000"))
+    point = alt.OverlayMarkDef(size=22)
+    layers = [alt.Chart(whole).mark_line(strokeWidth=2, point=point).encode(x=x, y=y, color=colour)]
+    if partial.height:
+        named = [f"{r['month']:%B %Y} {r['why_not'].split(';')[0]}" for r in partial.iter_rows(named=True)]
+        label = partial.select("month").with_columns(pl.Series("label", named))
+        hollow = rows.filter(~pl.col("complete")).select("month", "kind", "rate_per_1000")
+        layers += [
+            alt.Chart(label).mark_rule(strokeDash=[4, 4], color=theme.DARK_GREY).encode(x=x),
+            alt.Chart(hollow).mark_point(size=45, filled=False).encode(x=x, y=y, color=colour),
+        ]
+        if labelled:
+            layers.append(alt.Chart(label).mark_text(align="left", dx=5, y=6, fontSize=11).encode(x=x, text="label:N"))
+    return alt.layer(*layers).properties(width=theme.WIDTH - 110, height=height)
+
+
+def _span(monthly: pl.DataFrame) -> str:
+    return f"{monthly['month'].min():%B %Y} to {monthly['month'].max():%B %Y}"
+
+
+def year_on_year_sentence(change: YearOnYear, where: str) -> str:
+    """Person searches against the year before, over the months both years have in full."""
+    both = f"{change.before} and {change.after}"
+    if not change.months:
+        return f"Change from {change.before}: cannot say, for no calendar month is complete in both years."
+    cut = f" ({'; '.join(change.left_out)}: that calendar month is left out of both)" if change.left_out else ""
+    if len(change.left_out) > 1:
+        cut = f" ({len(change.left_out)} calendar months are left out of both: {'; '.join(change.left_out)})"
+    if change.change_percent is None:
+        return f"Over the {change.months} months that {both} both have in full{cut}, too few were recorded to describe a change."
+    moved = "rose" if change.change_percent > 0 else "fell" if change.change_percent < 0 else "did not change"
+    if change.low <= 0 <= change.high:
+        moved = "were little different"
+    return (
+        f"Over the {change.months} months that {both} both have in full{cut}, person searches a day in {where} {moved}: "
+        f"{words.count(change.baseline)} to {words.count(change.outturn)}, {words.signed(change.change_percent)} a day (counting noise "
+        f"{words.span(change.low, change.high)}; with so few years usual variation is not known)."
+    )
+
+
+def coverage_sentence(coverage: pl.DataFrame, year: FinancialYear) -> str:
+    """What the year's files hold: unplaced, exact duplicates, gaps, and which months are not complete."""
+    mine = coverage.filter(pl.col("month").is_in(year.months))
+    rows = mine["rows"].sum()
+    partial = coverage.filter(~pl.col("complete")).sort("month")
+    named = "; ".join(f"{r['month']:%B %Y} ({r['why_not']})" for r in partial.iter_rows(named=True)) or "none"
+    return (
+        f"The Met's files of {year} hold {words.count(rows)} rows: {words.count(mine['unplaced'].sum())} "
+        f"({100 * mine['unplaced'].sum() / rows:.1f}%) have no place in London and are counted in London's totals alone; "
+        f"{words.count(mine['exact_duplicates'].sum())} equal an earlier row in every column and are kept, since two people in one "
+        f"stop leave two equal rows; {words.count(mine['without_age'].sum())} have no age. Months not complete, "
+        f"{coverage['month'].min():%B %Y} to {coverage['month'].max():%B %Y}: {named}."
+    )
+
+
+# -- for what, with what result -----------------------------------------------------------------------------------------
+
+
+def objects(book: Book, rates: pl.DataFrame, year: FinancialYear) -> Figure | Absent:
+    """What was searched for, as shares of person searches, each with how many of those searches ended in arrest.
+
+    Parameters
+    ----------
+    rates : `outcome_rates(..., by="object_of_search")` of the area and year.
+    """
+    if rates.is_empty():
+        return Absent("search-objects", f"no person search is recorded in {book.area.name} in {year}")
+    arrests = rates.filter(outcome_group="arrest").select("object_of_search", "searches", "of", "lower", "upper")
+    total = arrests["of"].sum()
+    rows = arrests.rename({"searches": "arrests", "of": "searches"}).sort(
+        "searches", "object_of_search", descending=[True, False]
+    )
+    few = rows["searches"] < TOO_FEW
+    ended = [
+        f"too few to give an arrest share ({words.count(r['searches'])} searches)"
+        if r["searches"] < TOO_FEW
+        else f"{100 * r['arrests'] / r['searches']:.0f}% ended in arrest ({100 * r['lower']:.0f}% to {100 * r['upper']:.0f}%)"
+        for r in rows.iter_rows(named=True)
+    ]
+    rows = rows.with_columns(
+        (pl.col("searches") / total).alias("share"),
+        pl.Series("said", ended),
+        *(pl.when(~few).then(name).alias(name) for name in ("arrests", "lower", "upper")),
+    ).rename({"lower": "arrest_share_lower", "upper": "arrest_share_upper"})
+    first = rows.row(0, named=True)
+    what = first["object_of_search"].lower()
+    title = words.fitting(
+        f"{100 * first['share']:.0f}% of person searches in {book.area.name} were for {what}, {year}",
+        f"Searches in {book.area.name}: {100 * first['share']:.0f}% were for {what}, {year}",
+        f"{100 * first['share']:.0f}% were for {what}, {year}",
+    )
+    base = alt.Chart(rows.select("object_of_search", "share", "said"))
+    y = alt.Y("object_of_search:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=230))
+    x = alt.X("share:Q", title="share of person searches", axis=alt.Axis(format=".0%", tickCount=5))
+    bars = base.mark_bar(color=theme.DARK_BLUE, height=14).encode(x=x, y=y)
+    text = base.mark_text(align="left", dx=5, fontSize=11).encode(x=x, y=y, text="said:N")
+    listed = "; ".join(f"{r['object_of_search']} {100 * r['share']:.1f}%" for r in rows.iter_rows(named=True))
+    return charts.assemble(
+        book,
+        "search-objects",
+        (bars + text).properties(width=theme.WIDTH - 260, height=alt.Step(24)),
+        rows.drop("said"),
+        title=title,
+        subtitle=f"Person searches by what was searched for, {book.area.name}, {year}, with the share that ended in arrest "
+        "(Wilson 95%)",
+        alt_text=f"Bar chart of shares of {words.count(total)} person searches by object where {listed}.",
+        sentence=f"Of {words.count(total)} person searches in {book.area.name} in {year}, {words.count(first['searches'])} "
+        f"({100 * first['share']:.1f}%) were for {what}. {NO_FIND_RATE}",
+        claim=title,
+        how=f"{words.count(first['searches'])} ÷ {words.count(total)}",
+        moved="",
+        source=_source(),
+    )
+
+
+def outcomes(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Absent:
+    """What became of those searched, with Wilson's intervals: this area, and London behind it.
+
+    Parameters
+    ----------
+    rows : `outcome_rates` of person searches with a column `area`, this area's first.
+    """
+    here = rows.filter(area=book.area.name)
+    if here.is_empty() or here["of"][0] < TOO_FEW:
+        return Absent("search-outcomes", f"too few person searches in {book.area.name} in {year} to give shares")
+    by = {row["outcome_group"]: row for row in here.iter_rows(named=True)}
+    arrest, nothing = by["arrest"], by["no further action"]
+    title = words.fitting(
+        f"{100 * arrest['share']:.0f}% of person searches in {book.area.name} ended in arrest, {year}",
+    )
+    drawn = rows.with_columns(pl.format("{} ({})", "outcome_group", "area").alias("label"))
+    order = [f"{outcome} ({area})" for outcome in by for area in dict.fromkeys((book.area.name, LONDON))]
+    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=260))
+    x = alt.X(
+        "lower:Q",
+        title="share of person searches",
+        axis=alt.Axis(format=".0%", tickCount=5),
+        scale=alt.Scale(zero=True),
+    )
+    shade = pl.when(pl.col("area") == book.area.name).then(pl.lit("focus")).otherwise(pl.lit("other"))
+    base = alt.Chart(
+        drawn.with_columns(
+            shade.alias("shade"),
+            pl.Series("said", [_share(r) for r in drawn.iter_rows(named=True)]),
+        )
+    )
+    colour = alt.Color(
+        "shade:N", scale=alt.Scale(domain=["focus", "other"], range=[theme.DARK_BLUE, theme.CONTEXT]), legend=None
+    )
+    layers = [
+        base.mark_rule(strokeWidth=4).encode(x=x, x2="upper:Q", y=y, color=colour),
+        base.mark_point(filled=True, size=70, opacity=1).encode(x="share:Q", y=y, color=colour),
+        base.mark_text(align="left", dx=8, fontSize=11).encode(x="upper:Q", y=y, text="said:N"),
+    ]
+    listed = "; ".join(f"{r['label']} {_share(r)}" for r in drawn.iter_rows(named=True))
+    against = rows.filter(pl.col("area") != book.area.name, outcome_group="arrest")
+    beside = "" if against.is_empty() else f" In London {_share(against.row(0, named=True))} ended in arrest."
+    return charts.assemble(
+        book,
+        "search-outcomes",
+        alt.layer(*layers).properties(width=theme.WIDTH - 330, height=alt.Step(24)),
+        rows,
+        title=title,
+        subtitle=f"Outcomes of person searches, {book.area.name}{'' if book.area.is_london else ' and London'}, {year}. Lines: "
+        "Wilson 95% intervals",
+        alt_text=f"Dot and interval chart of shares of person searches where {listed}.",
+        sentence=f"Of {words.count(arrest['of'])} person searches in {book.area.name} in {year}, {_share(arrest)} ended in arrest and "
+        f"{_share(nothing)} in no further action.{beside} {NO_FIND_RATE}",
+        claim=title,
+        how=f"{words.count(arrest['searches'])} ÷ {words.count(arrest['of'])}",
+        moved="",
+        source=_source(),
+    )
+
+
+def _share(row: Mapping) -> str:
+    return f"{100 * row['share']:.1f}% ({100 * row['lower']:.1f}% to {100 * row['upper']:.1f}%)"
+
+
+def by_group(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Absent:
+    """The share of searches that ended in arrest by ethnic group, both definitions, the unknown as rows of their own.
+
+    Parameters
+    ----------
+    rows : `outcome_rates(..., by=["definition", "group"])` of the area and year.
+    """
+    known = rows.filter(pl.col("outcome_group") == "arrest", pl.col("of") >= TOO_FEW)
+    if known.is_empty():
+        return Absent("arrest-share-by-group", f"too few person searches in {book.area.name} in {year} to give shares")
+    label = pl.format("{}, {}", "group", "definition")
+    rank = pl.col("group").replace_strict({g: i for i, g in enumerate((*GROUPS, *measures.UNKNOWN))}, default=9)
+    drawn = known.with_columns(label.alias("label")).sort(pl.col("definition") == "officer-defined", rank)
+    drawn = drawn.with_columns(pl.Series("said", [_share(r) for r in drawn.iter_rows(named=True)]))
+    own = drawn.filter(pl.col("definition") == "self-defined", pl.col("group").is_in(GROUPS))
+    high, low = (own.sort("share", "group").row(i, named=True) for i in (-1, 0)) if own.height else (None, None)
+    if own.height < 2:
+        title = f"Arrest shares by self-defined ethnicity in {book.area.name}, {year}: too few to compare"
+        differ = ""
+    else:
+        apart = high["lower"] > low["upper"]
+        how = "differ" if apart else "hardly differ"
+        title = words.fitting(
+            f"Arrest shares {how} between self-defined ethnic groups searched in {book.area.name}, {year}",
+            f"Arrest shares {how} between self-defined groups in {book.area.name}, {year}",
+        )
+        differ = (
+            f"By self-defined ethnicity, the share of person searches that ended in arrest in {book.area.name} in {year} ran from "
+            f"{_share(low)} for {low['group']} to {_share(high)} for {high['group']}. "
+        )
+    colour = alt.Color(
+        "definition:N",
+        scale=alt.Scale(domain=list(measures.DEFINITIONS), range=[theme.DARK_BLUE, theme.TURQUOISE]),
+    )
+    base = alt.Chart(drawn.select("label", "definition", "share", "lower", "upper", "said"))
+    y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=260))
+    x = alt.X(
+        "lower:Q",
+        title="share that ended in arrest",
+        axis=alt.Axis(format=".0%", tickCount=5),
+        scale=alt.Scale(zero=True),
+    )
+    layers = [
+        base.mark_rule(strokeWidth=4).encode(x=x, x2="upper:Q", y=y, color=colour),
+        base.mark_point(filled=True, size=70, opacity=1).encode(x="share:Q", y=y, color=colour),
+        base.mark_text(align="left", dx=8, fontSize=11).encode(x="upper:Q", y=y, text="said:N"),
+    ]
+    listed = "; ".join(f"{r['label']} {r['said']}" for r in drawn.iter_rows(named=True))
+    return charts.assemble(
+        book,
+        "arrest-share-by-group",
+        alt.layer(*layers).properties(width=theme.WIDTH - 330, height=alt.Step(22)),
+        drawn.select("definition", "group", "searches", "of", "share", "lower", "upper"),
+        title=title,
+        subtitle=f"Share of person searches that ended in arrest, by self-defined and by officer-defined ethnicity, {book.area.name}, "
+        f"{year}. Lines: Wilson 95% intervals",
+        alt_text=f"Dot and interval chart of arrest shares where {listed}.",
+        sentence=f"{differ}{INFRA_MARGINAL}",
+        claim=title,
+        how="searches ÷ of, row by row, from the CSV",
+        moved="",
+        source=_source(),
+    )
+
+
+# -- who ----------------------------------------------------------------------------------------------------------------
+
+
+def ratio_sentence(row: Mapping) -> str:
+    """One ratio with both rates, its interval, the other estimates and the share unknown; why, where there is none."""
+    whose = f"{row['group']} to {row['reference']} ({row['ethnicity']})"
+    if row["ratio"] is None:
+        return f"{whose} in {row['area']}, {row['period']}: cannot say, {row['why']}."
+    unknown = f"{100 * row['unknown_share']:.1f}% of searches have no known group"
+    text = (
+        f"In {row['area']} in {row['period']}, by {row['ethnicity']} ethnicity, person searches ran at {row['rate_group']:.1f} per 1,000 "
+        f"{row['group']} residents and {row['rate_reference']:.1f} per 1,000 {row['reference']} residents, a ratio of {row['ratio']:.2f} "
+        f"({row['lower']:.2f} to {row['upper']:.2f} by counting noise; {row['known_only']:.2f} leaving out unknowns; between "
+        f"{row['bound_low']:.2f} and {row['bound_high']:.2f} whatever the unknowns are; {unknown})."
+    )
+    if row["mapping_low"] is not None:
+        text += (
+            f" Officers' codes have no Mixed group: residents who are Mixed are shared as officers saw those searched who are. With all "
+            f"of them counted as {row['group']} the ratio is {row['mapping_low']:.2f}, with them in neither group "
+            f"{row['mapping_none']:.2f}, with all of them counted as {row['reference']} {row['mapping_high']:.2f}."
+        )
+    if row["within_boroughs"] is not None:
+        text += (
+            f" Compared within each borough (Mantel and Haenszel), so that where searches happen is not read as who is searched, it is "
+            f"{row['within_boroughs']:.2f} ({row['within_low']:.2f} to {row['within_high']:.2f})."
+        )
+    if row["on_london_residents"] is not None:
+        text += (
+            f" Against all of London's residents instead of the borough's, for those searched need not live there, it is "
+            f"{row['on_london_residents']:.2f}."
+        )
+    return text
+
+
+def _ratio_title(row: Mapping) -> str:
+    pair, where = f"{row['group']} to {row['reference']}", row["area"]
+    if row["ratio"] is None:
+        return words.fitting(f"Too few searches in {where} to give a {pair} ratio, {row['period']}")
+    if row["lower"] <= 1 <= row["upper"]:
+        return words.fitting(
+            f"{pair} search rates in {where} little different ({row['ethnicity']}), {row['period']}",
+        )
+    return words.fitting(
+        f"{pair} search ratio in {where} is {row['ratio']:.1f} ({row['ethnicity']}), {row['period']}",
+    )
+
+
+def ratios(book: Book, rows: pl.DataFrame) -> Figure | Absent:
+    """Every group against White, under both definitions: primary estimate and interval, known only, worst-case bounds.
+
+    Parameters
+    ----------
+    rows : the area's rows of `measures.stops.disproportionality`.
+    """
+    name = "disproportionality"
+    drawn = rows.filter(pl.col("ratio").is_not_null())
+    if drawn.is_empty():
+        return Absent(name, f"cannot say: {'; '.join(rows['why'].drop_nulls().unique().sort())}")
+    focus = rows.row(by_predicate=(pl.col("group") == "Black") & (pl.col("ethnicity") == "self-defined"), named=True)
+    drawn = drawn.with_columns(
+        pl.format("{}, {}", "group", "ethnicity").alias("label"),
+        pl.Series("said", [_ratio_label(r) for r in drawn.iter_rows(named=True)]),
+        pl.Series(
+            "detail",
+            [f"{r['rate_group']:.1f} v {r['rate_reference']:.1f} per 1,000" for r in drawn.iter_rows(named=True)],
+        ),
+    )
+    chart = _ratio_layers(drawn, y="label", height=34, names=drawn["label"].to_list(), colour=None)
+    listed = "; ".join(f"{r['label']} {r['said']}" for r in drawn.iter_rows(named=True))
+    unknown = {r["ethnicity"]: f"{100 * r['unknown_share']:.1f}%" for r in drawn.iter_rows(named=True)}
+    named = ", ".join(f"{definition} {share}" for definition, share in unknown.items())
+    title = _ratio_title(focus)
+    missing = rows.filter(pl.col("ratio").is_null())
+    gaps = "".join(f" {r['group']}, {r['ethnicity']}: cannot say, {r['why']}." for r in missing.iter_rows(named=True))
+    return charts.assemble(
+        book,
+        name,
+        chart,
+        drawn.drop("label", "said", "detail"),
+        title=title,
+        subtitle=f"Person searches per resident of each group ÷ those per White resident, {book.area.name}, {rows['period'][0]}. "
+        f"Dot and dark line: unknowns spread, 95%; ring: known only; grey: worst-case bounds. Group not known: {named}",
+        alt_text=f"Dot and interval chart of ratios to White where {listed}.",
+        sentence=f"{ratio_sentence(focus)}{gaps} {CAUTION}",
+        claim=title,
+        how=_recompute(focus),
+        moved="",
+        source=_source("gla-ethnic-group"),
+    )
+
+
+def _recompute(row: Mapping) -> str:
+    """Both estimates from counts and residents, so that a reader can do them by hand."""
+    if row["ratio"] is None:
+        return ""
+    known, reference = words.count(row["searches_known"]), words.count(row["searches_reference_known"])
+    one, other = words.count(row["residents_group"]), words.count(row["residents_reference"])
+    return (
+        f"{row['rate_group']:.2f} ÷ {row['rate_reference']:.2f} = {row['ratio']:.2f}; known only ({known} ÷ {one}) ÷ "
+        f"({reference} ÷ {other}) = {row['known_only']:.2f}"
+    )
+
+
+def _ratio_label(row: Mapping) -> str:
+    return f"{row['ratio']:.2f} ({row['lower']:.2f} to {row['upper']:.2f})"
+
+
+def _ratio_layers(
+    drawn: pl.DataFrame, *, y: str, height: int, names: list[str], colour: alt.Color | None
+) -> alt.LayerChart:
+    low = min(0.5, drawn["bound_low"].min())
+    high = max(2.0, drawn["bound_high"].max())
+    ticks = [t for t in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50) if 0.9 * low <= t <= 1.1 * high]
+    scale = alt.Scale(type="log", domain=[0.92 * low, 1.08 * high], nice=False)
+    across = alt.X("bound_low:Q", scale=scale, axis=alt.Axis(title=f"{_RATIO} (log scale)", values=ticks, format="~g"))
+    down = alt.Y(
+        f"{y}:N", sort=names, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=220, labelPadding=8)
+    )
+    columns = ["ratio", "lower", "upper", "known_only", "bound_low", "bound_high", "said", "detail", y]
+    columns += [c for c in ("shade",) if c in drawn.columns]
+    stacked = height > 25  # room for two lines of text in a row; otherwise they stand side by side
+    base = alt.Chart(drawn.select(columns))
+    ink = colour or alt.value(theme.DARK_BLUE)
+    width = theme.WIDTH - (330 if stacked else 410)
+
+    def at(field: str) -> alt.X:
+        return alt.X(f"{field}:Q", scale=scale)
+
+    layers = [
+        base.mark_rule(strokeWidth=2, color="#9A9A9A").encode(x=across, x2="bound_high:Q", y=down),
+        alt.Chart(pl.DataFrame({"one": [1.0]})).mark_rule(color=theme.DARK_GREY).encode(x=at("one")),
+        base.mark_rule(strokeWidth=6).encode(x=at("lower"), x2="upper:Q", y=down, color=ink),
+        base.mark_point(size=42, filled=True, fill="white", stroke=theme.DARK_GREY, strokeWidth=1.4, opacity=1).encode(
+            x=at("known_only"), y=down
+        ),
+        base.mark_point(size=60, filled=True, opacity=1).encode(x=at("ratio"), y=down, color=ink),
+        base.mark_text(align="left", fontSize=11, dy=-6 if stacked else 0).encode(
+            x=alt.value(width + 10), y=down, text="said:N"
+        ),
+        base.mark_text(align="left", fontSize=11, dy=7 if stacked else 0).encode(
+            x=alt.value(width + (10 if stacked else 140)), y=down, text="detail:N"
+        ),
+    ]
+    return alt.layer(*layers).properties(width=width, height=alt.Step(height))
+
+
+def ranked(
+    book: Book, table: pl.DataFrame, *, group: str = "Black", ethnicity: str = "self-defined"
+) -> Figure | Absent:
+    """One ratio in all 32 boroughs, the highest first, each with interval and worst-case bounds."""
+    name = "disproportionality-boroughs"
+    rows = table.filter(pl.col("area") != LONDON, pl.col("group") == group, pl.col("ethnicity") == ethnicity)
+    drawn = rows.filter(pl.col("ratio").is_not_null()).sort("ratio", "area", descending=[True, False])
+    if drawn.is_empty():
+        return Absent(name, f"cannot say: {'; '.join(rows['why'].drop_nulls().unique().sort())}")
+    shade = pl.when(pl.col("area") == book.area.name).then(pl.lit("focus")).otherwise(pl.lit("other"))
+    drawn = drawn.with_columns(
+        shade.alias("shade"),
+        pl.Series("said", [_ratio_label(r) for r in drawn.iter_rows(named=True)]),
+        pl.Series(
+            "detail",
+            [
+                f"{r['rate_group']:.0f} v {r['rate_reference']:.0f}; {100 * r['unknown_share']:.0f}%"
+                for r in drawn.iter_rows(named=True)
+            ],
+        ),
+    )
+    colour = alt.Color(
+        "shade:N", scale=alt.Scale(domain=["focus", "other"], range=[theme.DARK_BLUE, theme.LIGHT_BLUE]), legend=None
+    )
+    order = drawn["area"].to_list()
+    above, surely = drawn.filter(pl.col("lower") > 1).height, drawn.filter(pl.col("bound_low") > 1).height
+    period = rows["period"][0]
+    title = words.fitting(
+        f"{group} to {rows['reference'][0]} search ratio ({ethnicity}) above 1 in {above} of {rows.height} boroughs, {period}"
+    )
+    left = rows.filter(pl.col("ratio").is_null())["area"].to_list()
+    gaps = f" Cannot say, too few searches: {', '.join(left)}." if left else ""
+    mine = ""
+    if book.area.name in order:
+        row = drawn.row(order.index(book.area.name), named=True)
+        mine = (
+            f" {book.area.name} is place {order.index(book.area.name) + 1} from the highest, {_ratio_label(row)}, with searches at "
+            f"{row['rate_group']:.1f} per 1,000 {group} residents and {row['rate_reference']:.1f} per 1,000 {row['reference']} "
+            f"residents and {100 * row['unknown_share']:.1f}% of its searches of unknown group."
+        )
+    unknown = f"{100 * drawn['unknown_share'].min():.0f}% to {100 * drawn['unknown_share'].max():.0f}%"
+    ends = f"{_named(drawn.row(0, named=True))} to {_named(drawn.row(-1, named=True))}"
+    return charts.assemble(
+        book,
+        name,
+        _ratio_layers(drawn, y="area", height=17, names=order, colour=colour),
+        drawn.drop("shade", "said", "detail"),
+        title=title,
+        subtitle=f"Person searches per {group} resident ÷ per {rows['reference'][0]} resident, {ethnicity} ethnicity, 32 boroughs, "
+        f"{period}. Dot and line: unknowns spread, 95%; ring: known only; grey: worst-case bounds. Right: "
+        "ratio, searches per 1,000 residents of each, share of searches of unknown group",
+        alt_text="Ranked interval chart of ratios where the boroughs are, from the highest: "
+        + "; ".join(_named(r) for r in drawn.iter_rows(named=True))
+        + ".",
+        sentence=f"By {ethnicity} ethnicity, person searches per {group} resident over those per {rows['reference'][0]} resident run "
+        f"from {ends}. With unknowns spread the interval lies above 1 in {above} of {rows.height} boroughs; whatever the unknowns are, "
+        f"the ratio is above 1 in {surely}: they are {unknown} of a borough's searches.{mine}{gaps} "
+        "Few residents of a group make a high ratio where those searched live elsewhere. "
+        f"{CAUTION}",
+        claim=title,
+        how="rate_group ÷ rate_reference, row by row, from the CSV",
+        moved="",
+        source=_source("gla-ethnic-group"),
+    )
+
+
+def _named(row: Mapping) -> str:
+    return f"{row['area']} {_ratio_label(row)}"
+
+
+def age_and_sex(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Absent:
+    """Person searches by age band and sex as recorded: shares, for the edition has no residents by age."""
+    total = rows["searches"].sum()
+    if total < TOO_FEW:
+        return Absent("age-and-sex", f"too few person searches in {book.area.name} in {year} to give shares")
+    by = {name: rows.group_by(name).agg(pl.col("searches").sum()) for name in ("age_band", "sex")}
+    young = rows.filter(pl.col("age_band").is_in(["10-17", "under 10"]))["searches"].sum()
+    male = rows.filter(sex="Male")["searches"].sum()
+    unknown = rows.filter(age_band="not recorded")["searches"].sum()
+    order = sorted(by["age_band"]["age_band"], key=lambda band: (band == "not recorded", band != "under 10", band))
+    domain = [name for name in ("Male", "Female", "Other", "not recorded") if name in by["sex"]["sex"]]
+    palette = [theme.DARK_BLUE, theme.TURQUOISE, theme.ORANGE, theme.CONTEXT]
+    title = words.fitting(
+        f"{100 * male / total:.0f}% of person searches in {book.area.name} were of males, {year}",
+    )
+    chart = (
+        alt.Chart(rows)
+        .mark_bar(height=16)
+        .encode(
+            x=alt.X("share:Q", title="share of person searches", axis=alt.Axis(format=".0%", tickCount=6), stack="zero"),
+            y=alt.Y("age_band:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False)),
+            color=alt.Color("sex:N", scale=alt.Scale(domain=domain, range=palette[: len(domain)])),
+            order=alt.Order("sex_order:Q"),
+        )
+        .transform_calculate(sex_order=f"indexof({domain!r}, datum.sex)")
+        .properties(width=theme.WIDTH - 150, height=alt.Step(28))
+    )
+    listed = "; ".join(f"{r['age_band']} {r['sex']} {100 * r['share']:.1f}%" for r in rows.iter_rows(named=True))
+    return charts.assemble(
+        book,
+        "age-and-sex",
+        chart,
+        rows,
+        title=title,
+        subtitle=f"Person searches by age band and sex as recorded, {book.area.name}, {year}: shares of {words.count(total)} searches",
+        alt_text=f"Stacked bar chart of shares of person searches by age and sex where {listed}.",
+        sentence=f"Of {words.count(total)} person searches in {book.area.name} in {year}, {words.count(male)} "
+        f"({100 * male / total:.1f}%) were of males and {words.count(young)} ({100 * young / total:.1f}%) of people recorded as under "
+        f"18; {100 * unknown / total:.1f}% have no age. Shares, not rates: residents by age are not in the edition.",
+        claim=title,
+        how=f"{words.count(male)} ÷ {words.count(total)}",
+        moved="",
+        source=_source(),
+    )
+
+
+# -- tables -------------------------------------------------------------------------------------------------------------
+
+
+def ratio_table(rows: pl.DataFrame) -> pl.DataFrame:
+    """The area's ratios as a reader meets them: both rates, the estimate and its interval, the others, the share unknown."""
+    shown = ["rate_group", "rate_reference", "ratio", "lower", "upper", "known_only", "bound_low", "bound_high"]
+    return rows.select(
+        "group",
+        "ethnicity",
+        *(pl.col(name).round(2) for name in shown),
+        (100 * pl.col("unknown_share")).round(1).alias("unknown_percent"),
+        "why",
+    )
+
+
+def composition_table(table: pl.DataFrame) -> pl.DataFrame:
+    """Self-defined ethnicity in rows, officer-defined in columns: person searches."""
+    order = {name: i for i, name in enumerate((*GROUPS, *measures.UNKNOWN))}
+    wide = table.pivot("officer_defined", index="self_defined", values="searches", sort_columns=True).fill_null(0)
+    wide = wide.sort(pl.col("self_defined").replace_strict(order, default=9))
+    columns = sorted(wide.columns[1:], key=lambda name: order.get(name, 9))
+    return wide.select("self_defined", *(pl.col(name).alias(f"seen_as_{name.lower()}") for name in columns))
+
+
+def published_table(ours: Mapping[str, float], published: pl.DataFrame, year: FinancialYear) -> pl.DataFrame:
+    """A year's published figures beside those computed here; no rows where none of that year is at hand.
+
+    Parameters
+    ----------
+    ours : `measures.stops.headline_figures`.
+    published : `reference.published_stops()`.
+    """
+    rows = []
+    for row in published.filter(period=str(year)).iter_rows(named=True):
+        low, high, here = row["low"], row["high"], ours.get(row["figure_id"])
+        printed = "not found" if low is None else f"{low:,g}" if high in (None, low) else f"{low:,g} to {high:,g}"
+        gap = None
+        if here is not None and low is not None:
+            nearest = min((x for x in (low, high) if x is not None), key=lambda x: abs(here - x))
+            inside = high is not None and low <= here <= high
+            gap = 0.0 if inside else 100 * (here / nearest - 1)
+        rows.append(
+            (
+                row["measure"],
+                row["area"],
+                row["period"],
+                printed,
+                None if here is None else float(here),
+                gap,
+                row["publication"],
+                row["note"],
+            )
+        )
+    names = ["measure", "area", "period", "published", "here", "difference_percent", "publication", "note"]
+    types = [pl.String] * 4 + [pl.Float64] * 2 + [pl.String] * 2
+    return pl.DataFrame(rows, schema=dict(zip(names, types)), orient="row").with_columns(
+        pl.col("here").round(2), pl.col("difference_percent").round(1)
+    )
+
+
+def published_sentence(table: pl.DataFrame) -> str:
+    """How far the Met's total and arrest share computed here are from those published, and what is not explained."""
+    if table.is_empty():
+        return "No figure of this year published elsewhere is at hand to hold these against."
+    total, share = table.row(0, named=True), table.row(2, named=True)
+    return (
+        f"The files hold {words.count(total['here'])} stops and searches of {total['period']}; the published figures imply "
+        f"{total['published']} ({words.signed(total['difference_percent'])} from the nearer end), and {share['here']:.1f}% ended in arrest "
+        f"where {share['published']}% was published. Publishers do not say why the totals differ: monthly files are not revised when "
+        "records are completed late, and the two may count searches of vehicles and of several people in one stop differently."
+    )
+
+
+def is_finite_row(row: Mapping) -> bool:
+    """Do the bounds of a ratio hold its estimates? (For a notebook's checks.)"""
+    values = [row[name] for name in ("bound_low", "known_only", "ratio", "bound_high")]
+    return all(math.isfinite(v) for v in values) and values[0] <= min(values[1:3]) and max(values[1:3]) <= values[3]
