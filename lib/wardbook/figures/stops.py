@@ -534,9 +534,8 @@ def ranked(
         subtitle=f"Person searches per {group} resident ÷ per {rows['reference'][0]} resident, {ethnicity} ethnicity, 32 boroughs, "
         f"{period}. Dot and line: unknowns spread, 95%; ring: known only; grey: worst-case bounds. Right: "
         "ratio, searches per 1,000 residents of each, share of searches of unknown group",
-        alt_text="Ranked interval chart of ratios where the boroughs are, from the highest: "
-        + "; ".join(_named(r) for r in drawn.iter_rows(named=True))
-        + ".",
+        alt_text=f"Ranked interval chart of {group} to {rows['reference'][0]} ratios of searches per resident, {ethnicity}, where the "
+        "boroughs are, from the highest: " + "; ".join(_named(r) for r in drawn.iter_rows(named=True)) + ".",
         sentence=f"By {ethnicity} ethnicity, person searches per {group} resident over those per {rows['reference'][0]} resident run "
         f"from {ends}. With unknowns spread the interval lies above 1 in {above} of {rows.height} boroughs; whatever the unknowns are, "
         f"the ratio is above 1 in {surely}: they are {unknown} of a borough's searches.{mine}{gaps} "
@@ -572,7 +571,9 @@ def age_and_sex(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure |
         alt.Chart(rows)
         .mark_bar(height=16)
         .encode(
-            x=alt.X("share:Q", title="share of person searches", axis=alt.Axis(format=".0%", tickCount=6), stack="zero"),
+            x=alt.X(
+                "share:Q", title="share of person searches", axis=alt.Axis(format=".0%", tickCount=6), stack="zero"
+            ),
             y=alt.Y("age_band:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False)),
             color=alt.Color("sex:N", scale=alt.Scale(domain=domain, range=palette[: len(domain)])),
             order=alt.Order("sex_order:Q"),
