@@ -62,7 +62,11 @@ def stop_year(coverage: pl.DataFrame, wanted: FinancialYear) -> Covered:
     if months.is_empty():
         why = f"the edition has no stops of {wanted}"
     elif months.height < 12:
-        why = f"the edition's stops of {wanted} are {months['month'][0]:%B %Y} to {months['month'][-1]:%B %Y} only"
+        lacking = [f"{month:%B %Y}" for month in wanted.months if month not in set(months["month"])]
+        first, last = months["month"][0], months["month"][-1]
+        whole = wanted.months.index(last) - wanted.months.index(first) + 1 == months.height
+        only = f"are {first:%B %Y} to {last:%B %Y} only" if whole else f"lack {', '.join(lacking)}"
+        why = f"the edition's stops of {wanted} {only}"
     else:
         why = f"{wanted} is not complete: {short['month'][0]:%B %Y} {short['why_not'][0]}"
     return Covered(year, why)
@@ -211,7 +215,7 @@ def outcome_rates(stops: pl.DataFrame, by: str | Sequence[str] = ()) -> pl.DataF
     table = (
         whole.filter(pl.col("of") > 0)
         .join(pl.DataFrame({"outcome_group": wanted}, schema={"outcome_group": pl.String}), how="cross")
-        .join(found, on=key, how="left")
+        .join(found, on=key, how="left", nulls_equal=True)
         .with_columns(pl.col("searches").fill_null(0))
         .sort(*by, pl.col("outcome_group").replace_strict(dict(zip(OUTCOMES, range(len(OUTCOMES)))), default=9))
     )
@@ -273,7 +277,8 @@ def relative_rate(
     out assumes the opposite. Here unknowns are spread by P(self-defined | officer-defined) among the searches of the same
     borough that have both (for officer-defined ethnicity the other way round); where a borough has no such search, all
     boroughs' serve. The interval is of counting noise in every count, those that P is learnt from included (delta method
-    on the log ratio, counts Poisson); searches come in clusters, so it is rather too narrow than too wide.
+    on the log ratio, counts Poisson); searches come in clusters, so it is rather too narrow than too wide. How Mixed
+    residents are shared is taken as known, by the interval and by the bounds.
 
     Officers' groups have no Mixed. The ratio then shares Mixed residents among the groups as officers saw those searched
     who call themselves Mixed; what other mappings make of it is stated beside it.
@@ -297,11 +302,11 @@ def relative_rate(
         for a group, an ethnicity or a label that is not known, or residents of 0.
     """
     spread = Spread.of(counts, ethnicity)
+    _check_pair(group, reference, spread.groups, ethnicity, level)
+    if population.filter(pl.col("residents") < 0).height:
+        raise ValueError("residents are counts of 0 or more")
     people = _denominators(counts, population, ethnicity)
-    allowed = GROUPS if ethnicity == "self-defined" else OFFICER_GROUPS
     for name in (group, reference):
-        if name not in allowed:
-            raise ValueError(f"{ethnicity} groups are {', '.join(allowed)}: {name!r}")
         if not people.get(name):
             raise ValueError(f"no residents of the group {name!r} in the population given")
     known = {name: spread.known_of(name) for name in (group, reference)}
@@ -315,7 +320,7 @@ def relative_rate(
         plain = dict(population.group_by("ethnic_group").agg(pl.col("residents").sum()).iter_rows())
         one, other, mixed = (plain.get(name, 0) for name in (group, reference, "Mixed"))
         plain_ratio = _over(totals[group], totals[reference])
-        mapped = [plain_ratio * factor for factor in (other / (one + mixed), other / one, (other + mixed) / one)]
+        mapped = [plain_ratio * _over(*pair) for pair in ((other, one + mixed), (other, one), (other + mixed, one))]
     return RelativeRate(
         group=group,
         reference=reference,
@@ -329,8 +334,8 @@ def relative_rate(
         rate_group=1000 * totals[group] / people[group],
         rate_reference=1000 * totals[reference] / people[reference],
         ratio=ratio,
-        lower=ratio * math.exp(-half) if math.isfinite(half) else 0.0,
-        upper=ratio * math.exp(half) if math.isfinite(half) else math.inf,
+        lower=_around(ratio, half)[0],
+        upper=_around(ratio, half)[1],
         known_only=_over(known[group], known[reference]) * scale,
         bound_low=_over(known[group], known[reference] + unknown) * scale,
         bound_high=_over(known[group] + unknown, known[reference]) * scale,
@@ -360,6 +365,7 @@ def mantel_haenszel(
     Rothman & Greenland (1998), Modern Epidemiology, 2nd ed., eq. 15-22 for person-time data; the interval is
     `relative_rate`'s, with the weights as fixed.
     """
+    _check_pair(group, reference, GROUPS, "self-defined", level)
     pivot = population.group_by("borough_code", "ethnic_group").agg(pl.col("residents").sum())
     wide = {(b, g): n for b, g, n in pivot.iter_rows()}
     placed = counts.filter(pl.col("borough_code").is_in(population["borough_code"].unique().to_list()))
@@ -372,7 +378,22 @@ def mantel_haenszel(
     half = distributions.norm.ppf(0.5 + level / 2) * spread.log_ratio_error(
         group, reference, share[group], share[reference]
     )
-    return ratio, ratio * math.exp(-half), ratio * math.exp(half)
+    return ratio, *_around(ratio, half)
+
+
+def _around(ratio: float, half: float) -> tuple[float, float]:
+    """An interval on the log scale; everything from 0 up where a count is 0."""
+    return (ratio * math.exp(-half), ratio * math.exp(half)) if math.isfinite(half) else (0.0, math.inf)
+
+
+def _check_pair(group: str, reference: str, allowed: Sequence[str], ethnicity: str, level: float) -> None:
+    for name in (group, reference):
+        if name not in allowed:
+            raise ValueError(f"{ethnicity} groups are {', '.join(allowed)}: {name!r}")
+    if group == reference:
+        raise ValueError(f"a group is compared with another, not with itself: {group!r}")
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, for example 0.95: {level!r}")
 
 
 @dataclass(frozen=True)
@@ -395,11 +416,11 @@ class Spread:
         mine = DEFINITIONS[ethnicity]
         (other,) = set(DEFINITIONS.values()) - {mine}
         groups = GROUPS if ethnicity == "self-defined" else OFFICER_GROUPS
-        for column in (mine, other):
-            strange = set(counts[column].unique()) - set(GROUPS) - set(UNKNOWN)
+        for column, known in (("self_defined", GROUPS), ("officer_defined", OFFICER_GROUPS)):
+            strange = set(counts[column].unique()) - set(known) - set(UNKNOWN)
             if strange:
                 raise ValueError(
-                    f"{column} holds {sorted(map(str, strange))[0]!r}: allowed are {', '.join(GROUPS + UNKNOWN)}"
+                    f"{column} holds {min(map(str, strange))!r}: allowed are {', '.join((*known, *UNKNOWN))}"
                 )
         if counts.filter(pl.col("searches") < 0).height:
             raise ValueError("searches are counts of 0 or more")
@@ -568,11 +589,14 @@ def _row(area, year, ethnicity, group, reference, mine, people, london, populati
         "group": group,
         "reference": reference,
     }
-    if ethnicity == "officer-defined" and group not in OFFICER_GROUPS:
-        return row | {"why": f"officers' codes have no {group} group"}
+    for name in (group, reference):
+        if ethnicity == "officer-defined" and name not in OFFICER_GROUPS:
+            return row | {"why": f"officers' codes have no {name} group"}
     found = relative_rate(mine, people, group, reference, ethnicity=ethnicity)
     row |= {"searches_known": found.known_group, "searches_reference_known": found.known_reference}
     row |= {name: getattr(found, name) for name in ("unknown_share", "residents_group", "residents_reference")}
+    if mine["searches"].sum() == 0:
+        row["unknown_share"] = None
     if min(found.known_group, found.known_reference) < TOO_FEW:
         return row | {"why": f"fewer than {TOO_FEW} searches of a group whose ethnicity is known"}
     row |= {name: getattr(found, name) for name in list(_TABLE)[5:13]}

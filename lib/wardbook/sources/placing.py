@@ -46,7 +46,8 @@ def place_points(frame: pl.DataFrame, outlines: GeoDataFrame, *, code: str) -> p
     pairs = frame.select("longitude", "latitude").unique().drop_nulls().with_row_index("pair")
     points = geopandas.GeoSeries.from_xy(*pairs.select("longitude", "latitude").to_numpy().T, crs=4326).to_crs(27700)
     # `intersects`, not `within`: a point on a border is then in every area that shares it, and none is lost.
-    point, area = outlines.to_crs(27700).sindex.query(points, predicate="intersects")
+    # The few outlines are the query, so that each is prepared once for the many points.
+    area, point = points.sindex.query(outlines.to_crs(27700).geometry, predicate="intersects")
     codes = pl.Series(code, outlines[code].to_list(), dtype=pl.String)
     found = pl.DataFrame({"pair": pl.Series(point, dtype=pairs.schema["pair"]), code: codes.gather(area)})
     placed = pairs.join(found.group_by("pair").agg(pl.col(code).min()), on="pair").drop("pair")
