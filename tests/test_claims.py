@@ -402,6 +402,10 @@ def test_the_figures_count_what_the_tables_hold(book, checked, tmp_path):
     assert set(windows["measure"]) == set(WINDOWS)
     # Eight of the eleven bear an overdispersion of 3: all but racist and religious offences, murder, sexual offences.
     assert "eight of 11" in figures.windows_title(windows)
+    overview = figures.verdicts_chart(book, checked, name="verdicts")
+    assert overview.subtitle.endswith(
+        "about Tower Hamlets, London, England and Wales, Greater Manchester, 2006 to 2025"
+    )
     assert "murder (at 1.9), serious sexual offences (at 2.0)" in figures.windows_sentence(windows)
     # Only groups that the file has are given a season mix, and a few months cannot move a total by much.
     season = dict(windows.select("measure", "season_percent").iter_rows())
@@ -444,7 +448,7 @@ def test_lambeth_vehicle_crime_is_answered_from_the_edition(book, tmp_path):
     text = " ".join((answer.folder / f"{name}.txt").read_text(encoding="utf-8").split())
     again = "wardbook claim --borough Lambeth --offence 'vehicle crime' --from 2023-24 --to 2024-25"
     assert again in text and "of 288 comparable changes moved at least this far" in text
-    assert "Crosses what is declared as a break: The Met moved its records" in text
+    assert "Declared breaks crossed: The Met moved its records" in text
     plotted = pl.read_csv(answer.folder / f"{name}.csv")
     assert plotted.height == 1 and plotted["baseline"][0] == before and plotted["outturn"][0] == after
 
@@ -456,9 +460,22 @@ def test_a_claim_takes_london_years_apart_and_counts_too_few(book, tmp_path):
     few = claims.claim("Sutton", "homicide", "2015-16", "2016-17", out=tmp_path)
     assert "too few" in few.sentence and few.sentence.endswith("declared breaks crossed: none.")
     assert len(list(few.folder.iterdir())) == 4
+    told = " ".join((few.folder / "homicide-2015-16-2016-17.txt").read_text(encoding="utf-8").split())
+    assert "2015-16 to 2016-17. Too few to describe a change." in told, "no interval is drawn, and none is spoken of"
+    assert "Chart without dots of changes where homicide 0 to 1: too few to say" in told
+    assert "How unusual: too few offences to describe a change" in told and "counting noise" not in told
+    drawn = (few.folder / "homicide-2015-16-2016-17.svg").read_text(encoding="utf-8")
+    assert "counting noise<" not in drawn and "change in recorded offences" not in drawn, "an empty axis and its legend"
     knife = claims.claim("Tower Hamlets", "knife crime", "2022-23", "2024-25", out=tmp_path)
     assert (knife.row["baseline"], knife.row["outturn"]) == (502, 687)  # EVIDENCE, 4e
     assert "CRIS to CONNECT" in knife.sentence
+
+
+def test_a_claim_over_several_years_is_dated_to_both(book):
+    here = replace(book, area=places.area("Lambeth"))
+    rows = claims.compare_claim(here, "shoplifting", "2018-19", "2024-25")
+    title = claims.claim_figure(here, rows, name="claim").title
+    assert title.endswith("between 2018-19 and 2024-25") and len(title.split()) <= 15
 
 
 @pytest.mark.parametrize("area", wardbook.boroughs())

@@ -150,11 +150,30 @@ def test_a_group_with_too_few_everywhere_is_judged_nowhere():
 
 
 def test_judged_outside_the_limits_exactly_where_the_p_value_says_so(table):
-    # Homicide, whose exact p-value may be the larger, apart.
-    rows = table.filter(pl.col("p").is_not_null() & (pl.col("baseline") > 30))
+    rows = table.filter(pl.col("p").is_not_null())  # homicide too, whose exact p-value may be the larger
     outside = ~pl.col("ratio").is_between("lower_95", "upper_95")
     assert rows.filter(outside != (pl.col("p") < 0.05)).is_empty()
     assert rows.filter(outside).height == rows.filter(pl.col("verdict") != "as expected").height > 10
+
+
+@same_examples
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), min_size=6, max_size=32))
+def test_small_counts_are_judged_by_the_limits_that_are_drawn(pairs):
+    found = c.change_funnel(one_group(*map(list, zip(*pairs)))).filter(pl.col("p").is_not_null())
+    outside = ~pl.col("ratio").is_between("lower_95", "upper_95")
+    assert found.filter(outside != (pl.col("p") < 0.05)).is_empty()
+    assert found.filter(outside != (pl.col("verdict") != "as expected")).is_empty()
+    assert found.filter(
+        (pl.col("lower_998") > pl.col("lower_95")) | (pl.col("upper_998") < pl.col("upper_95"))
+    ).is_empty()
+    events = pl.DataFrame({"events": [o for _, o in pairs] + [9], "exposure": [b for b, _ in pairs] + [9]})
+    levels = c.level_funnel(events)
+    assert levels.filter(outside != (pl.col("p") < 0.05)).is_empty()
+
+
+def test_croydons_homicides_lie_inside_their_limits(table):
+    row = table.row(by_predicate=(pl.col("borough") == "Croydon") & (pl.col("offence_group") == "homicide"), named=True)
+    assert row["verdict"] == "as expected" and row["lower_95"] < row["ratio"] == pytest.approx(0.233, abs=5e-4)
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.1, 0.2])
@@ -261,6 +280,7 @@ def test_tower_hamlets_total_rises_by_borough_and_falls_by_wards(book):
     moved, shift = w.changes_in_area(held, book.edition.borough_years, local, total, LAST, book.area)
     assert 100 * (moved["outturn"].sum() / moved["baseline"].sum() - 1) == pytest.approx(-3.4, abs=0.05)
     assert shift == pytest.approx(-4.5, abs=0.1)
+    assert moved.select("snapshot", "borough_snapshot").unique().rows() == [("2025-03", "2025-11")]
 
 
 def test_wards_of_a_period_no_snapshot_holds_are_absent(book, rates):
@@ -338,14 +358,112 @@ def test_high_low_expected_and_too_few_have_words_of_their_own(book, table):
     assert titled(book, table, "Tower Hamlets", BURGLARY).endswith(
         "changed much as London did, allowing for usual variation"
     )
-    assert "fell more than boroughs usually do; no finding" in titled(book, table, "Hounslow", BURGLARY)
-    assert "rose more than boroughs usually do" in titled(book, table, "Southwark", "shoplifting")
+    assert "fell more than London's; no finding" in titled(book, table, "Hounslow", BURGLARY)
+    assert "rose more than London's" in titled(book, table, "Southwark", "shoplifting")
     assert "Too few recorded in Sutton" in titled(book, table, "Sutton", "homicide")
     falling = table.with_columns(
         pl.when(offence_group=BURGLARY).then("baseline").otherwise("outturn").alias("baseline")
     )
     level = falling.with_columns(outturn=pl.col("baseline"))
-    assert "stayed level" in titled(book, level, "Hounslow", BURGLARY)
+    assert "stayed level while London's fell" in titled(book, level, "Hounslow", BURGLARY)
+
+
+@pytest.mark.parametrize(
+    ("outturn", "expected", "verdict", "said"),
+    [
+        (90, 110, "low", "fell while London's rose"),
+        (110, 90, "high", "rose while London's fell"),
+        (70, 90, "low", "fell more than London's"),
+        (95, 80, "high", "fell less than London's"),
+        (130, 110, "high", "rose more than London's"),
+        (105, 120, "low", "rose less than London's"),
+    ],
+)
+def test_a_change_is_put_beside_londons_of_the_same_year(outturn, expected, verdict, said):
+    row = {"baseline": 100, "outturn": outturn, "expected": expected, "verdict": c.VERDICTS[verdict]}
+    assert charts._unlike(row) == said
+
+
+def test_a_title_that_names_no_movement_says_that_a_change_is_meant(book, table):
+    name, item = "Kingston upon Thames", "public order offences"
+    row = (pl.col("borough") == name) & (pl.col("offence_group") == item)
+    found = titled(book, table, name, item)
+    assert (
+        found
+        == "Kingston upon Thames: recorded public order offences rose while London's fell; no finding after correction"
+    )
+    quiet = table.with_columns(
+        verdict=pl.when(row).then(pl.lit("as expected")).otherwise("verdict"), p=pl.when(row).then(0.5).otherwise("p")
+    )
+    wordy = quiet.with_columns(
+        pl.when(row).then(pl.lit("a b c d e f")).otherwise("offence_group").alias("offence_group")
+    )
+    assert titled(book, wordy, name, "a b c d e f") == "Kingston upon Thames: change in a b c d e f as expected"
+
+
+def levels_of(table, book):
+    homes = table.filter(offence_group=BURGLARY).join(book.edition.table("households"), on="borough_code")
+    kept = ("borough_code", "borough", "period", "snapshot")
+    return c.level_funnel(homes.select(*kept, pl.col("outturn").alias("events"), exposure="households"))
+
+
+def test_a_level_outside_the_limits_that_is_no_finding_says_so(book, table):
+    here = pl.col("borough_code") == book.area.code
+    outside = levels_of(table, book).with_columns(
+        p=pl.when(here).then(0.04).otherwise("p"), finding=pl.when(here).then(False).otherwise("finding")
+    )
+    figure = charts.household_funnel(book, outside)
+    assert figure.title.endswith("; no finding after correction") and len(figure.title.split()) <= 15
+    assert ", and no finding once the number of comparisons is allowed for." in figure.sentence
+    inside = charts.household_funnel(book, outside.with_columns(p=pl.lit(0.5)))
+    assert "finding" not in inside.title and "none is outside the 95% limits." in inside.alt_text
+    london = charts.household_funnel(replace(book, area=area("London")), outside.with_columns(p=pl.lit(0.5)))
+    assert london.sentence.startswith("No borough lies outside the 95% limits for residential burglary per household")
+
+
+def test_a_borough_with_too_few_is_said_to_be_left_out_of_its_funnel(book, table):
+    figure = charts.change_funnel(replace(book, area=area("Kingston upon Thames")), table, "homicide")
+    assert "where Kingston upon Thames is left out, with too few recorded; " in figure.alt_text
+    london = replace(book, area=area("London"))
+    assert "where those outside the 95% limits are " in charts.change_funnel(london, table, BURGLARY).alt_text
+    none = table.with_columns(verdict=pl.lit("as expected"), p=pl.lit(0.5))
+    assert charts.change_sentence(london, none, BURGLARY).startswith("No borough lies outside the 95% limits in")
+
+
+def test_no_two_labels_of_a_funnel_lie_on_each_other_and_the_focus_has_its_own():
+    rows = [
+        {"label": f"Borough {i}", "focus": i == 9, "p": 0.01, "ratio": 1.2, "ratio_percent": 20.0} for i in range(10)
+    ]
+    placed = charts._placed(pl.DataFrame(rows).with_columns(b=pl.lit(100.0)), "b", [50, 400], [-50.0, 50.0])
+    assert placed["label"][0] == "Borough 9" and 3 <= placed.height < 10
+    apart = np.diff(np.sort(placed["y"].to_numpy())) * charts._HEIGHT / 100
+    assert apart.min() >= 10
+
+
+def test_noise_alone_is_said_in_the_ranked_lists_alt_text(book):
+    rows = c.ranked_changes(book.history, "MOPAC 7", FinancialYear(2011), FinancialYear(2015), boroughs(), target=-20)
+    figure = charts.ranked(book, rows, span="2011-12 to 2015-16", crosses=[])
+    assert "London −17.8% missed clearly (noise alone)" in figure.alt_text
+
+
+def test_a_ward_map_of_too_few_is_absent_and_low_rates_are_told_from_none(book, rates):
+    few = rates.with_columns(events=pl.when(pl.col("ward_code") == rates["ward_code"][0]).then(1).otherwise(0))
+    figure = ward_figure(replace(book, area=area("London")), few, "homicide")
+    assert isinstance(figure, Absent) and "too few recorded homicide offences" in figure.reason
+    assert "(1 offence in 2024-25)" in figure.reason
+    columns = [name for name in rates.columns if name.endswith("per_1000")]
+    low = ward_figure(book, rates.with_columns(pl.col(columns) / 40))
+    assert "0.0 " not in low.sentence and "0.0 " not in low.alt_text
+    values = pl.Series([0.021, 0.035, 0.052, 0.08])
+    assert maps._classes(values, maps.class_breaks(values))[1][0] == "under 0.035"
+
+
+def test_the_shift_names_both_snapshots_where_they_differ():
+    rows = pl.DataFrame({"change_verdict": ["cannot say"], "snapshot": ["2025-03"], "borough_snapshot": ["2025-11"]})
+    said = maps.ward_changes_sentence(rows, BURGLARY, "Brent", -4.0)
+    assert "the wards' counts are of the snapshot 2025-03 and the borough's of 2025-11" in said
+    same = rows.with_columns(borough_snapshot=pl.lit("2025-03"))
+    assert "snapshot" not in maps.ward_changes_sentence(same, BURGLARY, "Brent", -4.0)
 
 
 def test_drawn_twice_the_same_and_the_map_carries_no_more_than_its_rates(book, rates):

@@ -377,6 +377,26 @@ def test_in_a_notebook_a_figure_is_its_svg_and_a_text_with_its_fingerprint(mopac
         assert part in shown["text/plain"]
 
 
+def test_one_row_is_one_row():
+    figure = a_figure(pl.DataFrame({"x": [1.0]}))
+    assert "a-figure.csv, 1 row, fingerprint" in " ".join(figure.txt().split())
+    assert "\n1 row plotted, fingerprint" in figure._repr_mimebundle_()["text/plain"]
+
+
+def test_labels_stand_apart_in_the_order_they_had():
+    assert charts.spaced([0.0, 1.0, 50.0, 49.0], 10) == [0.0, 10.0, 59.0, 49.0]
+    assert charts.spaced([3.0, 30.0], 10) == [3.0, 30.0]
+
+
+def test_the_command_has_every_setting_that_is_given_and_quotes_what_a_shell_would_part():
+    own = {"offence_group": "residential burglary", "first_window": "", "allow_unequal": True, "rebase_months": 24}
+    opened = open_book(notebook="02_trends", borough="Brent", period="2018-19", settings=own)
+    assert opened.command == (
+        "wardbook run --borough Brent --period 2018-19 --only 02_trends --set 'offence_group=residential burglary' "
+        "--set allow_unequal=true --set rebase_months=24"
+    )
+
+
 # -- saving -------------------------------------------------------------------------------------------------------------
 
 

@@ -110,7 +110,7 @@ def test_every_chart_says_what_it_plots_in_comparable_text(path):
     assert charts
     for data in charts:
         text = "".join(data["text/plain"])
-        assert re.search(r"\d+ rows plotted, fingerprint [0-9a-f]{12}$", text)
+        assert re.search(r"\d+ rows? plotted, fingerprint [0-9a-f]{12}$", text)
         svg = "".join(data["image/svg+xml"])
         assert 'role="img"' in svg[:400] and "<title id=" in svg[:800] and "<desc id=" in svg
 

@@ -11,11 +11,11 @@ import pytest
 
 from wardbook.figures import trends as charts
 from wardbook.figures.export import Absent
-from wardbook.measures import trends
+from wardbook.measures import trends, verdicts
 from wardbook.measures.targets import UsualVariation
 from wardbook.measures.verdicts import YEARLY_GROUPS
 from wardbook.notebook import open_book
-from wardbook.periods import FinancialYear, declared_breaks
+from wardbook.periods import FinancialYear, breaks_between, declared_breaks
 from wardbook.places import UnknownName
 
 NO_BREAKS = declared_breaks().clear()
@@ -397,7 +397,7 @@ def test_a_window_is_written_one_way(text):
 
 @pytest.fixture(scope="module")
 def book():
-    return open_book(notebook="02_trends", borough="Lewisham")
+    return open_book(notebook="02_trends", borough="Lewisham", settings={"offence_group": "shoplifting"})
 
 
 @pytest.fixture(scope="module")
@@ -468,7 +468,112 @@ def test_the_charts_show_the_breaks_and_are_the_same_twice(book, looked_at):
     assert "CRIS to CONNECT (Mar 2024)" in drawn[0].svg() and "CRIS to CONNECT" in drawn[0].alt_text
     assert "stroke-dasharray" in drawn[1].svg() and "CRIS to CONNECT (Mar 2024)" in drawn[1].subtitle
     assert "crosses: The Met moved its records from CRIS to CONNECT" in drawn[2].sentence
-    assert "--set 'offence_group=shoplifting'" in drawn[0].challenge
+    assert all("--set offence_group=shoplifting" in figure.challenge for figure in drawn)
+
+
+def monitored(name, group, period="latest"):
+    """One group of one area as 02_trends draws it: book, months, row and breaks."""
+    here = open_book(notebook="02_trends", borough=name, period=period)
+    table = trends.series_until(here.edition.table("borough_offences"), here.period)
+    months, rows = trends.monitor_groups(here.area, table, here.history, [group])
+    span = months["month"].min(), months["month"].max()
+    return here, months, rows.row(0, named=True), breaks_between(declared_breaks(), "borough_offences", group, *span)
+
+
+def test_the_printed_change_is_that_of_the_csvs_sums(book, looked_at):
+    for row in looked_at[2].filter(pl.col("change_percent").is_not_null()).iter_rows(named=True):
+        months = looked_at[1].filter(pl.col("month").is_between(row["from_month"], row["to_month"]), group=row["group"])
+        sums = months["observed"].sum(), months["expected"].sum()
+        assert row["change_percent"] == pytest.approx(100 * (sums[0] / sums[1] - 1), rel=1e-12)
+        how = charts.monthly(book, looked_at[1].filter(group=row["group"]), row, NO_BREAKS, name="x").challenge
+        assert "each summed over the judged months from March 2025 to November 2025 of the CSV" in how
+    drawn = charts.groups(book, *looked_at[1:], NO_BREAKS)
+    assert "the judged months from March 2025 to November 2025 of the CSV" in drawn.challenge
+    assert "the column moved_this_far of tables/trends_summary.csv" in drawn.challenge
+    assert "--set offence_group=shoplifting" in drawn.challenge and "dots: months outside it" in drawn.subtitle
+
+
+def test_groups_that_are_judged_over_unlike_months_point_to_the_table():
+    rows = [{"months": 1, "from_month": date(2025, n, 1), "to_month": date(2025, 5, 1)} for n in (3, 4)]
+    assert charts._judged_span(rows).endswith("tables/trends_summary.csv")
+
+
+def test_a_break_after_the_end_is_not_drawn_and_a_spell_from_before_the_start_has_no_edge():
+    here, months, row, _ = monitored("Westminster", "robbery", "2018-19")
+    drawn = charts.groups(here, months, pl.DataFrame([row], infer_schema_length=None), declared_breaks())
+    assert "pandemic" not in drawn.subtitle and "CONNECT" not in drawn.subtitle
+    ended = breaks_of(("later", date(2021, 1, 1), date(2021, 5, 1), "cuts"))
+    assert charts._break_layers(ended, date(2018, 1, 1), date(2020, 1, 1)) == []
+    spell = breaks_of(("spell", date(2017, 1, 1), date(2018, 6, 1), "cuts"), ("edge", date(2019, 1, 1), None, "cuts"))
+    ground, rules, *_ = charts._break_layers(spell, date(2018, 1, 1), date(2020, 1, 1))
+    assert ground.data["from_month"].to_list() == [date(2018, 1, 1)]
+    assert rules.data["from_month"].to_list() == [date(2019, 1, 1)]
+
+
+def test_a_series_with_no_judged_month_speaks_of_no_band():
+    here, months, row, breaks = monitored("Kingston upon Thames", "homicide")
+    figure = charts.monthly(here, months, row, breaks, name="monthly")
+    assert row["months"] == 0 and "where no month could be judged" in figure.alt_text
+    assert "band" not in figure.subtitle and "No expected range: too few" in figure.subtitle
+    assert "How unusual" not in figure.challenge and "Recompute" not in figure.challenge
+    assert ">expected range<" not in figure.svg()
+    here, months, row, breaks = monitored("Bromley", "fraud and forgery")
+    figure = charts.monthly(here, months, row, breaks, name="monthly")
+    assert row["months"] == 0 and months.filter(pl.col("signal") != "cannot say").height > 0
+    assert "band: expected range" in figure.subtitle and "How unusual" not in figure.challenge
+    assert "Recompute" not in figure.challenge, "months judged years before are none of this verdict's"
+
+
+@pytest.mark.parametrize("verdict", ["rose clearly", "little different", "cannot say"])
+@pytest.mark.parametrize("why", ["too few offences", "2 months since a break"])
+def test_no_title_drops_its_offence_whatever_the_names(looked_at, verdict, why):
+    row = looked_at[2].row(0, named=True) | {"group": "theft from the person", "area": "Kensington and Chelsea"}
+    row |= {"verdict": verdict, "why": why, "group": "death or serious injury by illegal driving"}
+    title = charts.month_title(row)
+    assert "death or injury by illegal driving" in title and "Kensington and Chelsea" in title
+    assert len(title.split()) <= 15, title
+
+
+def compared(ratio, noise=(0.5, 0.9), usual=None, rest=(9, 9)):
+    return trends.BeforeAfter(YEAR, NEXT, (100, 80), rest, (1.0, 0.8), ratio, noise, usual, True, (), "")
+
+
+def test_before_and_after_keeps_its_offence_its_capital_and_a_third_decimal(book):
+    risen = compared(1.41, (1.2, 1.6), (1.1, 1.8))
+    title = charts.windows_title(risen, "theft from the person", "Enfield")
+    assert title == "Enfield: theft from the person rose clearly by 41% against the rest of London"
+    long = charts.windows_title(risen, "theft from the person", "Kensington and Chelsea")
+    assert long == "Kensington and Chelsea: theft from the person rose clearly against the rest of London"
+    level = charts.windows_title(compared(1.0, (0.9, 1.1)), "theft from the person", "Kensington and Chelsea")
+    assert "theft from the person" in level and len(level.split()) <= 15
+    near = charts.windows_sentence(compared(0.9962, (0.9931, 0.9987)), "robbery", "Enfield")
+    assert "0.996 (counting noise 0.993 to 0.999" in near
+    assert "by 0.4%" in charts.windows_title(compared(0.9962, (0.9931, 0.9987)), "robbery", "Enfield")
+    figure = charts.windows(book, compared(0.8, rest=None), "robbery", name="x")
+    assert "per_day_second ÷ per_day_first" in figure.challenge
+    assert "where in Lewisham, recorded" in figure.alt_text
+
+
+def test_one_is_one_and_two_are_two():
+    assert charts._outside({"months": 12, "above": 2, "below": 0}) == "Of 12 months, two were above the expected range"
+    assert charts._outside({"months": 12, "above": 1, "below": 0}).startswith("Of 12 months, one was above")
+    months, _ = trends.monitor(seasonal(40), breaks_of(("moved", date(2018, 6, 1), None, "cuts")))
+    assert months["note"][-1] == "cannot say: 1 month since moved"
+
+
+def test_one_month_outside_is_said_as_one(looked_at):
+    quiet = looked_at[1].with_columns(signal=pl.lit("within"))
+    one = quiet.with_columns(signal=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("above")).otherwise("signal"))
+    assert ") was outside their expected range" in charts.signals_sentence(one, looked_at[2])
+
+
+def test_assurance_says_the_screening_and_the_target_as_it_was_set(book):
+    targets = verdicts.assess_targets(book.area, book.targets, book.results, book.history, period=book.period)
+    row = targets.row(by_predicate=pl.col("target_set") == "MOPAC 7", named=True)
+    table = trends.series_until(book.edition.table("borough_offences"), book.period).filter(offence_group="MOPAC 7")
+    figure = charts.assured(book, trends.area_counts(table, book.area), row, name="assurance")
+    assert "ranges of 3.267 times their mean or more left out" in figure.challenge
+    assert "the target of −20% on 2011-12" in figure.sentence
 
 
 def test_a_year_beside_another_says_which_break_it_crosses(book, looked_at):
@@ -477,11 +582,21 @@ def test_a_year_beside_another_says_which_break_it_crosses(book, looked_at):
     breaks = declared_breaks().filter(break_id="CRIS to CONNECT")
     drawn = charts.beside(book, series, {}, breaks, name="x", measure="violence", since=date(2022, 3, 1))
     assert "crosses CRIS to CONNECT (Mar 2024)" in drawn.sentence and "too few to say" in drawn.sentence
-    assert drawn.title == "Lewisham: violence with injury little different, homicide too few to say"
+    assert drawn.title == "Lewisham: recorded violence with injury little different, homicide too few to say"
     late = pl.col("month") > injury["month"].max() - timedelta(days=360)
     more = (pl.when(late).then(3).otherwise(1) * pl.col("offences")).alias("offences")
     risen = {"knife crime": injury.with_columns(more)}
     drawn = charts.beside(book, risen, {}, breaks, name="x", measure="knife crime", since=date(2022, 3, 1))
     assert "knife crime rose clearly (counting noise alone)" in drawn.title, "clear by noise alone is said to be so"
-    empty = {"knife crime": injury.clear()}
-    assert isinstance(charts.beside(book, empty, {}, breaks, name="x", measure="x", since=date(2022, 3, 1)), Absent)
+    assert drawn.title.startswith("Lewisham: recorded knife crime") and "the last two" not in drawn.alt_text
+    assert "where, in Lewisham, between the twelve months December 2023 to November 2024 and" in drawn.alt_text
+    rows = [
+        {"series": s, "verdict": "little different", "usual_low": 0.0}
+        for s in (*series, "knife injury victims aged 1 to 24")
+    ]
+    assert charts.beside_title(rows, "Tower Hamlets") == (
+        "Tower Hamlets: recorded violence with injury and knife injury victims both little different"
+    )
+    half = {"homicide": injury, "knife crime": injury.clear()}
+    absent = charts.beside(book, half, {}, breaks, name="x", measure="x", since=date(2022, 3, 1))
+    assert isinstance(absent, Absent) and absent.reason == "cannot say: no monthly counts of knife crime in this period"

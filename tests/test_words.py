@@ -13,6 +13,7 @@ from wardbook.measures import targets as t
 from wardbook.measures import verdicts
 from wardbook.notebook import open_book
 from wardbook.places import area
+from wardbook.sources import met
 
 LONGEST = 15  # words in a title (STYLE.md, "Charts for people who make policy")
 CAUSAL = (
@@ -222,6 +223,34 @@ def test_a_rise_a_fall_little_change_and_too_few_each_have_their_own_wording(bas
     assert words.change_title(row) == title
     assert words.change_sentence(row).startswith("In Tower Hamlets, recorded robbery ")
     assert words.change_sentence(row).endswith(sentence_ends)
+
+
+@pytest.mark.parametrize(
+    ("measure", "where", "usual", "title"),
+    [
+        ("robbery", "Enfield", USUAL, "Recorded robbery in Enfield rose clearly by 50% between 2018-19 and 2024-25"),
+        (
+            "theft from the person",
+            "Kensington and Chelsea",
+            None,
+            "Kensington and Chelsea: rose clearly by 50% (counting noise alone), 2018-19 to 2024-25",
+        ),
+    ],
+)
+def test_a_change_over_several_years_is_dated_to_both(measure, where, usual, title):
+    row = a_row(1_000, 1_500, usual=usual)
+    row |= {"measure": measure, "area": where, "baseline_period": "2018-19", "period": "2024-25"}
+    assert words.change_title(row) == title and len(title.split()) <= LONGEST
+    same = a_row(1_000, 990, usual=USUAL) | {"baseline_period": "2018-19", "period": "2024-25"}
+    assert words.change_title(same).endswith("was little different between 2018-19 and 2024-25")
+
+
+def test_a_short_name_is_no_other_groups_name():
+    groups = set(met.offence_groups()["offence_group"])
+    assert "serious" not in words.SHORT["death or serious injury by illegal driving"]
+    assert "injury" in words.SHORT["death or serious injury by illegal driving"]
+    taken = {name: short for name, short in words.SHORT.items() if name in groups and short in groups - {name}}
+    assert taken == {}
 
 
 def test_a_change_that_cannot_be_said_gives_its_reason():
@@ -471,6 +500,7 @@ def test_a_change_is_recomputed_from_its_counts_and_placed_among_the_others(judg
     assert words.recompute(row) == "12,632 ÷ 12,251 − 1 = +3.1%"
     assert re.fullmatch(r"\d+ of 192 comparable changes moved at least this far", words.far(row))
     assert words.far(a_row(9, 9)) == "no earlier changes to compare with: counting noise alone"
+    assert words.far(a_row(5, 1)) == "too few offences to describe a change", "not for want of earlier changes"
     uncounted = dict.fromkeys(row) | {"measure": "robbery", "change_verdict": "cannot say"}
     assert words.recompute(uncounted) == ""
 

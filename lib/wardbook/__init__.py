@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from wardbook.notebook import Book
 
 
-def open(**parameters: str) -> Book:
+def open(**parameters: Any) -> Book:
     """Open an edition for one borough and period: see `wardbook.notebook.open_book`."""
     from wardbook.notebook import open_book
 

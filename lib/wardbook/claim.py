@@ -308,7 +308,7 @@ def claim_figure(book: Book, rows: pl.DataFrame, *, name: str) -> Figure | Absen
     if isinstance(figure, Absent) or not row["crosses"]:
         return figure
     # A series with a declared break is never compared across it silently: the chart itself says so.
-    said = f"Crosses what is declared as a break: {row['crosses'].rstrip('.')}."
+    said = f"Declared breaks crossed: {row['crosses'].rstrip('.')}."
     return replace(figure, subtitle=f"{figure.subtitle} {said}", alt_text=f"{figure.alt_text} {said}")
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -30,6 +32,7 @@ class Book:
     targets_file: str = ""
     claims_file: str = ""
     notebook: str = ""
+    settings: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def provenance(self) -> str:
@@ -39,10 +42,14 @@ class Book:
     @property
     def command(self) -> str:
         """The one command that makes this notebook's figures again."""
-        name = f"'{self.area.name}'" if " " in self.area.name else self.area.name
-        files = {"targets_file": self.targets_file, "claims_file": self.claims_file}
-        own = "".join(f" --set {name}={file}" for name, file in files.items() if file)
-        return f"wardbook run --borough {name} --period {self.period} --only {self.notebook}{own}"
+        own = {"targets_file": self.targets_file, "claims_file": self.claims_file, **self.settings}
+        said = [
+            shlex.quote(f"{name}={str(value).lower() if value is True else value}")
+            for name, value in own.items()
+            if value
+        ]
+        start = f"wardbook run --borough {shlex.quote(self.area.name)} --period {self.period} --only {self.notebook}"
+        return " --set ".join([start, *said])
 
     @cached_property
     def history(self) -> History:
@@ -84,6 +91,7 @@ def open_book(
     output_dir: str = "",
     targets_file: str = "",
     claims_file: str = "",
+    settings: Mapping[str, object] | None = None,
 ) -> Book:
     """Validate a notebook's parameters and open its edition.
 
@@ -95,6 +103,7 @@ def open_book(
     edition : folder of an edition; a relative path counts from the project's root.
     output_dir : folder for charts and tables, or "" to save nothing; a relative path counts from the project's root.
     targets_file, claims_file : a reader's own targets or claims, or "".
+    settings : the notebook's other parameters, for that command; one that is empty or False is left out of it.
 
     Raises
     ------
@@ -112,6 +121,7 @@ def open_book(
         targets_file=targets_file,
         claims_file=claims_file,
         notebook=notebook,
+        settings=settings or {},
     )
 
 

@@ -111,7 +111,9 @@ def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: 
     )
 
     colour = alt.Color(
-        "kind:N", scale=colours, legend=alt.Legend(values=_legend(plotted), orient="bottom", symbolOpacity=1)
+        "kind:N",
+        scale=colours,
+        legend=alt.Legend(values=_legend(plotted), orient="bottom", symbolOpacity=1) if _legend(plotted) else None,
     )
     base = alt.Chart(
         plotted.select(
@@ -138,6 +140,7 @@ def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: 
         tickCount=6,
         title="change in recorded offences",
     )
+    axis = axis if _legend(plotted) else None  # counts too few to describe a change have no place on it
     x = alt.Scale(domain=domain, nice=False)
     edge = theme.WIDTH - 330
     layers = [
@@ -147,7 +150,11 @@ def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: 
         base.transform_calculate(kind="'counting noise'")
         .mark_rule(strokeWidth=4)
         .encode(x=alt.X("noise_low:Q", scale=x), x2="noise_high:Q", y=y, color=colour),
-        alt.Chart(pl.DataFrame({"zero": [0.0]})).mark_rule(color=theme.DARK_GREY).encode(x="zero:Q"),
+        *(
+            [alt.Chart(pl.DataFrame({"zero": [0.0]})).mark_rule(color=theme.DARK_GREY).encode(x="zero:Q")]
+            if axis
+            else []
+        ),
         base.transform_calculate(kind="'target'")
         .mark_tick(thickness=3, size=30)
         .encode(x=alt.X("target:Q", scale=x), y=y, color=colour),
@@ -196,9 +203,18 @@ def printed_verdicts(book: Book, rows: pl.DataFrame, *, name: str) -> Figure | A
 
 
 def _legend(plotted: pl.DataFrame) -> list[str]:
-    kinds = ["change", "counting noise"]
+    kinds = ["change", "counting noise"] if plotted["noise_low"].drop_nulls().len() else []
     kinds += ["usual variation"] if plotted["usual_low"].drop_nulls().len() else []
     return kinds + (["target"] if plotted["target"].drop_nulls().len() else [])
+
+
+def spaced(at: list[float], gap: float) -> list[float]:
+    """Places for labels at least `gap` apart, each at its own or above it, in the order given."""
+    found = list(at)
+    order = sorted(range(len(at)), key=lambda i: at[i])
+    for below, i in zip(order, order[1:]):
+        found[i] = max(found[i], found[below] + gap)
+    return found
 
 
 def _wrapped(label: str, width: int = 26) -> str:
@@ -215,6 +231,8 @@ def _subtitle(measure: str, rows: pl.DataFrame) -> str:
     owners = rows["target_owner"].unique(maintain_order=True).to_list() if "target_owner" in rows.columns else []
     whose = f" Target: {'; '.join(owners)}." if owners and rows["target"].drop_nulls().len() else ""
     intervals = _BOTH if rows["usual_low"].drop_nulls().len() else _NOISE
+    if rows["noise_low"].is_null().all():
+        intervals = "Too few to describe a change."
     return f"{measure}, {rows['area'][0]}, {when}.{whose} {intervals}"
 
 

@@ -65,11 +65,21 @@ def verdicts_chart(book: Book, checked: pl.DataFrame, *, name: str) -> Figure:
         data=counts,
         claim=verdicts_title(checked),
         how="count the column verdict of tables/claims.csv",
-        subtitle="Statements by what became of them when they were recomputed",
+        subtitle=f"Statements by what became of them when they were recomputed; {_about(checked)}",
         alt_text=f"Bar chart of statements by verdict where {shown}.",
         sentence=verdicts_sentence(checked),
         source="data/reference/claims.csv, each row with its own source",
     )
+
+
+def _about(checked: pl.DataFrame) -> str:
+    """Which areas and years the statements are about, where they say."""
+    areas = checked["area"].filter(checked["area"] != "").unique(maintain_order=True)
+    years = checked.select(
+        pl.concat_str("baseline_period", "period", separator=" ").str.extract_all(r"\b(?:19|20)\d\d\b")
+    )
+    years = years.to_series().explode().drop_nulls()
+    return f"about {', '.join(areas)}, {years.min()} to {years.max()}"
 
 
 def documents_table(checked: pl.DataFrame) -> pl.DataFrame:
@@ -150,7 +160,8 @@ def windows_chart(book: Book, rows: pl.DataFrame, *, name: str) -> Figure | Abse
     y = alt.Y("measure:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelPadding=10))
     axis = alt.Axis(
         labelExpr="(datum.value > 0 ? '+' : datum.value < 0 ? '−' : '') + abs(datum.value) + '%'",
-        tickCount=6,
+        tickCount=4,
+        labelFlush=False,
         title="change in recorded offences",
     )
     colour = alt.Color(

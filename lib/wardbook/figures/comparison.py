@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import altair as alt
 import polars as pl
 
@@ -15,15 +17,11 @@ from wardbook.periods import FinancialYear
 from wardbook.places import LONDON_CODE
 
 _LIMITS = ("lower_998", "lower_95", "upper_95", "upper_998")
+_WIDTH, _HEIGHT = theme.WIDTH - 110, 340  # px, of a funnel
 NEIGHBOURS = (
     "The ONS publishes statistical nearest neighbours of each borough as a set to compare it with: not fetched, so not in this "
     "edition. No set of our own making stands in for them; the comparison is with all 32 boroughs."
 )
-
-
-def group_command(book: Book, item: str) -> str:
-    """The command that makes a figure about one offence group again."""
-    return f"{book.command} --set offence_group='{item}'"
 
 
 def _source(key: str, snapshot: str) -> str:
@@ -57,7 +55,6 @@ def change_funnel(book: Book, table: pl.DataFrame, item: str) -> Figure | Absent
         "Limits: chance and the variation among boroughs",
         sentence=change_sentence(book, table, item),
         how="outturn ÷ expected from the CSV, expected = baseline × London's ratio",
-        command=group_command(book, item),
         source=_source("mps-borough-crime", rows["snapshot"][0]),
     )
 
@@ -71,24 +68,34 @@ def change_title(book: Book, table: pl.DataFrame, item: str) -> str:
     where = book.area.name
     if row["verdict"] == CANNOT_SAY:
         return words.fitting(f"Too few recorded in {where} to compare its change in {what}", f"Too few in {where}")
-    said = _unlike(row)
-    corrected = "" if row["finding"] or row["p"] >= 0.05 else "; no finding after correction"
+    said, corrected = _unlike(row), _corrected(row)
     return words.fitting(
         f"Recorded {what} in {where} {said}{corrected}",
-        f"{words.capital(what)} in {where} {said}{corrected}",
-        f"{where}: {what} {row['verdict']}{corrected}",
-        f"{where}: {row['verdict']}{corrected}",
+        f"{where}: recorded {what} {said}{corrected}",
+        f"{where}: {what} {said}{corrected}",
+        f"{where}: change in {what} {row['verdict']}{corrected}",
+        f"{where}: change {row['verdict']}{corrected}",
     )
+
+
+def _corrected(row: dict) -> str:
+    """What a title adds where a borough lies outside the limits and is no finding."""
+    return "" if row["finding"] or row["p"] >= 0.05 else "; no finding after correction"
 
 
 def _unlike(row: dict) -> str:
     """How a borough moved beside London, in words that hold whether both rose or both fell."""
     if row["verdict"] == VERDICTS["expected"]:
         return "changed much as London did, allowing for usual variation"
-    rose, high = row["outturn"] > row["baseline"], row["verdict"] == VERDICTS["high"]
-    if row["outturn"] == row["baseline"]:
-        return "stayed level, unlike London"
-    return f"{'rose' if rose else 'fell'} {'more' if rose == high else 'less'} than boroughs usually do"
+    own, london = (_way(row[name] - row["baseline"]) for name in ("outturn", "expected"))
+    if own != london:
+        return f"{own} while London's {london}"
+    more = (own == "rose") == (row["verdict"] == VERDICTS["high"])
+    return f"{own} {'more' if more else 'less'} than London's"
+
+
+def _way(change: float) -> str:
+    return "rose" if change > 0 else "fell" if change < 0 else "stayed level"
 
 
 def _outside_title(rows: pl.DataFrame, what: str) -> str:
@@ -112,7 +119,8 @@ def change_sentence(book: Book, table: pl.DataFrame, item: str) -> str:
     if book.area.is_london:
         out = rows.filter(pl.col("verdict").is_in([VERDICTS["low"], VERDICTS["high"]]))
         named = ", ".join(f"{r['borough']} ({words.signed(_gap(r))})" for r in out.sort("ratio").iter_rows(named=True))
-        low = f"Outside the 95% limits in {item}: {named or 'none'}, against their own baselines and London's change."
+        low = f"Outside the 95% limits in {item}: {named}, against their own baselines and London's change."
+        low = low if named else f"No borough lies outside the 95% limits in {item}."
         return f"{low}{tau} {family_sentence(table)}"
     row = rows.row(by_predicate=pl.col("borough_code") == book.area.code, named=True)
     went = f"In {row['borough']}, recorded {item} went from {words.count(row['baseline'])} to {words.count(row['outturn'])}"
@@ -123,12 +131,16 @@ def change_sentence(book: Book, table: pl.DataFrame, item: str) -> str:
             f"{family_sentence(table)}"
         )
     limits = f"95% limits {words.span(100 * (row['lower_95'] - 1), 100 * (row['upper_95'] - 1))}"
-    after = "a finding" if row["finding"] else "no finding"
-    corrected = f", and {after} once the number of comparisons is allowed for" if row["p"] < 0.05 else ""
     return (
         f"{went}; London's ratio applied to its own baseline gives {words.count(row['expected'])}, so it is "
-        f"{words.signed(_gap(row))} from that ({limits}): {row['verdict']}{corrected}.{tau} {family_sentence(table)}"
+        f"{words.signed(_gap(row))} from that ({limits}): {row['verdict']}{_after(row)}.{tau} {family_sentence(table)}"
     )
+
+
+def _after(row: dict) -> str:
+    """What a sentence adds where a borough lies outside the limits."""
+    after = "a finding" if row["finding"] else "no finding"
+    return f", and {after} once the number of comparisons is allowed for" if row["p"] < 0.05 else ""
 
 
 def _gap(row: dict) -> float:
@@ -179,19 +191,20 @@ def household_funnel(book: Book, rows: pl.DataFrame) -> Figure:
     if book.area.is_london:
         title = _outside_title(rows, "burglary per household")
         out = rows.filter(pl.col("p") < 0.05).sort("ratio")
-        named = ", ".join(f"{r['borough']} ({words.signed(_gap(r))})" for r in out.iter_rows(named=True)) or "none"
-        sentence = f"Outside the 95% limits for residential burglary per household in {span}: {named}."
+        named = ", ".join(f"{r['borough']} ({words.signed(_gap(r))})" for r in out.iter_rows(named=True))
+        where = f"the 95% limits for residential burglary per household in {span}"
+        sentence = f"Outside {where}: {named}." if named else f"No borough lies outside {where}."
     else:
         row = rows.row(by_predicate=pl.col("borough_code") == book.area.code, named=True)
         title = words.fitting(
-            f"Residential burglary per household in {row['borough']} is {row['verdict']}",
-            f"Burglary per household in {row['borough']} is {row['verdict']}",
+            f"Residential burglary per household in {row['borough']} is {row['verdict']}{_corrected(row)}",
+            f"Burglary per household in {row['borough']} is {row['verdict']}{_corrected(row)}",
         )
         own = 1000 * row["events"] / row["exposure"]
         sentence = (
             f"{row['borough']} recorded {words.count(row['events'])} residential burglaries in {span}, {own:.1f} per 1,000 "
             f"households where London's 32 boroughs have {rate:.1f} ({words.signed(_gap(row))}; 95% limits "
-            f"{words.span(100 * (row['lower_95'] - 1), 100 * (row['upper_95'] - 1))}): {row['verdict']}."
+            f"{words.span(100 * (row['lower_95'] - 1), 100 * (row['upper_95'] - 1))}): {row['verdict']}{_after(row)}."
         )
     phi = (
         f" Counting noise explains little of how boroughs differ (their variance is {rows['phi'][0]:.0f} times it), so the "
@@ -208,7 +221,6 @@ def household_funnel(book: Book, rows: pl.DataFrame) -> Figure:
         "Limits: chance and the variation among boroughs",
         sentence=sentence + phi,
         how="events ÷ expected from the CSV, expected = households × London's rate",
-        command=book.command,
         source=f"{_source('mps-borough-crime', rows['snapshot'][0])}; {sources()['ons-households'].line}",
     )
 
@@ -220,7 +232,6 @@ def _funnel(
     x: tuple[str, str],
     y: str,
     how: str,
-    command: str,
     title: str,
     **said: str,
 ) -> Figure:
@@ -250,9 +261,8 @@ def _funnel(
         layers.append(base.mark_line(strokeDash=dash, strokeWidth=1.2, color=theme.MID_BLUE).encode(x=across, y=up))
     last = drawn.row(-1, named=True)
     marks = [(limit, "99.8%" if "998" in limit else "95%") for limit in _LIMITS]
-    text = pl.DataFrame(
-        {"x": [ends[1]] * 4, "y": [last[f"{limit}_percent"] for limit, _ in marks], "label": [t for _, t in marks]}
-    )
+    at = charts.spaced([last[f"{limit}_percent"] for limit, _ in marks], 13 / _HEIGHT * (domain[1] - domain[0]))
+    text = pl.DataFrame({"x": [ends[1]] * 4, "y": at, "label": [t for _, t in marks]})
     shade = alt.Color(
         "focus:N", scale=alt.Scale(domain=[False, True], range=[theme.CONTEXT, theme.DARK_BLUE]), legend=None
     )
@@ -266,20 +276,22 @@ def _funnel(
         alt.Chart(order)
         .mark_point(filled=True, size=70, opacity=1, stroke="white", strokeWidth=0.6)
         .encode(x=across, y=up, color=shade),
-        *_names(order, across, up, field),
+        *_names(_placed(order, field, ends, domain), scale, ys),
     ]
     outside = drawn.filter(pl.col("p") < 0.05)
     listed = ", ".join(f"{r['borough']} {words.signed(r['ratio_percent'])}" for r in outside.iter_rows(named=True))
     mine = drawn.filter("focus")
-    focus = (
-        f"{book.area.name} is at {words.signed(mine['ratio_percent'][0])}, {mine['verdict'][0]}; " if len(mine) else ""
-    )
+    if len(mine):
+        focus = f"{book.area.name} is at {words.signed(mine['ratio_percent'][0])}, {mine['verdict'][0]}; "
+    else:
+        focus = "" if book.area.is_london else f"{book.area.name} is left out, with too few recorded; "
+    beyond = f"those outside the 95% limits are {listed}" if listed else "none is outside the 95% limits"
     return Figure(
-        chart=alt.layer(*layers).properties(width=theme.WIDTH - 110, height=340),
+        chart=alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT),
         data=drawn.select(wanted),
         title=title,
-        alt_text=f"Funnel chart of {rows.height} boroughs where {focus}outside the 95% limits: {listed or 'none'}.",
-        challenge=words.challenge(title, how, "", book.edition.provenance, command),
+        alt_text=f"Funnel chart of {rows.height} boroughs where {focus}{beyond}.",
+        challenge=words.challenge(title, how, "", book.edition.provenance, book.command),
         licence=charts.LICENCE,
         **said,
     )
@@ -290,19 +302,47 @@ def _ticks(low: float, high: float) -> list[float]:
     return [m * 10**e for e in range(7) for m in (1, 1.5, 2, 3, 5, 7) if low <= m * 10**e <= high]
 
 
-def _names(drawn: pl.DataFrame, x: alt.X, y: alt.Y, field: str) -> list[alt.Chart]:
-    """Labels to the right of a dot, or to its left in the right half, so that none runs off the chart."""
-    middle = (drawn[field].min() * drawn[field].max()) ** 0.5
-    parts = [(pl.col(field) <= middle, "left", 9), (pl.col(field) > middle, "right", -9)]
+def _placed(drawn: pl.DataFrame, field: str, ends: list[float], domain: list[float]) -> pl.DataFrame:
+    """The labelled dots with a free place for each label, the focus first: `x`, `y` (in the axes' units) and `align`.
+
+    A label stands to the right of its dot, or to the left in the right half, so that none runs off the chart; one for which
+    no place near its dot is free is left out, since the alt text and the CSV have every name.
+    """
+    across, down = _WIDTH / math.log(ends[1] / ends[0]), _HEIGHT / (domain[1] - domain[0])  # px a unit
+    middle, made = (ends[0] * ends[1]) ** 0.5, []
+    at = [
+        (across * math.log(v / ends[0]), down * (domain[1] - r))
+        for v, r in drawn.select(field, "ratio_percent").iter_rows()
+    ]
+    dots, taken = [(x - 5, x + 5, y - 5, y + 5) for x, y in at], []
+
+    def free(box: tuple, others: list) -> bool:
+        return not any(box[0] < b[1] and b[0] < box[1] and box[2] < b[3] and b[2] < box[3] for b in others)
+
+    rows = drawn.filter(pl.col("label") != "").sort("focus", "p", descending=[True, False])
+    for row in rows.iter_rows(named=True):
+        left, below = row[field] > middle, row["ratio"] < 1
+        x = across * math.log(row[field] / ends[0]) + (-9 if left else 9)
+        wide, tries = 6.5 * len(row["label"]), []
+        for shift in (7, -7, 17, -17, 27, -27):  # px away from no change first
+            y = down * (domain[1] - row["ratio_percent"]) + (shift if below else -shift)
+            tries.append((x - wide if left else x, x if left else x + wide, y - 6, y + 6))
+        box = next((b for others in (dots + taken, taken) for b in tries if free(b, others)), None)
+        if box is not None:
+            taken.append(box)
+            place = {"x": ends[0] * math.exp(x / across), "y": domain[1] - (box[2] + 6) / down}
+            made.append({"label": row["label"], "focus": row["focus"], **place, "align": "right" if left else "left"})
+    shape = {"label": pl.String, "focus": pl.Boolean, "x": pl.Float64, "y": pl.Float64, "align": pl.String}
+    return pl.DataFrame(made, schema=shape)
+
+
+def _names(placed: pl.DataFrame, x: alt.Scale, y: alt.Scale) -> list[alt.Chart]:
+    """The labels, each over a white edge that keeps it legible on a line."""
     made = []
-    for where, align, dx in parts:
-        rows = drawn.filter(where & (pl.col("label") != ""))
-        for focus, weight in ((False, "normal"), (True, "bold")):
-            for below, dy in ((False, -7), (True, 11)):
-                some = rows.filter(pl.col("focus") == focus, (pl.col("ratio") < 1) == below)
-                if len(some):
-                    mark = alt.Chart(some).mark_text(align=align, dx=dx, dy=dy, fontWeight=weight)
-                    made.append(mark.encode(x=x, y=y, text="label:N"))
+    for (align, focus), rows in placed.group_by("align", "focus", maintain_order=True):
+        for edge in ({"stroke": "white", "strokeWidth": 3}, {}):
+            mark = alt.Chart(rows).mark_text(align=align, fontWeight="bold" if focus else "normal", **edge)
+            made.append(mark.encode(x=alt.X("x:Q", scale=x), y=alt.Y("y:Q", scale=y), text="label:N"))
     return made
 
 
@@ -377,7 +417,7 @@ def ranked(book: Book, rows: pl.DataFrame, *, span: str, crosses: list[str]) -> 
         base.mark_text(align="left", fontSize=11).encode(x=alt.value(width + 10), y=y, text="said:N"),
     ]
     listed = "; ".join(
-        f"{r['borough']} {words.signed(r['change_percent'])} {r['verdict']}" for r in rows.iter_rows(named=True)
+        f"{r['borough']} {words.signed(r['change_percent'])} {_with_basis(r)}" for r in rows.iter_rows(named=True)
     )
     return Figure(
         name="mopac-7-boroughs",

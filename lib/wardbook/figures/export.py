@@ -55,6 +55,11 @@ class Figure:
             )
 
     @property
+    def rows(self) -> str:
+        """How many rows the data has: 1 row, 8 rows."""
+        return f"{self.data.height} row{'s' if self.data.height != 1 else ''}"
+
+    @property
     def complete(self) -> alt.VConcatChart:
         """The chart with its title, subtitle, challenge line and source, as it is exported."""
         titled = self.chart.properties(
@@ -107,7 +112,7 @@ class Figure:
             "If challenged": self.challenge,
             "Source": self.source,
             "Licence": self.licence,
-            "Data": f"{self.name}.csv, {self.data.height} rows, fingerprint {self.fingerprint}",
+            "Data": f"{self.name}.csv, {self.rows}, fingerprint {self.fingerprint}",
         }
         return "\n\n".join(f"{name}\n{textwrap.fill(text, 100)}" for name, text in parts.items()) + "\n"
 
@@ -122,7 +127,7 @@ class Figure:
         return paths
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
-        summary = f"{self.title}\n{self.subtitle}\n{self.alt_text}\n{self.data.height} rows plotted, fingerprint {self.fingerprint}"
+        summary = f"{self.title}\n{self.subtitle}\n{self.alt_text}\n{self.rows} plotted, fingerprint {self.fingerprint}"
         return {"image/svg+xml": self.svg(), "text/plain": summary}
 
 

@@ -9,8 +9,8 @@ import shapely
 
 from wardbook.catalogue import sources
 from wardbook.figures import charts, theme, words
-from wardbook.figures.comparison import group_command
 from wardbook.figures.export import Absent, Figure
+from wardbook.measures.targets import TOO_FEW
 from wardbook.measures.wards import NO_RESIDENT_RATE, Moran
 from wardbook.notebook import Book
 
@@ -52,19 +52,26 @@ def schematic_cells(wards: pl.DataFrame) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(columns, geometry=shapes, crs="EPSG:27700")
 
 
+def _decimals(rate: float) -> int:
+    """Enough to tell a low rate from none."""
+    return 1 if rate >= 1 else 2 if rate >= 0.1 else 3
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.{_decimals(value)}f}"
+
+
 def class_breaks(values: pl.Series) -> list[float]:
     """Two breaks that part the rates into thirds, rounded to what a legend can say; fewer where the rates hardly differ."""
-    digits = 1 if values.max() < 20 else 0
-    cuts = {round(values.quantile(q, "linear"), digits) for q in (1 / 3, 2 / 3)}
+    thirds = [values.quantile(q, "linear") for q in (1 / 3, 2 / 3)]
+    cuts = {round(cut, _decimals(cut) if values.max() < 20 or cut < 1 else 0) for cut in thirds}
     return sorted(cut for cut in cuts if values.min() < cut <= values.max())
 
 
 def _classes(values: pl.Series, breaks: list[float]) -> tuple[list[str], list[str]]:
-    names = [f"{low:,.1f} to under {high:,.1f}" for low, high in zip(breaks, breaks[1:])]
-    if breaks:
-        names = [f"under {breaks[0]:,.1f}", *names, f"{breaks[-1]:,.1f} or more"]
-    else:
-        names = [f"about {values.mean():,.1f}"]
+    said = [_rate(value) for value in breaks or [values.mean()]]
+    names = [f"{low} to under {high}" for low, high in zip(said, said[1:])]
+    names = [f"under {said[0]}", *names, f"{said[-1]} or more"] if breaks else [f"about {said[0]}"]
     return [names[sum(value >= b for b in breaks)] for value in values], names
 
 
@@ -83,10 +90,16 @@ def ward_map(
         return Absent(name, f"{item} has no resident rate: those at risk of it are not the ward's residents")
     if rates.is_empty():
         return Absent(name, f"cannot say: no snapshot of ward-level offences holds all of {period} of {item}")
-    where = book.area.name
+    where, events = book.area.name, rates["events"].sum()
+    if events < max(TOO_FEW, rates.height):  # on average fewer than one a ward: a map of chance
+        return Absent(
+            name,
+            f"cannot say: too few recorded {item} offences to tell {rates.height} wards of {where} apart ({_offences(events)} "
+            f"in {period})",
+        )
     chart, drawn = _map_and_list(rates, wards)
     first, last = rates.row(0, named=True), rates.row(-1, named=True)
-    spread = f"{first['eb_rate_per_1000']:.1f} in {first['ward']} to {last['eb_rate_per_1000']:.1f} in {last['ward']}"
+    spread = _spread(rates)
     what = words.SHORT.get(item, item)
     overlap = first["eb_low_per_1000"] <= last["eb_high_per_1000"]
     differ = "hardly differs" if overlap else "differs"
@@ -114,7 +127,7 @@ def ward_map(
             "raw rate = 1000 × events ÷ residents from the CSV, then Marshall's empirical Bayes over all of London's wards",
             "",
             book.edition.provenance,
-            group_command(book, item),
+            book.command,
         ),
         source=f"{sources()['mps-ward-crime'].line} (to {rates['snapshot'][0]}); {sources()['gla-ethnic-group'].line}; "
         f"{sources()['ons-wards-2024'].line}",
@@ -141,7 +154,7 @@ def ward_stops_map(book: Book, rates: pl.DataFrame, wards: pl.DataFrame, *, peri
     first, last = rates.row(0, named=True), rates.row(-1, named=True)
     differ = "hardly differ" if first["eb_low_per_1000"] <= last["eb_high_per_1000"] else "differ"
     title = words.fitting(f"Stops and searches per resident {differ} between wards of {where}, {period}")
-    spread = f"{first['eb_rate_per_1000']:.1f} in {first['ward']} to {last['eb_rate_per_1000']:.1f} in {last['ward']}"
+    spread = _spread(rates)
     return Figure(
         name=name,
         chart=chart,
@@ -211,7 +224,7 @@ def _ranked_list(rows: pl.DataFrame, colour: alt.Color) -> alt.LayerChart:
         "label:N",
         sort=rows["label"].to_list(),
         title=None,
-        axis=alt.Axis(ticks=False, domain=False, labelLimit=190, labelFontSize=11),
+        axis=alt.Axis(ticks=False, domain=False, labelLimit=260, labelFontSize=11),
     )
     x = alt.X("eb_low_per_1000:Q", axis=alt.Axis(title="per 1,000 residents", tickCount=4))
     zero = alt.Scale(zero=True)
@@ -223,14 +236,22 @@ def _ranked_list(rows: pl.DataFrame, colour: alt.Color) -> alt.LayerChart:
     ).properties(width=150, height=alt.Step(17))
 
 
+def _offences(n: int) -> str:
+    return f"{words.count(n)} offence{'s' if n != 1 else ''}"
+
+
+def _spread(rates: pl.DataFrame) -> str:
+    first, last = rates.row(0, named=True), rates.row(-1, named=True)
+    high, low = (f"{_rate(row['eb_rate_per_1000'])} in {row['ward']}" for row in (first, last))
+    return f"{high} to {low}"
+
+
 def _ends(rates: pl.DataFrame, item: str, period: str, overlap: bool) -> str:
     first, last = rates.row(0, named=True), rates.row(-1, named=True)
 
     def one(row: dict) -> str:
-        return (
-            f"{row['ward']} ({row['eb_rate_per_1000']:.1f} per 1,000 residents, {row['eb_low_per_1000']:.1f} to "
-            f"{row['eb_high_per_1000']:.1f}; {words.count(row['events'])} offences)"
-        )
+        rate, low, high = (_rate(row[f"eb_{name}_per_1000"]) for name in ("rate", "low", "high"))
+        return f"{row['ward']} ({rate} per 1,000 residents, {low} to {high}; {_offences(row['events'])})"
 
     tail = ": even these two intervals overlap" if overlap else ""
     return (
@@ -268,10 +289,16 @@ def ward_changes_sentence(rows: pl.DataFrame, item: str, where: str, shift: floa
     ]
     said = ", ".join(f"{verdict} {n}" for verdict, n in tally)
     cannot = rows.filter(change_verdict="cannot say").height or "none"
+    own, whole = rows["snapshot"][0], rows["borough_snapshot"][0]
+    apart = (
+        f" (the wards' counts are of the snapshot {own} and the borough's of {whole}, so revisions between the two are in it)"
+        if own != whole
+        else ""
+    )
     return (
         f"Recorded {item} by ward in {where}, by counting noise: {said}, cannot say {cannot}, of {rows.height}. The "
         f"share of offences that have a ward moved between the years, which alone changes every ward's count by "
-        f"{words.signed(shift)}; a ward whose own interval is narrower than that cannot be judged. Wards have no history to learn their "
-        "usual variation from; by counting noise about one in twenty would be called clear when nothing had changed, at usual "
-        "variation more."
+        f"{words.signed(shift)}{apart}; a ward whose own interval is narrower than that cannot be judged. Wards have no "
+        "history to learn their usual variation from; by counting noise about one in twenty would be called clear when "
+        "nothing had changed, at usual variation more."
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 
 import altair as alt
@@ -11,7 +10,7 @@ import polars as pl
 
 from wardbook.catalogue import sources
 from wardbook.figures import theme, words
-from wardbook.figures.charts import assemble
+from wardbook.figures.charts import assemble, spaced
 from wardbook.figures.export import Absent, Figure
 from wardbook.figures.words import SHORT, fitting
 from wardbook.measures import trends
@@ -19,12 +18,6 @@ from wardbook.measures.targets import TOO_FEW, Change
 from wardbook.notebook import Book
 
 _FEW = ("too few", "fewer than", "no offence")
-
-
-def _with_settings(figure: Figure, book: Book, **settings: object) -> Figure:
-    """The figure with the notebook's own settings in the command that makes it again."""
-    shown = " ".join(f"--set '{key}={value}'" for key, value in settings.items())
-    return replace(figure, challenge=figure.challenge.replace(book.command, f"{book.command} {shown}"))
 
 
 def _span(first: date, last: date) -> str:
@@ -48,17 +41,23 @@ def month_title(row: Mapping) -> str:
     what, where = _short(row["group"]), row["area"]
     if row["verdict"] == "cannot say":
         if _is_few(row["why"]):
-            return fitting(f"Too few recorded in {where} to say whether {what} is changing", "Too few recorded to say")
-        return fitting(f"Cannot say whether recorded {what} in {where} is changing", f"Cannot say for {where}")
+            return fitting(
+                f"Too few recorded in {where} to say whether {what} is changing",
+                f"{where}: {what}, too few recorded to say",
+            )
+        return fitting(
+            f"Cannot say whether recorded {what} in {where} is changing",
+            f"{where}: cannot say whether {what} is changing",
+        )
     if row["verdict"] == "little different":
         return fitting(
             f"Recorded {what} in {where} was little different from what was expected",
-            f"{where}: little different from what was expected",
+            f"{where}: {what} little different from what was expected",
         )
     by = (
         f"{words.percent(row['change_percent'], digits=0)} {'above' if row['change_percent'] > 0 else 'below'} expected"
     )
-    return fitting(f"Recorded {what} in {where} {row['verdict']}: {by}", f"{where}: {row['verdict']}, {by}")
+    return fitting(f"Recorded {what} in {where} {row['verdict']}: {by}", f"{where}: {what} {row['verdict']}: {by}")
 
 
 def month_sentence(row: Mapping, *, level: float = trends.LEVEL) -> str:
@@ -87,7 +86,7 @@ def _outside(row: Mapping) -> str:
     if out == 0:
         whole = "The one month was" if months == 1 else f"All {words.number(months)} months were"
         return f"{whole} within the expected range"
-    ways = [f"{words.number(row[way])} {way}" for way in ("above", "below") if row[way]]
+    ways = [f"{words.number(n)} {'was' if n == 1 else 'were'} {way}" for way in ("above", "below") if (n := row[way])]
     return f"Of {words.number(months)} months, {' and '.join(ways)} the expected range"
 
 
@@ -147,7 +146,7 @@ def signals_sentence(months: pl.DataFrame, rows: pl.DataFrame) -> str:
     chance = f"; had nothing changed, about {words.percent(100 * rate.mean())} would be" if len(rate) else ""
     return (
         f"Since {judged['month'].min():%B %Y}, {words.count(out)} of {words.count(judged.height)} judged months of all groups "
-        f"({words.percent(100 * out / judged.height)}) were outside their expected range{chance} (simulated)."
+        f"({words.percent(100 * out / judged.height)}) {'was' if out == 1 else 'were'} outside their expected range{chance} (simulated)."
     )
 
 
@@ -165,16 +164,17 @@ def monthly(
     breaks : the breaks declared for it.
     """
     data = months.select("month", "observed", "expected", "lower", "upper", "signal", "segment", "note")
+    known = data.filter(pl.col("signal") != "cannot say")
+    signals = known.filter(pl.col("signal") != "within")
     kinds = ["recorded", "expected range", "outside it"]
     colour = alt.Color(
         "kind:N",
         scale=alt.Scale(domain=kinds, range=[theme.DARK_BLUE, theme.LIGHT_BLUE, theme.DARK_PINK]),
-        legend=alt.Legend(orient="bottom", symbolOpacity=1),
+        legend=alt.Legend(orient="bottom", symbolOpacity=1) if known.height else None,
     )
     x = alt.X("month:T", title=None, axis=alt.Axis(format="%Y", tickCount="year", grid=False, labelOverlap=True))
     y = alt.Y("observed:Q", title="a month", scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=5))
-    judged = alt.Chart(data.filter(pl.col("signal") != "cannot say"))
-    outside = alt.Chart(data.filter(pl.col("signal").is_in(["above", "below"])))
+    judged, outside = alt.Chart(known), alt.Chart(signals)
     layers = [
         *_break_layers(breaks, data["month"].min(), data["month"].max()),
         judged.transform_calculate(kind="'expected range'")
@@ -188,32 +188,40 @@ def monthly(
         .mark_point(size=45, filled=True, opacity=1)
         .encode(x=x, y=y, color=colour),
     ]
-    judged_n = data.filter(pl.col("signal") != "cannot say").height
-    out = data.filter(pl.col("signal").is_in(["above", "below"])).height
+    band = f"; band: expected range ({100 * level:g}%)." if known.height else f". No expected range: {row['why']}."
+    outside_text = f"{signals.height} of {known.height} judged months {'is' if signals.height == 1 else 'are'} outside their expected range"
     rate = row["false_alarm_rate"]
     chance = f" False alarms, simulated: {words.percent(100 * rate)} of months." if rate is not None else ""
     sentence = month_sentence(row, level=level)
     rules = "; ".join(_break_label(r) for r in breaks.iter_rows(named=True))
     title = month_title(row)
-    figure = assemble(
+    return assemble(
         book,
         name,
         alt.layer(*layers).properties(width=theme.WIDTH - 70, height=260),
         data,
         title=title,
-        subtitle=f"Recorded {row['group']} a month, {row['area']}, {_span(data['month'].min(), data['month'].max())}; "
-        f"band: expected range ({100 * level:g}%).{chance}",
-        alt_text=f"Line chart of recorded {row['group']} a month in {row['area']} where {out} of {judged_n} judged months are "
-        f"outside their expected range"
+        subtitle=f"Recorded {row['group']} a month, {row['area']}, {_span(data['month'].min(), data['month'].max())}"
+        f"{band}{chance}",
+        alt_text=f"Line chart of recorded {row['group']} a month in {row['area']} where "
+        + (outside_text if known.height else "no month could be judged")
         + (f", with dashed rules at declared breaks: {rules}" if rules else "")
         + f". {sentence}",
         sentence=sentence,
         claim=title,
-        how="sum the columns observed and expected of the CSV over the newest judged months",
-        moved=words.far(row),
+        how=f"observed ÷ expected − 1, each summed over {_judged_span([row])} of the CSV" if row["months"] else "",
+        moved=words.far(row) if row["months"] else "",
         source=_recorded(book),
     )
-    return _with_settings(figure, book, offence_group=row["group"])
+
+
+def _judged_span(rows: Sequence[Mapping]) -> str:
+    """Which months of a CSV a verdict sums: its judged months may be more."""
+    spans = {(row["from_month"], row["to_month"]) for row in rows if row["months"]}
+    if len(spans) != 1:
+        return "the judged months from from_month to to_month in tables/trends_summary.csv"
+    (first, last), *_ = spans
+    return f"the judged months from {first:%B %Y} to {last:%B %Y}"
 
 
 def _recorded(book: Book) -> str:
@@ -226,10 +234,12 @@ def _longest(book: Book) -> str:
 
 def _break_layers(breaks: pl.DataFrame, first: date, last: date) -> list[alt.Chart]:
     """Spells as grey ground, breaks as dashed rules, their labels above the plot on lines of their own."""
+    breaks = breaks.filter(pl.col("from_month") <= last, pl.coalesce("to_month", "from_month") >= first)
     if breaks.is_empty():
         return []
     marked = breaks.with_row_index("line").select(
         pl.max_horizontal("from_month", pl.lit(first)),
+        (pl.col("from_month") >= first).alias("begins"),
         pl.when(pl.col("to_month") < last)
         .then("to_month")
         .when(pl.col("to_month").is_not_null())
@@ -242,7 +252,7 @@ def _break_layers(breaks: pl.DataFrame, first: date, last: date) -> list[alt.Cha
         alt.Chart(marked.filter(pl.col("to_month").is_not_null()))
         .mark_rect(color=theme.FAINT, opacity=0.7)
         .encode(x="from_month:T", x2="to_month:T"),
-        alt.Chart(marked).mark_rule(strokeDash=[5, 4], color=theme.DARK_GREY).encode(x="from_month:T"),
+        alt.Chart(marked.filter("begins")).mark_rule(strokeDash=[5, 4], color=theme.DARK_GREY).encode(x="from_month:T"),
     ]
     for row in marked.iter_rows(named=True):
         late = row["from_month"] - first > (last - first) / 2
@@ -272,25 +282,25 @@ def groups(
         "group", "month", "observed", "expected", "lower", "upper", "signal", "segment"
     )
     data = data.join(rows.select("group", "verdict", "change_percent"), on="group", maintain_order="left")
-    cuts = breaks.filter(pl.coalesce("to_month", "from_month") > seen[0])
+    cuts = breaks.filter(pl.coalesce("to_month", "from_month") > seen[0], pl.col("from_month") <= end)
     panels = [_panel(data.filter(group=row["group"]), row, cuts) for row in rows.iter_rows(named=True)]
     shown = "; ".join(_panel_label(row).replace("\n", ": ") for row in rows.iter_rows(named=True))
     title = groups_title(rows)
     labels = "; ".join(_break_label(row) for row in cuts.unique("break_id", maintain_order=True).iter_rows(named=True))
-    dashed = f" Dashed: {labels}." if labels else ""
+    dashed = f" Grey or dashed: {labels}." if labels else ""
     return assemble(
         book,
         name,
         alt.concat(*panels, columns=3, spacing={"row": 14, "column": 16}).resolve_scale(y="independent"),
         data,
         title=title,
-        subtitle=f"Recorded offences a month by group, {rows['area'][0]}, {_span(seen[0], end)}; band: expected range. Dark: "
-        f"changed more than years usually do.{dashed}",
+        subtitle=f"Recorded offences a month by group, {rows['area'][0]}, {_span(seen[0], end)}; band: expected range; dots: "
+        f"months outside it. Dark: changed more than years usually do.{dashed}",
         alt_text=f"Small line charts of recorded offences a month by group where {shown}.",
         sentence=groups_sentence(rows),
         claim=title,
-        how="observed ÷ expected − 1, summed by group over the judged months of the CSV",
-        moved="the column moved_this_far of the table",
+        how=f"observed ÷ expected − 1, each summed by group over {_judged_span(rows.to_dicts())} of the CSV",
+        moved="the column moved_this_far of tables/trends_summary.csv",
         source=_recorded(book),
     )
 
@@ -394,9 +404,9 @@ def beside(
     breaks : drawn as dashed, labelled rules; the change over a year says which of them it crosses.
     since : the first month of the first total.
     """
+    if lacking := [key for key, frame in series.items() if frame.is_empty()]:
+        return Absent(name, f"cannot say: no monthly counts of {' or '.join(lacking)} in this period")
     ends = [frame["month"].max() for frame in series.values()]
-    if any(end is None for end in ends):
-        return Absent(name, f"cannot say: no monthly counts of {measure} in this period")
     cut = {key: f.filter(pl.col("month").is_between(since, min(ends))) for key, f in series.items()}
     if min(frame.height for frame in cut.values()) < 24:
         return Absent(name, f"cannot say: fewer than 24 months of {measure} up to {min(ends):%B %Y}")
@@ -420,7 +430,8 @@ def beside(
     title = beside_title(rows, book.area.name)
     said = "; ".join(_said(row) for row in rows)
     when = f"{_span(*_window(rows[0], 0))} and {_span(*_window(rows[0], 1))}"
-    sentence = f"In {book.area.name}, between the twelve months {when}: {said}.{note}"
+    between = f"in {book.area.name}, between the twelve months {when}"
+    sentence = f"{words.capital(between)}: {said}.{note}"
     return assemble(
         book,
         name,
@@ -429,7 +440,7 @@ def beside(
         title=title,
         subtitle=f"{words.capital(measure)}, {book.area.name}: totals of twelve months to each month, {_span(first, last)}; "
         "each against its own first total (= 100), or as a count where that is too few",
-        alt_text=f"Line charts in separate panels of {measure} where, between the last two twelve months, {said}.",
+        alt_text=f"Line charts in separate panels of {measure} where, {between}, {said}.",
         sentence=sentence,
         claim=title,
         how="the last total ÷ the total twelve rows before − 1, series by series, from the CSV",
@@ -445,11 +456,16 @@ def _window(row: Mapping, which: int) -> tuple[date, date]:
 
 def beside_title(rows: Sequence[Mapping], area: str) -> str:
     """What the first series did, and then the last, at most fifteen words."""
-    (a, how), (b, other_how) = ((row["series"], _how(row)) for row in (rows[0], rows[-1]))
-    both = f"{a} and {b} both {how}" if how == other_how else f"{a} {how}, {b} {other_how}"
-    if len(rows) == 1:
-        both = f"{a} {how}"
-    return fitting(f"{area}: {both}", words.capital(both), f"{area}: {a} {how}")
+    how, other_how = _how(rows[0]), _how(rows[-1])
+
+    def both(a: str, b: str) -> str:
+        if len(rows) == 1:
+            return f"{area}: recorded {a} {how}"
+        said = f"{a} and {b} both {how}" if how == other_how else f"{a} {how}, {b} {other_how}"
+        return f"{area}: recorded {said}"
+
+    names = rows[0]["series"], rows[-1]["series"]
+    return fitting(both(*names), both(*map(_short, names)), f"{area}: recorded {names[0]} {how}")
 
 
 def _how(row: Mapping) -> str:
@@ -519,7 +535,7 @@ def assured(book: Book, counts: pl.DataFrame, row: Mapping, *, name: str, months
     sentence = (
         f"In {book.area.name}, recorded {row['measure']} ran at {words.count(chart.mean)} a month of equal length "
         f"({_span(data['month'][0], data['month'][-1])}), with natural limits of {words.count(max(0, chart.lower))} and "
-        f"{words.count(chart.upper)}; the target of {words.signed(row['target'])} on {row['baseline_period']} asks for "
+        f"{words.count(chart.upper)}; the target of {words.as_set(row['target'])} on {row['baseline_period']} asks for "
         f"{words.count(target)} ({row['target_owner']}): {answer}."
         + (f" Note: {row['note'].rstrip('.')}." if row["note"] else "")
     )
@@ -528,16 +544,19 @@ def assured(book: Book, counts: pl.DataFrame, row: Mapping, *, name: str, months
     lines = pl.DataFrame(
         {"at": [chart.mean, chart.lower, chart.upper], "label": ["mean", "natural limit", "natural limit"]}
     )
-    goal = pl.DataFrame({"at": [target], "label": [f"target {words.count(target)}: {answer}"]})
+    goal = pl.DataFrame({"at": [target]})
+    extent = [*lines["at"], target, *data["adjusted"]]
+    places = spaced([*lines["at"], target], 14 / 200 * (max(extent) - min(extent)))
+    labels = pl.DataFrame({"at": places, "label": [*lines["label"], f"target {words.count(target)}: {answer}"]})
     layers = [
         alt.Chart(lines).mark_rule(color=theme.CONTEXT, strokeWidth=2).encode(y="at:Q"),
-        alt.Chart(lines)
-        .mark_text(align="left", dx=4, fontSize=11)
-        .encode(x=alt.value(theme.WIDTH - 180), y="at:Q", text="label:N"),
         alt.Chart(goal).mark_rule(color=theme.DARK_PINK, strokeWidth=2).encode(y="at:Q"),
-        alt.Chart(goal)
-        .mark_text(align="left", dx=4, dy=-8, color=theme.DARK_PINK)
-        .encode(x=alt.value(0), y="at:Q", text="label:N"),
+        *(
+            alt.Chart(labels.filter(pl.col("label").str.starts_with("target") == aim))
+            .mark_text(align="left", dx=4, fontSize=11, color=ink)
+            .encode(x=alt.value(theme.WIDTH - 180), y="at:Q", text="label:N")
+            for aim, ink in ((False, theme.DARK_GREY), (True, theme.DARK_PINK))
+        ),
         alt.Chart(data)
         .mark_line(color=theme.DARK_BLUE, point=alt.OverlayMarkDef(color=theme.DARK_BLUE))
         .encode(x=x, y=y),
@@ -554,7 +573,8 @@ def assured(book: Book, counts: pl.DataFrame, row: Mapping, *, name: str, months
         f"{words.count(chart.upper)} and the target is {words.count(target)}: {answer}.",
         sentence=sentence,
         claim=title,
-        how="mean ± 2.66 × mean moving range of the column adjusted of the CSV, against the column target",
+        how="mean ± 2.66 × mean moving range of the column adjusted of the CSV, ranges of 3.267 times their mean or more left out "
+        "of it once, against the column target",
         moved="",
         source=_recorded(book),
     )
@@ -563,15 +583,24 @@ def assured(book: Book, counts: pl.DataFrame, row: Mapping, *, name: str, months
 def windows_title(found: trends.BeforeAfter, group: str, area: str) -> str:
     """What happened between two windows relative to the rest of London; unequal windows are in the title, whatever its length."""
     what = _short(group)
-    beyond = "" if found.comparison is None else " relative to the rest of London"
+    beyond, short = (f" {how} the rest of London" if found.comparison else "" for how in ("relative to", "against"))
     if found.verdict == "cannot say":
-        title = fitting(f"Too few recorded in {area} to compare two windows of {what}", "Too few to compare")
+        title = fitting(
+            f"Too few recorded in {area} to compare two windows of {what}", f"{area}: {what}, too few to compare"
+        )
     elif found.verdict == "little different":
-        title = fitting(f"Recorded {what} in {area} was little different{beyond}", f"{area}: little different{beyond}")
+        title = fitting(
+            f"Recorded {what} in {area} was little different{beyond}",
+            f"{area}: {what} little different{short}",
+        )
     else:
-        by = words.percent(100 * (found.ratio - 1), digits=0)
-        said = f"{found.verdict} by {by}{beyond}"
-        title = fitting(f"Recorded {what} in {area} {said}", f"{area}: {said}")
+        change = 100 * (found.ratio - 1)
+        said = f"{found.verdict} by {words.percent(change, digits=int(abs(change) < 1))}"
+        title = fitting(
+            f"Recorded {what} in {area} {said}{beyond}",
+            f"{area}: {what} {said}{short}",
+            f"{area}: {what} {found.verdict}{short}",
+        )
     alone = found.ratio is not None and found.usual is None and found.verdict != "little different"
     notes = ["counting noise alone"] * alone + ["unequal windows"] * (not found.equal)
     return f"{title} ({', '.join(notes)})" if notes else title
@@ -586,10 +615,16 @@ def windows_sentence(found: trends.BeforeAfter, group: str, area: str) -> str:
         text += f"; in the rest of London {a} and {b}"
     if found.ratio is None:
         return f"{text}: cannot say, {found.why}."
-    noise = f"counting noise {found.noise[0]:.2f} to {found.noise[1]:.2f}"
-    usual = f"; usual variation {found.usual[0]:.2f} to {found.usual[1]:.2f}" if found.usual else f"; {found.why}"
+    # A number that rounds to 1.00 would say of a clear change that there is none.
+    digits = 3 if any(round(value, 2) == 1 for value in (found.ratio, *found.noise, *(found.usual or ()))) else 2
+
+    def span(low: float, high: float) -> str:
+        return f"{low:.{digits}f} to {high:.{digits}f}"
+
+    noise = f"counting noise {span(*found.noise)}"
+    usual = f"; usual variation {span(*found.usual)}" if found.usual else f"; {found.why}"
     kind = "ratio of rate ratios" if found.comparison else "rate ratio"
-    text += f": {kind} {found.ratio:.2f} ({noise}{usual}): {found.verdict}."
+    text += f": {kind} {found.ratio:.{digits}f} ({noise}{usual}): {found.verdict}."
     if not found.equal:
         text += (
             f" Beware, {found.title_note}; per day, {found.per_day[0]:.2f} against {found.per_day[1]:.2f}, "
@@ -648,7 +683,7 @@ def windows(book: Book, found: trends.BeforeAfter, group: str, *, name: str) -> 
         bar = base.transform_calculate(kind="'usual variation'").mark_bar(height=18)
         layers.insert(0, bar.encode(x=alt.X("usual_low:Q", scale=scale), x2="usual_high:Q", color=colour))
     noted = f" {words.capital(found.title_note)}." if not found.equal else ""
-    figure = assemble(
+    return assemble(
         book,
         name,
         alt.layer(*layers).properties(width=theme.WIDTH - 60, height=60),
@@ -656,18 +691,12 @@ def windows(book: Book, found: trends.BeforeAfter, group: str, *, name: str) -> 
         title=title,
         subtitle=f"Recorded {group}, {book.area.name}, {_span(*found.first)} against {_span(*found.second)}; "
         f"95% intervals.{noted}",
-        alt_text=f"Dot and interval chart of a {'ratio of rate ratios' if found.comparison else 'rate ratio'} where {sentence}",
+        alt_text=f"Dot and interval chart of a {'ratio of rate ratios' if found.comparison else 'rate ratio'} where i{sentence[1:]}",
         sentence=sentence,
         claim=title,
         how="(second ÷ first) ÷ (rest_second ÷ rest_first), from the CSV"
         if found.comparison
-        else "second ÷ first, from the CSV",
+        else "per_day_second ÷ per_day_first, from the CSV",
         moved="",
         source=_recorded(book),
     )
-    spans = {
-        key: f"{a:%Y-%m} to {b:%Y-%m}"
-        for key, (a, b) in (("first_window", found.first), ("second_window", found.second))
-    }
-    unequal = {} if found.equal else {"allow_unequal": "true"}
-    return _with_settings(figure, book, offence_group=group, **spans, **unequal)

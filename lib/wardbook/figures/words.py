@@ -118,12 +118,13 @@ def intervals(row: Mapping) -> str:
 # Names as a title has room for them; the subtitle and the sentence give them whole.
 SHORT = {
     "total recorded offences excluding fraud": "offences",
-    "violence without injury including stalking and harassment": "violence without injury",
-    "death or serious injury by illegal driving": "death by illegal driving",
+    "violence without injury including stalking and harassment": "non-injury violence and harassment",
+    "death or serious injury by illegal driving": "death or injury by illegal driving",
     "theft or taking of a motor vehicle": "vehicle theft",
     "theft or taking of vehicles": "vehicle theft",
     "theft from a vehicle": "theft from vehicles",
     "MOPAC 7 offences together": "MOPAC 7",
+    "knife injury victims aged 1 to 24": "knife injury victims",
     "public confidence (police do a good job)": "confidence",
     "victim satisfaction gap (White less Black and Minority Ethnic, as printed)": "the satisfaction gap",
 }
@@ -137,19 +138,29 @@ def fitting(*titles: str) -> str:
 
 def change_title(row: Mapping) -> str:
     """A finding about one change, at most fifteen words."""
-    what, where, when = SHORT.get(row["measure"], row["measure"]), row["area"], row["period"]
+    what, where = SHORT.get(row["measure"], row["measure"]), row["area"]
     if too_few(row):
         return fitting(f"Too few recorded in {where} to say how {what} changed", f"Too few recorded in {where} to say")
     if row["noise_low"] is None:
         return fitting(f"Cannot say how {what} changed in {where}", f"Cannot say how this changed in {where}")
     if row["change_verdict"] == "little different":
-        said = f"in {where} was little different in {when}"
+        said = f"in {where} was little different {_when(row)}"
         return fitting(f"Recorded {what} {said}", f"The recorded count {said}")
-    said = f"in {where} {row['change_verdict']} by {percent(middle(row), digits=0)} in {when}"
+    by = f"{row['change_verdict']} by {percent(middle(row), digits=0)}"
+    said = f"in {where} {by} {_when(row)}"
     alone = "" if row["usual_low"] is not None else " (counting noise alone)"
     return fitting(
-        f"Recorded {what} {said}{alone}", f"{capital(what)} {said}{alone}", f"The recorded count {said}{alone}"
+        f"Recorded {what} {said}{alone}",
+        f"{capital(what)} {said}{alone}",
+        f"The recorded count {said}{alone}",
+        f"{where}: {by}{alone}, {row['baseline_period']} to {row['period']}",
     )
+
+
+def _when(row: Mapping) -> str:
+    """The period of a change on the year before it; both periods where years lie between them."""
+    before, after = row["baseline_period"], row["period"]
+    return f"in {after}" if int(after[:4]) - int(before[:4]) == 1 else f"between {before} and {after}"
 
 
 def target_title(row: Mapping) -> str:
@@ -331,7 +342,12 @@ def changes_alt(rows: pl.DataFrame, *, against_target: bool) -> str:
         headline, detail = row_labels(row, against_target=against_target)
         target = f", target {as_set(row['target'])}" if row.get("target") is not None else ""
         shown.append(f"{row['measure']} {detail}{target}: {headline}".replace("  ", " "))
-    return f"Dot and interval chart of percentage changes where {'; '.join(shown)}."
+    kind = (
+        "Chart without dots of changes"
+        if rows["noise_low"].is_null().all()
+        else "Dot and interval chart of percentage changes"
+    )
+    return f"{kind} where {'; '.join(shown)}."
 
 
 def target_sentences(rows: pl.DataFrame) -> str:
@@ -381,7 +397,9 @@ def recompute(row: Mapping) -> str:
 
 
 def far(row: Mapping) -> str:
-    """ "137 of 192 borough changes moved at least this far", or that there is no history."""
+    """ "137 of 192 borough changes moved at least this far", or that there is no history, or no change to describe."""
+    if row["noise_low"] is None:
+        return "too few offences to describe a change"
     if not row["moved_this_far"]:
         return "no earlier changes to compare with: counting noise alone"
     return f"{row['moved_this_far']} comparable changes moved at least this far"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy import stats
+from scipy import special, stats
 from statsmodels.stats.multitest import multipletests
 
 from wardbook.measures.targets import CANNOT_SAY, TOO_FEW, Change
@@ -92,12 +92,15 @@ def overdispersion(z, standard_errors=None) -> Overdispersion:
     return Overdispersion(phi, max(0.0, float(tau2)))
 
 
-def _judge(ratio, exact: Callable, z, errors, p_exact) -> dict[str, np.ndarray]:
+def _judge(observed, e, exact: Callable, accepted: Callable, z, errors, p_exact) -> dict[str, np.ndarray]:
     """Limits, p-values and verdicts of a funnel, with the overdispersion of its areas in them.
 
     Each exact limit is read as a standard error of the logarithm, to which τ² is added. τ² is itself learnt from these few
     areas, so Student's t takes the normal's place: with the normal, 25-32 % of unchanged families of 17 groups hold a finding.
+    The exact p-value is the larger where counts are small, so each limit is the wider of the two that belong to the p-values:
+    a count is outside the 95 % limits exactly where it is judged so. A lower limit below half an offence is none.
     """
+    ratio = np.maximum(observed, 0.5) / e
     phi, tau2 = overdispersion(z, errors)
     spread = stats.t(len(z) - 1) if tau2 > 0 else stats.norm
     made = {"phi": np.full(len(z), phi), "tau2": np.full(len(z), tau2)}
@@ -107,10 +110,13 @@ def _judge(ratio, exact: Callable, z, errors, p_exact) -> dict[str, np.ndarray]:
         if name == "95":
             side = np.where(ratio < 1, *error)
         width = spread.ppf(q) * np.sqrt(error**2 + tau2)
-        made |= {f"lower_{name}": np.exp(-width[0]), f"upper_{name}": np.exp(width[1])}
+        counts = accepted((1 - level) / 2)
+        lower, upper = np.minimum(np.exp(-width[0]), counts[0] / e), np.maximum(np.exp(width[1]), counts[1] / e)
+        made |= {f"lower_{name}": np.where(lower * e <= 0.5, 0.0, lower), f"upper_{name}": upper}
     p = np.maximum(2 * spread.sf(np.abs(np.log(ratio)) / np.sqrt(side**2 + tau2)), p_exact)
     sides = np.where(p >= 0.05, "expected", np.where(ratio < 1, "low", "high"))
-    return made | {"z": z, "p_noise": p_exact, "p": p, "verdict": np.array([VERDICTS[side] for side in sides])}
+    made |= {"ratio": observed / e, "z": z, "p_noise": p_exact, "p": p}
+    return made | {"verdict": np.array([VERDICTS[side] for side in sides])}
 
 
 def _score(at_most, below) -> tuple[np.ndarray, np.ndarray]:
@@ -154,8 +160,11 @@ def change_funnel(counts: pl.DataFrame) -> pl.DataFrame:
                 ends = stats.beta.ppf((1 - level) / 2, e, b + 1), stats.beta.ppf(0.5 + level / 2, e + 1, b)
                 return np.array([end / (1 - end) / london for end in ends])
 
-            judged = {"ratio": o / e} | _judge(np.maximum(o, 0.5) / e, exact, z, np.sqrt(1 / b + 1 / e), p)
-            frames.append(_with(rows, judged))
+            def accepted(tail, b=b, share=share):
+                # P(X ≤ o) and P(X ≥ o) given o + b are incomplete beta functions: solved for o, which need not be whole.
+                return special.btdtrib(b, tail, 1 - share) - 1, special.btdtria(tail, b + 1, share)
+
+            frames.append(_with(rows, _judge(o, e, exact, accepted, z, np.sqrt(1 / b + 1 / e), p)))
             group = group.filter(~(enough & (pl.col("expected") > 0)))
         frames.append(group.with_columns(pl.lit(CANNOT_SAY).alias("verdict")))
     return _find(pl.concat(frames, how="diagonal"))
@@ -228,8 +237,12 @@ def level_funnel(counts: pl.DataFrame) -> pl.DataFrame:
     events, exposure = (counts[c].to_numpy().astype(float) for c in ("events", "exposure"))
     e = exposure * events.sum() / exposure.sum()
     z, p = _score(stats.poisson.cdf(events, e), stats.poisson.cdf(events - 1, e))
-    judged = _judge(np.maximum(events, 0.5) / e, lambda level: np.array(funnel_limits(e, level=level)), z, e**-0.5, p)
-    return _find(_with(counts, {"expected": e, "ratio": events / e} | judged))
+
+    def accepted(tail):
+        return special.gdtrib(1, 1 - tail, e) - 1, special.gdtrib(1, tail, e)
+
+    judged = _judge(events, e, lambda level: np.array(funnel_limits(e, level=level)), accepted, z, e**-0.5, p)
+    return _find(_with(counts, {"expected": e} | judged))
 
 
 def ranked_changes(

@@ -291,7 +291,7 @@ def monitor(
         need = rebase_months if len(clean) >= SHORTEST_BASELINE else SHORTEST_BASELINE
         need = max(1, min(need, SHORTEST_BASELINE))
         for n, i in enumerate(at if spell else at[:need]):
-            why = f"within '{spell}'" if spell else f"{n} months since {since}"
+            why = f"within '{spell}'" if spell else f"{n} month{'s' if n != 1 else ''} since {since}"
             rows.append(_unjudged(months[i], y[i], segment, why))
         for start in range(need, 0 if spell else len(at), 12):
             own, block = at[max(0, start - BASELINE_MONTHS) : start], at[start : start + 12]
@@ -331,6 +331,11 @@ class Standing:
     below: int
     change: Change | None
     why: str
+
+    @property
+    def percent(self) -> float:
+        """Observed ÷ expected − 1, in per cent; the intervals beside it take what was expected for a whole number."""
+        return 100 * (self.observed / self.expected - 1)
 
     @property
     def verdict(self) -> str:
@@ -445,7 +450,7 @@ def _standing_row(group: str, area: Area, found: Standing, baseline: Baseline | 
         "months": len(found.months),
         "observed": found.observed if known else None,
         "expected": found.expected if known else None,
-        "change_percent": change.percent if change else None,
+        "change_percent": found.percent if change else None,
         "noise_low": change.noise[0] if change else None,
         "noise_high": change.noise[1] if change else None,
         "usual_low": low,

@@ -176,8 +176,8 @@ def changes_in_area(
     last: FinancialYear,
     area: Area,
 ) -> tuple[pl.DataFrame, float | None]:
-    """`ward_changes` of an area's wards on the year before, and the shift they were judged by; no rows where no ward snapshot
-    holds both years.
+    """`ward_changes` of an area's wards on the year before (`snapshot` and `borough_snapshot` say whose counts), and the shift
+    they were judged by; no rows where no ward snapshot holds both years.
 
     The shift compares the wards' sums of one snapshot with the borough's counts of one other where none has both levels for
     both years, so the revisions between the two are in it: that errs towards saying less.
@@ -192,4 +192,4 @@ def changes_in_area(
         return mine.clear(), None
     totals = [int(rows.filter(snapshot=max(full), year=year.start)["offences"].sum()) for year in years]
     shift = placed_shift((int(mine["baseline"].sum()), int(mine["outturn"].sum())), (totals[0], totals[1]))
-    return ward_changes(mine, shift), shift
+    return ward_changes(mine.with_columns(borough_snapshot=pl.lit(max(full))), shift), shift
