@@ -15,7 +15,7 @@ RAW = $(or $(WARDBOOK_RAW),data/raw)
 export BOROUGH PERIOD RAW
 
 .DEFAULT_GOAL := help
-.PHONY: book lab test lint notebooks build clean help
+.PHONY: book lab test lint notebooks fetch build clean help
 
 book: $(INSTALLED)
 	$(UV) run wardbook run --borough "$$BOROUGH" $${PERIOD:+--period "$$PERIOD"}
@@ -33,6 +33,9 @@ lint: $(INSTALLED)
 
 notebooks: $(INSTALLED)
 	$(UV) run wardbook notebooks
+
+fetch: $(INSTALLED)
+	$(UV) run wardbook fetch --borough "$$BOROUGH" --raw "$$RAW"
 
 build: $(INSTALLED)
 	$(UV) run wardbook build --raw "$$RAW" --out data/edition

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +22,8 @@ class Source:
     attribution: str
     pattern: str
     reader: str
+    also: tuple[str, ...] = ()
+    fetch: dict = field(default_factory=dict, compare=False)
 
     @property
     def line(self) -> str:
@@ -30,21 +32,33 @@ class Source:
 
 
 @cache
+def _read() -> dict:
+    return tomllib.loads((ROOT / "data" / "catalogue.toml").read_text(encoding="utf-8"))
+
+
+def limits() -> dict[str, dict[str, float]]:
+    """What publishers allow: a limit's name → requests `per_second` and `burst`."""
+    return _read()["limits"]
+
+
+@cache
 def sources() -> dict[str, Source]:
     """The catalogue by key, in the file's order."""
-    raw = tomllib.loads((ROOT / "data" / "catalogue.toml").read_text(encoding="utf-8"))
-    licences = raw["licences"]
+    licences = _read()["licences"]
     return {
         key: Source(
             key=key,
             licence=licences[entry["licence"]]["name"],
             attribution=licences[entry["licence"]]["attribution"],
+            also=tuple(entry.get("also", ())),
+            fetch=entry.get("fetch", {}),
             **{name: entry[name] for name in ("title", "publisher", "address", "pattern", "reader")},
         )
-        for key, entry in raw["sources"].items()
+        for key, entry in _read()["sources"].items()
     }
 
 
 def files(raw: Path, key: str) -> list[Path]:
     """The files of one source in a raw folder, sorted by path; empty where there are none."""
-    return sorted(path for path in raw.glob(sources()[key].pattern) if path.is_file())
+    patterns = (sources()[key].pattern, *sources()[key].also)
+    return sorted({path for pattern in patterns for path in raw.glob(pattern) if path.is_file()})

@@ -1,4 +1,4 @@
-"""The command line: `wardbook run | claim | build | check | notebooks | lab`. The one module that prints.
+"""The command line: `wardbook run | claim | fetch | build | check | notebooks | lab`. The one module that prints.
 
 Exit codes are for a scheduler: 0 done, 1 a notebook or a file that failed, 2 a name or a value that is not known.
 What a command is for goes to standard output, and everything else to standard error.
@@ -11,7 +11,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from wardbook.edition import Edition
+    from wardbook.fetch import Outcome
 
 app = typer.Typer(
     help="How is policing doing in a London borough, and how sure can we be?",
@@ -87,6 +89,53 @@ def claim(
         answer = claims.claim(borough, offence, first, last, **where)
         print(answer.sentence)
         print(_short(answer.folder))
+
+
+@app.command()
+def fetch(
+    sources: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source", metavar="NAME", help='A source, or a part of its name such as "engagement"; again for more.'
+        ),
+    ] = None,
+    borough: Annotated[str, typer.Option(help="Whose neighbourhoods; all other files hold all of London.")] = "London",
+    first: Annotated[
+        str | None,
+        typer.Option("--from", metavar="YYYY-MM", help="The first month.  [default: eleven before the last]"),
+    ] = None,
+    last: Annotated[
+        str | None, typer.Option("--to", metavar="YYYY-MM", help="The last month.  [default: the newest published]")
+    ] = None,
+    raw: Annotated[
+        Path | None, typer.Option(help="Where files go.  [default: WARDBOOK_RAW, else the project's data/raw]")
+    ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option(envvar="WARDBOOK_MIRROR", help="Ask this server for every address, as MIRROR/host/path."),
+    ] = None,
+) -> None:
+    """Download what data/catalogue.toml lists; what is there already is kept. The last line printed is the folder."""
+    with _told():
+        from wardbook import edition as editions
+        from wardbook import fetch as fetching
+
+        raw = _from_here(raw) or editions.from_root(os.environ.get("WARDBOOK_RAW") or "data/raw")
+        months = {name: text and fetching.month(text) for name, text in (("first", first), ("last", last))}
+        try:
+            outcomes = fetching.fetch(
+                sources or [], borough=borough, **months, raw=raw, mirror=mirror, progress=_transfer
+            )
+        except fetching.FetchError as error:
+            raise _Refused(str(error)) from error
+        for line in _fetched(outcomes):
+            print(line)
+        failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+        for outcome in failed:
+            print(f"wardbook: {outcome.source}: {outcome.said}", file=sys.stderr)
+        print(_short(raw))
+        if failed:
+            raise typer.Exit(1)
 
 
 @app.command()
@@ -266,6 +315,40 @@ class _Bar:
             self._bar = None
 
 
+@contextmanager
+def _transfer(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """How far a download has come: a bar with size and time left on a terminal, a line a file in a log."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        with tqdm(total=total, desc=label, unit="B", unit_scale=True, leave=False) as bar:
+            yield bar.update
+        return
+    sizes: list[int] = []
+    yield sizes.append
+    print(f"{label}: {_size(sum(sizes))}", file=sys.stderr, flush=True)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
+
+
+def _fetched(outcomes: list[Outcome]) -> Iterator[str]:
+    """What became of each source: how many files, and of those that are not there, which and why."""
+    from wardbook import catalogue
+
+    for key in dict.fromkeys(outcome.source for outcome in outcomes):
+        its = [outcome for outcome in outcomes if outcome.source == key and outcome.status != "failed"]
+        counts = Counter(outcome.status for outcome in its)
+        size = sum(outcome.bytes for outcome in its if outcome.status == "fetched")
+        told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        if told:
+            yield f"{catalogue.sources()[key].title}: {told}" + (f" ({_size(size)})" if size else "")
+        for outcome in its:
+            if outcome.said and outcome.status in ("not published", "kept") and outcome.said != "put there by hand":
+                yield f"  {outcome.status}: {outcome.file} ({outcome.said})"
+
+
 def _account(raw: Path, made: Edition) -> Iterator[str]:
     """What a build read, what it left out and why, and what it wrote."""
     from wardbook import catalogue
@@ -274,7 +357,13 @@ def _account(raw: Path, made: Edition) -> Iterator[str]:
     for key, source in catalogue.sources().items():
         entries = [entry for entry in inputs if entry["source"] == key]
         if not entries:
-            yield f"{source.title}: no file ({source.pattern})"
+            there = len(catalogue.files(raw, key))
+            why = (
+                f"{there} file{'s' if there > 1 else ''}, which no table draws on"
+                if there
+                else f"no file ({source.pattern})"
+            )
+            yield f"{source.title}: {why}"
             continue
         read, kept = (sum(entry[name] for entry in entries) for name in ("rows_read", "rows_kept"))
         files = f"{len(entries)} file{'s' if len(entries) > 1 else ''}"
@@ -293,6 +382,8 @@ def _account(raw: Path, made: Edition) -> Iterator[str]:
         path.relative_to(raw).as_posix()
         for path in sorted(raw.rglob("*"))
         if path.is_file() and not path.name.startswith(".") and path.with_suffix("") not in used
+        # The ledger, and what a fetch that was broken off will go on from.
+        if path != raw / "ledger.csv" and path.parent.name != ".parts"
     ]
     if left:
         shown = "; ".join(left[:5]) + ("; …" if len(left) > 5 else "")

@@ -223,7 +223,9 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
     if frames := folder.read("mps-ward-crime", met.read_ward_crime):
         made["ward_offences"] = tables.ward_offences(_one_snapshot_once(frames)), ["mps-ward-crime"]
     if frames := folder.read("mps-knife-crime", met.read_knife_crime):
-        made["knife_offences"] = tables.knife_offences(pl.concat(frames)), ["mps-knife-crime"]
+        # Each snapshot of the dashboard holds every month: two of them added up would double the counts.
+        newest = max(frames, key=lambda frame: frame["refreshed"].max())
+        made["knife_offences"] = tables.knife_offences(newest), ["mps-knife-crime"]
     if frames := folder.read("mopac-attitudes", mopac.read_attitudes):
         made["confidence"] = tables.confidence(frames), ["mopac-attitudes"]
     if frames := folder.read("ons-households", ons.read_households):
@@ -244,13 +246,14 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
         if len(current):
             places.check_ward_vintage(codes, current, data="MPS ward-level crime", table="the wards of 2024")
 
-    boroughs = folder.outlines("gla-boroughs", ons.read_borough_outlines)
+    borough_key = "gla-boroughs" if catalogue.files(folder.raw, "gla-boroughs") else "ons-boroughs-2024"
+    boroughs = folder.outlines(borough_key, ons.read_borough_outlines)
     if boroughs and (frames := folder.read("police-uk-stops", police_uk.read_stops)):
         stops = pl.concat(frames)
         stops = placing.place_points(stops, boroughs[0], code="borough_code").with_columns(
             pl.col("borough_code").fill_null(tables.UNPLACED)
         )
-        used = ["police-uk-stops", "gla-boroughs"]
+        used = ["police-uk-stops", borough_key]
         if "wards" in made and (shapes := folder.outlines("gla-wards-2018", ons.read_ward_outlines)):
             # Only the full-resolution outlines of 2018 are at hand; they place a stop for the wards that are unchanged.
             kept = _boroughs_unchanged_since_2018(made["wards"][0])

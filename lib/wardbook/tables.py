@@ -235,8 +235,11 @@ def _ordinal(day: int) -> str:
 
 def confidence(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Public Attitude Survey: borough (and London) × quarter × question: the share agreeing over the twelve months before."""
-    table = pl.concat(frame.select("borough_code", "quarter_end", "question", "share") for frame in frames)
-    return table.unique().sort("borough_code", "quarter_end", "question")
+    newest_first = sorted(frames, key=lambda frame: frame["quarter_end"].max(), reverse=True)
+    table = pl.concat(frame.select("borough_code", "quarter_end", "question", "share") for frame in newest_first)
+    # Where two snapshots of the survey give the same quarter, the newer one is the publisher's last word.
+    key = ["borough_code", "quarter_end", "question"]
+    return table.unique(key, keep="first", maintain_order=True).sort(key)
 
 
 def population(lsoas: pl.DataFrame, lookup: pl.DataFrame) -> pl.DataFrame:
@@ -259,6 +262,8 @@ def wards(outlines: Sequence[pl.DataFrame], lookup: pl.DataFrame | None) -> pl.D
     together = pl.concat(
         frame.select("ward_code", "ward", "borough_code", "vintage", "easting", "northing") for frame in outlines
     )
+    # The same wards in two files (outlines put there by hand, and fetched ones) are one vintage, not two.
+    together = together.unique(["ward_code", "vintage"], keep="first", maintain_order=True)
     if lookup is not None:
         known = lookup.select("ward_code", pl.col("borough_code").alias("from_lookup")).unique("ward_code")
         together = together.join(known, on="ward_code", how="left").with_columns(

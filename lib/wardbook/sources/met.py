@@ -233,6 +233,20 @@ def read_ward_crime(path: Path | str) -> Loaded:
     return Loaded(long.select(WARD_CRIME.names()).cast(dict(WARD_CRIME)), quality)
 
 
+def _knife_csv(path: Path) -> pl.DataFrame:
+    """The dashboard's table as published, under the names and types of the Parquet copy (headers in lower case)."""
+    table = read_text_table(path)
+    table.columns = [re.sub(r"[ _]+", "_", name.lower()) for name in table.columns]
+    days = [name for name in ("month_year", "refresh_date") if name in table.columns]
+    forms = ("%d/%m/%Y", "%Y-%m-%d")
+    for name in days:
+        day = pl.col(name).str.strip_chars().str.slice(0, 10)
+        table = table.with_columns(pl.coalesce(day.str.to_date(form, strict=False) for form in forms).alias(name))
+    if "count" in table.columns:
+        table = parse_whole_numbers(table, ["count"], path)
+    return table
+
+
 def read_knife_crime(path: Path | str) -> Loaded:
     """Knife crime and positive outcomes by month, for boroughs and for Safer Neighbourhood Teams.
 
@@ -244,11 +258,14 @@ def read_knife_crime(path: Path | str) -> Loaded:
     Loaded
         `KNIFE_CRIME`; `borough_code` is `unknown` for rows of no borough, `ward_code` null but for a team of one ward.
     """
-    path = check_file(path, "parquet")
-    try:
-        table = pl.read_parquet(path)
-    except pl.exceptions.PolarsError as error:
-        raise SourceError(path, "a Parquet file", str(error).splitlines()[0]) from error
+    path = Path(path)
+    if path.suffix.lower() == ".csv":
+        table = _knife_csv(path)
+    else:
+        try:
+            table = pl.read_parquet(check_file(path, "parquet"))
+        except pl.exceptions.PolarsError as error:
+            raise SourceError(path, "a Parquet file", str(error).splitlines()[0]) from error
     wanted = [
         "month_year",
         "area_type",

@@ -56,9 +56,9 @@ def _outlines(
     from pyogrio.errors import DataSourceError
 
     kind = path.suffix.lower().lstrip(".")
-    if kind not in ("gpkg", "shp"):
-        raise SourceError(path, "outlines as .gpkg or .shp", f"a file that ends in {path.suffix!r}")
-    check_file(path, kind)
+    if kind not in ("gpkg", "shp", "geojson"):
+        raise SourceError(path, "outlines as .gpkg, .geojson or .shp", f"a file that ends in {path.suffix!r}")
+    check_file(path, "json" if kind == "geojson" else kind)
     try:
         table = geopandas.read_file(path)
     except DataSourceError as error:

@@ -176,6 +176,11 @@ def read_stops(path: Path | str) -> Loaded:
     path = Path(path)
     raw = read_text_table(path).with_row_index("line", offset=2)
     file_month, force = _month_and_force(path)
+    return tidy_stops(raw, path, file_month, force)
+
+
+def tidy_stops(raw: pl.DataFrame, path: Path, file_month: date, force: str) -> Loaded:
+    """What `read_stops` returns, from a text table under the CSV's headers with a `line`; the API's answers come here too."""
     quality = Quality(str(path), "police-uk-stops", rows_read=raw.height)
     cells = pl.col(pl.String).str.strip_chars()
     table = raw.with_columns(pl.when(cells != "").then(cells))

@@ -1,0 +1,1110 @@
+"""`wardbook fetch` against a server of our own on loopback: real shapes, and every way in which publishers misbehave.
+
+Every address is asked of it as /host/path (`mirror`). What it serves is made up here, except in the test from nothing to
+outputs, which serves the publishers' files where they are at hand. Clocks and sleeps are replaced; no test waits for one.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import os
+import random
+import re
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from datetime import UTC, date, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path, PurePosixPath
+from urllib.parse import parse_qs, quote, urlsplit
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from test_police_uk import STOP
+from wardbook import catalogue, cli, fetch, web
+from wardbook.places import UnknownName
+from wardbook.sources import met, police_uk_api
+from wardbook.sources.met import offence_groups
+
+NOW = datetime(2025, 6, 3, 22, 30, tzinfo=UTC)  # half past eleven in London
+TODAY = "2025-06-03"
+API = "/data.police.uk/api/"
+ARCHIVE = "/data.police.uk/data/archive/"
+DATASTORE = "/data.london.gov.uk/api/dataset/"
+STOPS = "2024-06-metropolitan-stop-and-search.csv"
+
+
+class Answer:
+    """What the server says to one address: a body and how it goes wrong. `faults` are used up one a request."""
+
+    def __init__(self, body: bytes | str | list | dict = b"", *, etag="", faults=(), ranges=True, last_modified=""):
+        self.body = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
+        self.etag, self.faults, self.ranges, self.last_modified = etag, list(faults), ranges, last_modified
+
+
+class Server:
+    """A loopback server that keeps what it was asked, and how much it sent."""
+
+    def __init__(self):
+        self.answers: dict[str, Answer] = {}
+        self.asked: list[tuple[str, dict]] = []
+        self.sent, self.pace = 0, 0.0
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def log_message(self, *args):
+                pass
+
+            def do_GET(self):
+                outer.reply(self, b"")
+
+            def do_POST(self):
+                outer.reply(self, self.rfile.read(int(self.headers.get("content-length", 0))))
+
+        class Quiet(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *args):  # a client that was killed is the point of a test
+                pass
+
+        self.httpd = Quiet(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.httpd.server_address[1]}"
+        threading.Thread(target=self.httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def paths(self) -> list[str]:
+        return [path for path, _ in self.asked]
+
+    def reply(self, handler, form: bytes) -> None:
+        self.asked.append((handler.path, {k.lower(): v for k, v in handler.headers.items()} | {"form": form.decode()}))
+        answer = self.answers.get(handler.path) or self.answers.get(handler.path.partition("?")[0])
+        if callable(answer):
+            answer = answer(parse_qs(urlsplit(handler.path).query))
+        status, headers, cut, drip = 200, {}, None, 0.0
+        if answer is None:
+            status, answer = 404, Answer(b"no such page")
+        fault = answer.faults.pop(0) if answer.faults else {}
+        body = fault.get("body", answer.body)
+        if answer.etag:
+            headers["ETag"] = fault.get("etag", answer.etag)
+        if answer.last_modified:
+            headers["Last-Modified"] = answer.last_modified
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", handler.headers.get("Range", ""))
+        same = handler.headers.get("If-Range") in (None, headers.get("ETag"), answer.last_modified or None)
+        if answer.etag and handler.headers.get("If-None-Match") == headers["ETag"]:
+            status, body = 304, b""
+        elif asked and answer.ranges and same and "status" not in fault and status == 200:
+            first, last = int(asked[1]), int(asked[2] or len(body) - 1)
+            headers["Content-Range"] = f"bytes {first}-{min(last, len(body) - 1)}/{len(body)}"
+            status, body = 206, body[first : last + 1]
+        status = fault.get("status", status)
+        headers |= fault.get("headers", {})
+        cut, drip = fault.get("cut"), fault.get("drip", 0.0)
+        headers.setdefault("Content-Length", str(len(body)))
+        handler.send_response(status)
+        for name, value in headers.items():
+            handler.send_header(name, value)
+        handler.end_headers()
+        body = body[: int(headers["Content-Length"])]
+        step = 1 if drip else 1 << (11 if self.pace else 14)
+        for at in range(0, len(body) if cut is None else cut, step):
+            chunk = body[at : min(at + step, len(body) if cut is None else cut)]
+            handler.wfile.write(chunk)
+            handler.wfile.flush()
+            self.sent += len(chunk)
+            if drip or self.pace:
+                time.sleep(drip or self.pace)
+        if cut is not None:
+            handler.close_connection = True
+
+
+class Clock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self):
+        self.at, self.slept = 0.0, []
+
+    def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.at += seconds
+
+    def manners(self, **more) -> web.Manners:
+        return web.Manners(**{"sleep": self.sleep, "monotonic": lambda: self.at, "now": lambda: NOW} | more)
+
+
+@pytest.fixture
+def server():
+    running = Server()
+    yield running
+    running.httpd.shutdown()
+    running.httpd.server_close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def run(server, clock, tmp_path):
+    """Fetch into tmp_path/raw; returns the outcomes as (source, file or month, status) and keeps them whole in `.last`."""
+
+    def run(*sources, manners=None, **more):
+        asked = {"raw": tmp_path / "raw", "mirror": server.url, "manners": manners or clock.manners()} | more
+        run.last = fetch.fetch(sources, **asked)
+        return [(outcome.source, outcome.file, outcome.status) for outcome in run.last]
+
+    return run
+
+
+@pytest.fixture
+def asking(server, clock, tmp_path):
+    """Something that asks the server, with the manners given."""
+    open_ones = []
+
+    def asking(mirror=server.url, **manners) -> web.Web:
+        open_ones.append(web.Web(mirror, clock.manners(**manners), web.silent, tmp_path / "parts"))
+        return open_ones[-1]
+
+    yield asking
+    for one in open_ones:
+        one.client.close()
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Every file below a folder, by path, with the hash of what is in it."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+# What publishers serve ------------------------------------------------------------------------------------------------
+
+
+def stops_csv(month="2024-06", rows=3) -> bytes:
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(STOP), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(STOP | {"Date": f"{month}-{day + 1:02d}T12:00:00+00:00"} for day in range(rows))
+    return out.getvalue().encode()
+
+
+def crime_csv(months, place="LookUp_BoroughName", names=("Barnet", "Tower Hamlets"), count=40) -> bytes:
+    """Recorded crime as the Met publishes it: every offence of one taxonomy, a column a month."""
+    pairs = offence_groups().filter(taxonomy="upper-case").select("major", "minor").unique().sort("major", "minor")
+    lines = [",".join(["MajorText", "MinorText", place, *months])]
+    for major, minor in pairs.iter_rows():
+        lines += [f'"{major}","{minor}",{name},' + ",".join([str(count)] * len(months)) for name in names]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def zipped(members: dict[str, bytes], *, stored=()) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, body in members.items():
+            archive.writestr(name, body, zipfile.ZIP_STORED if name in stored else zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def serve_dates(server, *months):
+    server.answers[f"{API}crimes-street-dates"] = Answer(
+        [{"date": month, "stop-and-search": ["metropolitan"]} for month in months]
+    )
+
+
+def serve_archive(server, *months, newest=None, extra=None):
+    members = {f"{month}/{month}-metropolitan-stop-and-search.csv": stops_csv(month) for month in months}
+    body = zipped(members | (extra or {}), stored=(extra or {}))
+    server.answers[f"{ARCHIVE}{newest or max(months)}.zip"] = Answer(body, etag='"zip"')
+
+
+def serve_datastore(server, dataset, files: dict[str, Answer]):
+    resources = {}
+    for number, (name, answer) in enumerate(files.items()):
+        path = f"/download/{dataset}/{number}/{quote(name)}"
+        resources[str(number)] = {"title": name, "format": "csv", "url": f"https://data.london.gov.uk{path}"}
+        server.answers[f"/data.london.gov.uk{path}"] = answer
+    server.answers[f"{DATASTORE}{dataset}"] = Answer({"resources": resources})
+    return resources
+
+
+RECENT = "MPS Borough Level Crime (most recent 24 months).csv"
+HISTORICAL = "MPS Borough Level Crime (Historical).csv"
+TOWER_HAMLETS = ("E05009317N", "E05009318N", "E05009319N")
+PLANTED = "Zebulon Quillfeather"
+
+
+def serve_neighbourhoods(server, ids=TOWER_HAMLETS):
+    """Three neighbourhoods: one with an event and a priority, one with none, one whose events cannot be had."""
+    details = {"contact_details": {"email": f"{PLANTED.replace(' ', '.')}@example.org"}, "population": "0", "links": []}
+    listed = [{"id": name, "name": "A &amp; B"} for name in (*ids, "E05000405N", "00BKX6")]
+    server.answers[f"{API}metropolitan/neighbourhoods"] = Answer(listed)
+    event = {
+        "title": f"Coffee with PC {PLANTED}",
+        "type": "meeting",
+        "description": f"<p>Meet Sgt 1234 {PLANTED} &amp; the team</p>",
+        "address": f"c/o {PLANTED}",
+        "start_date": "2025-06-10T19:00:00",
+        "end_date": "2025-06-10T20:30:00",
+        "contact_details": {"name": PLANTED, "telephone": "101"},
+        "organiser": PLANTED,
+    }
+    priority = {"issue": "<p>Bicycles</p>", "issue-date": "2025-05-01T00:00:00", "action": None, "action-date": None}
+    for number, name in enumerate(ids):
+        at = f"{API}metropolitan/{name}"
+        server.answers[at] = Answer({"id": name, "name": "A &amp; B", "description": f"PCSO {PLANTED}", **details})
+        server.answers[f"{at}/events"] = Answer([event] if number == 0 else [])
+        server.answers[f"{at}/priorities"] = Answer([priority] if number == 0 else [])
+        server.answers[f"{at}/people"] = Answer([{"name": PLANTED, "rank": "PC", "bio": PLANTED}])
+    server.answers[f"{API}metropolitan/{ids[-1]}/events"].faults = [{"status": 500}] * 5
+
+
+# Waiting one's turn ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("faults", "slept"),
+    [
+        ([{"status": 429}, {"status": 429}], [1, 2]),
+        ([{"status": 429, "headers": {"Retry-After": "7"}}], [7]),
+        ([{"status": 429, "headers": {"Retry-After": "Tue, 03 Jun 2025 22:30:11 GMT"}}], [11]),
+        ([{"status": 503}, {"status": 502}, {"status": 500}, {"status": 504}], [1, 2, 4, 8]),
+        ([{"status": 503, "headers": {"Retry-After": "soon"}}], [1]),
+    ],
+)
+def test_a_busy_server_is_asked_again_after_the_wait_it_names_or_a_growing_one(server, clock, faults, slept, asking):
+    server.answers["/example.org/a"] = Answer({"ok": 1}, faults=faults)
+    assert asking().json("https://example.org/a", label="") == {"ok": 1}
+    assert clock.slept == slept
+
+
+def test_a_server_that_stays_busy_or_asks_for_too_long_is_given_up(server, asking):
+    server.answers["/example.org/a"] = Answer({}, faults=[{"status": 503}] * 9)
+    with pytest.raises(web.FetchError, match="answered 503 Service Unavailable, 5 times running"):
+        asking().json("https://example.org/a", label="")
+    assert len(server.asked) == 5
+    server.answers["/example.org/b"] = Answer({}, faults=[{"status": 429, "headers": {"Retry-After": "3600"}}])
+    with pytest.raises(web.FetchError, match="asks to wait 3,600 seconds"):
+        asking().json("https://example.org/b", label="")
+    with pytest.raises(web.FetchError, match="answered 404"):
+        asking().json("https://example.org/c", label="")
+    assert len(server.asked) == 7, "what is not there is asked for once"
+
+
+def test_thirty_requests_go_at_once_and_then_fifteen_a_second(clock):
+    bucket = web.Bucket(manners=clock.manners(), **catalogue.limits()["police-uk"])
+    times = []
+    for _ in range(120):
+        bucket.take()
+        times.append(clock.at)
+    assert times[29] == 0 < times[30]
+    for start in times:  # no window of a second holds more than the burst and a second's worth
+        assert sum(start <= t < start + 1 for t in times) <= 45
+    assert times[-1] == pytest.approx(90 / 15)
+    clock.sleep(100)
+    at = clock.at
+    for _ in range(31):
+        bucket.take()
+    assert clock.at == pytest.approx(at + 1 / 15), "an idle hour saves up one burst, not an hour's worth"
+
+
+def test_every_request_to_the_police_api_waits_its_turn(server, clock, run):
+    serve_dates(server, *(f"{year}-{m:02d}" for year in range(2020, 2025) for m in range(1, 13)))
+    server.answers[f"{API}stops-force"] = Answer([])
+    run("police-uk-stops-api", first=date(2020, 1, 1), last=date(2024, 12, 1))
+    assert len(server.asked) == 61
+    assert clock.at == pytest.approx((61 - 30) / 15)
+
+
+# Redirects, and answers that are not what was asked for ---------------------------------------------------------------
+
+
+def test_redirects_are_followed_but_not_to_plain_http_nor_for_ever(server, asking):
+    ask = asking()
+    server.answers["/example.org/new"] = Answer([1])
+    server.answers["/example.org/old"] = Answer(faults=[{"status": 307, "headers": {"Location": "new"}}])
+    assert ask.json("https://example.org/old", label="") == [1]
+    server.answers["/example.org/out"] = Answer(
+        faults=[{"status": 302, "headers": {"Location": "http://example.org/x"}}]
+    )
+    with pytest.raises(web.FetchError, match="only https"):
+        ask.json("https://example.org/out", label="")
+    round_and_round = [{"status": 301, "headers": {"Location": "/example.org/loop"}}] * 20
+    server.answers["/example.org/loop"] = Answer(faults=round_and_round)
+    with pytest.raises(web.FetchError, match="redirects without end"):
+        ask.json("https://example.org/loop", label="")
+
+
+def test_from_https_no_redirect_leads_to_http_even_on_this_machine(asking):
+    import httpx
+
+    ask = asking(mirror=None)
+    away = httpx.MockTransport(lambda request: httpx.Response(302, headers={"location": "http://127.0.0.1/x"}))
+    ask.client.close()
+    ask.client = httpx.Client(transport=away)
+    with pytest.raises(web.FetchError, match=r"redirects to http://127.0.0.1/x: only https"):
+        ask.json("https://example.org/a", label="")
+    with pytest.raises(web.FetchError, match="only https addresses are asked"):
+        ask.json("http://example.org/a", label="")
+
+
+PAGE = b"<!DOCTYPE html>\n<html><title>Sorry</title></html>"
+
+
+@pytest.mark.parametrize("faults", [[{"body": PAGE}], [{"body": b"{"}]], ids=["web page", "half an answer"])
+def test_an_error_page_with_status_200_is_no_json(server, faults, asking):
+    server.answers["/example.org/a"] = Answer({}, faults=faults)
+    with pytest.raises(web.FetchError, match="expected a JSON document; found (a web page|1 bytes)"):
+        asking().json("https://example.org/a", label="")
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ({"body": PAGE}, "expected a CSV table; found a web page"),
+        ({"body": crime_csv(["202401", "202402"])[:-25]}, "expected a UTF-8 table"),
+        (
+            {"headers": {"Content-Length": "3000"}},
+            "expected a UTF-8 table",
+        ),  # less than the body: the rest is lost in silence
+        ({"body": stops_csv()}, "expected a column a month"),
+    ],
+    ids=["web page", "half a file", "too small a content length", "another file"],
+)
+def test_a_file_that_is_not_what_was_asked_for_replaces_nothing(server, run, tmp_path, fault, said):
+    good = Answer(crime_csv(["202401", "202402"]), etag='"1"')
+    serve_datastore(server, "exy3m", {RECENT: good})
+    assert run("mps-borough-crime") == [("mps-borough-crime", f"mps/2024-02/{RECENT}", "fetched")]
+    before = tree(tmp_path / "raw")
+    good.etag, good.faults = '"2"', [fault] * 5
+    assert run("mps-borough-crime") == [("mps-borough-crime", "mps-borough-crime", "failed")]
+    assert said in run.last[0].said
+    assert "nothing was replaced; by hand: https://data.london.gov.uk/dataset/mps-rec" in run.last[0].said
+    assert tree(tmp_path / "raw") == before
+
+
+# Big files: going on where a download was cut off ---------------------------------------------------------------------
+
+BIG = bytes(range(256)) * 400
+
+
+def get(ask, tmp_path, **more) -> bytes:
+    staged = tmp_path / f"staged{len(list(tmp_path.iterdir()))}"
+    ask.download("https://example.org/big", staged, **more)
+    return staged.read_bytes()
+
+
+@pytest.mark.parametrize("validator", [{"etag": '"v1"'}, {"last_modified": "Tue, 03 Jun 2025 22:30:00 GMT"}])
+def test_a_body_cut_short_is_gone_on_with(server, tmp_path, validator, asking):
+    server.answers["/example.org/big"] = Answer(BIG, faults=[{"cut": 40_000}], **validator)
+    assert get(asking(), tmp_path) == BIG
+    assert server.asked[1][1]["range"] == "bytes=40000-"
+    assert server.asked[1][1]["if-range"] == next(iter(validator.values()))
+    assert server.sent == len(BIG)
+    assert list((tmp_path / "parts").iterdir()) == []
+
+
+def test_a_later_run_goes_on_where_an_earlier_one_was_cut_off(server, tmp_path, asking):
+    server.answers["/example.org/big"] = Answer(BIG, etag='"v1"', faults=[{"cut": 50_000}])
+    with pytest.raises(web.FetchError, match="broke off"):
+        get(asking(tries=1), tmp_path)
+    assert get(asking(), tmp_path) == BIG
+    assert server.asked[-1][1]["range"] == "bytes=50000-"
+
+
+def test_a_part_of_another_version_is_not_added_to(server, tmp_path, asking):
+    newer = BIG[::-1]
+    server.answers["/example.org/big"] = Answer(
+        newer, etag='"v2"', faults=[{"cut": 40_000, "body": BIG, "etag": '"v1"'}]
+    )
+    assert get(asking(), tmp_path) == newer
+
+
+@pytest.mark.parametrize("answer", [{}, {"etag": 'W/"v1"'}, {"etag": '"v1"', "ranges": False}])
+def test_without_a_way_to_tell_the_version_a_download_begins_again(server, tmp_path, answer, asking):
+    server.answers["/example.org/big"] = Answer(BIG, faults=[{"cut": 40_000}], **answer)
+    assert get(asking(), tmp_path) == BIG
+    assert server.sent == 40_000 + len(BIG)
+
+
+def test_a_wrong_content_length_is_found_out(server, tmp_path, asking):
+    server.answers["/example.org/big"] = Answer(
+        BIG, faults=[{"headers": {"Content-Length": str(len(BIG) + 5)}, "cut": len(BIG)}] * 5
+    )
+    with pytest.raises(web.FetchError, match="broke off .*5 times running"):
+        get(asking(), tmp_path)
+    assert not [path for path in tmp_path.iterdir() if path.is_file()]
+
+
+def test_a_drip_is_given_up_though_no_single_wait_is_long(server, tmp_path, asking):
+    server.answers["/example.org/big"] = Answer(BIG, faults=[{"drip": 0.01}] * 2)
+    slow = {"monotonic": time.monotonic, "patience": 0.15, "slowest": 10_000, "tries": 2}
+    with pytest.raises(web.FetchError, match=r"broke off \(\d+ bytes in 0 s\), 2 times"):
+        get(asking(**slow), tmp_path)
+
+
+def test_a_server_that_falls_silent_is_given_up(server, clock, tmp_path, asking):
+    server.answers["/example.org/big"] = Answer(BIG, faults=[{"drip": 1.0}])
+    assert get(asking(read_seconds=0.2), tmp_path) == BIG
+    assert clock.slept == [1]
+
+
+# Archives: only the members that are wanted ---------------------------------------------------------------------------
+
+
+def test_a_monthly_archive_is_read_in_part_and_one_holds_many_months(server, run, tmp_path):
+    months = [f"2024-{m:02d}" for m in range(1, 7)]
+    serve_dates(server, *months)
+    serve_archive(server, *months, extra={"2024-06/2024-06-kent-street.csv": os.urandom(3_000_000)})
+    got = run("police-uk-stops", first=date(2024, 4, 1), last=date(2024, 6, 1))
+    assert {(file, status) for _, file, status in got} == {
+        (f"police_uk/{m}/{m}-metropolitan-stop-and-search.csv", "fetched") for m in months[3:]
+    }
+    assert server.sent < 1_000_000, "the archive has three million bytes"
+    assert (tmp_path / "raw/police_uk/2024-06" / STOPS).read_bytes() == stops_csv()
+    ledger = list(csv.DictReader((tmp_path / "raw/ledger.csv").read_text().splitlines()))
+    assert ledger[0] == {
+        "file": f"police_uk/2024-06/{STOPS}",
+        "source": "police-uk-stops",
+        "address": f"https://data.police.uk/data/archive/2024-06.zip#2024-06/{STOPS}",
+        "time": "2025-06-03T22:30:00+00:00",
+        "bytes": str(len(stops_csv())),
+        "sha256": hashlib.sha256(stops_csv()).hexdigest(),
+        "etag": "",
+    }
+
+
+def test_a_server_that_sends_whole_files_only_will_do(server, run, tmp_path):
+    serve_dates(server, "2024-06")
+    serve_archive(server, "2024-06")
+    server.answers[f"{ARCHIVE}2024-06.zip"].ranges = False
+    assert run("police-uk-stops", first=date(2024, 6, 1), last=date(2024, 6, 1))[0][2] == "fetched"
+    assert set(tree(tmp_path / "raw")) == {"ledger.csv", f"police_uk/2024-06/{STOPS}"}
+
+
+def test_months_not_published_are_said_and_older_ones_looked_for_in_their_own_archive(server, run):
+    serve_dates(server, "2024-05", "2024-06")
+    serve_archive(server, "2024-05", "2024-06")
+    serve_archive(server, "2024-03")
+    got = run("police-uk-stops", first=date(2024, 2, 1), last=date(2024, 8, 1))
+    assert [(PurePosixPath(file).name[:7], status) for _, file, status in got] == [
+        ("2024-08", "not published"),
+        ("2024-07", "not published"),
+        ("2024-06", "fetched"),
+        ("2024-05", "fetched"),
+        ("2024-04", "not published"),
+        ("2024-03", "fetched"),
+        ("2024-02", "not published"),
+    ], run.last
+
+
+def test_the_archive_a_month_is_read_from_does_not_depend_on_what_is_there(server, run, tmp_path):
+    """Killed between two months of one archive, a run once took the second from an older archive, or from none."""
+    months = ("2024-05", "2024-06")
+    serve_dates(server, *months)
+    serve_archive(server, *months)
+    asked = {"first": date(2024, 5, 1), "last": date(2024, 6, 1)}
+    run("police-uk-stops", **asked)
+    before = tree(tmp_path / "raw")
+    (tmp_path / "raw/police_uk/2024-05/2024-05-metropolitan-stop-and-search.csv").unlink()
+    server.asked.clear()
+    run("police-uk-stops", **asked)
+    assert tree(tmp_path / "raw") == before
+    assert {path for path in server.paths() if path.startswith(ARCHIVE)} == {f"{ARCHIVE}2024-06.zip"}
+
+
+def test_without_months_the_last_twelve_published_are_meant(server, run):
+    serve_dates(server, *(f"{y}-{m:02d}" for y in (2023, 2024) for m in range(1, 13)))
+    server.answers[f"{API}stops-force"] = Answer([])
+    got = run("police-uk-stops-api")
+    assert [file for _, file, _ in got] == [f"2024-{m:02d}" for m in range(12, 0, -1)]
+
+
+def test_an_empty_answer_is_a_month_not_published_and_nothing_is_written(server, run, tmp_path):
+    serve_dates(server, "2024-06")
+    server.answers[f"{API}stops-force"] = Answer([])
+    assert run("police-uk-stops-api")[0] == ("police-uk-stops-api", "2024-06", "not published")
+    assert tree(tmp_path / "raw") == {}
+
+
+def linked(name: str) -> bytes:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (zipped({"../London_Ward.shp": b"x"}), "points out of its folder"),
+        (zipped({"/tmp/London_Ward.shp": b"x"}), "points out of its folder"),
+        (zipped({"a/../../London_Ward.shp": b"x"}), "points out of its folder"),
+        (linked("a/London_Ward.shp"), "is a link"),
+        (zipped({"readme.txt": b"x"}), "has no member like"),
+        (zipped({"a/London_Ward.shp": b"x"}), "expected a shapefile"),
+        (PAGE, "File is not a zip file"),
+        (zipped({"a/London_Ward.shp": b"abc" * 50})[:-40], "File is not a zip file"),
+    ],
+)
+def test_an_archive_that_is_not_what_it_should_be_is_refused(server, run, tmp_path, body, said):
+    serve_datastore(server, "statistical-gis-boundary-files-london", {"London-wards-2018.zip": Answer(body)})
+    assert run("gla-wards-2018") == [("gla-wards-2018", "gla-wards-2018", "failed")]
+    assert said in run.last[0].said
+    assert tree(tmp_path / "raw") == {}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
+
+
+def test_a_member_larger_than_it_says_or_than_is_sane_is_refused(tmp_path, monkeypatch):
+    body = zipped({"a.csv": b"a" * 5_000_000})
+    with zipfile.ZipFile(io.BytesIO(body)) as archive:
+        (info,) = archive.infolist()
+        monkeypatch.setattr(web, "_LARGEST_FILE", 1_000_000)
+        with pytest.raises(web.FetchError, match="unpacks to 5,000,000 bytes: refused"):
+            web.copy_member(archive, info, tmp_path / "a", web.silent)
+        monkeypatch.undo()
+        info.file_size = 1_000
+        with pytest.raises(web.FetchError, match="cannot be unpacked|more than the 1,000"):
+            web.copy_member(archive, info, tmp_path / "a", web.silent)
+
+
+# What publishers overwrite --------------------------------------------------------------------------------------------
+
+
+def test_each_snapshot_is_kept_and_none_is_written_over(server, run, tmp_path):
+    first = crime_csv(["202401", "202402"])
+    old = Answer(crime_csv(["202301", "202312"]), etag='"h1"')
+    new = Answer(first, etag='"r1"')
+    serve_datastore(server, "exy3m", {HISTORICAL: old, RECENT: new})
+    assert run("mps-borough-crime") == [
+        ("mps-borough-crime", f"mps/2024-02/{RECENT}", "fetched"),
+        ("mps-borough-crime", f"mps/2024-02/{HISTORICAL}", "fetched"),
+    ]
+    assert [status for *_, status in run("mps-borough-crime")] == ["unchanged", "unchanged"]
+    assert server.asked[-1][1]["if-none-match"] == '"h1"'
+
+    new.body, new.etag = crime_csv(["202402", "202403"]), '"r2"'
+    assert run("mps-borough-crime")[0] == ("mps-borough-crime", f"mps/2024-03/{RECENT}", "fetched")
+    assert (tmp_path / f"raw/mps/2024-02/{RECENT}").read_bytes() == first
+
+    new.body, new.etag = crime_csv(["202402", "202403"], count=41), '"r3"'
+    assert run("mps-borough-crime")[0] == ("mps-borough-crime", f"mps/2024-03/{RECENT}", "kept")
+    assert "the publisher has since changed this snapshot" in run.last[0].said
+    assert (tmp_path / f"raw/mps/2024-03/{RECENT}").read_bytes() == crime_csv(["202402", "202403"])
+
+
+def test_without_an_etag_the_same_bytes_are_unchanged(server, run, tmp_path):
+    serve_datastore(server, "exy3m", {RECENT: Answer(crime_csv(["202401", "202402"]))})
+    run("mps-borough-crime")
+    before = tree(tmp_path / "raw")
+    assert [status for *_, status in run("mps-borough-crime")] == ["unchanged"]
+    assert tree(tmp_path / "raw") == before
+
+
+def test_a_stub_of_a_month_does_not_name_the_snapshot(server, run):
+    lines = crime_csv(["202401", "202402", "202403", "202404"]).decode().splitlines()
+    body = "\n".join([lines[0], *(line.rsplit(",", 1)[0] + ",0" for line in lines[1:])]).encode()
+    serve_datastore(server, "exy3m", {RECENT: Answer(body)})
+    assert run("mps-borough-crime")[0][1] == f"mps/2024-03/{RECENT}"
+
+
+KNIFE = "M1045_MonthlyCrimeDashboard_KnifeCrimeData.csv"
+
+
+def knife_csv(month, refreshed, count, form="%d/%m/%Y") -> bytes:
+    head = "Month_Year,Area Type,Borough_SNT,Area Name,Area Code,Crime Type,Crime Subtype,Measure,Financial Year,FY_FYIndex"
+    head += ",Count,Refresh Date"
+    row = "Borough,Barnet,Barnet,E09000003,KNIFE CRIME,Knife Crime,Offences,fy2024-25,24-25_01"
+    days = [datetime.fromisoformat(f"{day}T00:00:00+00:00").strftime(form) for day in (month, refreshed)]
+    return f"{head}\n{days[0]},{row},{count},{days[1]}\n".encode()
+
+
+@pytest.mark.parametrize("form", ["%d/%m/%Y", "%Y-%m-%d", "%Y-%m-%d 00:00:00"])
+def test_the_knife_crime_dashboard_as_published_is_read_like_its_parquet_copy(server, run, tmp_path, form):
+    serve_datastore(server, "e5n6w", {KNIFE: Answer(knife_csv("2024-04-01", "2024-05-20", 7, form))})
+    assert run("mps-knife-crime") == [("mps-knife-crime", f"mps/2024-04/{KNIFE}", "fetched")]
+    frame = met.read_knife_crime(tmp_path / f"raw/mps/2024-04/{KNIFE}").frame
+    assert frame.schema == met.KNIFE_CRIME
+    assert frame.select("borough_code", "month", "offences", "refreshed").rows() == [
+        ("E09000003", date(2024, 4, 1), 7, date(2024, 5, 20))
+    ]
+
+
+def test_two_snapshots_of_the_dashboard_are_not_added_up(server, run, tmp_path):
+    from wardbook.edition import build
+
+    for refreshed, count in [("2024-05-20", 7), ("2024-06-20", 8)]:
+        month = f"{refreshed[:5]}0{int(refreshed[5:7]) - 1}-01"
+        serve_datastore(server, "e5n6w", {KNIFE: Answer(knife_csv(month, refreshed, count))})
+        run("mps-knife-crime")
+    made = build(tmp_path / "raw", tmp_path / "edition").table("knife_offences")
+    assert made.filter(borough_code="E09000003").select("month", "offences").rows() == [(date(2024, 5, 1), 8)]
+
+
+def test_a_page_that_lists_no_such_file_is_said_with_the_page(server, run):
+    serve_datastore(server, "e5n6w", {"M1045_MonthlyCrimeDashboard_TNOCrimeData.csv": Answer(b"x")})
+    run("mps-knife-crime")
+    assert "lists no file like" in run.last[0].said
+    assert "https://data.london.gov.uk/dataset/mps-monthly-crime-dahboard-data-e5n6w → mps/" in run.last[0].said
+
+
+# What is there already ------------------------------------------------------------------------------------------------
+
+
+def test_a_finished_file_is_skipped_by_its_hash_and_a_damaged_one_fetched_again(server, run, tmp_path):
+    serve_dates(server, "2024-06")
+    serve_archive(server, "2024-06")
+    june = {"first": date(2024, 6, 1), "last": date(2024, 6, 1)}
+    run("police-uk-stops", **june)
+    server.asked.clear()
+    assert run("police-uk-stops", **june)[0][2] == "kept"
+    assert not [path for path in server.paths() if path.startswith(ARCHIVE)]
+    target = tmp_path / "raw/police_uk/2024-06" / STOPS
+    target.write_bytes(stops_csv()[:100])
+    assert run("police-uk-stops", **june)[0][2] == "fetched"
+    assert target.read_bytes() == stops_csv()
+
+
+def test_a_file_put_there_by_hand_is_kept_and_built_from(server, run, tmp_path):
+    from wardbook.edition import build
+
+    by_hand = tmp_path / "raw/mps/2024-02" / RECENT
+    by_hand.parent.mkdir(parents=True)
+    by_hand.write_bytes(crime_csv(["202401", "202402"], count=1))
+    households = tmp_path / "raw/ons/census2021-ts044-ltla.csv"
+    households.parent.mkdir()
+    households.write_text("by hand")
+    serve_datastore(server, "exy3m", {RECENT: Answer(crime_csv(["202401", "202402"], count=2))})
+    assert [status for *_, status in run("mps-borough-crime", "ons-households")] == ["kept", "kept"]
+    assert households.read_text() == "by hand"
+    households.unlink()
+    made = build(tmp_path / "raw", tmp_path / "edition")
+    assert made.table("borough_offences").filter(borough_code="E09000030")["offences"].max() < 100
+    assert [entry["file"] for entry in made.manifest["inputs"]] == [f"mps/2024-02/{RECENT}"]
+
+
+# Open Geography -------------------------------------------------------------------------------------------------------
+
+WARDS = "/services1.arcgis.com/ESMARspQHYMw9BZ9/arcgis/rest/services/Wards_December_2024_Boundaries_UK_BFC/FeatureServer/0/query"
+
+
+def layer(count, *, page=200, lose=0, code="WD24CD"):
+    """A FeatureServer: square wards in London, `page` at a time; `lose` of them never come."""
+
+    def answer(query):
+        if "returnCountOnly" in query:
+            return Answer({"count": count})
+        at = int(query["resultOffset"][0])
+        size = min(page, int(query["resultRecordCount"][0]))
+        features = []
+        for n in range(at, min(at + size, count - lose)):
+            x, y = -0.1 + 0.001 * (n % 30), 51.5 + 0.001 * (n // 30)
+            ring = [[x, y], [x + 0.001, y], [x + 0.001, y + 0.001], [x, y + 0.001], [x, y]]
+            names = {"WD24CD": f"E05{n:06d}", "WD24NM": f"Ward {n}", "LAD24CD": "E09000030"}
+            features.append(
+                {"type": "Feature", "properties": names, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+            )
+        more = {"exceededTransferLimit": True} if at + size < count else {}
+        return Answer({"type": "FeatureCollection", "properties": more, "features": features[::-1]})
+
+    return answer
+
+
+@pytest.mark.parametrize("page", [200, 90])
+def test_a_layer_is_put_together_from_its_pages(server, run, tmp_path, page):
+    from wardbook.sources import ons
+
+    server.answers[WARDS] = layer(450, page=page)
+    assert run("ons-wards-2024") == [("ons-wards-2024", "ons/wards-2024/wards.geojson", "fetched")]
+    assert len(server.asked) == 1 + -(-450 // page)
+    frame = ons.read_wards(tmp_path / "raw/ons/wards-2024/wards.geojson").frame
+    assert frame["ward_code"].to_list() == [f"E05{n:06d}" for n in range(450)]
+    assert frame["vintage"].unique().to_list() == [2024]
+    assert 529_000 < frame["easting"].min() < 533_000
+    assert run("ons-wards-2024")[0][2] == "kept"
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (layer(450, lose=10), "440 of 450 areas came"),
+        (Answer({"error": {"code": 400, "message": "Invalid query"}}), "expected a count of areas; found {'error'"),
+        (lambda q: Answer({"count": 5} if "returnCountOnly" in q else {"error": {}}), "expected a page of features"),
+    ],
+)
+def test_a_layer_with_pages_missing_is_refused(server, run, tmp_path, answer, said):
+    server.answers[WARDS] = answer
+    run("ons-wards-2024")
+    assert said in run.last[0].said
+    assert tree(tmp_path / "raw") == {}
+
+
+def test_a_lookup_becomes_the_csv_that_its_page_offers(server, run, tmp_path):
+    path = WARDS.replace("Wards_December_2024_Boundaries_UK_BFC", "LSOA21_WD24_LAD24_EW_LU")
+    names = ("LSOA21CD", "LSOA21NM", "WD24CD", "WD24NM", "LAD24CD", "LAD24NM")
+    rows = [(f"E0100000{n}", "x, y", "E05009317", "Bethnal Green", "E09000030", "Tower Hamlets") for n in (2, 1)]
+    features = [{"properties": dict(zip(names, row)), "geometry": None} for row in rows]
+    server.answers[path] = lambda q: Answer({"count": 2} if "returnCountOnly" in q else {"features": features})
+    file = "ons/LSOA_(2021)_to_Electoral_Ward_(2024)_to_LAD_(2024)_Best_Fit_Lookup_in_EW.csv"
+    assert run("ons-lsoa-lookup") == [("ons-lsoa-lookup", file, "fetched")]
+    assert (tmp_path / "raw" / file).read_text().splitlines()[1].startswith('E01000001,"x, y",E05009317')
+
+
+def test_nearest_neighbours_come_from_the_current_edition_of_their_page(server, run, tmp_path):
+    page = "/www.ons.gov.uk" + urlsplit(catalogue.sources()["ons-nearest-neighbours"].fetch["url"]).path
+    server.answers[f"{page}/data"] = Answer({"datasets": [{"uri": "/a/current"}]})
+    server.answers["/www.ons.gov.uk/a/current/data"] = Answer({"downloads": [{"file": "nn.xlsx"}]})
+    server.answers["/www.ons.gov.uk/file?uri=%2Fa%2Fcurrent%2Fnn.xlsx"] = Answer(zipped({"xl/workbook.xml": b"x"}))
+    assert run("ons-nearest-neighbours")[0][1:] == ("ons/statistical-nearest-neighbours.xlsx", "fetched")
+
+
+# The police API -------------------------------------------------------------------------------------------------------
+
+
+def test_stops_of_the_api_are_checked_by_their_reader(server, run, tmp_path):
+    serve_dates(server, "2024-06")
+    record = {"datetime": "2024-06-10T12:00:00+00:00", "type": "Person search", "location": None}
+    server.answers[f"{API}stops-force"] = Answer([record])
+    file = "police_uk_api/stops-force/metropolitan-2024-06.json"
+    month = {"first": date(2024, 6, 1), "last": date(2024, 6, 1)}
+    assert run("police-uk-stops-api", **month)[0] == ("police-uk-stops-api", file, "fetched")
+    assert parse_qs(urlsplit(server.paths()[-1]).query) == {"force": ["metropolitan"], "date": ["2024-06"]}
+    (tmp_path / "raw" / file).unlink()
+    server.answers[f"{API}stops-force"] = Answer([record | {"datetime": "yesterday"}])
+    run("police-uk-stops-api", **month)
+    assert "found 'yesterday' in column 'Date', line 1" in run.last[0].said
+
+
+def test_crimes_are_asked_for_by_ward_outline(server, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(fetch._Run, "wards", {"E05000000", "E05000001"})
+    server.answers[WARDS] = layer(3)
+    serve_dates(server, "2024-06")
+    crime = {"id": 7, "month": "2024-06", "category": "burglary", "location": None, "outcome_status": None}
+    server.answers[f"{API}crimes-street/all-crime"] = Answer([], faults=[{"body": json.dumps([crime]).encode()}])
+    got = run(
+        "ons-wards-2024", "police-uk-street", borough="Tower Hamlets", first=date(2024, 6, 1), last=date(2024, 7, 1)
+    )
+    folder = "police_uk_api/crimes-street/2024-06/crime_month_2024_06_area"
+    assert got[1:] == [
+        ("police-uk-street", "2024-07", "not published"),
+        ("police-uk-street", f"{folder}_E05000000_0.json", "fetched"),
+        ("police-uk-street", f"{folder}_E05000001_0.json", "fetched"),
+    ]
+    form = parse_qs(server.asked[-1][1]["form"])
+    assert form["date"] == ["2024-06"]
+    assert re.fullmatch(r"(51\.\d{5},-0\.\d{5}:){3}51\.\d{5},-0\.\d{5}", form["poly"][0])
+    assert police_uk_api.read_crimes(sorted((tmp_path / "raw").glob(f"{folder}*"))).frame["id"].to_list() == [7]
+
+
+def test_a_capture_tells_none_published_from_not_captured_and_goes_on_later(server, run, tmp_path):
+    serve_neighbourhoods(server)
+    got = run("engagement", borough="Tower Hamlets")
+    assert [status for *_, status in got] == ["failed", "fetched"]
+    captured = police_uk_api.read_captures(tmp_path / "raw")
+    assert captured.captures.filter(pl.col("kind") == "events").select(
+        "neighbourhood_id", "status", "count"
+    ).rows() == [
+        ("E05009317N", "published", 1),
+        ("E05009318N", "none published", 0),
+        ("E05009319N", "failed", 0),
+    ]
+    assert captured.captures["capture_date"].unique().to_list() == [date.fromisoformat(TODAY)]
+    assert captured.events.row(0, named=True)["start"].isoformat() == "2025-06-10T19:00:00+01:00"
+    assert captured.priorities.select("ward_code", "issue", "action").rows() == [("E05009317", "Bicycles", None)]
+
+    server.asked.clear()
+    assert [status for *_, status in run("engagement", borough="Tower Hamlets")] == ["fetched"]
+    assert server.paths() == [f"{API}metropolitan/neighbourhoods", f"{API}metropolitan/E05009319N/events"]
+    again = police_uk_api.read_captures(tmp_path / "raw").captures.filter(kind="events")
+    assert again["status"].to_list() == ["published", "none published", "none published"]
+
+
+def test_a_capture_on_another_day_is_added_to_the_history(server, clock, run, tmp_path):
+    serve_neighbourhoods(server)
+    run("engagement", borough="Tower Hamlets")
+    later = clock.manners(now=lambda: datetime(2025, 6, 30, 23, 30, tzinfo=UTC))  # already July in London
+    run("engagement", borough="Tower Hamlets", manners=later)
+    days = police_uk_api.read_captures(tmp_path / "raw").captures["capture_date"].unique().sort().to_list()
+    assert days == [date(2025, 6, 3), date(2025, 7, 1)]
+
+
+def test_no_name_reaches_a_file_a_table_or_the_log(server, tmp_path, monkeypatch):
+    serve_neighbourhoods(server)
+    monkeypatch.setattr(fetch, "Manners", lambda: Clock().manners())
+    monkeypatch.chdir(tmp_path)
+    words = ["fetch", "--source", "engagement", "--borough", "Tower Hamlets", "--raw", "raw", "--mirror", server.url]
+    told = CliRunner().invoke(cli.app, words)
+    people = tmp_path / f"raw/police_uk_api/engagement/{TODAY}/E05009317N/people.json"
+    people.write_text(json.dumps([{"name": PLANTED, "rank": "PC"}]))  # put there by somebody else
+    captured = police_uk_api.read_captures(tmp_path / "raw")
+    tables = [frame.write_csv() for frame in (captured.events, captured.priorities, captured.captures)]
+    files = [path.read_text() for path in (tmp_path / "raw").rglob("*") if path.is_file() and path != people]
+    assert captured.events["title"].to_list() == ["Coffee with PC [name]"]
+    for text in [*tables, *files, told.stdout, told.stderr]:
+        assert "Quillfeather" not in text
+        assert "Zebulon" not in text
+    assert told.exit_code == 1, "one answer could not be had"
+    assert not [path for path in server.paths() if path.endswith("/people")]
+
+
+def test_a_capture_stops_asking_a_server_that_no_longer_answers(server, run):
+    serve_neighbourhoods(server)
+    for path, answer in server.answers.items():
+        if "E05" in path:
+            answer.faults = [{"status": 500}] * 50
+    run("engagement", borough="Tower Hamlets")
+    assert "five answers running failed" in run.last[-1].said
+
+
+# The command ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def wardbook(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return lambda *words: CliRunner().invoke(cli.app, [str(word) for word in words], prog_name="wardbook")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--source", "engagment"], "unknown source 'engagment'"),
+        (["--source", "mps-borough-crimes"], "did you mean 'mps-borough-crime'?"),
+        (["--borough", "Tower Hamlet"], "did you mean 'Tower Hamlets'?"),
+        (["--from", "2024-4"], "unknown month '2024-4'"),
+        (["--from", "2024-05", "--to", "2024-04"], "--from comes before --to"),
+    ],
+)
+def test_a_name_that_is_not_known_is_2_and_nothing_is_asked(wardbook, server, tmp_path, words, says):
+    told = wardbook("fetch", "--raw", "raw", "--mirror", server.url, *words)
+    assert (told.exit_code, told.stdout) == (2, "")
+    assert says in told.stderr
+    assert server.asked == []
+
+
+def test_a_part_of_a_name_means_every_source_that_has_it():
+    assert [source.key for source in fetch.choose(["mps"])] == [
+        "mps-borough-crime",
+        "mps-ward-crime",
+        "mps-knife-crime",
+    ]
+    assert [source.key for source in fetch.choose(["engagement"])] == ["police-uk-engagement"]
+    everything = {source.key for source in fetch.choose([])}
+    assert set(catalogue.sources()) - everything == {"police-uk-stops-api", "police-uk-street"}
+    with pytest.raises(UnknownName, match="data/catalogue.toml"):
+        fetch.choose(["mps", "nothing"])
+
+
+def test_without_a_network_one_sentence_names_the_page_and_the_folder(wardbook):
+    began = time.monotonic()
+    told = wardbook("fetch", "--source", "police-uk-stops", "--raw", "raw", "--mirror", "http://127.0.0.1:9")
+    assert time.monotonic() - began < 30
+    assert (told.exit_code, told.stdout) == (1, "")
+    (line,) = told.stderr.splitlines()
+    assert line.startswith("wardbook: no network (data.police.uk not reached)")
+    assert "https://data.police.uk/data/ → police_uk/*/*-metropolitan-stop-and-search.csv (below raw)" in line
+
+
+def test_one_publisher_out_of_reach_does_not_stop_the_others(server, run, monkeypatch):
+    serve_datastore(server, "exy3m", {RECENT: Answer(crime_csv(["202401", "202402"]))})
+    whole = web.Web._address
+    monkeypatch.setattr(
+        web.Web, "_address", lambda self, url: "http://127.0.0.1:9/" if "nomis" in url else whole(self, url)
+    )
+    assert [status for *_, status in run("ons-households", "mps-borough-crime")] == ["fetched", "failed"]
+    assert "www.nomisweb.co.uk could not be reached: download by hand, https://www.nomisweb.co.uk/" in run.last[1].said
+
+
+def test_the_command_says_what_it_fetched_a_line_a_file_in_a_log(wardbook, server, tmp_path):
+    serve_datastore(server, "exy3m", {RECENT: Answer(crime_csv(["202401", "202402"]), etag='"1"')})
+    words = ("fetch", "--source", "mps-borough-crime", "--raw", "raw", "--mirror", server.url)
+    told = wardbook(*words)
+    assert told.exit_code == 0, told.stderr
+    lines = told.stdout.splitlines()
+    assert re.fullmatch(r"MPS Recorded Crime: .*: 1 fetched \(\d+\.\d kB\)", lines[0])
+    assert lines[-1] == "raw"
+    assert re.search(rf"^{re.escape(RECENT)}: \d+\.\d kB$", told.stderr, flags=re.MULTILINE)
+    assert ": 1 unchanged" in wardbook(*words).stdout
+    assert wardbook("build", "--raw", "raw", "--out", "edition").exit_code == 0
+
+
+# Killed, and from nothing to outputs ----------------------------------------------------------------------------------
+
+KILLED = """
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path, PurePosixPath
+from wardbook import fetch, web
+manners = web.Manners(now=lambda: datetime(2025, 6, 3, 22, 30, tzinfo=UTC))
+got = fetch.fetch(
+    ["mps-borough-crime", "police-uk-stops", "ons-wards-2024", "ons-households", "engagement"], raw=Path(sys.argv[1]), mirror=sys.argv[2],
+    borough="Tower Hamlets", first=date(2024, 1, 1), last=date(2024, 6, 1), manners=manners,
+)
+sys.exit(any(outcome.status == "failed" for outcome in got))
+"""
+
+
+def test_killed_at_any_point_and_started_again_it_ends_with_the_same_files(server, tmp_path):
+    months = [f"2024-{m:02d}" for m in range(1, 7)]
+    recent = [f"{y}{m:02d}" for y in (2023, 2024) for m in range(1, 13)]
+    names = ("Barnet", "Tower Hamlets", "Lewisham", "Camden", "Brent", "Ealing")
+    files = {
+        RECENT: Answer(crime_csv(recent, names=names), etag='"r"'),
+        HISTORICAL: Answer(crime_csv(["202211", "202212"])),
+    }
+    serve_datastore(server, "exy3m", files)
+    serve_dates(server, *months)
+    serve_archive(server, *months, extra={"2024-06/2024-06-kent-street.csv": os.urandom(50_000)})
+    server.answers[WARDS] = layer(450)
+    census = "/www.nomisweb.co.uk/output/census/2021/census2021-ts044.zip"
+    header = "date,geography,geography code,Accommodation type: Total: All households\n"
+    table = header + "".join(f"2021,x,E090000{n:02d},{1000 + n}\n" for n in range(1, 34))
+    server.answers[census] = Answer(zipped({"census2021-ts044-ltla.csv": table.encode()}), ranges=False)
+    serve_neighbourhoods(server)
+    server.answers[f"{API}metropolitan/{TOWER_HAMLETS[-1]}/events"].faults = []
+
+    def start(raw):
+        return subprocess.Popen([sys.executable, "-c", KILLED, raw, server.url], stderr=subprocess.DEVNULL)
+
+    assert start(tmp_path / "whole").wait(60) == 0
+    whole, requests = server.sent, len(server.asked)
+    server.pace = 0.001
+    dice, killed = random.Random(2), []
+    for _ in range(5):
+        sent, asked = server.sent, len(server.asked)
+        bytes_more, requests_more = dice.randrange(whole // 2), dice.randrange(2, requests // 2)
+        by_bytes = dice.random() < 0.6
+        process = start(tmp_path / "killed")
+        while process.poll() is None:
+            if (server.sent - sent > bytes_more) if by_bytes else (len(server.asked) - asked > requests_more):
+                os.kill(process.pid, signal.SIGKILL)
+                killed.append(len(tree(tmp_path / "killed")))
+                break
+            time.sleep(0.0005)
+        process.wait(60)
+    server.pace = 0.0
+    assert len(set(killed)) >= 2, f"killed only after {killed} files"
+    assert start(tmp_path / "killed").wait(60) == 0
+    assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
+    assert len(tree(tmp_path / "whole")) == 2 + 6 + 1 + 1 + 3 * 3 + 1 + 1
+
+
+def serve_layer(server, name, rows):
+    """A FeatureServer of real features."""
+
+    def answer(query):
+        if "returnCountOnly" in query:
+            return Answer({"count": len(rows)})
+        at = int(query["resultOffset"][0])
+        return Answer({"type": "FeatureCollection", "features": rows[at : at + int(query["resultRecordCount"][0])]})
+
+    server.answers[WARDS.replace("Wards_December_2024_Boundaries_UK_BFC", name)] = answer
+
+
+def features(path, columns):
+    """The rows of a file of outlines as a FeatureServer gives them."""
+    import geopandas
+
+    table = geopandas.read_file(path).rename(columns=columns).to_crs(4326)
+    return json.loads(table[[*columns.values(), "geometry"]].to_json())["features"]
+
+
+def serve_publishers(server, raw):
+    """Every publisher's address, answered with the files it published; what is not at hand is made from documented shapes."""
+    mps = {f"mps/2025-11/{HISTORICAL}", f"mps/2025-11/{RECENT}"}
+    mps |= {"mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv"}
+    serve_datastore(server, "exy3m", {Path(f).name: Answer((raw / f).read_bytes(), etag=f'"{f}"') for f in sorted(mps)})
+    knife = pl.read_parquet(raw / "mps/monthly-crime-dashboard.parquet").drop("sheet")
+    knife.columns = [name.title() for name in knife.columns]
+    serve_datastore(server, "e5n6w", {KNIFE: Answer(knife.write_csv(datetime_format="%d/%m/%Y").encode())})
+    survey = {path.name: Answer(path.read_bytes()) for path in sorted(raw.glob("mopac/PAS_*.csv"))}
+    serve_datastore(server, "mopac-surveys-245jx", survey)
+    shapes = zipped({f"a/b/{path.name}": path.read_bytes() for path in sorted(raw.glob("ons/wards-2018/*"))})
+    serve_datastore(server, "statistical-gis-boundary-files-london", {"London-wards-2018.zip": Answer(shapes)})
+    boroughs = raw / "ons/London_Boroughs.gpkg"
+    serve_datastore(server, "london_boroughs", {boroughs.name: Answer(boroughs.read_bytes())})
+    (census,) = raw.glob("gla/*Ethnic*.xlsx")
+    serve_datastore(server, "2021-census-ethnic-group", {census.name: Answer(census.read_bytes())})
+
+    wards = features(raw / "ons/wards-2024/london_ward.gpkg", {"WD24CD": "WD24CD", "WD24NM": "WD24NM"})
+    serve_layer(server, "Wards_December_2024_Boundaries_UK_BFC", wards)
+    districts = features(boroughs, {"gss_code": "LAD24CD", "name": "LAD24NM"})
+    serve_layer(server, "Local_Authority_Districts_December_2024_Boundaries_UK_BFC", districts)
+    lookup = pl.read_csv(next(raw.glob("ons/LSOA*.csv")), encoding="utf8-lossy", infer_schema=False)
+    lookup.columns = [name.strip("\ufeff") for name in lookup.columns]
+    rows = [{"properties": row, "geometry": None} for row in lookup.to_dicts()]
+    serve_layer(server, "LSOA21_WD24_LAD24_EW_LU", rows)
+    households = (raw / "ons/census2021-ts044-ltla.csv").read_bytes()
+    ts044 = zipped({"census2021-ts044-ltla.csv": households, "census2021-ts044-oa.csv": os.urandom(500_000)})
+    server.answers["/www.nomisweb.co.uk/output/census/2021/census2021-ts044.zip"] = Answer(ts044, etag='"z"')
+    page = "/www.ons.gov.uk" + urlsplit(catalogue.sources()["ons-nearest-neighbours"].fetch["url"]).path
+    server.answers[f"{page}/data"] = Answer({"datasets": [{"uri": "/a/current"}]})
+    server.answers["/www.ons.gov.uk/a/current/data"] = Answer({"downloads": [{"file": "nn.xlsx"}]})
+    server.answers["/www.ons.gov.uk/file"] = Answer(zipped({"xl/workbook.xml": b"x"}))
+
+    months = [path.parent.name for path in sorted(raw.glob("police_uk/*/*-metropolitan-stop-and-search.csv"))]
+    serve_dates(server, *months)
+    newest = months.index("2024-03")
+    members = {f"{m}/{m}-metropolitan-stop-and-search.csv": None for m in months[newest - 3 : newest + 1]}
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for name in members:
+            archive.write(raw / "police_uk" / name, name)
+    server.answers[f"{ARCHIVE}2024-03.zip"] = Answer(out.getvalue(), etag='"2024-03"')
+    serve_neighbourhoods(server)
+    server.answers[f"{API}metropolitan/{TOWER_HAMLETS[-1]}/events"].faults = []
+
+
+@pytest.mark.raw
+@pytest.mark.slow
+def test_from_nothing_to_outputs(server, raw, wardbook, tmp_path):
+    serve_publishers(server, raw)
+    words = (
+        "--borough",
+        "Tower Hamlets",
+        "--from",
+        "2023-12",
+        "--to",
+        "2024-03",
+        "--raw",
+        "raw",
+        "--mirror",
+        server.url,
+    )
+    told = wardbook("fetch", *words)
+    assert told.exit_code == 0, told.stderr
+    ledger = list(csv.DictReader((tmp_path / "raw/ledger.csv").read_text().splitlines()))
+    for row in ledger:
+        content = (tmp_path / "raw" / row["file"]).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (int(row["bytes"]), row["sha256"])
+        assert row["address"].startswith("https://")
+    from_publishers = {row["source"] for row in ledger}
+    assert from_publishers == {source.key for source in fetch.choose([])}
+
+    told = wardbook("build", "--raw", "raw", "--out", "edition")
+    assert told.exit_code == 0, told.stderr
+    missing = [line.partition(":")[0] for line in told.stdout.splitlines() if ": no file (" in line]
+    assert missing == ["Stop and search, by the API", "Street-level crime, by ward"], "these are fetched when named"
+    told = wardbook(
+        *("run", "--borough", "Tower Hamlets", "--only", "01_targets", "--edition", "edition", "--out", "outputs")
+    )
+    assert told.exit_code == 0, told.stderr
+    folder = tmp_path / told.stdout.splitlines()[-1]
+    assert (folder / "run.json").is_file()
+    assert list(folder.glob("charts/*.svg"))
+    assert list(folder.glob("tables/*.csv"))
