@@ -33,6 +33,7 @@ def check(edition: Edition) -> list[Finding]:
         "stop_coverage": (_stop_months,),
         "population": (_population,),
         "confidence": (_confidence,),
+        "engagement_captures": (_captures,),
     }
     for name, functions in steps.items():
         if name not in edition.tables:
@@ -188,7 +189,7 @@ def coverage_spans(edition: Edition) -> pl.DataFrame:
     rows = []
     for name in edition.tables:
         table = edition.table(name)
-        column = next((c for c in ("month", "quarter_end") if c in table.columns), None)
+        column = next((c for c in ("month", "quarter_end", "capture_date") if c in table.columns), None)
         if column is None:
             continue
         parts = table.group_by("snapshot") if "snapshot" in table.columns else [(("",), table)]
@@ -360,5 +361,23 @@ def _confidence(edition: Edition) -> list[Finding]:
             "note",
             f"survey: to {table['quarter_end'].max():%B %Y}; each value covers the twelve months before it, "
             "so only values four quarters apart compare",
+        )
+    ]
+
+
+def _captures(edition: Edition) -> list[Finding]:
+    table = edition.table("engagement_captures")
+    if edition.is_synthetic("engagement_captures"):
+        return [
+            Finding("note", "events and priorities: synthetic example data, invented, until captures of them are built")
+        ]
+    events = table.filter(kind="events")
+    failed = events.filter(status="failed").height
+    return [
+        Finding(
+            "note",
+            f"events and priorities: {events['capture_date'].n_unique()} captures of {events['neighbourhood_id'].n_unique()} "
+            f"neighbourhoods, {events['capture_date'].min():%B %Y} to {events['capture_date'].max():%B %Y}, {failed} failed; "
+            "none published is not none held",
         )
     ]

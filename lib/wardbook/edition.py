@@ -14,12 +14,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from wardbook import catalogue, places, tables
 from wardbook.periods import FinancialYear, complete_years, financial_year_of
 from wardbook.sources.reading import Loaded, Quality, SourceError
+
+if TYPE_CHECKING:
+    from wardbook.sources import police_uk_api
 
 COMMITTED = places.ROOT / "data" / "edition"
 MANIFEST = "manifest.json"
@@ -80,6 +84,10 @@ class Edition:
         if name not in self._frames:
             self._frames[name] = pl.read_parquet(self.path / f"{name}.parquet")
         return self._frames[name]
+
+    def is_synthetic(self, name: str) -> bool:
+        """Is a table invented example data, to be called so wherever it shows?"""
+        return self.manifest["tables"][name]["synthetic"]
 
     @cached_property
     def snapshots(self) -> dict[str, list[FinancialYear]]:
@@ -187,6 +195,18 @@ class _Folder:
             frames.append(loaded.frame)
         return frames
 
+    def captures(self) -> police_uk_api.Captures:
+        """The captures below the folder; every file they are made of is accounted for."""
+        from wardbook.sources import police_uk_api
+
+        key = "police-uk-engagement"
+        found = police_uk_api.read_captures(self.raw)
+        for manifest in catalogue.files(self.raw, key):
+            for path in [manifest, *sorted(manifest.parent.rglob("*.json"))]:
+                answers = 1 if path == manifest else len(police_uk_api.read_json(path))
+                self.qualities.append((path, Quality(str(path), key, rows_read=answers).close(answers)))
+        return found
+
     def outlines(self, key: str, reader: Callable) -> list:
         """Outlines are read for placing points; the file is accounted for as one input."""
         found = []
@@ -215,6 +235,7 @@ def _one_snapshot_once(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
 
 def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
     """Every table the folder's files allow, with the catalogue keys it draws on."""
+    from wardbook import synthetic
     from wardbook.sources import met, mopac, ons, placing, police_uk
 
     made: dict[str, tuple[pl.DataFrame, list[str]]] = {}
@@ -267,6 +288,16 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
         made["stop_coverage"] = tables.stop_coverage(stops), used
         for name in ("stops_by_ethnicity", "stops_by_group_outcome", "stops_by_object", "stops_by_person"):
             made[name] = getattr(tables, name)(persons), used
+
+    captured, used = folder.captures(), ["police-uk-engagement"]
+    if captured.captures.is_empty() and "wards" in made:
+        # Until there are captures, an invented example of one borough shows what they will give; it draws on no source.
+        mine = (pl.col("borough_code") == synthetic.BOROUGH) & pl.col("vintages").str.contains("2024")
+        captured, used = synthetic.example(made["wards"][0].filter(mine)["ward_code"].to_list()), []
+    if captured.captures.height:
+        made["engagement"] = tables.engagement(captured.events), used
+        made["priorities"] = tables.priorities(captured.priorities), used
+        made["engagement_captures"] = tables.engagement_captures(captured.captures), used
     return made
 
 
@@ -327,8 +358,8 @@ def _write(work: Path, folder: _Folder, made: dict[str, tuple[pl.DataFrame, list
     for name, (frame, keys) in sorted(made.items()):
         file = work / f"{name}.parquet"
         frame.write_parquet(file, compression="zstd", compression_level=10)
-        entry = {"rows": frame.height, "sha256": _sha256(file), "sources": keys, "synthetic": False}
-        dates = next((c for c in ("month", "quarter_end") if c in frame.columns), None)
+        entry = {"rows": frame.height, "sha256": _sha256(file), "sources": keys, "synthetic": not keys}
+        dates = next((c for c in ("month", "quarter_end", "capture_date") if c in frame.columns), None)
         if dates:
             entry |= {"from": str(frame[dates].min()), "to": str(frame[dates].max())}
         entries[name] = entry

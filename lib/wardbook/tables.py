@@ -242,6 +242,23 @@ def confidence(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return table.unique(key, keep="first", maintain_order=True).sort(key)
 
 
+def engagement(events: pl.DataFrame) -> pl.DataFrame:
+    """Events that police teams listed: ward × event × capture date. What is told of them beyond the title is not kept."""
+    table = events.select("ward_code", "neighbourhood_id", "capture_date", "start", "end", "type", "title")
+    return table.sort("neighbourhood_id", "capture_date", "start", "title")
+
+
+def priorities(listed: pl.DataFrame) -> pl.DataFrame:
+    """Priorities that police teams listed: ward × priority × capture date, with the day an action was published, not its text."""
+    table = listed.select("ward_code", "neighbourhood_id", "capture_date", "issue_date", "action_date", "issue")
+    return table.sort("neighbourhood_id", "capture_date", "issue_date", "issue")
+
+
+def engagement_captures(captures: pl.DataFrame) -> pl.DataFrame:
+    """What was asked for, when, and whether anything was listed: tells none published from not captured."""
+    return captures.sort("neighbourhood_id", "capture_date", "kind")
+
+
 def population(lsoas: pl.DataFrame, lookup: pl.DataFrame) -> pl.DataFrame:
     """Residents on Census day 2021: ward (2024 codes) × broad ethnic group, from LSOAs by the ONS best-fit lookup."""
     joined = lsoas.join(lookup.select("lsoa_code", "ward_code"), on="lsoa_code", how="left")
