@@ -57,7 +57,7 @@ class Server:
     def __init__(self):
         self.answers: dict[str, Answer] = {}
         self.asked: list[tuple[str, dict]] = []
-        self.sent, self.pace = 0, 0.0
+        self.sent, self.pace, self.lock = 0, 0.0, threading.Lock()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -120,9 +120,11 @@ class Server:
         step = 1 if drip else 1 << (11 if self.pace else 14)
         for at in range(0, len(body) if cut is None else cut, step):
             chunk = body[at : min(at + step, len(body) if cut is None else cut)]
+            # Counted before it goes: the client may have read it, and a test asked, before this thread goes on.
+            with self.lock:
+                self.sent += len(chunk)
             handler.wfile.write(chunk)
             handler.wfile.flush()
-            self.sent += len(chunk)
             if drip or self.pace:
                 time.sleep(drip or self.pace)
         if cut is not None:
