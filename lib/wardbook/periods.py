@@ -33,6 +33,11 @@ class FinancialYear:
         return date(self.start + 1, 3, 1)
 
     @property
+    def last_day(self) -> date:
+        """31 March."""
+        return date(self.start + 1, 3, 31)
+
+    @property
     def months(self) -> list[date]:
         return [date(self.start + (m > 12), (m - 1) % 12 + 1, 1) for m in range(4, 16)]
 

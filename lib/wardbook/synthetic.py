@@ -18,7 +18,8 @@ from wardbook.sources import police_uk_api as api
 LABEL = "Synthetic example"
 BOROUGH = "E09000030"  # Tower Hamlets, whose 20 wards it is laid out over
 SENTENCE = "Synthetic example data: invented to show the method, about no real ward."
-_FIRST, _DAYS, _CAPTURES = date(2025, 1, 6), 14, 13  # a capture a fortnight over two quarters
+_FIRST, _LAST = date(2025, 1, 1), date(2025, 6, 30)  # two quarters
+_DAYS, _CAPTURES = 14, 13  # a capture a fortnight
 _KINDS = ("street briefing", "ward panel meeting", "drop-in surgery")
 _ISSUES = ("speeding", "street drinking", "noise at night", "bicycle theft")
 
@@ -73,7 +74,7 @@ def _events(random: np.random.Generator, ward: int) -> list[dict]:
         return []
     found = []
     for n in range(int(random.poisson(2 + 6 * random.random()))):
-        day = _FIRST + timedelta(days=int(random.integers(0, _DAYS * _CAPTURES)))
+        day = _FIRST + timedelta(days=int(random.integers(0, (_LAST - _FIRST).days + 1)))
         # Without a zone, as the API publishes it.
         start = datetime.combine(day, time(int(random.integers(10, 20))))
         end = start + timedelta(minutes=int(random.choice([30, 60, 90])))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import date
 
 import altair as alt
 import polars as pl
 
+from wardbook import tables
 from wardbook.catalogue import sources
 from wardbook.figures import charts, maps, theme, words
 from wardbook.figures.export import Absent, Figure
@@ -14,7 +17,7 @@ from wardbook.measures import engagement as measures
 from wardbook.measures.engagement import ABOVE, BELOW, FELL, ROSE, RankCorrelation
 from wardbook.notebook import Book
 from wardbook.sources.mopac import QUESTIONS
-from wardbook.synthetic import SENTENCE
+from wardbook.synthetic import LABEL, SENTENCE
 
 SYNTHETIC = "synthetic example data"
 # As a chart has room for them; the sentences give the wording in full.
@@ -117,23 +120,27 @@ def _verdicts(row: Mapping) -> tuple[str, str]:
         else f"{row['change_verdict']} ({_points(row['change_points'])})"
     )
     if row["against_london"] is None:
-        return change, f"{_share(row)}, in a year"
+        return f"{change} in a year", _share(row)
     return f"{row['against_london']} ({_points(row['gap_points'])})", f"{_share(row)}; in a year {change}"
 
 
 def survey_title(rows: pl.DataFrame, where: str) -> str:
     """On how many questions the borough differs from London, or how many moved, at most fifteen words."""
     known = rows.filter(pl.col("share").is_not_null())
-    n, to = words.number(known.height), f"to {known['to'][0]:%B %Y}"
+    n, when = words.number(known.height), f"{known['to'][0]:%B %Y}"
+    to = f"to {when}"
     if known["against_london"].is_null().all():
         moved = known.filter(pl.col("change_verdict").is_in([ROSE, FELL])).height
         return f"{words.capital(words.number(moved) if moved else 'none')} of {n} survey answers in {where} changed clearly, year {to}"
-    below, above = (words.number(known.filter(against_london=v).height) for v in (BELOW, ABOVE))
-    if below == above == words.number(0):
-        return f"{where} is little different from London on all {n} questions, year {to}"
+    below, above = (words.number(known.filter(against_london=v).height).replace("no", "none") for v in (BELOW, ABOVE))
+    if below == above == "none":
+        return words.fitting(
+            f"{where} is little different from London on all {n} questions, year {to}",
+            f"{where} is little different from London on all {n} questions, {when}",
+        )
     return words.fitting(
         f"{where} is below London on {below}, above on {above} of {n} questions, year {to}",
-        f"{where}: below London on {below}, above on {above} of {n}, year {to}",
+        f"{where}: below London on {below}, above on {above} of {n}, {when}",
     )
 
 
@@ -229,13 +236,12 @@ def _panel(rows: pl.DataFrame, label: str, *, london: bool) -> alt.LayerChart:
 
 
 def _marked(figure: Figure, synthetic: bool) -> Figure:
-    """The figure with what is invented said in its title line, sentence, alt text, source and data."""
+    """The figure with what is invented said in its title, subtitle, sentence, alt text, source and data."""
     if not synthetic:
         return figure
-    from dataclasses import replace
-
     return replace(
         figure,
+        title=f"{LABEL}: {figure.title[:1].lower()}{figure.title[1:]}",
         subtitle=f"{words.capital(SYNTHETIC)}. {figure.subtitle}",
         alt_text=f"{words.capital(SYNTHETIC)}: {figure.alt_text}",
         sentence=f"{SENTENCE} {figure.sentence}",
@@ -250,7 +256,9 @@ def marked_table(table: pl.DataFrame, synthetic: bool) -> pl.DataFrame:
     return table.with_columns(pl.lit(SYNTHETIC if synthetic else "captures of data.police.uk").alias("origin"))
 
 
-def events_map(book: Book, total: pl.DataFrame, wards: pl.DataFrame, *, span: str, synthetic: bool) -> Figure | Absent:
+def events_map(
+    book: Book, total: pl.DataFrame, wards: pl.DataFrame, *, span: str, synthetic: bool, outlines: str = ""
+) -> Figure | Absent:
     """Published events per 1,000 residents a quarter on the ward map, the ranked list beside it.
 
     Parameters
@@ -260,18 +268,14 @@ def events_map(book: Book, total: pl.DataFrame, wards: pl.DataFrame, *, span: st
     """
     name, where = "event-coverage", book.area.name
     known = total.filter(pl.col("events").is_not_null())
-    if known.is_empty() or (book.area.is_london and known.height < total.height):
-        return Absent(
-            name,
-            f"cannot say how many events were published in wards of {where}: the edition holds no capture of "
-            f"{'all of them' if book.area.is_london else 'them'} (wardbook fetch --source engagement makes one)",
-        )
+    if absent := _not_all(book, name, total):
+        return absent
     rows = known.with_columns(pl.col("events_per_1000_a_quarter").alias("rate")).sort(
         "rate", "ward_code", descending=[True, False]
     )
-    rows = rows.join(wards.select("ward_code", "easting", "northing"), on="ward_code", maintain_order="left")
     rows = rows.with_columns(pl.int_range(1, pl.len() + 1).cast(pl.Int64).alias("rank"))
-    chart, drawn = maps.map_and_list(rows, wards, value="rate", unit="events per 1,000 residents a quarter")
+    plan = maps.ward_plan(wards, rows["ward_code"], outlines)
+    chart, drawn = maps.map_and_list(rows, plan, value="rate", unit="events per 1,000 residents a quarter")
     first, last = rows.row(0, named=True), rows.row(-1, named=True)
     none = rows.filter(status=measures.NONE_PUBLISHED)["ward"].to_list()
     gone = total.filter(status=measures.NOT_CAPTURED)["ward"].to_list()
@@ -285,13 +289,13 @@ def events_map(book: Book, total: pl.DataFrame, wards: pl.DataFrame, *, span: st
         chart,
         drawn.select("ward_code", "ward", "rank", "events", "event_hours", "residents", "rate", "status", "class"),
         title=title,
-        subtitle=f"Events that police teams published per 1,000 residents a quarter, wards of {where}, {span}. Schematic map: cells "
-        "around ward centroids, no boundaries",
-        alt_text=f"Schematic map and ranked chart of {rows.height} wards where published events run from {_rate(last)} in {last['ward']} "
+        subtitle=f"Events that police teams published per 1,000 residents a quarter, wards of {where}, {span}. "
+        f"{plan.subtitle}",
+        alt_text=f"{plan.kind} and ranked chart of {rows.height} wards where published events run from {_rate(last)} in {last['ward']} "
         f"to {_rate(first)} in {first['ward']}.",
         sentence=f"In {span}, published events ran from {_rate(last)} per 1,000 residents a quarter in {last['ward']} to {_rate(first)} in "
         f"{first['ward']}. None published: {', '.join(none) or 'no ward'}. Not captured in some quarter, and so without a figure: "
-        f"{', '.join(gone) or 'no ward'}. {UPCOMING}",
+        f"{', '.join(gone) or 'no ward'}. {UPCOMING} {plan.note}".rstrip(),
         claim=title,
         how="1,000 × events ÷ residents ÷ quarters, row by row, from the CSV",
         moved="",
@@ -300,67 +304,101 @@ def events_map(book: Book, total: pl.DataFrame, wards: pl.DataFrame, *, span: st
     return _marked(figure, synthetic)
 
 
+def _not_all(book: Book, name: str, total: pl.DataFrame) -> Absent | None:
+    """Why nothing is shown: no ward of a borough was captured, or for London not every one."""
+    captured = total.filter(pl.col("status") != measures.NOT_CAPTURED).height
+    if captured and not (book.area.is_london and captured < total.height):
+        return None
+    held = f"captures of {captured} of {total.height} wards only" if captured else "no capture of them"
+    return Absent(
+        name,
+        f"cannot say what police teams published for wards of {book.area.name}: the edition holds {held} "
+        "(wardbook fetch --source engagement makes one)",
+    )
+
+
 def _rate(row: Mapping) -> str:
     return f"{row['rate']:.2f}"
 
 
-def against(
-    book: Book,
-    rows: pl.DataFrame,
-    found: RankCorrelation,
-    *,
-    name: str,
-    what: str,
-    span: str,
-    source: str,
-    synthetic: bool,
-) -> Figure | Absent:
-    """Published events against another ward rate: does more of one go with more of the other?
+ALL_OFFENCES = tables.TOTAL
+
+
+def beside_rate(total: pl.DataFrame, counts: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Each ward's published events beside another count per 1,000 residents: `other_per_1000`, null where it is not counted.
 
     Parameters
     ----------
-    rows : `ward_code, ward, events_per_1000_a_quarter` and `other_per_1000`.
-    what : the other rate in words, "recorded offences".
+    total : `measures.engagement.whole_period`.
+    counts : `ward_code` and the column of counts.
     """
+    joined = total.join(counts.select("ward_code", pl.col(column).alias("count")), on="ward_code", how="left")
+    return joined.with_columns((1000 * pl.col("count") / pl.col("residents")).alias("other_per_1000"))
+
+
+def against_crime(book: Book, rows: pl.DataFrame, *, synthetic: bool) -> Figure | Absent:
+    """Published events against recorded offences by ward; `rows` from `beside_rate`."""
+    what, source = f"recorded offences in {book.period}", sources()["mps-ward-crime"].line
+    return _against(
+        book, rows, name="events-and-crime", what=what, short="recorded crime", source=source, synthetic=synthetic
+    )
+
+
+def against_stops(book: Book, rows: pl.DataFrame, year: str, *, synthetic: bool) -> Figure | Absent:
+    """Published events against stops and searches by ward; `rows` from `beside_rate`."""
+    what, source = f"stops and searches in {year}", sources()["police-uk-stops"].line
+    return _against(
+        book, rows, name="events-and-stops", what=what, short="searches", source=source, synthetic=synthetic
+    )
+
+
+def _against(
+    book: Book, rows: pl.DataFrame, *, name: str, what: str, short: str, source: str, synthetic: bool
+) -> Figure | Absent:
     where = book.area.name
+    if absent := _not_all(book, name, rows):
+        return absent
     drawn = rows.drop_nulls(["events_per_1000_a_quarter", "other_per_1000"])
+    found = measures.rank_correlation(drawn["events_per_1000_a_quarter"].to_list(), drawn["other_per_1000"].to_list())
     if found.rho is None:
         return Absent(
             name, f"cannot say whether wards of {where} with more {what} have more published events: {_why_not(found)}"
         )
+    how = _direction(found)
+    says = f"have {how} published events" if how else "do not differ clearly in published events"
     title = words.fitting(
-        f"Wards of {where} with more {what}: {_direction(found)} published events",
-        f"More {what}, {_direction(found)} published events in {where}",
+        f"Wards of {where} with more {what} {says}",
+        f"Wards with more {short} {says}",
+        f"Wards with more {short}: {how or 'cannot tell'}",
     )
-    base = alt.Chart(drawn.select("ward", "events_per_1000_a_quarter", "other_per_1000"))
-    chart = base.mark_point(filled=True, size=70, opacity=1, color=theme.DARK_BLUE).encode(
-        x=alt.X("other_per_1000:Q", title=f"{what} per 1,000 residents", scale=alt.Scale(zero=True)),
-        y=alt.Y(
-            "events_per_1000_a_quarter:Q",
-            title="published events per 1,000 residents a quarter",
-            scale=alt.Scale(zero=True),
-        ),
+    x = alt.X(
+        "other_per_1000:Q", title=f"{what} per 1,000 residents", scale=alt.Scale(zero=True), axis=alt.Axis(tickCount=6)
     )
-    ends = drawn.sort("other_per_1000")
-    labels = pl.concat([ends.head(1), ends.tail(1)]).unique("ward_code", maintain_order=True)
-    text = alt.Chart(labels.select("ward", "events_per_1000_a_quarter", "other_per_1000")).mark_text(
-        dy=-11, fontSize=11
+    y = alt.Y(
+        "events_per_1000_a_quarter:Q",
+        title="published events per 1,000 residents a quarter",
+        scale=alt.Scale(zero=True),
     )
-    text = text.encode(x="other_per_1000:Q", y="events_per_1000_a_quarter:Q", text="ward:N")
+    plotted = drawn.select("ward", "events_per_1000_a_quarter", "other_per_1000").sort("other_per_1000")
+    dots = alt.Chart(plotted).mark_point(filled=True, size=70, opacity=1, color=theme.DARK_BLUE).encode(x=x, y=y)
+    ends = [
+        alt.Chart(row).mark_text(dy=-11, fontSize=11, align=align).encode(x=x, y=y, text="ward:N")
+        for row, align in ((plotted.head(1), "left"), (plotted.tail(1), "right"))
+    ]
     figure = charts.assemble(
         book,
         name,
-        (chart + text).properties(width=theme.WIDTH - 130, height=240),
+        alt.layer(dots, *ends).properties(width=theme.WIDTH - 130, height=240),
         drawn.select("ward_code", "ward", "events_per_1000_a_quarter", "other_per_1000"),
         title=title,
-        subtitle=f"Published events and {what} per 1,000 residents, {drawn.height} wards of {where}, {span}",
-        alt_text=f"Scatter chart of {drawn.height} wards where the rank correlation is {_rho(found)}.",
+        subtitle=f"Published events a quarter and {what}, each per 1,000 residents, {drawn.height} wards of {where}",
+        alt_text=f"Scatter chart of {drawn.height} wards where the rank correlation of published events with {what} is {_rho(found)}.",
         sentence=f"Across {drawn.height} wards of {where}, the rank correlation of published events with {what}, both per resident, is "
-        f"{_rho(found)}: {_direction(found)} events where {what} are more. It says which wards, not why.",
+        f"{_rho(found)}: wards with more {what} {says}. It says which wards, not why.",
         claim=title,
         how="Spearman's rank correlation of the two columns of the CSV",
         moved="",
-        source=source,
+        source=f"{source}; {sources()['gla-ethnic-group'].line}",
     )
     return _marked(figure, synthetic)
 
@@ -380,7 +418,7 @@ def _direction(found: RankCorrelation) -> str:
         return "more"
     if found.high is not None and found.high < 0:
         return "fewer"
-    return "no telling more or fewer"
+    return ""
 
 
 def _why_not(found: RankCorrelation) -> str:
@@ -390,19 +428,19 @@ def _why_not(found: RankCorrelation) -> str:
     return "its wards do not differ in one of the two"
 
 
-def priorities(book: Book, rows: pl.DataFrame, *, synthetic: bool) -> Figure | Absent:
+def priorities(book: Book, rows: pl.DataFrame, total: pl.DataFrame, *, synthetic: bool) -> Figure | Absent:
     """How old each ward's published priorities are, and for which an action has been published.
 
     Parameters
     ----------
     rows : `measures.engagement.priorities_in_force` with `ward`.
+    total : `measures.engagement.whole_period`, which tells which wards were captured.
     """
     name, where = "priorities", book.area.name
+    if absent := _not_all(book, name, total):
+        return absent
     if rows.is_empty():
-        return Absent(
-            name,
-            f"cannot say what residents of {where} were told about priorities: the edition holds no capture of them",
-        )
+        return Absent(name, f"no priority was published for wards of {where} when they were captured")
     acted = rows.filter(pl.col("days_to_action").is_not_null())
     median = rows["age_days"].median()
     title = words.fitting(
@@ -450,20 +488,24 @@ def priorities(book: Book, rows: pl.DataFrame, *, synthetic: bool) -> Figure | A
     return _marked(figure, synthetic)
 
 
-def span_sentence(table: pl.DataFrame, quarters: Sequence) -> str:
-    """Which wards and quarters were captured, and in how many both none were published and none captured."""
-    if not len(quarters):
-        return "No events have been captured for this area: cannot say how its wards are covered."
-    tally = {
-        status: table.filter(status=status).height
-        for status in (measures.PUBLISHED, measures.NONE_PUBLISHED, measures.NOT_CAPTURED)
-    }
-    said = ", ".join(f"{words.number(n) if n else 'none'} {status}" for status, n in tally.items())
-    return f"Of {table.height} ward-quarters ({quarters_text(quarters)}): {said}. {UPCOMING}"
+def data_sentences(table: pl.DataFrame, synthetic: bool) -> list[str]:
+    """What was captured: synthetic or not, and how many ward-quarters had events, none, or no capture."""
+    said = [SENTENCE] if synthetic else []
+    captured = table.filter(pl.col("status") != measures.NOT_CAPTURED)
+    if captured.is_empty():
+        return [*said, f"No events have been captured for this area: cannot say how its wards are covered. {UPCOMING}"]
+    tally = [(status, table.filter(status=status).height) for status in measures.STATUSES]
+    counted = ", ".join(f"{words.number(n) if n else 'none'} {status}" for status, n in tally)
+    return [
+        *said,
+        f"Of {table.height} ward-quarters ({quarters_text(table['quarter'].unique())}): {counted}. {UPCOMING}",
+    ]
 
 
-def quarters_text(quarters: Sequence) -> str:
-    """ "January to June 2025"-like text for whole calendar quarters."""
+def quarters_text(quarters: Iterable[date]) -> str:
+    """Calendar quarters in words, first to last; "no quarter" where there is none."""
+    if not (quarters := list(quarters)):
+        return "no quarter"
     names = ("January to March", "April to June", "July to September", "October to December")
     one = [f"{names[(q.month - 1) // 3]} {q.year}" for q in sorted(quarters)]
     return one[0] if len(one) == 1 else f"{one[0]} to {one[-1]}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 import altair as alt
 import geopandas as gpd
 import polars as pl
@@ -13,6 +16,7 @@ from wardbook.figures.export import Absent, Figure
 from wardbook.measures.targets import TOO_FEW
 from wardbook.measures.wards import NO_RESIDENT_RATE, Moran
 from wardbook.notebook import Book
+from wardbook.places import WardVintageError, ward_vintages
 
 REACH = 2_500  # m from the nearest centroid beyond which no ward is drawn
 _CROWN = "© Crown copyright and database right"
@@ -52,6 +56,77 @@ def schematic_cells(wards: pl.DataFrame) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(columns, geometry=shapes, crs="EPSG:27700")
 
 
+@dataclass(frozen=True)
+class Plan:
+    """The shapes of a ward map: `cells` (`ward_code`, `geometry`), and of which vintage they are; none for the schematic.
+
+    `subtitle` says in a chart's subtitle what they are; `note` is a sentence on what fits and what was repaired, or "".
+    """
+
+    cells: gpd.GeoDataFrame
+    vintage: int | None
+    subtitle: str
+    note: str
+
+    @property
+    def kind(self) -> str:
+        """What an alt text calls it."""
+        return "Ward map" if self.vintage else "Schematic map"
+
+
+def ward_plan(wards: pl.DataFrame, codes: Iterable[str], outlines: str = "") -> Plan:
+    """Shapes for these wards: their outlines where a file of them is named, otherwise the schematic cells.
+
+    Parameters
+    ----------
+    wards : the edition's table of wards.
+    codes : the ward codes to be drawn.
+    outlines : a file of ward outlines (.gpkg, .shp or .geojson), or a raw folder that holds some in `ons/wards-YEAR/`; a
+        relative path counts from the project's root. Simplified outlines do for drawing.
+
+    Raises
+    ------
+    WardVintageError
+        where no file holds every code, naming the nearest one's rate: a map with holes would be read as wards without crime.
+    FileNotFoundError
+        where there are no outlines at the path.
+    """
+    codes = sorted(set(codes))
+    if not outlines:
+        return Plan(schematic_cells(wards), None, "Schematic map: cells around ward centroids, no boundaries", "")
+    from wardbook.edition import from_root
+    from wardbook.sources import ons
+
+    path = from_root(outlines)
+    kinds = (".gpkg", ".shp", ".geojson")
+    files = [path] if path.is_file() else sorted(f for f in path.rglob("wards-*/*") if f.suffix.lower() in kinds)
+    if not files:
+        raise FileNotFoundError(
+            f"no ward outlines at {outlines}: a file that ends in {', '.join(kinds)}, or a folder with some in ons/wards-YEAR/ "
+            "(wardbook fetch --source ons gets them)"
+        )
+    read = [ons.read_ward_shapes(file) for file in files]
+    rates = [
+        (len(set(codes) & set(table["ward_code"])) / max(1, len(codes)), table, quality) for table, quality in read
+    ]
+    fits = sorted((r for r in rates if r[0] == 1), key=lambda r: r[1]["vintage"].iloc[0], reverse=True)
+    if not fits:
+        rate, table, _ = max(rates, key=lambda r: r[0])
+        raise WardVintageError(
+            f"the outlines at {outlines} hold {rate:.1%} of the {len(codes)} wards to be drawn at best (those of "
+            f"{table['vintage'].iloc[0]}): these are wards of another vintage, so no map was drawn"
+        )
+    _, table, quality = fits[0]
+    vintage = int(table["vintage"].iloc[0])
+    years = sorted({int(other["vintage"].iloc[0]) for _, other, _ in fits} | set(ward_vintages(codes, wards)))
+    note = f"Ward outlines are those of {vintage}."
+    if len(years) > 1:
+        note += f" These wards' codes are the same in {' and '.join(map(str, years))}."
+    odd = "; ".join(f"{kind}: {n}" for kind, n in quality.oddities.items())
+    note += f" Noted on reading them: {odd}." if odd else ""
+    return Plan(table, vintage, f"Ward boundaries of {vintage}", note)
+
+
 def _decimals(rate: float) -> int:
     """Enough to tell a low rate from none."""
     return 1 if rate >= 1 else 2 if rate >= 0.1 else 3
@@ -76,9 +151,16 @@ def _classes(values: pl.Series, breaks: list[float]) -> tuple[list[str], list[st
 
 
 def ward_map(
-    book: Book, rates: pl.DataFrame, wards: pl.DataFrame, item: str, *, period: str, moran: Moran | None
+    book: Book,
+    rates: pl.DataFrame,
+    wards: pl.DataFrame,
+    item: str,
+    *,
+    period: str,
+    moran: Moran | None,
+    outlines: str = "",
 ) -> Figure | Absent:
-    """Smoothed ward rates on a schematic map, ranked wards with intervals beside it.
+    """Smoothed ward rates on the ward map, ranked wards with intervals beside it.
 
     Parameters
     ----------
@@ -97,7 +179,8 @@ def ward_map(
             f"cannot say: too few recorded {item} offences to tell {rates.height} wards of {where} apart ({_offences(events)} "
             f"in {period})",
         )
-    chart, drawn = _map_and_list(rates, wards)
+    plan = ward_plan(wards, rates["ward_code"], outlines)
+    chart, drawn = map_and_list(rates, plan)
     first, last = rates.row(0, named=True), rates.row(-1, named=True)
     spread = _spread(rates)
     what = words.SHORT.get(item, item)
@@ -118,10 +201,10 @@ def ward_map(
         chart=chart,
         data=drawn.select(_COLUMNS),
         title=title,
-        subtitle=f"Recorded {item} per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). Schematic map: "
-        f"cells around ward centroids, no boundaries.{more}",
-        alt_text=f"Schematic map and ranked interval chart of {rates.height} wards where the smoothed rate runs from {spread}.",
-        sentence=f"{_ends(rates, item, period, overlap)} {moran_sentence(moran, where)} {DAYTIME}",
+        subtitle=f"Recorded {item} per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). "
+        f"{plan.subtitle}.{more}",
+        alt_text=f"{plan.kind} and ranked interval chart of {rates.height} wards where the smoothed rate runs from {spread}.",
+        sentence=f"{_ends(rates, item, period, overlap)} {moran_sentence(moran, where)} {DAYTIME} {plan.note}".rstrip(),
         challenge=words.challenge(
             title,
             "raw rate = 1000 × events ÷ residents from the CSV, then Marshall's empirical Bayes over all of London's wards",
@@ -135,7 +218,9 @@ def ward_map(
     )
 
 
-def ward_stops_map(book: Book, rates: pl.DataFrame, wards: pl.DataFrame, *, period: str) -> Figure | Absent:
+def ward_stops_map(
+    book: Book, rates: pl.DataFrame, wards: pl.DataFrame, *, period: str, outlines: str = ""
+) -> Figure | Absent:
     """Smoothed ward rates of stops and searches, where a full-resolution outline of the right vintage placed them.
 
     Parameters
@@ -150,7 +235,8 @@ def ward_stops_map(book: Book, rates: pl.DataFrame, wards: pl.DataFrame, *, peri
             else f"no outline of full resolution of the present wards of {where} was at hand; simplified ones are never used to place stops"
         )
         return Absent(name, f"cannot say which wards of {where} stops were in: {why}")
-    chart, drawn = _map_and_list(rates, wards)
+    plan = ward_plan(wards, rates["ward_code"], outlines)
+    chart, drawn = map_and_list(rates, plan)
     first, last = rates.row(0, named=True), rates.row(-1, named=True)
     differ = "hardly differ" if first["eb_low_per_1000"] <= last["eb_high_per_1000"] else "differ"
     title = words.fitting(f"Stops and searches per resident {differ} between wards of {where}, {period}")
@@ -160,12 +246,13 @@ def ward_stops_map(book: Book, rates: pl.DataFrame, wards: pl.DataFrame, *, peri
         chart=chart,
         data=drawn.select(_COLUMNS),
         title=title,
-        subtitle=f"Stops and searches per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). Schematic map: "
-        "cells around ward centroids, no boundaries",
-        alt_text=f"Schematic map and ranked interval chart of {rates.height} wards where the smoothed rate runs from {spread}.",
+        subtitle=f"Stops and searches per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). "
+        f"{plan.subtitle}",
+        alt_text=f"{plan.kind} and ranked interval chart of {rates.height} wards where the smoothed rate runs from {spread}.",
         sentence=f"In {period}, the smoothed rate of stops and searches per 1,000 residents ran from {spread}. Ranks of wards whose "
         "intervals overlap are not told apart. data.police.uk moves each stop to the nearest of a set of points, so that one near a "
-        f"ward's edge may be placed next door; one without a place is in no ward. Those searched need not live in the ward.",
+        f"ward's edge may be placed next door; one without a place is in no ward. Those searched need not live in the ward. "
+        f"{plan.note}".rstrip(),
         challenge=words.challenge(
             title,
             "raw rate = 1000 × events ÷ residents from the CSV, then Marshall's empirical Bayes over the wards that could be placed",
@@ -179,61 +266,71 @@ def ward_stops_map(book: Book, rates: pl.DataFrame, wards: pl.DataFrame, *, peri
     )
 
 
-def _map_and_list(rates: pl.DataFrame, wards: pl.DataFrame) -> tuple[alt.HConcatChart, pl.DataFrame]:
-    """The schematic map of smoothed rates with the ranked list beside it, and the rows with the class each is drawn in."""
-    values = rates["eb_rate_per_1000"]
+def map_and_list(
+    rates: pl.DataFrame, plan: Plan, *, value: str = "eb_rate_per_1000", unit: str = "per 1,000 residents, smoothed"
+) -> tuple[alt.HConcatChart, pl.DataFrame]:
+    """A map in classes with the ranked list beside it, and the rows with the class each is drawn in.
+
+    Parameters
+    ----------
+    rates : ranked rows with `ward_code, ward, rank`, the value and, where it has an interval, `eb_low_per_1000` and
+        `eb_high_per_1000`.
+    plan : the shapes, from `ward_plan`.
+    unit : the legend's title.
+    """
+    values = rates[value]
     found, names = _classes(values, class_breaks(values))
     drawn = rates.with_columns(pl.Series("class", found), pl.format("{}. {}", "rank", "ward").alias("label"))
-    cells = schematic_cells(wards).set_index("ward_code").loc[drawn["ward_code"].to_list()]
-    shape = alt.Data(values=_features(cells, drawn))
-    colour = alt.Color(
-        "class:N",
-        scale=alt.Scale(domain=names, range=list(_SHADES[-len(names) :])),
-        legend=alt.Legend(
-            title="per 1,000 residents, smoothed", orient="bottom", direction="vertical", titleFontSize=11
-        ),
-    )
+    cells = plan.cells.set_index("ward_code").loc[drawn["ward_code"].to_list()]
+    shape = alt.Data(values=_features(cells, drawn, real=bool(plan.vintage)))
+    legend = alt.Legend(title=unit, orient="bottom", direction="vertical", titleFontSize=11, titleLimit=300)
+    colour = alt.Color("class:N", scale=alt.Scale(domain=names, range=list(_SHADES[-len(names) :])), legend=legend)
     here = {"type": "identity", "reflectY": True}
     side, few = 270, rates.height <= LISTED
     layers = [alt.Chart(shape).mark_geoshape(stroke="white", strokeWidth=0.8 if few else 0.3).encode(color=colour)]
     if few:
-        centres = drawn.select("rank", "easting", "northing", pl.col("class").is_in(names[:-2] or [""]).alias("pale"))
-        ink = alt.condition("datum.pale", alt.value(theme.DARK_GREY), alt.value("white"))
-        layers.append(
-            alt.Chart(centres)
-            .mark_text(fontSize=11, fontWeight="bold")
-            .encode(longitude="easting:Q", latitude="northing:Q", text="rank:N", color=ink)
+        inside = cells.geometry.representative_point()
+        centres = drawn.select(
+            "rank",
+            pl.Series("x", inside.x.to_list()).round(0),
+            pl.Series("y", inside.y.to_list()).round(0),
+            pl.col("class").is_in(names[:-2] or [""]).alias("pale"),
         )
-    plan = alt.layer(*layers).project(**here).properties(width=side, height=side + 60)
-    listing = _ranked_list(drawn.head(LISTED), colour)
-    return alt.hconcat(plan, listing, spacing=24), drawn
+        ink = alt.condition("datum.pale", alt.value(theme.DARK_GREY), alt.value("white"))
+        text = alt.Chart(centres).mark_text(fontSize=11, fontWeight="bold")
+        layers.append(text.encode(longitude="x:Q", latitude="y:Q", text="rank:N", color=ink))
+    drawing = alt.layer(*layers).project(**here).properties(width=side, height=side + 60)
+    return alt.hconcat(drawing, _ranked_list(drawn.head(LISTED), colour, value), spacing=24), drawn
 
 
-def _features(cells: gpd.GeoDataFrame, drawn: pl.DataFrame) -> list[dict]:
+def _features(cells: gpd.GeoDataFrame, drawn: pl.DataFrame, *, real: bool) -> list[dict]:
     """GeoJSON features in whole metres: a schematic cell has no finer detail, and the notebook stays small."""
-    rounded = shapely.set_precision(cells.geometry.simplify(25).to_numpy(), 1)
+    # Simplified together, so that neighbours keep one border.
+    simple = (
+        shapely.coverage_simplify(cells.geometry.to_numpy(), 40) if real else cells.geometry.simplify(25).to_numpy()
+    )
+    rounded = shapely.set_precision(simple, 1)
     return [
         {"type": "Feature", "rank": rank, "class": kind, "geometry": shapely.geometry.mapping(shape)}
         for (rank, kind), shape in zip(drawn.select("rank", "class").iter_rows(), rounded)
     ]
 
 
-def _ranked_list(rows: pl.DataFrame, colour: alt.Color) -> alt.LayerChart:
-    base = alt.Chart(rows)
+def _ranked_list(rows: pl.DataFrame, colour: alt.Color, value: str) -> alt.LayerChart:
     y = alt.Y(
         "label:N",
         sort=rows["label"].to_list(),
         title=None,
         axis=alt.Axis(ticks=False, domain=False, labelLimit=260, labelFontSize=11),
     )
-    x = alt.X("eb_low_per_1000:Q", axis=alt.Axis(title="per 1,000 residents", tickCount=4))
     zero = alt.Scale(zero=True)
-    return alt.layer(
-        base.mark_rule(strokeWidth=2, color=theme.CONTEXT).encode(x=x.scale(zero), x2="eb_high_per_1000:Q", y=y),
-        base.mark_point(filled=True, size=55, opacity=1).encode(
-            x=alt.X("eb_rate_per_1000:Q", scale=zero), y=y, color=colour
-        ),
-    ).properties(width=150, height=alt.Step(17))
+    x = alt.X(f"{value}:Q", scale=zero, axis=alt.Axis(title="per 1,000 residents", tickCount=4))
+    layers = []
+    if "eb_low_per_1000" in rows.columns:
+        rule = alt.Chart(rows).mark_rule(strokeWidth=2, color=theme.CONTEXT)
+        layers.append(rule.encode(x=alt.X("eb_low_per_1000:Q", scale=zero), x2="eb_high_per_1000:Q", y=y))
+    dot = alt.Chart(rows).mark_point(filled=True, size=55, opacity=1).encode(x=x, y=y, color=colour)
+    return alt.layer(*layers, dot).properties(width=150, height=alt.Step(17))
 
 
 def _offences(n: int) -> str:

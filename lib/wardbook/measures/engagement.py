@@ -16,7 +16,7 @@ import polars as pl
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from wardbook.places import LONDON_CODE, Area
+from wardbook.places import LONDON_CODE, Area, boroughs
 
 SAMPLE = 600  # interviews a borough in twelve months: 19,200 a year, as MOPAC states, over 32 boroughs
 BOROUGHS = 32
@@ -211,7 +211,7 @@ def yearly_values(
 # -- events and priorities ----------------------------------------------------------------------------------------------
 
 
-NOT_CAPTURED, NONE_PUBLISHED, PUBLISHED = "not captured", "none published", "published"
+STATUSES = PUBLISHED, NONE_PUBLISHED, NOT_CAPTURED = "published", "none published", "not captured"
 
 
 def quarter_of(day: pl.Expr) -> pl.Expr:
@@ -239,12 +239,12 @@ def coverage(
     -------
     pl.DataFrame
         `ward_code, ward, borough_code, quarter, status, events, event_hours, hours_unknown, residents, events_per_1000,
-        hours_per_1000, captures`; a row for every ward of the area and every quarter of which any ward has a capture or an
-        event.
+        hours_per_1000, captures`; a row for every ward of the area and every quarter in which any of them was captured.
     """
     mine = wards.filter(pl.col("vintages").str.contains("2024"))
-    if not area.is_london:
-        mine = mine.filter(pl.col("borough_code") == area.code)
+    # The City of London's wards are another force's.
+    codes = boroughs()["borough_code"].to_list() if area.is_london else [area.code]
+    mine = mine.filter(pl.col("borough_code").is_in(codes))
     people = population.group_by("ward_code").agg(pl.col("residents").sum().cast(pl.Int64))
     mine = mine.select("ward_code", "ward", "borough_code").join(people, on="ward_code")
     taken = captures.filter(pl.col("kind") == "events", pl.col("ward_code").is_in(mine["ward_code"].implode()))
@@ -258,7 +258,8 @@ def coverage(
             ((pl.col("end") - pl.col("start")).dt.total_minutes() / 60).alias("hours"),
         )
     )
-    quarters = pl.concat([seen.select("quarter"), distinct.select("quarter")]).unique().sort("quarter")
+    # An event listed for a quarter that no capture was made in is not that quarter's whole list.
+    quarters = seen.select("quarter").unique().sort("quarter")
     per = distinct.group_by("ward_code", "quarter").agg(
         pl.len().cast(pl.Int64).alias("events"),
         pl.col("hours").filter(pl.col("hours") > 0).sum().alias("event_hours"),
@@ -366,3 +367,8 @@ def rank_correlation(
         return RankCorrelation(n, rho, None, None)
     half = stats.norm.ppf(0.5 + level / 2) * math.sqrt((1 + rho**2 / 2) / (n - 3))
     return RankCorrelation(n, rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half))
+
+
+def newest_stops(ward_stops: pl.DataFrame, year: str) -> pl.DataFrame:
+    """A year's stops by ward (`ward_code`, `stops`); no rows for wards whose stops could not be placed."""
+    return ward_stops.filter(financial_year=year).select("ward_code", "stops")

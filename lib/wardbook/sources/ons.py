@@ -127,6 +127,12 @@ def read_ward_outlines(path: Path | str) -> GeoDataFrame:
     return _wards(Path(path))[0][["ward_code", "vintage", "geometry"]]
 
 
+def read_ward_shapes(path: Path | str) -> tuple[GeoDataFrame, Quality]:
+    """`read_ward_outlines` for drawing, simplified or not, with the account of what was repaired or taken as given."""
+    table, quality = _wards(Path(path))
+    return table[["ward_code", "vintage", "geometry"]], quality
+
+
 def read_wards(path: Path | str) -> Loaded:
     """Wards with name, borough, vintage and centroid, from outlines of any vintage (GeoPackage or shapefile).
 

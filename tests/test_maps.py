@@ -1,0 +1,148 @@
+"""Ward maps: shapes of the right vintage or none, and cells that part London among its wards."""
+
+from __future__ import annotations
+
+import geopandas
+import polars as pl
+import pytest
+import shapely
+from shapely.affinity import translate
+
+from wardbook import open as open_book
+from wardbook import places
+from wardbook.figures import maps
+from wardbook.places import WardVintageError, ward_vintages
+from wardbook.sources import ons
+
+
+@pytest.fixture(scope="module")
+def wards():
+    return open_book(notebook="03_comparison").edition.table("wards")
+
+
+def codes_of(wards, vintage, borough=None):
+    mine = wards.filter(pl.col("vintages").str.contains(vintage))
+    return (mine.filter(borough_code=borough) if borough else mine)["ward_code"].to_list()
+
+
+def squares(codes, size=100.0):
+    """Made-up outlines, a row of squares, named by a column that tells their vintage."""
+    shapes = [
+        shapely.box(530_000 + size * i, 180_000, 530_000 + size * (i + 1), 180_000 + size) for i in range(len(codes))
+    ]
+    return geopandas.GeoDataFrame({"WD24CD": codes, "WD24NM": [f"Ward {c}" for c in codes]}, geometry=shapes, crs=27700)
+
+
+def outline_file(folder, codes, year=2024, shapes=None, crs=27700, kind="gpkg"):
+    frame = squares(codes) if shapes is None else shapes
+    frame = frame.rename(columns={"WD24CD": f"WD{year % 100}CD", "WD24NM": f"WD{year % 100}NM"})
+    path = folder / f"ons/wards-{year}/wards.{kind}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    (frame.set_crs(None, allow_override=True) if crs is None else frame.to_crs(crs)).to_file(path)
+    return path
+
+
+# -- vintages -----------------------------------------------------------------------------------------------------------
+
+
+def test_all_of_londons_codes_tell_their_vintage(wards):
+    assert ward_vintages(codes_of(wards, "2018"), wards) == [2018]
+    assert ward_vintages(codes_of(wards, "2024"), wards) == [2024]
+
+
+def test_a_boroughs_codes_may_fit_two(wards):
+    assert ward_vintages(codes_of(wards, "2024", "E09000030"), wards) == [2024, 2018]
+    assert ward_vintages([], wards) == []
+
+
+def test_codes_of_no_one_vintage_are_refused_with_the_rate(wards):
+    mixed = codes_of(wards, "2024")[-99:] + ["E05000026"]
+    with pytest.raises(
+        WardVintageError, match=r"no vintage holds all of 100 ward codes: the nearest, 2024, has 99 \(99.0%\)"
+    ):
+        ward_vintages(mixed, wards)
+
+
+# -- the schematic ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.raw
+def test_at_most_two_per_cent_of_london_is_blank_on_the_schematic(raw, wards):
+    london = ons.read_borough_outlines(raw / "ons/London_Boroughs.gpkg").union_all()
+    drawn = maps.schematic_cells(wards).union_all()
+    assert 1 - drawn.intersection(london).area / london.area <= 0.02
+
+
+def test_without_outlines_the_plan_is_schematic_and_says_so(wards):
+    plan = maps.ward_plan(wards, codes_of(wards, "2024", "E09000030"))
+    assert (plan.vintage, plan.kind) == (None, "Schematic map")
+    assert "schematic" in plan.subtitle.lower()
+
+
+# -- outlines -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["gpkg", "shp", "geojson"])
+def test_outlines_that_hold_every_ward_are_drawn_and_their_vintage_said(tmp_path, wards, kind):
+    codes = codes_of(wards, "2024", "E09000001")
+    path = outline_file(tmp_path, codes, kind=kind, crs=4326 if kind == "geojson" else 27700)
+    for where in (path, tmp_path):
+        plan = maps.ward_plan(wards, codes, str(where))
+        assert (plan.vintage, plan.kind, plan.subtitle) == (2024, "Ward map", "Ward boundaries of 2024")
+        assert sorted(plan.cells["ward_code"]) == codes
+
+
+@pytest.mark.filterwarnings("ignore:'crs' was not provided")  # of pyogrio, on writing the made-up file
+def test_wards_of_2014_load_with_their_broken_outlines_repaired_and_reported(tmp_path):
+    # Synthetic, as the full-resolution file of 2014 has been described: two invalid polygons, and no EPSG code.
+    shapes = squares(["E05009392", "E05009400", "E05009401"])
+    bow = shapely.Polygon([(530_000, 180_000), (531_000, 181_000), (531_000, 180_000), (530_000, 181_000)])
+    shapes.loc[[0, 1], "geometry"] = [bow, translate(bow, 1000)]
+    path = outline_file(tmp_path, [], 2014, shapes, crs=None)
+    table = pl.DataFrame({"ward_code": shapes["WD24CD"].to_list(), "vintages": ["2014"] * 3})
+    plan = maps.ward_plan(table, table["ward_code"], str(path))
+    assert plan.vintage == 2014
+    assert plan.cells.is_valid.all() and plan.cells.crs.to_epsg() == 27700
+    assert "invalid outlines repaired: 2" in plan.note
+    assert "no coordinate system declared" in plan.note
+
+
+def test_outlines_of_another_vintage_are_refused_with_the_rate(tmp_path, wards):
+    codes = codes_of(wards, "2024")
+    path = outline_file(tmp_path, codes_of(wards, "2018"), 2018)
+    with pytest.raises(WardVintageError, match=r"hold \d+\.\d% of the 684 wards .*those of 2018.*no map was drawn"):
+        maps.ward_plan(wards, codes, str(path))
+
+
+def test_a_subset_that_fits_two_vintages_is_drawn_and_says_so(tmp_path, wards):
+    codes = codes_of(wards, "2024", "E09000030")
+    outline_file(tmp_path, codes, 2018)
+    outline_file(tmp_path, codes, 2024)
+    plan = maps.ward_plan(wards, codes, str(tmp_path))
+    assert plan.vintage == 2024, "the newest that fits"
+    assert "the same in 2018 and 2024" in plan.note
+
+
+def test_no_outlines_at_the_path_is_an_error_that_names_it(tmp_path, wards):
+    with pytest.raises(FileNotFoundError, match="no ward outlines at .*wards-YEAR"):
+        maps.ward_plan(wards, codes_of(wards, "2024", "E09000030"), str(tmp_path))
+
+
+@pytest.mark.raw
+def test_the_mps_ward_file_fits_2024_and_not_2018(raw, wards):
+    codes = open_book(notebook="03_comparison").edition.table("ward_offences")["ward_code"].unique().to_list()
+    assert ward_vintages(codes, wards) == [2024]
+    found = maps.ward_plan(wards, codes, str(raw))
+    assert found.vintage == 2024
+    with pytest.raises(WardVintageError, match=r"149 of 679 ward codes \(21\.9%\)"):
+        places.check_ward_vintage(
+            codes, codes_of(wards, "2018"), data="MPS ward-level crime", table="the wards of 2018"
+        )
+
+
+@pytest.mark.raw
+def test_published_outlines_of_2018_and_2024_load(raw):
+    for year, name, n in ((2018, "London_Ward.shp", 657), (2024, "london_ward.gpkg", 684)):
+        table, quality = ons.read_ward_shapes(raw / f"ons/wards-{year}/{name}")
+        assert len(table) == n and set(table["vintage"]) == {year}
+        assert table.is_valid.all() and quality.rows_read == n
