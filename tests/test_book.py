@@ -232,7 +232,8 @@ def two_runs(tmp_path_factory) -> list[Path]:
 def test_a_run_is_where_its_borough_and_period_say(two_runs):
     (run, _) = two_runs
     assert run.parts[-2:] == ("tower-hamlets", "2023-24")
-    assert sorted(path.name for path in run.iterdir()) == ["charts", "notebooks", "run.json", "tables"]
+    assert sorted(path.name for path in run.iterdir()) == ["charts", "notebooks", "run.json", "summary.html", "tables"]
+    assert sorted(path.name for path in run.parents[1].iterdir()) == ["index.html", "tower-hamlets"]
     assert (run / "tables" / "a.csv").read_text() == "Tower Hamlets,2023-24,1\n"
     assert hidden(run.parents[1]) == []
 
@@ -279,10 +280,10 @@ def test_run_json_says_what_each_file_was_made_from(two_runs):
         "times": 5,
     }
     assert (second["parameters"], "files_read" in second) == ({"other": 1}, False)
-    listed = first["files"] | second["files"] | {"run.json": None}
+    listed = first["files"] | second["files"] | {"run.json": None, "summary.html": None}
     found = tree(run)
     assert sorted(listed) == sorted(found)
-    assert {name: hashlib.sha256(found[name]).hexdigest() for name in listed if name != "run.json"} == {
+    assert {name: hashlib.sha256(found[name]).hexdigest() for name in listed if listed[name]} == {
         name: digest for name, digest in listed.items() if digest
     }
 
@@ -333,7 +334,7 @@ def test_only_replaces_what_its_notebook_makes_and_keeps_the_rest(start, folder)
     records = [json.loads(files["run.json"])["notebooks"] for files in (before, after)]
     assert records[0]["02_second"] == records[1]["02_second"]
     assert sorted(records[1]["01_first"]["files"]) == ["charts/new.csv", "notebooks/01_first.ipynb", "tables/a.csv"]
-    assert sorted(after) == sorted([*records[1]["01_first"]["files"], *same, "run.json"])
+    assert sorted(after) == sorted([*records[1]["01_first"]["files"], *same, "run.json", "summary.html"])
 
 
 @pytest.fixture

@@ -90,11 +90,12 @@ def test_an_edition_that_is_none_is_1_and_counts_from_here(wardbook, folder, tmp
     assert told.stderr.startswith("wardbook: mine is no edition: it has no manifest.json")
 
 
-def test_the_last_line_is_the_folder_that_was_filled(wardbook, folder, tmp_path):
+def test_the_last_lines_are_the_folder_that_was_filled_and_its_page(wardbook, folder, tmp_path):
     told = wardbook("run", "--borough", "tower hamlets", "--period", "2023/24", "--out", "out", "--set", "times=3")
     assert told.exit_code == 0, told.stderr
     filled = str(Path("out", "tower-hamlets", "2023-24"))
-    assert told.stdout.splitlines()[-1] == filled
+    assert told.stdout.splitlines() == [filled, str(Path(filled, "summary.html"))]
+    assert (tmp_path / filled / "summary.html").is_file()
     assert told.stderr.splitlines() == ["01_first: 3 cells", "02_second: 3 cells"]
     record = json.loads((tmp_path / filled / "run.json").read_text())
     assert record["notebooks"]["01_first"]["parameters"]["times"] == 3
@@ -118,7 +119,7 @@ def test_without_out_results_go_to_the_projects_own_folder(wardbook, monkeypatch
     monkeypatch.setattr(book, "run", lambda *words, **more: asked.update(more) or ROOT / "outputs" / "x")
     told = wardbook("run", "--borough", "Lewisham")
     assert (asked["out"], asked["edition"], asked["only"]) == ("outputs", "data/edition", None)
-    assert told.stdout == f"{ROOT / 'outputs' / 'x'}\n"
+    assert told.stdout == f"{ROOT / 'outputs' / 'x'}\n{ROOT / 'outputs' / 'x' / 'summary.html'}\n"
 
 
 def test_a_fault_of_the_program_keeps_its_traceback(wardbook, monkeypatch):

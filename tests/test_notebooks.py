@@ -148,12 +148,12 @@ def pointed_at(source, target, folder=None, change=None):
     return target
 
 
-def copy_edition(target, *, remake_manifest, plus):
+def copy_edition(target, *, remake_manifest, plus, borough="E09000029", group="homicide", month=(2013, 5)):
     """A copy of the committed edition in which one count of one borough is `plus` higher."""
     shutil.copytree(edition.COMMITTED, target)
     table = pl.read_parquet(target / "borough_offences.parquet")
-    row = (pl.col("borough_code") == "E09000029") & (pl.col("offence_group") == "homicide")
-    row = row & (pl.col("month") == pl.date(2013, 5, 1)) & (pl.col("snapshot") == "2025-11")
+    row = (pl.col("borough_code") == borough) & (pl.col("offence_group") == group)
+    row = row & (pl.col("month") == pl.date(*month, 1)) & (pl.col("snapshot") == "2025-11")
     assert table.filter(row).height == 1
     changed = table.with_columns(
         pl.when(row).then(pl.col("offences") + plus).otherwise(pl.col("offences")).alias("offences")

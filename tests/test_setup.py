@@ -22,7 +22,9 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
 
 # PyPI name → conda-forge name, for the packages that conda-forge calls something else.
-CONDA_NAMES: dict[str, str] = {}
+CONDA_NAMES = {"playwright": "playwright-python"}
+# What conda-forge does not have; pip adds it.
+PIP_ONLY = {"gptables", "axe-playwright-python"}
 
 needs_make = pytest.mark.skipif(not shutil.which("make") or os.name == "nt", reason="needs make and a POSIX shell")
 needs_bash = pytest.mark.skipif(not shutil.which("bash") or os.name == "nt", reason="needs bash")
@@ -59,10 +61,11 @@ def test_environment_yml_asks_for_what_pyproject_asks_for():
     conda = dict(split_requirement(entry) for entry in entries if isinstance(entry, str))
     (from_pip,) = [entry["pip"] for entry in entries if isinstance(entry, dict)]
 
-    wanted = {CONDA_NAMES.get(name, name): bounds for name, bounds in declared().items()}
+    wanted = {CONDA_NAMES.get(name, name): bounds for name, bounds in declared().items() if name not in PIP_ONLY}
     wanted |= {"python": PROJECT["project"]["requires-python"], "pip": ""}
     assert conda == wanted
-    assert from_pip == ["-e ."]
+    assert dict(map(split_requirement, from_pip[:-1])) == {name: declared()[name] for name in PIP_ONLY}
+    assert from_pip[-1] == "-e ."
 
 
 def test_every_import_is_of_a_declared_package():
@@ -196,7 +199,7 @@ def test_every_wardbook_command_in_readme_exists_with_its_options():
     for command in re.findall(r"uv run wardbook ([^`\n]+)", README):
         words = shlex.split(command)
         asked.setdefault(words[0], set()).update(word for word in words if word.startswith("--"))
-    assert {"run", "lab", "notebooks", "build", "check"} <= set(asked)
+    assert {"run", "export", "lab", "notebooks", "build", "check"} <= set(asked)
     wardbook = shutil.which("wardbook", path=Path(sys.executable).parent)
     for name, options in asked.items():
         done = subprocess.run(
@@ -234,6 +237,15 @@ def test_the_workflow_runs_the_same_and_trusts_nothing_that_can_move():
     (job,) = workflow["jobs"].values()
     runs = [step["run"] for step in job["steps"] if "run" in step]
     assert runs == [f"bash .ci/run {name}" for name in ["lint", "book", "test"]]
+    pages = yaml.safe_load((ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8"))
+    assert pages["permissions"] == {"contents": "read"}
+    assert {name: job["permissions"] for name, job in pages["jobs"].items() if "permissions" in job} == {
+        "site": {"pages": "write", "id-token": "write"},
+        "release": {"contents": "write"},
+    }
+    assert "checkout" not in str([pages["jobs"]["site"], pages["jobs"]["release"]]), (
+        "what may write runs no code of ours"
+    )
     for path in (ROOT / ".github" / "workflows").glob("*.yml"):
         for action in re.findall(r"uses: *(\S+)", path.read_text(encoding="utf-8")):
             assert re.search(r"@[0-9a-f]{40}$", action), f"{path.name}: {action} can change under us: pin a full commit"
@@ -250,6 +262,22 @@ def test_the_data_licence_names_every_publisher_and_attribution_of_the_catalogue
     for entry in catalogue["licences"].values():
         for sentence in re.split(r"[.;] (?=Contains)", entry["attribution"]):
             assert sentence in licence
+
+
+def test_the_example_run_is_small_and_names_its_edition_and_readme_shows_it():
+    example = ROOT / "outputs" / "lewisham" / "2024-25"
+    listed = subprocess.run(["git", "ls-files", "-z", example], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode or not listed.stdout:
+        pytest.skip("not a git checkout, or the example is not in it")
+    assert sum((ROOT / name).stat().st_size for name in listed.stdout.split("\0") if name) < 3_000_000
+    record = json.loads((example / "run.json").read_text(encoding="utf-8"))
+    manifest = json.loads((ROOT / "data" / "edition" / "manifest.json").read_text(encoding="utf-8"))
+    assert record["edition"] == manifest["edition"]
+    assert not re.search(r"(?i)commit|\b[0-9a-f]{40}\b", json.dumps(record))
+    shown = dict(re.findall(r"^!\[(.+)\]\((outputs/.+)\)$", README, flags=re.MULTILINE))
+    assert len(shown) == 2
+    for alt_text, path in shown.items():
+        assert alt_text in " ".join((ROOT / path).with_suffix(".txt").read_text(encoding="utf-8").split())
 
 
 def test_no_tracked_file_is_large():

@@ -3,6 +3,7 @@
 A run is whole or is not there: it is made in a folder beside its place and moved in when every notebook has passed, so
 what a reader finds under `outputs/` is the last run that worked. `run.json` says what each file was made from; it holds
 no clock, commit or machine path, so the same inputs give the same bytes.
+The summary, the workbook and the list of all runs are made from what the notebooks left: see `wardbook.summary`.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 from papermill.translators import PythonTranslator
+from polars.exceptions import PolarsError
 
 from wardbook.claim import read_claims
 from wardbook.edition import Edition, from_root
 from wardbook.notebook import Book, open_book
 from wardbook.places import REFERENCE, ROOT, UnknownName
+from wardbook.summary import write_index, write_summary
 
 NOTEBOOKS = ROOT / "notebooks"
 WORK = ROOT / "work"
@@ -193,7 +196,7 @@ def run(
     progress: Progress | None = None,
     folder: Path | None = None,
 ) -> Path:
-    """Run notebooks for a borough and period into `out/<borough>/<period>/`, and return that folder.
+    """Run notebooks for a borough and period into `out/<borough>/<period>/`, with their summary, and return that folder.
 
     Everything is checked before anything runs, since papermill only warns of a parameter a notebook does not have and
     then runs its default. The first notebook to fail ends the run.
@@ -249,11 +252,18 @@ def run(
             **basis,
             "notebooks": kept | _gather(work, done, kept),
         }
-        _write_text(work / RECORD, json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+        write_text(work / RECORD, json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+        try:
+            write_summary(work)
+        except (ValueError, PolarsError) as error:
+            raise RunError(
+                f"no summary could be made of what the notebooks left ({error}), so nothing was kept"
+            ) from error
         _put_in_place(work, target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     _forget_failures(target, redone)
+    write_index(from_root(out))
     return target
 
 
@@ -392,7 +402,7 @@ def _tidy(path: Path, parameters: dict[str, Any], *, scrub: Path) -> None:
             cell.source = PythonTranslator.codify(parameters, "Parameters")
         for holder, key in _texts(cell):
             holder[key] = machine.sub(lambda found: "" if found[0][-1] in "/\\" else ".", holder[key])
-    _write_text(path, nbformat.writes(notebook) + "\n")
+    write_text(path, nbformat.writes(notebook) + "\n")
 
 
 def _clean(notebook: nbformat.NotebookNode) -> None:
@@ -550,7 +560,7 @@ def _put_in_place(work: Path, target: Path) -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
     try:
@@ -590,7 +600,7 @@ def refresh_notebooks(folder: Path | None = None, *, progress: Progress | None =
         text = nbformat.writes(notebook) + "\n"
         changed[path.stem] = text != path.read_text(encoding="utf-8")
         if changed[path.stem]:
-            _write_text(path, text)
+            write_text(path, text)
     return changed
 
 
@@ -623,8 +633,21 @@ def copy_notebooks(folder: Path | None = None, work: Path | None = None) -> list
         else:
             shutil.copyfile(path, place)
             copied[path.name] = _sha256(path)
-    _write_text(log, json.dumps(copied, indent=1) + "\n")
+    write_text(log, json.dumps(copied, indent=1) + "\n")
     return theirs
+
+
+def _trust_copies(work: Path) -> None:
+    """Sign the copies that are still as committed, as `jupyter trust` does: Lab shows the charts of no other before a run."""
+    from nbformat.sign import NotebookNotary
+
+    log = work / _COPIED
+    copied = json.loads(log.read_text(encoding="utf-8")) if log.is_file() else {}
+    notary = NotebookNotary()
+    for name, digest in copied.items():
+        if (work / name).is_file() and _sha256(work / name) == digest:
+            notary.sign(nbformat.read(work / name, as_version=4))
+    notary.store.close()
 
 
 def lab(arguments: Iterable[str] = (), *, work: Path | None = None) -> int:
@@ -634,6 +657,7 @@ def lab(arguments: Iterable[str] = (), *, work: Path | None = None) -> int:
     ----------
     arguments : further arguments of `jupyter lab`, such as `--no-browser`.
     """
+    _trust_copies(work or WORK)
     command = [
         *(sys.executable, "-m", "jupyterlab"),
         f"--ServerApp.root_dir={work or WORK}",

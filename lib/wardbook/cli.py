@@ -1,4 +1,4 @@
-"""The command line: `wardbook run | claim | fetch | build | check | notebooks | lab`. The one module that prints.
+"""The command line: `wardbook run | export | claim | fetch | build | check | notebooks | lab`. The one module that prints.
 
 Exit codes are for a scheduler: 0 done, 1 a notebook or a file that failed, 2 a name or a value that is not known.
 What a command is for goes to standard output, and everything else to standard error.
@@ -54,7 +54,7 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Where results go.  [default: the project's outputs/]")] = None,
     edition: Annotated[Path | None, typer.Option(help="The tables.  [default: the project's data/edition]")] = None,
 ) -> None:
-    """Run the notebooks for a borough and period; the last line printed is the folder that was filled."""
+    """Run the notebooks for a borough and period; the last two lines printed are the folder and its summary page."""
     given = _pairs(settings or [])
     with _told():
         from wardbook import book
@@ -69,7 +69,31 @@ def run(
                 edition=_from_here(edition) or "data/edition",
                 progress=bar.step,
             )
+        from wardbook.summary import PAGE
+
         print(_short(folder))
+        print(_short(folder / PAGE))
+
+
+@app.command()
+def export(
+    borough: Annotated[str, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')],
+    to: Annotated[Path, typer.Option(help="The folder to put it in.")],
+    chart: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A chart of the run; again for more.")] = None,
+    workbook: Annotated[bool, typer.Option("--workbook", help="The run's tables as one workbook.")] = False,
+    period: Annotated[str, typer.Option(help='"latest" that has been run, or a financial year.')] = "latest",
+    size: Annotated[str, typer.Option(help='"column" of an A4 page, or "slide".')] = "column",
+    out: Annotated[Path | None, typer.Option(help="Where results are.  [default: the project's outputs/]")] = None,
+) -> None:
+    """Put charts or the tables of a finished run where you want them, at the size of a page column or a slide."""
+    if not chart and not workbook:
+        raise typer.BadParameter("name a chart, or ask for --workbook", param_hint="--chart")
+    with _told():
+        from wardbook import runs
+
+        folder = runs.find_run(borough, period, out=_from_here(out) or "outputs")
+        for path in runs.export(folder, _from_here(to), charts=chart or [], workbook=workbook, size=size):
+            print(_short(path))
 
 
 @app.command()

@@ -16,12 +16,54 @@ from wardbook.figures import theme
 
 FORMATS = ("svg", "png", "csv", "txt")
 
+# The parts of a text file under the headings they have there, which is how `read_txt` knows them.
+_TXT = {
+    "Title": "title",
+    "Subtitle": "subtitle",
+    "In a sentence": "sentence",
+    "Alt text": "alt_text",
+    "If challenged": "challenge",
+    "Source": "source",
+    "Licence": "licence",
+}
+_NO_CHART = "No chart"
+
 
 def guarded_csv(frame: pl.DataFrame) -> str:
     """A frame as CSV whose cells cannot start a formula in a spreadsheet: a reader's own targets reach these files."""
     text = pl.col(pl.String)
     starts = text.str.contains(r"^[=+@\t\r-]")
     return frame.with_columns(pl.when(starts).then("'" + text).otherwise(text).name.keep()).write_csv()
+
+
+def read_csv(path: Path) -> pl.DataFrame:
+    """A frame as `guarded_csv` wrote it, without the guards: what a cell says is text here, whatever it begins with."""
+    frame = pl.read_csv(path, infer_schema_length=None)
+    return frame.with_columns(pl.col(pl.String).str.replace(r"^'([=+@\t\r-])", "${1}"))
+
+
+def read_txt(path: Path) -> dict[str, str]:
+    """What a chart's text file says: the fields of `Figure` that are text, or `reason` where there is no chart.
+
+    A blank is one blank, as `Figure.txt` wraps its lines.
+
+    Raises
+    ------
+    ValueError
+        for a text file that no figure wrote.
+    """
+    blocks = [block.strip().splitlines() for block in path.read_text(encoding="utf-8").split("\n\n") if block.strip()]
+    parts = {block[0]: " ".join(block[1:]) for block in blocks}
+    if _NO_CHART in parts:
+        return {"reason": parts[_NO_CHART]}
+    if missing := [name for name in _TXT if name not in parts]:
+        raise ValueError(f"{path} is not the text of a chart: it has no {', '.join(missing)}")
+    return {part: parts[name] for name, part in _TXT.items()}
+
+
+def _filled(text: str) -> str:
+    """The text in lines of a hundred; nothing is cut, so that joining the lines by blanks gives it back."""
+    return textwrap.fill(text, 100, break_on_hyphens=False, break_long_words=False)
 
 
 def _lines(text: str, width: int) -> list[str]:
@@ -97,24 +139,30 @@ class Figure:
         return opening + described + drawn[head.end() :]
 
     def png(self) -> bytes:
-        """The chart at twice its size in pixels, on white."""
+        """The chart at twice its size in pixels, on white, its title and source in the file."""
         import vl_convert
 
-        return vl_convert.vegalite_to_png(self.complete.to_json(), scale=2)
+        from wardbook.figures import sizes
+
+        return sizes.labelled_png(
+            vl_convert.vegalite_to_png(self.complete.to_json(), scale=2), self.title, self.alt_text, self.source
+        )
 
     def txt(self) -> str:
-        """Everything about the chart that is not in its CSV."""
-        parts = {
-            "Title": self.title,
-            "Subtitle": self.subtitle,
-            "In a sentence": self.sentence,
-            "Alt text": self.alt_text,
-            "If challenged": self.challenge,
-            "Source": self.source,
-            "Licence": self.licence,
-            "Data": f"{self.name}.csv, {self.rows}, fingerprint {self.fingerprint}",
-        }
-        return "\n\n".join(f"{name}\n{textwrap.fill(text, 100)}" for name, text in parts.items()) + "\n"
+        """Everything about the chart that is not in its CSV; `read_txt` reads it back."""
+        parts = {name: getattr(self, part) for name, part in _TXT.items()}
+        parts["Data"] = f"{self.name}.csv, {self.rows}, fingerprint {self.fingerprint}"
+        return "\n\n".join(f"{name}\n{_filled(text)}" for name, text in parts.items()) + "\n"
+
+    def export(self, folder: Path | str, *, size: str = "column") -> list[Path]:
+        """Put the set into a folder at a size to paste: "column" of a page or "slide"; the paths.
+
+        A relative folder counts from the project's root, as everywhere in a notebook.
+        """
+        from wardbook.edition import from_root
+        from wardbook.figures import sizes
+
+        return sizes.write_set(from_root(folder), self.name, self.svg(), self.csv(), self.txt(), size=size)
 
     def save(self, folder: Path) -> list[Path]:
         """Write the set into a folder, and return the paths."""
@@ -147,7 +195,7 @@ class Absent:
         """Write the reason where the figure's text would be, so that no hole is left."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.name}.txt"
-        path.write_text(f"No chart\n{textwrap.fill(self.reason, 100)}\n", encoding="utf-8")
+        path.write_text(f"{_NO_CHART}\n{_filled(self.reason)}\n", encoding="utf-8")
         return [path]
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:

@@ -1,0 +1,136 @@
+"""The tables of a run as one accessible workbook: a cover, contents, notes, and one table a sheet with no merged cell.
+
+The Government Statistical Service's own library, gptables, lays it out, so what its guidance asks for is not decided here.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wardbook.figures import words
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from wardbook.summary import Run
+
+WORKBOOK = "tables.xlsx"
+
+_TITLES = {
+    "targets": "Every target, its result and its verdict",
+    "changes": "What changed in the year, by offence group",
+    "trends": "Recorded offences month by month, and what was expected",
+    "trends_summary": "The last months against what was expected, by offence group",
+    "comparison": "Every borough against its own baseline and London's change",
+    "wards": "Wards of the borough: rates and changes",
+    "stops": "Stops and searches in the year",
+    "stop_coverage": "Which months of stop and search are whole",
+    "disproportionality": "Searches per resident, by ethnic group and area",
+    "stops_published": "Stop and search figures published elsewhere, beside ours",
+    "claims": "Every public statement, and what became of it",
+    "claims_windows": "Statements on before and after, in windows of unlike length",
+    "claim": "The claim about the area in focus",
+    "sources": "The published files that everything is computed from",
+    "coverage": "What each table covers",
+}
+_NOTES = {
+    "verdicts": "A verdict says “clearly” where its 95% interval excludes the target, or no change. “Cannot say” is an answer: "
+    "the column why gives the reason. Many verdicts together hold some that are clear by chance alone.",
+    "empty": "An empty cell has no value: nothing was published, or nothing can be computed. It is never a zero.",
+    "recorded": "Counts are offences or stops that the police recorded. Recording changes; a known change is named in crosses.",
+}
+
+
+def write_workbook(run: Run, place: Path) -> Path | None:
+    """Write a run's tables into a workbook, whole or not at all; its path, or None where no table has a row.
+
+    Every cell of text is text: the workbook is made without formulas or links, whatever a name in the data begins with.
+    """
+    if not any(table.height for table in run.tables.values()):
+        return None
+    fresh = place.with_name(f".{place.name}.new")
+    try:
+        with warnings.catch_warnings():
+            # gptables leaves its theme's file open and calls pandas in a way that pandas is about to drop.
+            warnings.simplefilter("ignore")
+            _write(run, fresh)
+        fresh.replace(place)
+    finally:
+        fresh.unlink(missing_ok=True)
+    return place
+
+
+def _write(run: Run, place: Path) -> None:
+    import gptables
+    import pandas
+
+    sheets = {
+        _sheet(name): gptables.GPTable(
+            table=_frame(table).dropna(how="all").reset_index(drop=True),
+            table_name=f"table_{name}",
+            title=f"{_TITLES.get(name, words.capital(name.replace('_', ' ')))}: {run.area}, {run.period} $$recorded$$",
+            subtitles=[f"From tables/{name}.csv of this run $$verdicts$$"],
+            instructions="This worksheet holds one table. Some cells are empty. $$empty$$",
+            source=f"Wardbook {run.record['wardbook']}, edition {run.record['edition']}",
+            index_columns={},
+        )
+        for name, table in run.tables.items()
+        if not _frame(table).dropna(how="all").empty
+    }
+    cover = gptables.Cover(
+        title=f"Policing in {run.area}, {run.period}: the tables",
+        intro=[
+            "Each worksheet holds one table, named in Contents. The numbers are those of the CSV files of the same run.",
+            "summary.html in the same folder says what they mean and how sure it is.",
+        ],
+        about=[
+            f"Edition {run.record['edition']}, from {len(run.record['inputs'])} published files; Wardbook {run.record['wardbook']}.",
+            "Contains public sector information licensed under the Open Government Licence v3.0.",
+            "Contains OS data © Crown copyright and database right; Contains National Statistics data © Crown copyright and "
+            "database right.",
+        ],
+    )
+    made = gptables.produce_workbook(
+        str(place),
+        sheets,
+        cover=cover,
+        notes_table=pandas.DataFrame({"reference": list(_NOTES), "Note text": list(_NOTES.values())}),
+        # Measuring every cell of a long table is slow.
+        auto_width={_sheet(name): table.height <= 500 for name, table in run.tables.items()},
+        workbook_options={"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False},
+    )
+    # A clock in the file would make two runs differ.
+    made.set_properties({"title": cover.title, "created": datetime(1980, 1, 1)})  # noqa: DTZ001 - no time of anywhere
+    made.close()
+
+
+def _sheet(name: str) -> str:
+    return name[:31]
+
+
+def _frame(table: pl.DataFrame) -> Any:
+    """A table as gptables takes it: numbers as numbers, dates as they are written, nothing where there is nothing."""
+    import pandas
+
+    columns = {name: [_cell(value) for value in table[name].to_list()] for name in table.columns}
+    return pandas.DataFrame({name: pandas.Series(values, dtype=object) for name, values in columns.items()})
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        # gptables makes a link of [text](address), and a note of what stands between two pairs of dollar signs.
+        text = re.sub(r"\](?=\()", "] ", value).replace("$$", "$ $")
+        # It refuses a cell of signs alone, which a screen reader may pass over.
+        if text == "%":
+            return "per cent"
+        return f"sign {text}" if re.fullmatch(r"[^a-zA-Z0-9\s]+", text) else text.strip() or None
+    return value

@@ -1,0 +1,256 @@
+"""The pages and JupyterLab as a reader's browser shows them, in a real Chromium; skipped, saying so, where there is none."""
+
+import json
+import re
+import shutil
+import threading
+import time
+import urllib.request
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+from wardbook import book, summary
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: install chromium, or use CI's"),
+]
+# Nothing but the page may ask for anything: what a browser does of its own accord is turned off.
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A finished run of every notebook that has a section: London's, whose page is the longest."""
+    out = tmp_path_factory.mktemp("out")
+    wanted = [section.notebook for section in summary.SECTIONS if section.notebook in book.notebooks()]
+    book.run("London", "2024-25", only=wanted, out=out)
+    return out
+
+
+@pytest.fixture(params=["summary.html", "index.html"])
+def address(request, runs):
+    found = runs / "index.html" if request.param == "index.html" else runs / "london" / "2024-25" / "summary.html"
+    return found.as_uri()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open an address at a width; the page, on which `.asked` are its requests and `.said` what the console said."""
+    opened = []
+
+    def open_page(address, width=1280, **more):
+        page = browser.new_page(viewport={"width": width, "height": 900}, **more)
+        page.asked, page.said = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.goto(address)
+        opened.append(page)
+        return page
+
+    yield open_page
+    for page in opened:
+        page.close()
+
+
+def open_all(page):
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+
+
+def test_the_page_asks_for_nothing_but_itself_and_the_console_is_silent(open_page, address):
+    page = open_page(address)
+    open_all(page)
+    page.wait_for_timeout(300)
+    assert page.asked == [address]
+    assert page.said == []
+
+
+def test_axe_finds_no_violation_of_wcag_22_aa_with_every_disclosure_open(open_page, address):
+    page = open_page(address)
+    open_all(page)
+    found = Axe().run(page, options={"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": WCAG}})
+    assert [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in found.response["violations"]] == []
+
+
+def test_a_phone_shows_no_sideways_scroll_and_neither_does_twice_the_size(open_page, address):
+    for width in (360, 640):  # 640 at 1280 is a zoom of 200 %
+        page = open_page(address, width)
+        open_all(page)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        # What is wider than the page scrolls in its own box, which the keyboard reaches.
+        wide = page.evaluate(
+            "[...document.querySelectorAll('body *')].filter(e => e.scrollWidth > e.clientWidth + 1 && e.clientWidth > 1"
+            " && getComputedStyle(e).overflowX === 'auto' && e.tabIndex !== 0).map(e => e.outerHTML.slice(0, 80))"
+        )
+        assert wide == []
+
+
+def test_the_keyboard_alone_reaches_every_link_and_disclosure_and_shows_where_it_is(open_page, address):
+    page = open_page(address)
+    open_all(page)
+    wanted = page.evaluate(
+        "[...document.querySelectorAll('a[href], summary, input, [tabindex=\"0\"]')]"
+        ".map((e, n) => (e.dataset.stop = n, n)).length"
+    )
+    reached, unseen = set(), []
+    for _ in range(wanted + 5):
+        page.keyboard.press("Tab")
+        stop = page.evaluate(
+            "(e => [e.dataset.stop, getComputedStyle(e).outlineStyle, parseFloat(getComputedStyle(e).outlineWidth)])"
+            "(document.activeElement)"
+        )
+        if stop[0] is None:
+            continue
+        reached.add(int(stop[0]))
+        if stop[1] == "none" or stop[2] < 2:
+            unseen.append(stop)
+    assert reached == set(range(wanted))
+    assert unseen == []
+
+
+def test_a_disclosure_opens_from_the_keyboard_and_the_skip_link_skips(open_page, runs):
+    page = open_page((runs / "london" / "2024-25" / "summary.html").as_uri())
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    page.locator("summary").first.focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.querySelector('details').open") is True
+
+
+def test_it_prints_on_four_pages_of_a4_with_no_chart_cut(open_page, runs, tmp_path):
+    page = open_page((runs / "london" / "2024-25" / "summary.html").as_uri())
+    page.pdf(path=tmp_path / "page.pdf", prefer_css_page_size=True)
+    pdf = (tmp_path / "page.pdf").read_bytes()
+    assert 1 <= len(re.findall(rb"/Type\s*/Page\b", pdf)) <= 4
+    page.emulate_media(media="print")
+    page.set_viewport_size({"width": 695, "height": 900})  # what A4 leaves between its margins
+    charts = page.evaluate(
+        "[...document.querySelectorAll('.plot svg')].filter(e => e.checkVisibility()).map(e => {"
+        " const box = e.getBoundingClientRect(), whole = e.closest('.chart');"
+        " return [box.right, whole.getBoundingClientRect().height, getComputedStyle(whole).breakInside]})"
+    )
+    assert len(charts) == 4
+    for right, height, breaks in charts:
+        assert right <= 695
+        assert height < 275 / 25.4 * 96, "a chart with its words fits on one page"
+        assert breaks == "avoid"
+    assert page.evaluate("[...document.querySelectorAll('nav, .skip, .links')].some(e => e.checkVisibility())") is False
+
+
+def test_the_search_box_narrows_the_list(open_page, runs):
+    page = open_page((runs / "index.html").as_uri())
+    page.get_by_label("Find a borough").fill("lond 2024")
+    assert page.locator("tr[data-find]:visible").count() == 1
+    page.get_by_label("Find a borough").fill("nowhere")
+    assert page.locator("tr[data-find]:visible").count() == 0
+    assert page.get_by_role("status").inner_text() == "0 of 1 summaries"
+
+
+def test_the_list_is_whole_without_its_script(open_page, runs):
+    page = open_page((runs / "index.html").as_uri(), java_script_enabled=False)
+    assert page.locator("tr[data-find]:visible").count() == 1
+    assert page.locator("input:visible").count() == 0
+
+
+# JupyterLab -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """JupyterLab as `wardbook lab` starts it, on copies of the notebooks: its address, its token and the copies' folder."""
+    for name in ("RUNTIME", "CONFIG", "DATA"):
+        monkeypatch.setenv(f"JUPYTER_{name}_DIR", str(tmp_path / name.lower()))
+    monkeypatch.setenv("JUPYTERLAB_WORKSPACES_DIR", str(tmp_path / "workspaces"))
+    monkeypatch.setenv("JUPYTERLAB_SETTINGS_DIR", str(tmp_path / "settings"))
+    work = tmp_path / "work"
+    book.copy_notebooks(work=work)
+    options = ["--no-browser", "--port=0", "--allow-root"]
+    server = threading.Thread(target=lambda: book.lab(options, work=work))
+    server.start()
+    deadline = time.monotonic() + 60
+    while not (infos := list((tmp_path / "runtime").glob("jpserver-*.json"))) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    info = json.loads(infos[0].read_text())
+    address = f"http://127.0.0.1:{info['port']}"
+    yield address, info["token"], work
+    request = urllib.request.Request(
+        f"{address}/api/shutdown", method="POST", headers={"Authorization": f"token {info['token']}"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        answer.read()
+    server.join(timeout=60)
+    assert not server.is_alive()
+
+
+def charts_drawn(page, cells):
+    """The charts of the open notebook that are pictures with a size, met by scrolling through all of it."""
+    seen = set()
+    for cell in range(cells):
+        page.evaluate(
+            "n => { const box = document.querySelector('.jp-WindowedPanel-outer'); box.scrollTop = box.scrollHeight * n }",
+            cell / cells,
+        )
+        page.wait_for_timeout(100)
+        seen |= set(
+            page.evaluate(
+                "[...document.querySelectorAll('.jp-RenderedSVG img, .jp-RenderedSVG svg')]"
+                ".filter(e => e.getBoundingClientRect().width > 100).map(e => e.closest('.jp-Cell').dataset.windowedListIndex"
+                " || e.src || e.outerHTML.slice(0, 300))"
+            )
+        )
+    return len(seen)
+
+
+@pytest.mark.parametrize("name", ["01_targets", "03_comparison"])
+def test_a_notebook_opens_with_its_charts_and_runs_whole_in_jupyterlab_with_no_outside_request(open_page, lab, name):
+    address, token, work = lab
+    path = work / f"{name}.ipynb"
+    committed = json.loads(path.read_text(encoding="utf-8"))
+    drawn = sum("image/svg+xml" in output.get("data", {}) for output in outputs(committed))
+    assert drawn >= 3
+    page = open_page(f"{address}/lab/tree/{name}.ipynb?token={token}")
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=60_000)
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
+    assert charts_drawn(page, len(committed["cells"])) == drawn, "as committed, before anything has run"
+
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    # A second run of the same kernel would count on: 1 to n is each cell run once, in order, in this session.
+    page.wait_for_function(
+        "() => !!document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=busy]')", timeout=60_000
+    )
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=180_000)
+    page.keyboard.press("Control+s")
+    deadline = time.monotonic() + 30
+    while (saved := json.loads(path.read_text(encoding="utf-8"))) == committed and time.monotonic() < deadline:
+        page.wait_for_timeout(200)
+    assert saved != committed
+    times = [cell["metadata"].get("execution") for cell in saved["cells"] if cell["cell_type"] == "code"]
+    counts = [cell["execution_count"] for cell in saved["cells"] if cell["cell_type"] == "code"]
+    assert counts == list(range(1, len(counts) + 1)), times
+    assert not [output for output in outputs(saved) if output["output_type"] == "error"]
+    assert charts_drawn(page, len(saved["cells"])) == drawn
+    outside = [url for url in page.asked if not re.match(rf"{re.escape(address)}/|data:|blob:", url)]
+    assert outside == []
+
+
+def outputs(notebook):
+    return [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
