@@ -36,6 +36,8 @@ _VERDICTS = (
     ("changes", "change_verdict", "area"),
     ("trends_summary", "verdict", "area"),
     ("comparison", "verdict", "borough"),
+    ("survey", "against_london", "area"),
+    ("survey", "change_verdict", "area"),
 )
 
 
@@ -84,7 +86,13 @@ SECTIONS = (
         ("disproportionality", "stops-by-month", "search-outcomes"),
         True,
     ),
-    Section("engagement", "Engagement with the public", "05_engagement", "who was met and listened to"),
+    Section(
+        "engagement",
+        "Engagement with the public",
+        "05_engagement",
+        "who was met and listened to",
+        ("survey", "survey-years"),
+    ),
     Section(
         "load",
         "What subscriber load would take",
@@ -233,12 +241,12 @@ def _target_row(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def cannot_say(run: Run) -> list[str]:
-    """What the run itself could not say, a line each: charts that were not drawn, with their reason."""
-    return [
-        f"{words.capital(chart.name.replace('-', ' '))}: {chart.said['reason']}."
-        for chart in run.charts.values()
-        if chart.absent
-    ]
+    """What the run itself could not say, a line for each reason: the charts that were not drawn for it."""
+    reasons: dict[str, list[str]] = {}
+    for chart in run.charts.values():
+        if chart.absent:
+            reasons.setdefault(chart.said["reason"], []).append(chart.name.replace("-", " "))
+    return [f"{words.capital(', '.join(names))}: {reason}." for reason, names in reasons.items()]
 
 
 @dataclass(frozen=True)

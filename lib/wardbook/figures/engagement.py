@@ -170,7 +170,7 @@ def survey_sentence(rows: pl.DataFrame, where: str) -> str:
     gap = f" Not published: {', '.join(map(_label, missing['question']))}." if missing.height else ""
     inside = "" if known["against_london"].is_null().all() else " London contains the borough, which is allowed for."
     return (
-        f"{to}, {body}.{gap} {words.multiplicity(verdicts)} Values cover twelve months, so only those four quarters apart are "
+        f"{to}, {body}.{gap} Verdicts at 95%: {verdicts}. Values cover twelve months, so only those four quarters apart are "
         f"compared.{inside}"
     )
 
