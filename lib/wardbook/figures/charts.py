@@ -138,6 +138,7 @@ def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: 
     axis = alt.Axis(
         labelExpr="(datum.value > 0 ? '+' : datum.value < 0 ? '−' : '') + abs(datum.value) + '%'",
         tickCount=6,
+        labelFlush=False,  # flush labels are pushed inwards, into their neighbours
         title="change in recorded offences",
     )
     axis = axis if _legend(plotted) else None  # counts too few to describe a change have no place on it

@@ -112,11 +112,11 @@ def groups_title(rows: pl.DataFrame) -> str:
     where = rows["area"][0]
     if judged.is_empty():
         return f"Cannot say which of {words.number(rows.height)} offence groups in {where} changed"
-    how = "no group changed clearly" if changed == 0 else f"{words.number(changed)} changed clearly"
-    rest = "; all only varied" if changed == 0 else f"; {words.number(judged.height - changed)} only varied"
-    return words.capital(
-        f"Of {words.number(judged.height)} offence groups in {where}, {how}{rest}".replace("Of", "of", 1)
-    )
+    n = words.number(judged.height)
+    if changed == 0:
+        return f"None of {n} offence groups in {where} changed clearly; all only varied"
+    rest = words.number(judged.height - changed)
+    return f"Of {n} offence groups in {where}, {words.number(changed)} changed clearly; {rest} only varied"
 
 
 def groups_sentence(rows: pl.DataFrame) -> str:

@@ -314,7 +314,10 @@ def changes_sentence(rows: pl.DataFrame) -> str:
     for verdict in ("rose clearly", "fell clearly"):
         found = rows.filter(change_verdict=verdict)
         if found.height:
-            named = ", ".join(f"{row['measure']} ({change_figure(row)})" for row in found.iter_rows(named=True))
+            named = ", ".join(
+                f"{row['measure']} ({change_figure(row)}{'' if row['usual_low'] is not None else ', counting noise alone'})"
+                for row in found.iter_rows(named=True)
+            )
             parts.append(f"{verdict}: {named}")
     rest = rows.filter(change_verdict="little different").height
     few = rows.filter(change_verdict=CANNOT_SAY).height
@@ -330,7 +333,7 @@ def multiplicity(verdicts: int) -> str:
     expected = 0.05 * verdicts
     share = "fewer than one" if expected < 0.95 else f"about {number(round(expected))}"
     return (
-        f"This page holds {number(verdicts)} verdicts at 95%. In a period when nothing but the usual variation happened, {share} "
+        f"This page holds {number(verdicts)} verdict{'s' if verdicts != 1 else ''} at 95%. In a period when nothing but the usual variation happened, {share} "
         "of them would still be called clear."
     )
 

@@ -202,6 +202,8 @@ def _assess(area: Area, row: dict, results: pl.DataFrame, history: History, peri
     }
     out |= {
         "area": area.name,
+        # For London itself the target is its own, not one that is only tracked here.
+        "target_owner": row["target_owner"].removesuffix(", tracked here") if area.is_london else row["target_owner"],
         "note": row["note"] or "",
         "moved_this_far": "",
         "verdict": t.CANNOT_SAY,
