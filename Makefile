@@ -15,7 +15,7 @@ RAW = $(or $(WARDBOOK_RAW),data/raw)
 export BOROUGH PERIOD RAW
 
 .DEFAULT_GOAL := help
-.PHONY: book lab test lint notebooks fetch build clean help
+.PHONY: book lab test lint notebooks fetch build bench clean help
 
 book: $(INSTALLED)
 	$(UV) run wardbook run --borough "$$BOROUGH" $${PERIOD:+--period "$$PERIOD"}
@@ -39,6 +39,10 @@ fetch: $(INSTALLED)
 
 build: $(INSTALLED)
 	$(UV) run wardbook build --raw "$$RAW" --out data/edition
+
+# An hour or more, on a quiet machine. The group holds what it compares with, which nothing else needs.
+bench: $(INSTALLED)
+	$(UV) run --group bench python tests/bench.py
 
 # Only what git ignores under these names: work/, outputs/ and data/raw/ are the reader's own and stay.
 clean:

@@ -22,7 +22,8 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from importlib.metadata import version
+from functools import cache, cached_property
+from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from polars.exceptions import PolarsError
 from wardbook.claim import read_claims
 from wardbook.edition import Edition, from_root
 from wardbook.notebook import Book, open_book
-from wardbook.places import REFERENCE, ROOT, UnknownName
+from wardbook.places import REFERENCE, ROOT, Area, UnknownName
 from wardbook.summary import write_index, write_summary
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -195,6 +196,8 @@ def run(
     edition: Path | str = "data/edition",
     progress: Progress | None = None,
     folder: Path | None = None,
+    engine: str | None = None,
+    edition_from: Path | None = None,
 ) -> Path:
     """Run notebooks for a borough and period into `out/<borough>/<period>/`, with their summary, and return that folder.
 
@@ -212,6 +215,9 @@ def run(
     out, edition : folders; a relative path counts from the project's root.
     progress : called with (notebook, cell, cells) before each cell.
     folder : where the notebooks are, if not in the project's own folder.
+    engine : a papermill engine, such as "wardbook-warm"; papermill's own, with a new kernel a notebook, if None.
+    edition_from : where the edition's files are, if they are a copy of `edition`: a run on another machine records what
+        it was asked for.
 
     Raises
     ------
@@ -226,31 +232,31 @@ def run(
     RunError
         for a folder that a run may not replace or add to.
     """
-    chosen = _chosen(folder or NOTEBOOKS, only)
-    given = _settings(chosen, settings or {})
-    book = _opened(borough, period, edition, given)
-    target = from_root(out) / book.area.slug / str(book.period)
-    basis = _basis(book.edition)
-    redone = {notebook.name for notebook in chosen}
+    what = {"only": only, "settings": settings, "out": out, "edition": edition, "folder": folder}
+    plan = plan_run(borough, period, **what, edition_from=edition_from)
+    target, digests, redone = plan.target, plan.digests, {notebook.name for notebook in plan.chosen}
     _refuse_what_is_no_run(target)
     if only:
-        _earlier(target, basis, redone)
+        _earlier(target, plan.basis, redone)
 
     target.parent.mkdir(parents=True, exist_ok=True)
     work = _beside(target)
     try:
         done = {}
-        for notebook in chosen:
-            own = {"borough": book.area.name, "period": str(book.period), "edition": _relative(edition)}
-            parameters = {name: value for name, value in own.items() if name in notebook.defaults}
-            done[notebook.name] = _run_one(notebook, parameters | given[notebook.name], work, target, progress)
-        kept = _earlier(target, basis, redone, into=work) if only else {}
+        for notebook in plan.chosen:
+            moved = {"edition": str(edition_from)} if edition_from and "edition" in notebook.defaults else {}
+            own = plan.parameters[notebook.name]
+            done[notebook.name] = _run_one(notebook, own, work, target, progress, engine, moved)
+        kept = _earlier(target, plan.basis, redone, into=work) if only else {}
+        entries = _gather(work, done, kept)
+        for name, digest in digests.items():
+            entries[name]["digest"] = digest
         record = {
-            "area": book.area.name,
-            "area_code": book.area.code,
-            "period": str(book.period),
-            **basis,
-            "notebooks": kept | _gather(work, done, kept),
+            "area": plan.area.name,
+            "area_code": plan.area.code,
+            "period": plan.period,
+            **plan.basis,
+            "notebooks": kept | entries,
         }
         write_text(work / RECORD, json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
         try:
@@ -265,6 +271,106 @@ def run(
     _forget_failures(target, redone)
     write_index(from_root(out))
     return target
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A run that may start: everything checked, nothing written."""
+
+    area: Area
+    period: str
+    target: Path
+    chosen: list[_Notebook] = field(repr=False)
+    parameters: dict[str, dict[str, Any]]  # by notebook, those it is given; a path as it will be recorded
+    basis: dict[str, Any] = field(repr=False)
+    partly: bool = False  # some notebooks only; what the folder holds of the others is left
+
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """By notebook, one hash over all that its results are made from: equal digests, equal results."""
+        return {
+            notebook.name: _hash_of(
+                self.basis,
+                _code(),
+                _source(notebook.path),
+                self.parameters[notebook.name],
+                _files_read(self.parameters[notebook.name]),
+            )
+            for notebook in self.chosen
+        }
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the folder holds this very run, whole: made from the same, and every file as it was made."""
+        try:
+            entries = json.loads((self.target / RECORD).read_text(encoding="utf-8"))["notebooks"]
+            if self.partly:
+                entries = {name: entries[name] for name in self.digests}
+            return {name: entry["digest"] for name, entry in entries.items()} == self.digests and all(
+                _sha256(self.target / name) == digest
+                for entry in entries.values()
+                for name, digest in entry["files"].items()
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):  # not there, or not as a run leaves it
+            return False
+
+
+def plan_run(
+    borough: str,
+    period: str = "latest",
+    *,
+    only: Iterable[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    out: Path | str = "outputs",
+    edition: Path | str = "data/edition",
+    folder: Path | None = None,
+    edition_from: Path | None = None,
+) -> Plan:
+    """Check what `run` is given and say what it would do. Parameters and errors are those of `run`."""
+    chosen = _chosen(folder or NOTEBOOKS, only)
+    given = _settings(chosen, settings or {})
+    book = _opened(borough, period, edition_from or edition, given)
+    own = {"borough": book.area.name, "period": str(book.period), "edition": _relative(edition)}
+    return Plan(
+        area=book.area,
+        period=str(book.period),
+        target=from_root(out) / book.area.slug / str(book.period),
+        chosen=chosen,
+        parameters={
+            notebook.name: {name: value for name, value in own.items() if name in notebook.defaults}
+            | given[notebook.name]
+            for notebook in chosen
+        },
+        basis=_basis(book.edition),
+        partly=bool(only),
+    )
+
+
+@cache
+def _code() -> str:
+    """One hash over what computes: the package, the files it reads beside the edition, and the packages under it.
+
+    Once a process: what a process imported stays what it was.
+    """
+    package = Path(__file__).parent
+    files = sorted(path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    files += [ROOT / "data" / name for name in ("catalogue.toml", "dictionary.csv")]
+    under = {name: version(name) for name in (re.match(r"[\w.-]+", entry)[0] for entry in requires("wardbook") or [])}
+    return _hash_of([[path.relative_to(ROOT).as_posix(), _sha256(path)] for path in files], under, sys.version_info[:2])
+
+
+def _source(path: Path) -> str:
+    """One hash over a notebook without its outputs: a refreshed notebook is the same notebook."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return _hash_of([{k: v for k, v in cell.items() if k not in ("outputs", "execution_count")} for cell in cells])
+
+
+def _files_read(parameters: dict[str, Any]) -> dict[str, str]:
+    return {value: _sha256(from_root(value)) for name, value in parameters.items() if name.endswith("_file") and value}
+
+
+def _hash_of(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def _opened(borough: str, period: str, edition: Path | str, given: dict[str, dict[str, Any]]) -> Book:
@@ -302,7 +408,13 @@ class _Done:
 
 
 def _run_one(
-    notebook: _Notebook, parameters: dict[str, Any], work: Path, target: Path, progress: Progress | None
+    notebook: _Notebook,
+    parameters: dict[str, Any],
+    work: Path,
+    target: Path,
+    progress: Progress | None,
+    engine: str | None,
+    moved: dict[str, Any],
 ) -> _Done:
     # A folder to itself is how the runner knows which files the notebook made.
     part = work / ".parts" / notebook.name
@@ -310,12 +422,13 @@ def _run_one(
     executed = work / "notebooks" / f"{notebook.name}.ipynb"
     executed.parent.mkdir(exist_ok=True)
     shown = dict(parameters)
+    parameters = parameters | moved
     if "output_dir" in notebook.defaults:
         parameters = parameters | {"output_dir": str(part)}
         shown["output_dir"] = ""  # so that running the saved copy again writes over nothing
-    read = {value: _sha256(from_root(value)) for name, value in shown.items() if name.endswith("_file") and value}
+    read = _files_read(shown)
     try:
-        _execute(notebook, executed, parameters, progress)
+        _execute(notebook, executed, parameters, progress, engine)
     except RunFailed as error:
         copy = _failed(target) / "notebooks" / executed.name
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -326,8 +439,14 @@ def _run_one(
     return _Done(notebook.defaults | shown, read, part, executed)
 
 
-def _execute(notebook: _Notebook, executed: Path, parameters: dict[str, Any], progress: Progress | None) -> None:
-    """Run one notebook by papermill, its executed copy saved after each cell."""
+def _execute(
+    notebook: _Notebook,
+    executed: Path,
+    parameters: dict[str, Any],
+    progress: Progress | None,
+    engine: str | None = None,
+) -> None:
+    """Run one notebook by papermill, its executed copy saved whatever happens."""
     cells = notebook.cells + bool(parameters)
     at, source = 0, ""
 
@@ -343,6 +462,7 @@ def _execute(notebook: _Notebook, executed: Path, parameters: dict[str, Any], pr
                 _unformatted(notebook.path),
                 _unformatted(executed),
                 parameters,
+                engine_name=engine,
                 kernel_name="python3",
                 language="python",
                 progress_bar=False,

@@ -45,7 +45,10 @@ def main() -> None:
 
 @app.command()
 def run(
-    borough: Annotated[str, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')],
+    borough: Annotated[
+        str | None, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every borough and London, and an index over them.")] = False,
     period: Annotated[str, typer.Option(help='"latest", or a financial year such as "2023-24".')] = "latest",
     only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A notebook to run; again for more.")] = None,
     settings: Annotated[
@@ -53,22 +56,36 @@ def run(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where results go.  [default: the project's outputs/]")] = None,
     edition: Annotated[Path | None, typer.Option(help="The tables.  [default: the project's data/edition]")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help='"fresh": a kernel a notebook; "warm": one kept.  [default: warm with --all]')
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="With --all: processes.  [default: one a processor]")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="tcp://…", help="With --all: a Dask cluster to send the runs to.")
+    ] = None,
 ) -> None:
     """Run the notebooks for a borough and period; the last two lines printed are the folder and its summary page."""
     given = _pairs(settings or [])
+    if every == bool(borough):
+        raise typer.BadParameter("Missing option '--borough', or --all for every borough (one of the two)")
+    if not every and (workers or scheduler):
+        raise typer.BadParameter("--workers and --scheduler go with --all")
+    what = {"only": only or None, "settings": given, "out": _from_here(out) or "outputs"}
+    what["edition"] = _from_here(edition) or "data/edition"
+    if every:
+        _run_all(period, engine=engine or "warm", workers=workers, scheduler=scheduler, **what)
+        return
     with _told():
         from wardbook import book
 
+        if engine:
+            from wardbook import batch
+
+            what["engine"] = batch.engine_named(engine)
         with _Bar() as bar:
-            folder = book.run(
-                borough,
-                period,
-                only=only or None,
-                settings=given,
-                out=_from_here(out) or "outputs",
-                edition=_from_here(edition) or "data/edition",
-                progress=bar.step,
-            )
+            folder = book.run(borough, period, progress=bar.step, **what)
         from wardbook.summary import PAGE
 
         print(_short(folder))
@@ -94,6 +111,49 @@ def export(
         folder = runs.find_run(borough, period, out=_from_here(out) or "outputs")
         for path in runs.export(folder, _from_here(to), charts=chart or [], workbook=workbook, size=size):
             print(_short(path))
+
+
+def _run_all(period: str, *, out: Path | str, **what: object) -> None:
+    with _told(stopped="what is whole stays; the same command does the rest"):
+        from tqdm import tqdm
+
+        from wardbook import batch
+        from wardbook.edition import from_root
+
+        terminal = sys.stderr.isatty()
+        with tqdm(
+            disable=not terminal, unit="run", bar_format="{n_fmt} of {total_fmt} |{bar:30}| {elapsed} {postfix}"
+        ) as bar:
+            done = 0
+
+            def told(outcome: batch.Outcome, total: int) -> None:
+                nonlocal done
+                done += 1
+                bar.total = total
+                bar.set_postfix_str(outcome.area, refresh=False)
+                bar.update()
+                bar.refresh()
+                if not terminal:
+                    print(f"{done} of {total} {outcome.area}: {outcome.state}", file=sys.stderr, flush=True)
+
+            outcomes = batch.run_all(period, out=out, told=told, **what)
+        failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+        for line in _table([("borough", "notebook", "why"), *((o.area, o.notebook, o.why) for o in failed)]):
+            print(line)
+        counts = {state: sum(o.state == state for o in outcomes) for state in ("done", "unchanged", "failed")}
+        print(f"{counts['done']} run, {counts['unchanged']} unchanged and left alone, {counts['failed']} failed")
+        print(_short(from_root(out)))
+        if failed:
+            raise typer.Exit(1)
+
+
+def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+    """Rows under their headings, in columns; nothing where there are only headings."""
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    if len(rows) > 1:
+        for row in rows:
+            cells = [*(cell.ljust(width) for cell, width in zip(row[:-1], widths)), row[-1]]
+            yield "  ".join(cells).replace(f"{Path.cwd()}{os.sep}", "")
 
 
 @app.command()
@@ -168,12 +228,23 @@ def build(
     raw: Annotated[
         Path | None, typer.Option(help="The publishers' files.  [default: WARDBOOK_RAW, else the project's data/raw]")
     ] = None,
+    street: Annotated[
+        Path | None, typer.Option(help="Count the street-level crimes of every month below this folder instead.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="tcp://…", help="With --street: a Dask cluster that sees the same folder.")
+    ] = None,
 ) -> None:
     """Make the tables and their manifest from the publishers' files; nothing is written unless all of it is good."""
+    if scheduler and not street:
+        raise typer.BadParameter("--scheduler goes with --street")
     with _told():
         from wardbook import edition as editions
 
         raw = _from_here(raw) or editions.from_root(os.environ.get("WARDBOOK_RAW") or "data/raw")
+        if street:
+            _count_street(raw, _from_here(street), _from_here(out), scheduler)
+            return
         try:
             made = editions.build(raw, _from_here(out))
         except ValueError as error:  # a file, or two together, that cannot be read as what they claim
@@ -181,6 +252,23 @@ def build(
         for line in _account(raw, made):
             print(line)
         print(_short(made.path))
+
+
+def _count_street(raw: Path, street: Path, out: Path, scheduler: str | None) -> None:
+    from wardbook import catalogue, national
+
+    lookups = catalogue.files(raw, "ons-lsoa-lookup")
+    if not lookups:
+        raise _Refused(
+            f"no LSOA lookup ({catalogue.sources()['ons-lsoa-lookup'].pattern}) in {raw}; nothing was written"
+        )
+    try:
+        table = national.build_street(street, lookups[-1], out, scheduler=scheduler)
+    except ValueError as error:
+        raise _Refused(f"{error}; nothing was written") from error
+    unplaced = table.filter(ward_code=national.UNPLACED)["offences"].sum()
+    print(f"{table['offences'].sum():,} crimes, {unplaced:,} of them in no ward, in {table.height:,} counts")
+    print(_short(out / national.TABLE))
 
 
 @app.command()
@@ -252,7 +340,7 @@ def _exit_code(error: Exception) -> int | None:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told(stopped: str = "what was there before is as it was") -> Iterator[None]:
     """Turn an error that a reader can do something about into one line and an exit code; others keep their traceback."""
 
     def hush() -> None:
@@ -269,7 +357,7 @@ def _told() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         hush()
-        print("wardbook: stopped; what was there before is as it was", file=sys.stderr)
+        print(f"wardbook: stopped; {stopped}", file=sys.stderr)
         raise typer.Exit(130) from None
     except Exception as error:
         code = None if isinstance(error, typer.Exit) else _exit_code(error)

@@ -1,0 +1,236 @@
+"""Street-level crimes of any number of months, forces and years, counted by ward, month and offence in bounded memory.
+
+The archive of data.police.uk is one CSV a force and month, and a force's history is tens of millions of rows. Each file is
+a partition: polars streams it to counts, and only counts are held, so memory follows the largest file and the answer, not
+the history. On a Dask cluster the partitions are counted in parallel.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from wardbook.sources.reading import Quality, SourceError, check_file, read_text_table, take_columns
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
+STREET_SCHEMA = pl.Schema(
+    # Categories, not text: the answer for all of England and Wales is tens of millions of rows.
+    {
+        "month": pl.Date,
+        "force": pl.Categorical(),
+        "ward_code": pl.Categorical(),
+        "crime_type": pl.Categorical(),
+        "offences": pl.Int32,
+    }
+)
+UNPLACED = "unplaced"  # the ward_code of crimes that neither their LSOA nor their point places
+TABLE, ACCOUNT = "street_offences.parquet", "street_offences.json"
+
+_COLUMNS = {
+    "crime_id": "Crime ID",
+    "month": "Month",
+    "longitude": "Longitude",
+    "latitude": "Latitude",
+    "lsoa_code": "LSOA code",
+    "crime_type": "Crime type",
+}
+
+
+def street_files(folder: Path | str) -> list[Path]:
+    """Every `YYYY-MM-<force>-street.csv` below a folder, sorted by name; a month of a force in two places is refused."""
+    found: dict[str, Path] = {}
+    for path in sorted(Path(folder).rglob("*-street.csv"), key=lambda path: (path.name, str(path))):
+        _month_and_force(path)
+        if path.name in found:
+            raise SourceError(path, "each force's month once", f"it in {found[path.name].parent} too")
+        found[path.name] = path
+    return list(found.values())
+
+
+def _month_and_force(path: Path) -> tuple[date, str]:
+    match = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])-(.+)-street\.csv", path.name)
+    if match is None:
+        raise SourceError(path, "a name like 2024-05-metropolitan-street.csv", repr(path.name))
+    return date(int(match[1]), int(match[2]), 1), match[3]
+
+
+def read_ward_lookup(path: Path | str) -> pl.DataFrame:
+    """The ward each LSOA of England and Wales is best fitted to: `lsoa_code`, `ward_code`, by LSOA (codes of 2021)."""
+    table = read_text_table(path)
+    fits = {
+        ours: [name for name in table.columns if re.fullmatch(like, name)] or [like]
+        for ours, like in {"lsoa_code": r"LSOA21CD", "ward_code": r"WD\d\dCD"}.items()
+    }
+    table = take_columns(table, path, fits).select(pl.col("lsoa_code", "ward_code").str.strip_chars())
+    if table["lsoa_code"].is_duplicated().any():
+        raise SourceError(path, "each LSOA once", f"{table.filter(pl.col('lsoa_code').is_duplicated())[0, 0]} twice")
+    return table.sort("lsoa_code")
+
+
+def count_file(
+    path: Path | str, lookup: pl.DataFrame, outlines: GeoDataFrame | None = None
+) -> tuple[pl.DataFrame, Quality]:
+    """One force's month, streamed to counts by ward and offence, and the account of its rows.
+
+    A crime is placed by its LSOA where the lookup has the code. Files carry codes of 2011 to April 2022, of both years to
+    July 2023 and of 2021 after that; an LSOA that changed in 2021 was given a code never used before, so a code of 2011
+    that the lookup has is the same place, and one that it has not is placed by its point, each distinct point once.
+    A row is an offence: a Crime ID is blank for anti-social behaviour and may repeat, and no row is dropped for that (nor
+    are repeats counted: every id would have to be held).
+
+    Parameters
+    ----------
+    lookup : `lsoa_code`, `ward_code`, from `read_ward_lookup`.
+    outlines : the wards' full-resolution outlines (`ward_code`, `geometry`), of the lookup's vintage. Without them, what
+        no LSOA places is `unplaced`.
+
+    Raises
+    ------
+    SourceError
+        for a file that lacks a column, that is not CSV throughout, or that holds another month than its name says.
+    """
+    path = check_file(path, "csv")
+    month, force = _month_and_force(path)
+    rows = pl.scan_csv(path, infer_schema=False)
+    try:
+        columns = rows.collect_schema().names()
+        if missing := [name for name in _COLUMNS.values() if name not in columns]:
+            raise SourceError(path, f"a column {missing[0]!r}", f"columns {', '.join(columns[:12])}")
+        rows = rows.select(pl.col(theirs).alias(ours) for ours, theirs in _COLUMNS.items())
+        placed = rows.join(lookup.lazy(), on="lsoa_code", how="left")
+        lost = placed.filter(pl.col("ward_code").is_null())
+        key = ["longitude", "latitude", "month", "crime_type"]
+        blank = [pl.col(name).null_count().alias(f"no_{name}") for name in ("crime_id", "longitude")]
+        # One scan of the file for both.
+        by_ward, by_point = pl.collect_all(
+            [
+                placed.group_by("ward_code", "month", "crime_type").agg(pl.len().alias("offences"), *blank),
+                lost.group_by(key).agg(pl.len().alias("offences"), pl.col("lsoa_code").count().alias("other_codes")),
+            ],
+            engine="streaming",
+        )
+        points = by_point.with_columns(pl.col("longitude", "latitude").cast(pl.Float64))
+    except pl.exceptions.PolarsError as error:
+        raise SourceError(path, "a street-level CSV", str(error).splitlines()[0]) from error
+    quality = Quality(str(path), "police-uk-street", rows_read=by_ward["offences"].sum())
+    strange = by_ward.filter(pl.col("month").ne_missing(f"{month:%Y-%m}") | pl.col("crime_type").is_null())
+    if strange.height:
+        found = "; ".join(f"{row['month']}, {row['crime_type']}" for row in strange.head(3).iter_rows(named=True))
+        raise SourceError(path, f"crimes of {month:%Y-%m}, each with its type", found)
+    quality.note("Crime ID blank", by_ward["no_crime_id"].sum())
+    quality.note("No Location", by_ward["no_longitude"].sum())
+    quality.note("LSOA code not of 2021", points["other_codes"].sum())
+
+    if outlines is not None and points.height:
+        from wardbook.sources.placing import place_points
+
+        points = place_points(points, outlines, code="ward_code")
+    else:
+        points = points.with_columns(pl.lit(None, pl.String).alias("ward_code"))
+    together = pl.concat(
+        [
+            by_ward.filter(pl.col("ward_code").is_not_null()).select("ward_code", "crime_type", "offences"),
+            points.select(pl.col("ward_code").fill_null(UNPLACED), "crime_type", "offences"),
+        ]
+    )
+    frame = (
+        together.group_by("ward_code", "crime_type")
+        .agg(pl.col("offences").sum())
+        .sort("ward_code", "crime_type")
+        .with_columns(pl.lit(force).alias("force"), pl.lit(month).alias("month"))
+        .select(STREET_SCHEMA.names())
+        .cast(dict(STREET_SCHEMA))
+    )
+    quality.note("in no ward", frame.filter(ward_code=UNPLACED)["offences"].sum())
+    return frame, quality.close(frame["offences"].sum())
+
+
+def street_counts(
+    paths: Iterable[Path | str],
+    lookup: pl.DataFrame,
+    *,
+    outlines: GeoDataFrame | None = None,
+    scheduler: str | None = None,
+) -> tuple[pl.DataFrame, list[Quality]]:
+    """Crimes by force, ward, month and offence over any number of files, and an account a file.
+
+    Parameters
+    ----------
+    paths : street files; with `scheduler`, at the same place on every machine of the cluster.
+    lookup, outlines : as for `count_file`.
+    scheduler : the address of a Dask scheduler; the files are then counted there, in parallel.
+
+    Returns
+    -------
+    pl.DataFrame
+        `STREET_SCHEMA`, by month, force, ward and offence; a file that was never published is not zero, so no grid is completed.
+    """
+    # In this order, and each file's counts sorted, the whole is sorted: nothing has to be held twice.
+    paths = sorted((Path(path).absolute() for path in paths), key=lambda path: (_month_and_force(path), str(path)))
+    counted = _on_cluster if scheduler else _here
+    frames, qualities = {}, {}
+    with closing(counted(paths, lookup, outlines, scheduler)) as found:
+        for frame, quality in found:
+            frames[quality.file], qualities[quality.file] = frame, quality
+    ordered = [frames.pop(str(path)) for path in paths]
+    table = pl.concat(ordered, rechunk=False) if ordered else STREET_SCHEMA.to_frame()
+    return table, [qualities[str(path)] for path in paths]
+
+
+def _here(paths: list[Path], lookup: pl.DataFrame, outlines: GeoDataFrame | None, _: None) -> Iterator:
+    for path in paths:
+        yield count_file(path, lookup, outlines)
+
+
+def _on_cluster(paths: list[Path], lookup: pl.DataFrame, outlines: GeoDataFrame | None, scheduler: str) -> Iterator:
+    from distributed import Client, as_completed
+
+    with Client(scheduler, set_as_default=False) as client:
+        shared = [client.scatter(thing, hash=False) for thing in (lookup, outlines)]
+        sent = [client.submit(count_file, path, *shared, pure=False, retries=2) for path in paths]
+        try:
+            for future in as_completed(sent, loop=client.loop):
+                yield future.result()
+                future.release()
+        finally:
+            client.cancel(sent)
+
+
+def build_street(folder: Path, lookup: Path, out: Path, *, scheduler: str | None = None) -> pl.DataFrame:
+    """Count every street file below `folder` into `out/street_offences.parquet`, with its account beside it as JSON.
+
+    Each of the two is written whole or not at all, the table last: a table has its account.
+    """
+    paths = street_files(folder)
+    if not paths:
+        raise SourceError(folder, "street-level files (YYYY-MM-<force>-street.csv)", "none")
+    table, qualities = street_counts(paths, read_ward_lookup(lookup), scheduler=scheduler)
+    out.mkdir(parents=True, exist_ok=True)
+    account = [
+        {
+            "file": Path(quality.file).relative_to(Path(folder).absolute()).as_posix(),
+            "rows_read": quality.rows_read,
+            "oddities": quality.oddities,
+        }
+        for quality in qualities
+    ]
+    for name, write in (
+        (ACCOUNT, lambda path: path.write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")),
+        (TABLE, lambda path: table.write_parquet(path, compression="zstd")),
+    ):
+        fresh = out / f".{name}"
+        try:
+            write(fresh)
+            fresh.replace(out / name)
+        finally:
+            fresh.unlink(missing_ok=True)
+    return table

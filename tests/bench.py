@@ -1,0 +1,466 @@
+"""Every promise about speed, measured beside what it is compared with: `make bench`, or `python tests/bench.py --scale 0.01`.
+
+Each comparison runs side by side in one session; each variant in a process of its own, for its memory. Medians and ratios
+are printed with the machine, and `outputs/bench.json` gets `{machine, scale, load, results: [{name, ours, other, ratio,
+limit, passed}]}`. A ratio is other ÷ ours where the limit is a floor, and ours ÷ other where it is a ceiling.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+
+import generate_months
+
+ROOT = Path(__file__).resolve().parents[1]
+FULL = 12_000_000  # crimes, in 120 months
+results: list[dict] = []
+
+
+def say(name: str, ours: float, other: float, ratio: float, limit: float | None, kind: str) -> None:
+    """Record one result: `kind` says whether the limit is the least or the most that the ratio may be."""
+    passed = None if limit is None else bool(ratio >= limit if kind == "at least" else ratio <= limit)
+    results.append(
+        {"name": name, "ours": ours, "other": other, "ratio": ratio, "limit": limit, "kind": kind, "passed": passed}
+    )
+    verdict = {None: "", True: "ok", False: "MISSED"}[passed]
+    print(f"{name}: ours {ours:.3g}, other {other:.3g}, ratio {ratio:.3g} ({kind} {limit}) {verdict}", flush=True)
+
+
+def machine() -> dict:
+    """What it ran on, and how busy that was."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return {
+        "processor": models[0] if models else platform.processor(),
+        "processors": len(os.sched_getaffinity(0)),
+        "memory_gb": round(memory, 1),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "polars": pl.__version__,
+        "load_at_start": [round(value, 2) for value in os.getloadavg()],
+    }
+
+
+# Street crimes to ward × month × offence -------------------------------------------------------------------------------
+
+
+def ours(files: list[Path], at: Path) -> pl.DataFrame:
+    from wardbook import national
+
+    return national.street_counts(files, pl.read_parquet(at / "lookup.parquet"))[0]
+
+
+def bare(files: list[Path], at: Path) -> pl.DataFrame:
+    scan = pl.scan_csv(files, infer_schema=False)
+    return scan.group_by("LSOA code", "Month", "Crime type").len().collect(engine="streaming")
+
+
+def sjoin(files: list[Path], at: Path) -> pl.DataFrame:
+    """The plain way: pandas, a point a row, one spatial join; file by file, or it would not fit."""
+    import geopandas
+    import pandas
+
+    wards, found = geopandas.read_file(at / "wards.gpkg"), []
+    for path in files:
+        rows = pandas.read_csv(path)
+        points = geopandas.GeoDataFrame(
+            rows, geometry=geopandas.points_from_xy(rows.Longitude, rows.Latitude, crs=4326)
+        )
+        joined = geopandas.sjoin(points.to_crs(27700), wards, how="left", predicate="within")
+        joined["ward_code"] = joined["ward_code"].fillna("unplaced")
+        found.append(joined.groupby(["ward_code", "Month", "Crime type"]).size())
+    table = pandas.concat(found).rename("offences").reset_index()
+    return pl.DataFrame({name: table[name].to_list() for name in table.columns})
+
+
+def duckdb(files: list[Path], at: Path) -> pl.DataFrame:
+    import duckdb as engine
+    import duckdb_extension_spatial
+
+    folder = Path(duckdb_extension_spatial.__file__).parent / "extensions"
+    (extension,) = folder.glob(f"v{engine.__version__}/spatial.duckdb_extension*")
+    db = engine.connect(config={"allow_unsigned_extensions": True})
+    db.execute(f"LOAD '{extension}'")
+    db.execute(
+        f"CREATE TABLE wards AS SELECT ward_code, ST_GeomFromText(shape) AS shape FROM '{at / 'wards_wkt.parquet'}'"
+    )
+    listed = ", ".join(f"'{path}'" for path in files)
+    # always_xy, or longitude and latitude change places.
+    query = f"""
+        SELECT coalesce(w.ward_code, 'unplaced') AS ward_code, c."Month", c."Crime type", count(*) AS offences
+        FROM (SELECT "Month", "Crime type",
+                     ST_Transform(ST_Point(Longitude::DOUBLE, Latitude::DOUBLE), 'EPSG:4326', 'EPSG:27700', true) AS point
+              FROM read_csv([{listed}], header = true, all_varchar = true)) c
+        LEFT JOIN wards w ON ST_Within(c.point, w.shape)
+        GROUP BY ALL"""
+    answer = at / "duckdb.parquet"
+    db.execute(f"COPY ({query}) TO '{answer}' (FORMAT parquet)")
+    return pl.read_parquet(answer)
+
+
+STREET: dict[str, Callable] = {"ours": ours, "bare polars": bare, "geopandas.sjoin": sjoin, "duckdb spatial": duckdb}
+
+
+def one(variant: str, folder: Path, months: int) -> None:
+    """Run one variant in this process and print its seconds, its peak memory in MB and what it counted."""
+    files = sorted(folder.glob("*/*-street.csv"))[:months]
+    if variant == "ours":
+        ours(files[:1], folder)  # imports
+    elif variant == "geopandas.sjoin":
+        import geopandas  # noqa: F401
+    start = time.perf_counter()
+    table = STREET[variant](files, folder)
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    counted = table.columns[-1]
+    digest = None
+    if variant != "bare polars":
+        month = pl.col("month").dt.strftime("%Y-%m") if "month" in table.columns else pl.col("Month")
+        kind = "crime_type" if "crime_type" in table.columns else "Crime type"
+        plain = table.select(
+            pl.col("ward_code").cast(pl.String),
+            month.alias("m"),
+            pl.col(kind).cast(pl.String).alias("k"),
+            pl.col(counted).cast(pl.Int64),
+        )
+        digest = str(plain.sort("ward_code", "m", "k").hash_rows(1).implode().hash(1)[0])
+    print(json.dumps({"seconds": seconds, "megabytes": peak, "rows": int(table[counted].sum()), "digest": digest}))
+
+
+def street(folder: Path, scale: float, repeats: int) -> None:
+    """The comparisons of street crimes, and how time and memory grow."""
+    crimes = int(FULL * scale)
+    at = generate_months.world()
+    print(f"street crimes: {crimes:,} in 120 months", flush=True)
+    generate_months.write_months(folder, crimes, 120, at=at)
+    at.lookup.write_parquet(folder / "lookup.parquet")
+    wards = generate_months.outlines()
+    wards.to_file(folder / "wards.gpkg")
+    pl.DataFrame(
+        {"ward_code": wards["ward_code"].to_list(), "shape": wards.to_wkt()["geometry"].to_list()}
+    ).write_parquet(folder / "wards_wkt.parquet")
+
+    def measure(variant: str, where: Path = folder, months: int = 120) -> dict:
+        command = [sys.executable, __file__, "--one", variant, str(where), str(months)]
+        return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+    found: dict[str, list[dict]] = {variant: [] for variant in STREET}
+    for number in range(repeats):
+        for variant in STREET:
+            if variant == "geopandas.sjoin" and number:  # minutes at full scale, and far from its limit
+                continue
+            found[variant].append(measure(variant))
+    seconds = {variant: statistics.median(run["seconds"] for run in runs) for variant, runs in found.items()}
+    counted = {runs[0]["rows"] for runs in found.values()}
+    digests = {variant: runs[0]["digest"] for variant, runs in found.items() if variant != "bare polars"}
+    if counted != {crimes} or len(set(digests.values())) != 1:
+        sys.exit(f"the ways give different answers: {counted}, {digests}")
+    mine = seconds["ours"]
+    say(
+        "street crimes, seconds: pandas + geopandas.sjoin on every row ÷ ours",
+        mine,
+        seconds["geopandas.sjoin"],
+        seconds["geopandas.sjoin"] / mine,
+        10,
+        "at least",
+    )
+    say(
+        "street crimes, seconds: DuckDB spatial ÷ ours",
+        mine,
+        seconds["duckdb spatial"],
+        seconds["duckdb spatial"] / mine,
+        1,
+        "at least",
+    )
+    say(
+        "street crimes, seconds: ours ÷ bare polars scan and group-by",
+        mine,
+        seconds["bare polars"],
+        mine / seconds["bare polars"],
+        1.7,
+        "at most",
+    )
+    peak = max(run["megabytes"] for run in found["ours"])
+    say("street crimes, peak memory in MB ÷ 2 GB", peak, 2048, peak / 2048, 1, "at most")
+
+    # Growth in the number of months: a tenth, all, and all twice over (another force's history).
+    small = measure("ours", months=10)
+    other = folder / "twice"
+    for path in folder.glob("*/*-street.csv"):
+        for name in (path.name, path.name.replace("metropolitan", "another")):
+            place = other / path.parent.name / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.hardlink_to(path)
+    shutil.copy(folder / "lookup.parquet", other)
+    twice = measure("ours", other, 240)
+    per = small["seconds"] / (small["rows"] / 1e6), twice["seconds"] / (twice["rows"] / 1e6)
+    say(
+        f"street crimes, seconds a million: {twice['rows']:,} rows ÷ {small['rows']:,}",
+        per[1],
+        per[0],
+        per[1] / per[0],
+        1.3,
+        "at most",
+    )
+    grew = twice["megabytes"] / peak
+    say(
+        f"street crimes, peak memory: {twice['rows']:,} rows ÷ {crimes:,}",
+        twice["megabytes"],
+        peak,
+        grew,
+        1.3,
+        "at most",
+    )
+
+
+# The batch --------------------------------------------------------------------------------------------------------------
+
+
+def same(one: Path, two: Path) -> bool:
+    """Whether two folders hold the same files with the same bytes."""
+    trees = [
+        {path.relative_to(f).as_posix(): path.read_bytes() for path in f.rglob("*") if path.is_file()}
+        for f in (one, two)
+    ]
+    return trees[0] == trees[1]
+
+
+def batches(folder: Path, boroughs: list[str], compared: int) -> None:
+    """The whole batch, warm; against the papermill command, a fresh kernel and a cluster for some of its boroughs."""
+    from wardbook import batch, book
+
+    workers = 2
+    start = time.perf_counter()
+    warm = batch.run_all(areas=boroughs, out=folder / "warm", workers=workers)
+    wall = time.perf_counter() - start
+    failed = [outcome for outcome in warm if outcome.state != "done"]
+    if failed:
+        sys.exit(f"the batch failed: {failed[0]}")
+    last = {
+        outcome.spent["process"]: outcome.spent for outcome in sorted(warm, key=lambda outcome: outcome.spent["cells"])
+    }
+    cells = sum(spent["cells"] for spent in last.values())
+    say(
+        f"batch of {len(boroughs)} boroughs, seconds: wall ÷ (cells ÷ {workers} workers)",
+        wall,
+        cells / workers,
+        wall / (cells / workers),
+        1.3,
+        "at most",
+    )
+
+    # The papermill command in a loop, one notebook at a time, over the first boroughs.
+    some, names = boroughs[:compared], book.notebooks()
+    plans = [book.plan_run(name) for name in some]
+    commands = []
+    for plan in plans:
+        for name in names:
+            scratch = folder / "command" / plan.area.slug
+            scratch.mkdir(parents=True, exist_ok=True)
+            given = plan.parameters[name] | {"output_dir": str(scratch)}
+            flags = [word for key, value in given.items() for word in ("-r", key, str(value))]
+            commands.append(
+                [
+                    "papermill",
+                    f"notebooks/{name}.ipynb",
+                    str(scratch / f"{name}.ipynb"),
+                    *flags,
+                    "--no-progress-bar",
+                    "--log-level",
+                    "ERROR",
+                ]
+            )
+    start = time.perf_counter()
+    for command in commands:
+        subprocess.run(
+            [str(Path(sys.executable).with_name(command[0])), *command[1:]], cwd=ROOT, check=True, capture_output=True
+        )
+    looped = time.perf_counter() - start
+    run_count = len(boroughs) * len(names)
+    command_each = looped / len(commands)
+    # One worker, so that the two are alike: the same notebooks, their cells alone, on one kernel.
+    start = time.perf_counter()
+    alone = batch.run_all(areas=some, out=folder / "alone", workers=1)
+    ours_alone = time.perf_counter() - start
+    cell_each = max(outcome.spent["cells"] for outcome in alone) / len(commands)
+    overhead, theirs = ours_alone / len(commands) - cell_each, command_each - cell_each
+    say(
+        "overhead a notebook, seconds: the papermill command ÷ ours", overhead, theirs, theirs / overhead, 5, "at least"
+    )
+    total = command_each * run_count
+    say(
+        f"{run_count} notebooks, seconds: the papermill command in a loop (from {len(commands)}) ÷ ours",
+        wall,
+        total,
+        total / wall,
+        None,
+        "printed",
+    )
+
+    fresh = batch.run_all(areas=some, out=folder / "fresh", engine="fresh", workers=workers)
+    equal = [same(folder / "warm" / plan.area.slug, folder / "fresh" / plan.area.slug) for plan in plans]
+    say(
+        f"outputs equal a fresh kernel's, boroughs of {len(fresh)}",
+        sum(equal),
+        len(fresh),
+        sum(equal) / len(fresh),
+        1,
+        "at least",
+    )
+
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+        start = time.perf_counter()
+        batch.run_all(areas=some, out=folder / "dask", scheduler=cluster.scheduler_address)
+        took = time.perf_counter() - start
+    equal = [same(folder / "warm" / plan.area.slug, folder / "dask" / plan.area.slug) for plan in plans]
+    say(
+        f"outputs on a two-worker LocalCluster equal, boroughs of {len(some)} ({took:.0f} s)",
+        sum(equal),
+        len(some),
+        sum(equal) / len(some),
+        1,
+        "at least",
+    )
+
+
+PROFILE = """\
+import json, sys, time, runpy
+from pathlib import Path
+start = time.perf_counter()
+from wardbook import reset
+names = reset.__dict__
+for path in sorted(Path(reset.__file__).parent.rglob("*.py")):
+    if path.stem not in (*reset._NOT_FOR_NOTEBOOKS, "__init__"):
+        __import__(path.relative_to(Path(reset.__file__).parents[1]).with_suffix("").as_posix().replace("/", "."))
+spent = {"imports": time.perf_counter() - start, "data": 0.0, "charts": 0.0}
+from wardbook import edition
+from wardbook.figures import export
+def timed(holder, name, what):
+    inner = getattr(holder, name)
+    def outer(*words, **more):
+        start = time.perf_counter()
+        try:
+            return inner(*words, **more)
+        finally:
+            spent[what] += time.perf_counter() - start
+    setattr(holder, name, outer)
+timed(edition, "open_edition", "data")
+timed(edition.Edition, "table", "data")
+timed(export.Figure, "svg", "charts")
+timed(export.Figure, "png", "charts")
+begin = time.perf_counter()
+for path in sorted(Path("notebooks").glob("[0-9]*.ipynb")):
+    space = {"__name__": "__main__"}
+    cells = ["".join(c["source"]) for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
+    for number, source in enumerate(cells):
+        import ast
+        tree = ast.parse(source)
+        if tree.body and isinstance(tree.body[-1], ast.Expr):  # what a notebook would show
+            last = ast.Expression(tree.body.pop().value)
+            exec(compile(tree, "cell", "exec"), space)
+            shown = eval(compile(last, "cell", "eval"), space)
+            if hasattr(shown, "_repr_mimebundle_"):
+                shown._repr_mimebundle_()
+        else:
+            exec(compile(tree, "cell", "exec"), space)
+        if not number:
+            space["output_dir"] = sys.argv[1]
+cells = time.perf_counter() - begin
+print("\\n" + json.dumps(spent | {"rest": cells - spent["data"] - spent["charts"]}))
+"""
+
+
+def shares(folder: Path) -> None:
+    """One borough, every notebook: how long warm, and what of a first run is kernel, imports, data, charts."""
+    from wardbook import book, engine
+
+    engine.close()
+    start = time.perf_counter()
+    book.run("Tower Hamlets", out=folder / "first", engine=engine.NAME)
+    first = time.perf_counter() - start
+    started = engine.spent().starting
+    start = time.perf_counter()
+    book.run("Tower Hamlets", out=folder / "second", engine=engine.NAME)
+    second = time.perf_counter() - start
+    engine.close()
+    done = subprocess.run(
+        [sys.executable, "-c", PROFILE, str(folder / "profile")], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    spent = json.loads(done.stdout.splitlines()[-1])
+    spent = {"kernel": max(started - spent["imports"], 0.0)} | spent
+    whole = sum(spent.values())
+    print(f"one borough, all notebooks: first {first:.1f} s, then warm {second:.1f} s; a first run's seconds: ", end="")
+    print(", ".join(f"{name} {seconds:.1f} ({seconds / whole:.0%})" for name, seconds in spent.items()), flush=True)
+    say("one borough, all notebooks, seconds: first run ÷ warm", second, first, first / second, None, "printed")
+    for name, seconds in spent.items():
+        say(f"one borough, share of a first run: {name}", seconds, whole, seconds / whole, None, "printed")
+
+
+def imports() -> None:
+    """Seconds that `import wardbook` takes, beyond Python's own start."""
+    code = "import time\nstart = time.perf_counter()\nimport wardbook\nprint(time.perf_counter() - start)"
+    times = [
+        float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
+        for _ in range(7)
+    ]
+    say("import wardbook, seconds", statistics.median(times), 0.3, statistics.median(times) / 0.3, 1, "at most")
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument(
+        "--scale", type=float, default=1.0, help="1: 12 million crimes and every borough; less: a smoke test"
+    )
+    asked.add_argument("--only", choices=["street", "batch", "shares", "imports"], action="append")
+    asked.add_argument("--repeats", type=int, default=3)
+    asked.add_argument("--compared", type=int, default=5, help="boroughs of the batch run in every other way too")
+    asked.add_argument("--out", type=Path, default=ROOT / "outputs" / "bench.json")
+    given = asked.parse_args()
+    wanted = given.only or ["imports", "street", "shares", "batch"]
+    described = machine()
+    print(", ".join(f"{name} {value}" for name, value in described.items()), flush=True)
+    from wardbook import boroughs
+
+    every = boroughs()
+    chosen = every[: max(1, round(len(every) * given.scale))]
+    with tempfile.TemporaryDirectory(prefix="wardbook-bench-") as scratch:
+        folder = Path(scratch)
+        if "imports" in wanted:
+            imports()
+        if "street" in wanted:
+            street(folder / "street", given.scale, given.repeats)
+        if "shares" in wanted:
+            shares(folder / "shares")
+        if "batch" in wanted:
+            batches(folder / "batch", chosen, min(given.compared, len(chosen)))
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    fresh = given.out.with_name(f".{given.out.name}")
+    fresh.write_text(json.dumps({"machine": described, "scale": given.scale, "results": results}, indent=1) + "\n")
+    fresh.replace(given.out)
+    missed = [result["name"] for result in results if result["passed"] is False]
+    print(f"{given.out}: {len(results)} results, {len(missed)} missed")
+    sys.exit(1 if missed else 0)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--one"]:
+        one(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))
+    else:
+        main()

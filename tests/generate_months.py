@@ -1,0 +1,165 @@
+"""Months shaped like data.police.uk's street files, at any scale, from a seed: `python tests/generate_months.py DIR`.
+
+Points are few and shared (crimes are moved to the nearest of a list of map points), each point lies in one LSOA, the
+offences are in about the published proportions, anti-social behaviour has no id, and some rows have no place. LSOAs and
+wards are those of a lookup where one is given; else a grid, whose wards are squares that a spatial join finds again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+HEADER = (
+    "Crime ID",
+    "Month",
+    "Reported by",
+    "Falls within",
+    "Longitude",
+    "Latitude",
+    "Location",
+    "LSOA code",
+    "LSOA name",
+    "Crime type",
+    "Last outcome category",
+    "Context",
+)
+# Shares of the Met's street-level crimes, rounded.
+MIX = {
+    "Anti-social behaviour": 0.21,
+    "Bicycle theft": 0.015,
+    "Burglary": 0.05,
+    "Criminal damage and arson": 0.05,
+    "Drugs": 0.04,
+    "Other crime": 0.012,
+    "Other theft": 0.1,
+    "Possession of weapons": 0.006,
+    "Public order": 0.05,
+    "Robbery": 0.03,
+    "Shoplifting": 0.062,
+    "Theft from the person": 0.075,
+    "Vehicle crime": 0.1,
+    "Violence and sexual offences": 0.2,
+}
+WITHOUT_PLACE = 0.012
+# London, roughly, in British National Grid metres: 25 × 27 square wards of 2 km.
+WEST, SOUTH, SIDE, COLUMNS, ROWS = 505_000, 155_000, 2_000, 25, 27
+LSOAS_A_WARD = 7
+
+
+@dataclass(frozen=True)
+class World:
+    """The map points that crimes are moved to, each in an LSOA; and each LSOA's ward."""
+
+    points: pl.DataFrame  # longitude, latitude, lsoa_code, location
+    lookup: pl.DataFrame  # lsoa_code, ward_code
+
+
+def world(points: int = 60_000, seed: int = 1) -> World:
+    """Points in a grid of square wards, each ward cut into vertical strips that are its LSOAs."""
+    import geopandas
+
+    chance = np.random.default_rng(seed)
+    x, y = chance.uniform(0, COLUMNS, points), chance.uniform(0, ROWS, points)
+    # A published coordinate has six decimals (11 cm): kept off the borders, a point is in one ward by any reckoning.
+    x = np.floor(x) + 0.01 + 0.98 * (x % 1)
+    y = np.floor(y) + 0.01 + 0.98 * (y % 1)
+    ward = np.floor(y).astype(int) * COLUMNS + np.floor(x).astype(int)
+    lsoa = ward * LSOAS_A_WARD + np.floor((x % 1) * LSOAS_A_WARD).astype(int)
+    east, north = WEST + SIDE * x, SOUTH + SIDE * y
+    degrees = geopandas.GeoSeries.from_xy(east, north, crs=27700).to_crs(4326)
+    placed = pl.DataFrame(
+        {"longitude": degrees.x.to_list(), "latitude": degrees.y.to_list(), "lsoa": lsoa, "number": np.arange(points)}
+    )
+    placed = placed.select(
+        pl.col("longitude", "latitude").round(6),
+        pl.format("E01{}", pl.col("lsoa").cast(pl.String).str.zfill(6)).alias("lsoa_code"),
+        pl.format("On or near Street {}", "number").alias("location"),
+    )
+    every = pl.DataFrame({"lsoa": np.arange(ROWS * COLUMNS * LSOAS_A_WARD)})
+    lookup = every.select(
+        pl.format("E01{}", pl.col("lsoa").cast(pl.String).str.zfill(6)).alias("lsoa_code"),
+        pl.format("E05{}", (pl.col("lsoa") // LSOAS_A_WARD).cast(pl.String).str.zfill(6)).alias("ward_code"),
+    )
+    return World(placed, lookup)
+
+
+def outlines():
+    """The square wards as a GeoDataFrame: `ward_code`, `geometry` (EPSG:27700)."""
+    import geopandas
+    from shapely import box
+
+    cells = [(row, column) for row in range(ROWS) for column in range(COLUMNS)]
+    shapes = [
+        box(*(WEST + SIDE * (c + dx) if axis == 0 else SOUTH + SIDE * (r + dx) for dx in (0, 1) for axis in (0, 1)))
+        for r, c in cells
+    ]
+    codes = [f"E05{r * COLUMNS + c:06}" for r, c in cells]
+    return geopandas.GeoDataFrame({"ward_code": codes}, geometry=shapes, crs=27700)
+
+
+def month_names(count: int) -> list[str]:
+    """The last `count` months of which all LSOA codes are of 2021 and then those before: newest last, to 2026-07."""
+    return [f"{2016 + (number + 7) // 12}-{(number + 7) % 12 + 1:02}" for number in range(120 - count, 120)]
+
+
+def write_months(
+    folder: Path, crimes: int, months: int, *, seed: int = 1, force: str = "metropolitan", at: World | None = None
+) -> list[Path]:
+    """Write `months` street files with `crimes` rows between them into `folder/YYYY-MM/`; their paths."""
+    at = at or world(seed=seed)
+    paths = []
+    for number, month in enumerate(month_names(months)):
+        rows = crimes * (number + 1) // months - crimes * number // months
+        path = folder / month / f"{month}-{force}-street.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _month(rows, month, at, np.random.default_rng([seed, number])).write_csv(path)
+        paths.append(path)
+    return paths
+
+
+def _month(rows: int, month: str, at: World, chance: np.random.Generator) -> pl.DataFrame:
+    # Points are not equally busy: a third of the crimes are at a tenth of them.
+    picked = (chance.beta(0.7, 1.6, rows) * at.points.height).astype(int)
+    shares = np.array(list(MIX.values()))
+    kinds = np.array(list(MIX))[chance.choice(len(MIX), rows, p=shares / shares.sum())]
+    placeless = pl.Series(chance.random(rows) < WITHOUT_PLACE)
+    place = at.points[picked]
+    number = pl.Series(chance.integers(0, 2**62, rows))
+    ident = number.hash(1).cast(pl.String).str.zfill(20) + number.hash(2).cast(pl.String).str.zfill(20)
+    frame = place.select(
+        pl.when(pl.Series(kinds) != "Anti-social behaviour").then(ident + pl.lit("0" * 24)).alias("Crime ID"),
+        pl.lit(month).alias("Month"),
+        pl.lit("Metropolitan Police Service").alias("Reported by"),
+        pl.lit("Metropolitan Police Service").alias("Falls within"),
+        pl.when(~placeless).then("longitude").alias("Longitude"),
+        pl.when(~placeless).then("latitude").alias("Latitude"),
+        pl.when(placeless).then(pl.lit("No Location")).otherwise("location").alias("Location"),
+        pl.when(~placeless).then("lsoa_code").alias("LSOA code"),
+        pl.when(~placeless).then(pl.format("Somewhere {}A", pl.col("lsoa_code").str.slice(-4))).alias("LSOA name"),
+        pl.Series(kinds).alias("Crime type"),
+        pl.when(pl.Series(kinds) != "Anti-social behaviour")
+        .then(pl.lit("Investigation complete; no suspect identified"))
+        .alias("Last outcome category"),
+        pl.lit(None, pl.String).alias("Context"),
+    )
+    return frame.select(HEADER)
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("folder", type=Path)
+    asked.add_argument("--crimes", type=int, default=100_000)
+    asked.add_argument("--months", type=int, default=12)
+    asked.add_argument("--seed", type=int, default=1)
+    given = asked.parse_args()
+    for path in write_months(given.folder, given.crimes, given.months, seed=given.seed):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
