@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from multiprocessing import connection
 from pathlib import Path
 from typing import Any
@@ -129,15 +128,8 @@ def run_all(
     with closing(runs):
         for outcome in runs:
             tell(outcome)
-    _write_index(from_root(out))
+    write_index(from_root(out))
     return [outcomes[name] for name in plans]
-
-
-def _write_index(out: Path) -> None:
-    if find_spec("wardbook.summary"):
-        from wardbook import summary
-
-        summary.write_index(out)
 
 
 def _processors() -> int:

@@ -333,8 +333,8 @@ def multiplicity(verdicts: int) -> str:
     expected = 0.05 * verdicts
     share = "fewer than one" if expected < 0.95 else f"about {number(round(expected))}"
     return (
-        f"This page holds {number(verdicts)} verdict{'s' if verdicts != 1 else ''} at 95%. In a period when nothing but the usual variation happened, {share} "
-        "of them would still be called clear."
+        f"This page holds {number(verdicts)} verdict{'s' if verdicts != 1 else ''} at 95%. "
+        f"In a period when nothing but the usual variation happened, {share} of them would still be called clear."
     )
 
 
