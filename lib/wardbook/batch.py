@@ -30,6 +30,7 @@ from typing import Any
 from wardbook import book, places
 from wardbook.book import Plan, RunError, RunFailed, SettingError
 from wardbook.edition import EditionError, from_root
+from wardbook.summary import write_index
 
 ENGINES = {"warm": "wardbook-warm", "fresh": None}
 TRIES = 3  # for a run whose process died: it may have been somebody else's fault
