@@ -37,6 +37,7 @@ from wardbook.claim import read_claims
 from wardbook.edition import Edition, from_root
 from wardbook.notebook import Book, open_book
 from wardbook.places import REFERENCE, ROOT, Area, UnknownName
+from wardbook.reference import load_assumptions
 from wardbook.summary import write_index, write_summary
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -377,6 +378,8 @@ def _opened(borough: str, period: str, edition: Path | str, given: dict[str, dic
     """Open the edition as each notebook will, so that what a notebook would refuse is refused before any has run."""
     for claims_file in {values["claims_file"] for values in given.values() if values.get("claims_file")}:
         read_claims(str(claims_file))
+    for scenario_file in {values["scenario_file"] for values in given.values() if values.get("scenario_file")}:
+        load_assumptions(str(scenario_file))
     own = {values["targets_file"] for values in given.values() if values.get("targets_file")}
     for targets_file in own or {""}:
         book = open_book(

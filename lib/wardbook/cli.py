@@ -331,10 +331,11 @@ def _exit_code(error: Exception) -> int | None:
     from wardbook.book import RunError, SettingError
     from wardbook.claim import ClaimRefused, ClaimsFileError
     from wardbook.edition import EditionError
+    from wardbook.measures.load_model import AssumptionError
     from wardbook.places import UnknownName
     from wardbook.reference import TargetsFileError
 
-    if isinstance(error, (UnknownName, SettingError, TargetsFileError, ClaimRefused, ClaimsFileError)):
+    if isinstance(error, (UnknownName, SettingError, TargetsFileError, AssumptionError, ClaimRefused, ClaimsFileError)):
         return 2
     return 1 if isinstance(error, (RunError, EditionError, _Refused, OSError)) else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -94,8 +95,12 @@ def targets(own_file: str = "", *, known: History) -> pl.DataFrame:
     return pl.concat([table, _own_targets(own_file, known)]) if own_file else table
 
 
-def load_assumptions() -> load_model.Assumptions:
+def load_assumptions(own_file: str = "") -> load_model.Assumptions:
     """`data/reference/load_assumptions.csv` and `load_scenarios.csv`: every prior of the load model, and its kinds of list.
+
+    Parameters
+    ----------
+    own_file : a reader's scenario (`own_scenario`) in place of the last one, or "".
 
     Raises
     ------
@@ -106,9 +111,9 @@ def load_assumptions() -> load_model.Assumptions:
     scenarios = _read_cells("load_scenarios.csv")
     inputs = tuple(_assumption(row, f"{load_model.FILE}, line {n}") for n, row in enumerate(table, start=2))
     where = "data/reference/load_scenarios.csv"
-    return load_model.Assumptions(
-        inputs, tuple(_scenario(r, f"{where}, line {n}") for n, r in enumerate(scenarios, start=2))
-    )
+    lists = tuple(_scenario(r, f"{where}, line {n}") for n, r in enumerate(scenarios, start=2))
+    made = load_model.Assumptions(inputs, lists)
+    return replace(made, scenarios=(*lists[:-1], own_scenario(own_file, made))) if own_file else made
 
 
 def own_scenario(path: str, assumptions: load_model.Assumptions) -> load_model.Scenario:

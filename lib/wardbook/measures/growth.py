@@ -201,6 +201,60 @@ def place_on_curve(
     return pl.DataFrame(rows)
 
 
+def observed_points(evidence: pl.DataFrame, place: str) -> list[tuple[float, float]]:
+    """A place's published counts as (decimal year, members), by date; a month is taken at its middle, a year at its."""
+    found = evidence.filter(pl.col("place") == place).sort("date")
+    parts = [[int(x) for x in when.split("-")] for when in found["date"]]
+    years = [year + (month[0] - 0.5) / 12 if month else year + 0.5 for year, *month in parts]
+    return list(zip(years, found["figure"].cast(pl.Float64).to_list()))
+
+
+def fizzle_thresholds(
+    *, final: float, half_time: float, messages_per_week: Sequence[float] = (0.8, 0.0), years: float = 15.0, **path
+) -> pl.DataFrame:
+    """The least churn over silence at which a list falls below half its peak: what "fizzles out" would take.
+
+    Nobody has published such a churn. With rejoining at a constant rate a list settles and stays, whatever the churn.
+
+    Returns
+    -------
+    polars.DataFrame
+        a row a number of bulletins × rejoining: `messages_per_week`, `rejoining`, `churn_silence` (least share of members
+        leaving in a silent week; 0 where unsubscribing alone suffices; null where none does), `weeks` (until it is below
+        half its peak, without that churn; null if never), `text`.
+    """
+    rows = []
+    for sent in messages_per_week:
+        for rejoining in (True, False):
+
+            def fizzles(churn: float, sent: float = sent, rejoining: bool = rejoining) -> pl.Series:
+                made = subscriber_path(
+                    final=final,
+                    half_time=half_time,
+                    messages_per_week=sent,
+                    churn_silence=churn,
+                    rejoining=rejoining,
+                    years=years,
+                    **path,
+                )
+                return made.filter("fizzled")["week"]
+
+            low, high = 0.0, 1.0
+            alone = fizzles(0.0)
+            if len(alone):
+                least, text = 0.0, f"fizzles out in week {alone[0]} by unsubscribing alone"
+            elif not len(fizzles(1.0)):
+                least, text = None, "never fizzles out, whatever the churn"
+            else:
+                for _ in range(20):
+                    middle = (low + high) / 2
+                    low, high = (low, middle) if len(fizzles(middle)) else (middle, high)
+                least, text = high, f"fizzles out if {100 * high:.2g}% or more leave in each silent week"
+            made = {"messages_per_week": float(sent), "rejoining": rejoining, "churn_silence": least}
+            rows.append(made | {"weeks": alone[0] if len(alone) else None, "text": text})
+    return pl.DataFrame(rows, schema_overrides={"churn_silence": pl.Float64, "weeks": pl.Int64})
+
+
 def subscriber_path(
     *,
     final: float,

@@ -230,7 +230,9 @@ def weekly_load(values: Mapping[str, np.ndarray | float], subscribers: np.ndarra
     """
     v = values
     unverified = v["unverified_share"]
-    replies, unprompted = v["messages_per_week"] * v["reply_share"], v["unprompted_share"] * 12 / WEEKS_A_YEAR
+    # Arrays even where a reader has fixed all of them: Python's own floats raise where 0 is divided by 0.
+    replies = np.asarray(v["messages_per_week"] * v["reply_share"], dtype=float)
+    unprompted = np.asarray(v["unprompted_share"] * 12 / WEEKS_A_YEAR, dtype=float)
     oftener = 1.0 if verified else 1 + unverified * (v["unverified_reply_ratio"] - 1)
     members = subscribers * (1 - unverified) if verified else subscribers * 1.0
     each = (replies + unprompted) * oftener

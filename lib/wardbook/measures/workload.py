@@ -10,11 +10,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import polars as pl
 
-from wardbook.measures.growth import bass_peak, bass_share, fit_growth, place_on_curve, subscriber_path
+from wardbook.measures.growth import (
+    bass_peak,
+    bass_share,
+    fit_growth,
+    fizzle_thresholds,
+    observed_points,
+    place_on_curve,
+    subscriber_path,
+)
 from wardbook.measures.load_model import (
     LEVELS_OF,
     SEED,
@@ -33,6 +42,7 @@ from wardbook.measures.load_model import (
     weekly_load,
 )
 from wardbook.measures.queueing import Wait, answered_within, erlang_c, pooling_gap, run_mailbox, waiting_time
+from wardbook.places import LONDON_CODE
 
 __all__ = [
     "Assumption",
@@ -41,26 +51,35 @@ __all__ = [
     "Scenario",
     "Wait",
     "answered_within",
+    "area_wards",
     "bass_peak",
     "bass_share",
+    "borough_wards",
     "break_even_contours",
     "break_even_points",
     "compare_levels",
     "compare_mailboxes",
+    "compare_readings",
     "compare_scenarios",
     "erlang_c",
     "fit_growth",
+    "fizzle_thresholds",
     "flip_values",
     "interpolation_error",
+    "list_over_years",
     "needed_values",
+    "observed_points",
     "own_scenario",
+    "place_ealing",
     "place_on_curve",
     "pooling_gap",
+    "prior_ends",
     "saturation_subscribers",
     "sensitivity",
     "simulate",
     "sobol_indices",
     "subscriber_path",
+    "typical_ward",
     "waiting_time",
     "weekly_load",
 ]
@@ -89,8 +108,85 @@ def saturation_subscribers(assumptions: Assumptions, *, draws: int = 10_000, see
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
+def compare_readings(
+    assumptions: Assumptions,
+    *,
+    draws: int = 10_000,
+    weeks: int = 52,
+    seed: int = SEED,
+    scenario: str = "open",
+    working: bool = False,
+) -> pl.DataFrame:
+    """The answer under each way to read what the evidence leaves open, on the same draws.
+
+    Whether outbound work shortens all present hours alike, or is paid for out of the reading hours alone, moves the
+    answer more than any prior. The evidence's six minutes a message (1.5 to 24) can be the spread of single messages
+    about a mean, as here, or of the mean itself.
+
+    Returns
+    -------
+    polars.DataFrame
+        a row a reading × quantity: `reading`, `label`, `quantity` (of `simulate`, and `saturation`, subscribers of a ward
+        at utilisation 1), `q05` … `q95` (null where not finite), `overloaded` (share of draws with utilisation 1 or more),
+        `no_hours` (share of draws in which outbound work leaves no hour to read in).
+    """
+    minutes = replace(assumptions["minutes_per_message"], parameters=(6.0,), low=1.5, high=24.0)
+    wider = replace(assumptions, inputs=tuple(minutes if a.name == minutes.name else a for a in assumptions.inputs))
+    readings = (
+        ("shared", "outbound work shortens all present hours alike", assumptions.override(outbound_from_reading=0)),
+        (
+            "from reading",
+            "outbound work is paid out of reading hours alone",
+            assumptions.override(outbound_from_reading=1),
+        ),
+        ("wider minutes", "as the first, minutes a message 6 (1.5 to 24)", wider.override(outbound_from_reading=0)),
+    )
+    rows = []
+    for reading, label, under in readings:
+        source, chosen = Draws(under, draws, seed), under.scenario(scenario)
+        mailbox = under.under(chosen).mailbox(working=working)
+        v, load = source.week(source.ward(1), chosen)
+        found = dict(
+            zip(quantities_of(mailbox, weeks), outcomes_of(v, load, source.curves(v, load, mailbox, weeks), weeks))
+        )
+        made = {"reading": reading, "label": label}
+        odds = {"overloaded": float((load["utilisation"] >= 1).mean())}
+        odds["no_hours"] = float((load["reading_hours"] <= 0).mean())
+        for quantity, x in (found | {"saturation": load["saturation"]}).items():
+            rows.append(made | {"quantity": quantity, **_quantile_row(x)} | odds)
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def prior_ends(
+    assumptions: Assumptions, *, draws: int = 10_000, seed: int = SEED, scenario: str = "open"
+) -> pl.DataFrame:
+    """How far each prior alone moves the odds of overload: set at either end of its 90%, the others as drawn.
+
+    Returns
+    -------
+    polars.DataFrame
+        a row an uncertain input, the furthest first: `input`, `label`, `low`, `high` (its 5% and 95%), `overloaded_low`,
+        `overloaded_high` (share of draws), `overloaded` (the worse of the two).
+    """
+    source, chosen = Draws(assumptions, draws, seed), assumptions.scenario(scenario)
+    values, size, rows = source.ward(1), SUBSCRIBER_PRIORS.get(chosen.subscribers_from), []
+    for a in assumptions.inputs:
+        if a.is_fixed or (a.name in SUBSCRIBER_PRIORS.values() and a.name != size):
+            continue
+        found = []
+        for x in map(float, a.quantile(np.array([0.05, 0.95]))):
+            set_to = replace(chosen, subscribers_from="exactly", subscribers=x) if a.name == size else chosen
+            load = source.week(values if a.name == size else values | {a.name: x}, set_to)[1]
+            found += [x, float((load["utilisation"] >= 1).mean())]
+        rows.append(
+            {"input": a.name, "label": a.label, "low": found[0], "high": found[2]}
+            | {"overloaded_low": found[1], "overloaded_high": found[3], "overloaded": max(found[1], found[3])}
+        )
+    return pl.DataFrame(rows).sort("overloaded", "input", descending=[True, False])
+
+
 def compare_scenarios(
-    assumptions: Assumptions, *, draws: int = 10_000, weeks: int = 52, seed: int = SEED
+    assumptions: Assumptions, *, draws: int = 10_000, weeks: int = 52, seed: int = SEED, working: bool = False
 ) -> pl.DataFrame:
     """Each scenario against the first, draw by draw: common inputs cancel, which is why these bands are the narrow ones.
 
@@ -100,12 +196,12 @@ def compare_scenarios(
         a row a scenario × measure: `scenario`, `against`, `measure` ("ratio" or "difference"), `quantity`, `unit`,
         `q05` … `q95`.
     """
-    source, mailbox = Draws(assumptions, draws, seed), assumptions.mailbox()
+    source, mailbox = Draws(assumptions, draws, seed), assumptions.mailbox(working=working)
     values, names, rows = source.ward(1), list(quantities_of(mailbox, weeks)), []
     found = []
     for scenario in assumptions.scenarios:
         v, load = source.week(values, scenario)
-        box = assumptions.under(scenario).mailbox()
+        box = assumptions.under(scenario).mailbox(working=working)
         found.append(dict(zip(names, outcomes_of(v, load, source.curves(v, load, box, weeks), weeks))))
     base, first = found[0], assumptions.scenarios[0].scenario
     for scenario, mine in zip(assumptions.scenarios[1:], found[1:]):
@@ -228,6 +324,7 @@ def compare_mailboxes(
     weeks: int = 52,
     seed: int = SEED,
     scenario: str = "open",
+    working: bool = False,
 ) -> pl.DataFrame:
     """One mailbox a ward against one for the borough: the same mail and officers, event by event.
 
@@ -239,7 +336,7 @@ def compare_mailboxes(
         `mean`. Of the wards' own mailboxes the share is over all the borough's mail.
     """
     chosen = assumptions.scenario(scenario)
-    source, mailbox = Draws(assumptions, draws, seed), assumptions.under(chosen).mailbox()
+    source, mailbox = Draws(assumptions, draws, seed), assumptions.under(chosen).mailbox(working=working)
     weeks_of = [source.week(source.ward(i), chosen) for i in range(1, wards + 1)]
     mail = np.array([load["messages"] for _, load in weeks_of])
     own = np.array([source.curves(v, load, mailbox, weeks).at(load["utilisation"])[0] for v, load in weeks_of])
@@ -282,6 +379,83 @@ def compare_mailboxes(
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
+# Met Engage's launch in all of London, and the two board meetings in Ealing at which its count may have been reported.
+_LAUNCH = date(2025, 6, 23)
+_EALING = (date(2025, 7, 8), date(2025, 10, 14))
+
+
+def place_ealing(assumptions: Assumptions, evidence: pl.DataFrame) -> pl.DataFrame:
+    """Ealing's published sign-ups on the curve the priors draw, at both dates they may have been counted (`place_on_curve`)."""
+    row = evidence.filter(pl.col("place") == "Ealing").row(0, named=True)
+    size, months = assumptions["subscribers_mature"], assumptions["half_time"]
+    wards = row["figure"] / row["per_ward"]
+    placed = place_on_curve(
+        row["figure"],
+        [(day - _LAUNCH).days for day in _EALING],
+        final=tuple(wards * x for x in (size.parameters[0], size.low, size.high)),
+        half_time=tuple(x / 12 for x in (months.parameters[0], months.low, months.high)),
+    )
+    return placed.with_columns(pl.Series("date", _EALING)).select("date", pl.exclude("date"))
+
+
+def list_over_years(
+    assumptions: Assumptions, saturation: pl.DataFrame, *, years: float = 15.0, **churn: float
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """An open list at the priors' medians, week by week with rejoining on and off, and what "fizzles out" would take.
+
+    Parameters
+    ----------
+    saturation : `saturation_subscribers`; the median of a ward is what its officers can answer.
+    churn : `churn_unanswered` and `churn_silence` of `subscriber_path`.
+
+    Returns
+    -------
+    tuple of polars.DataFrame
+        `subscriber_path` with a column `rejoining` ("on", "off"); `fizzle_thresholds`.
+    """
+    sent = float(assumptions["messages_per_week"].quantile(np.array([0.5]))[0])
+    full = saturation.filter(per="ward")["q50"][0]
+    shared = {
+        "final": float(assumptions["subscribers_mature"].quantile(np.array([0.5]))[0]),
+        "half_time": float(assumptions["half_time"].quantile(np.array([0.5]))[0]) / 12,
+        "unsubscribe_per_message": float(assumptions["unsubscribe_per_message"].quantile(np.array([0.5]))[0]),
+        "capacity": math.inf if full is None else full,
+        "years": years,
+    }
+    paths = [
+        subscriber_path(**shared, messages_per_week=sent, rejoining=on, **churn).with_columns(
+            pl.lit("on" if on else "off").alias("rejoining")
+        )
+        for on in (True, False)
+    ]
+    answered = {"churn_unanswered": churn.get("churn_unanswered", 0.0)}
+    return pl.concat(paths), fizzle_thresholds(**shared, messages_per_week=(sent, 0.0), **answered)
+
+
+# -- the wards of an area ----------------------------------------------------------------------------------------------
+
+
+def area_wards(wards: pl.DataFrame, population: pl.DataFrame, code: str) -> pl.DataFrame:
+    """An area's wards of 2024 with their residents: `ward_code`, `ward`, `borough_code`, `residents`, by code."""
+    residents = population.group_by("ward_code").agg(pl.col("residents").sum().cast(pl.Int64))
+    found = wards.filter(pl.col("vintages").str.contains("2024"))
+    found = found if code == LONDON_CODE else found.filter(borough_code=code)
+    table = found.select("ward_code", "ward", "borough_code").join(residents, on="ward_code", how="left")
+    if table.is_empty() or table["residents"].has_nulls():
+        raise ValueError(f"no wards of 2024 with residents for {code}")
+    return table.sort("ward_code")
+
+
+def typical_ward(wards: pl.DataFrame) -> pl.DataFrame:
+    """One ward of the area's average size, for `simulate`."""
+    return pl.DataFrame({"ward_code": ["typical ward"], "residents": [wards["residents"].mean()]})
+
+
+def borough_wards(wards: pl.DataFrame) -> int:
+    """How many wards share one mailbox if a borough has one: the area's, or for London a borough's on average."""
+    return round(wards.height / wards["borough_code"].n_unique())
+
+
 # -- break-even ----------------------------------------------------------------------------------------------------------
 
 
@@ -304,7 +478,7 @@ def break_even_contours(
         `officers`, `messages_per_week`, `minutes`, `minutes_low`, `minutes_high` (median and 90 % of the prior of
         hours), `reading_hours` (median a week).
     """
-    messages = np.geomspace(0.1, 300, 60) if messages is None else np.asarray(messages, dtype=float)
+    messages = np.geomspace(0.05, 1000, 86) if messages is None else np.asarray(messages, dtype=float)
     rows = []
     for number in officers:
         source = Draws(assumptions.override(staff_per_ward=number), draws, seed)
@@ -480,7 +654,13 @@ def sobol_indices(
 
 
 def sensitivity(
-    assumptions: Assumptions, *, n: int = 1024, seed: int = SEED, scenario: str = "open", weeks: int = 52
+    assumptions: Assumptions,
+    *,
+    n: int = 1024,
+    seed: int = SEED,
+    scenario: str = "open",
+    weeks: int = 52,
+    working: bool = False,
 ) -> pl.DataFrame:
     """Which unknown decides it: Sobol indices on ln utilisation, on overload, and on the share answered within 72 hours.
 
@@ -494,7 +674,7 @@ def sensitivity(
         "share_72h" (named by the first deadline).
     """
     chosen = assumptions.scenario(scenario)
-    mailbox = assumptions.under(chosen).mailbox()
+    mailbox = assumptions.under(chosen).mailbox(working=working)
     unused = {"subscriber_spread", "half_time", "subscribers_first_year", "subscribers_mature"} - {
         SUBSCRIBER_PRIORS.get(chosen.subscribers_from, "subscriber_spread")
     }
