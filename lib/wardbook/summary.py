@@ -98,6 +98,7 @@ SECTIONS = (
         "What subscriber load would take",
         "06_subscriber_load",
         "what answering subscribers would ask of a team",
+        ("load-readings", "load-break-even"),
     ),
     Section(
         "claims",
