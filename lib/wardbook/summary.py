@@ -50,6 +50,7 @@ class Section:
     notebook: str
     about: str = ""  # what it says, for the line that stands in its place where the notebook was not run
     leads: tuple[str, ...] = ()  # the charts that are open, in order
+    lead_in: str = ""  # what stands before its headline in the short list, where the subtitle is not beside it
     printed: bool = False  # whether the first of them goes on paper, which has four pages
 
 
@@ -60,7 +61,7 @@ SECTIONS = (
         "01_targets",
         "the verdicts",
         ("mopac-7", "other-targets"),
-        True,
+        printed=True,
     ),
     Section(
         "change",
@@ -68,7 +69,7 @@ SECTIONS = (
         "02_trends",
         "what changed month by month",
         ("year-on-year", "groups", "knife-crime"),
-        True,
+        printed=True,
     ),
     Section(
         "standing",
@@ -76,7 +77,7 @@ SECTIONS = (
         "03_comparison",
         "how it compares",
         ("mopac-7-boroughs", "change-funnel", "burglary-per-household"),
-        True,
+        printed=True,
     ),
     Section(
         "stops",
@@ -84,7 +85,7 @@ SECTIONS = (
         "04_stop_and_search",
         "who is stopped and searched",
         ("disproportionality", "stops-by-month", "search-outcomes"),
-        True,
+        printed=True,
     ),
     Section(
         "engagement",
@@ -99,6 +100,7 @@ SECTIONS = (
         "06_subscriber_load",
         "what answering subscribers would ask of a team",
         ("load-readings", "load-break-even"),
+        lead_in="Modelled: ",
     ),
     Section(
         "claims",
