@@ -355,9 +355,7 @@ def titled(book, table, borough, item):
 
 
 def test_high_low_expected_and_too_few_have_words_of_their_own(book, table):
-    assert titled(book, table, "Tower Hamlets", BURGLARY).endswith(
-        "changed much as London did, allowing for usual variation"
-    )
+    assert titled(book, table, "Tower Hamlets", BURGLARY).endswith("did not differ clearly from London's change")
     assert "fell more than London's; no finding" in titled(book, table, "Hounslow", BURGLARY)
     assert "rose more than London's" in titled(book, table, "Southwark", "shoplifting")
     assert "Too few recorded in Sutton" in titled(book, table, "Sutton", "homicide")

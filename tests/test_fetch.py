@@ -1106,7 +1106,7 @@ def test_from_nothing_to_outputs(server, raw, wardbook, tmp_path):
         *("run", "--borough", "Tower Hamlets", "--only", "01_targets", "--edition", "edition", "--out", "outputs")
     )
     assert told.exit_code == 0, told.stderr
-    folder = tmp_path / told.stdout.splitlines()[-1]
+    folder = tmp_path / told.stdout.splitlines()[-2]  # the last line is its summary page
     assert (folder / "run.json").is_file()
     assert list(folder.glob("charts/*.svg"))
     assert list(folder.glob("tables/*.csv"))

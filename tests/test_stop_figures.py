@@ -133,9 +133,9 @@ def test_titles_of_a_high_a_low_and_an_even_ratio(book, table, ratio, lower, upp
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
-        ((100, 200, 100.0, 70.0, 140.0), "rose: 100 to 200, +100.0% a day (counting noise +70.0% to +140.0%"),
-        ((200, 100, -50.0, -60.0, -40.0), "fell: 200 to 100, −50.0% a day"),
-        ((100, 101, 1.0, -20.0, 25.0), "were little different: 100 to 101, +1.0% a day"),
+        ((100, 200, 100.0, 70.0, 140.0), "rose, from 100 to 200, +100.0% a day (counting noise +70.0% to +140.0%"),
+        ((200, 100, -50.0, -60.0, -40.0), "fell, from 200 to 100, −50.0% a day"),
+        ((100, 101, 1.0, -20.0, 25.0), "were little different, from 100 to 101, +1.0% a day"),
         ((2, 1, None, None, None), "too few were recorded to describe a change"),
     ],
 )

@@ -217,7 +217,7 @@ def test_every_target_is_on_the_page_judged_or_with_its_reason(tmp_path):
     table = pl.DataFrame(columns).with_columns(pl.col(numbers).cast(pl.Float64))
     folder = a_run(tmp_path, [a_figure("mopac-7")], {"targets": table}, notebook="01_targets")
     text = squashed(read_page(folder).text)
-    assert "Of 2 targets that were found for Sutton, one can be judged." in text
+    assert "Of 2 targets, parts of targets and aims looked at for Sutton, one can be judged." in text
     assert "−30.0%, from 1,000 to 700" in text
     assert "counting noise −36.0% to −23.5%; usual variation −45.0% to −21.0%" in text
     assert "Cannot say: the target was not published. Printed at the time: achieved" in text

@@ -450,7 +450,7 @@ def test_several_targets_are_summed_up_by_their_verdicts():
 def test_the_leaflets_seven_are_summed_up_after_allowing_for_their_number(judged):
     rows = verdicts.bh_family(judged["Tower Hamlets"].filter(target_set="Tower Hamlets 2009/10"))
     assert words.printed_title(rows) == (
-        "Of seven printed changes in Tower Hamlets, three exceed counting noise, one usual variation"
+        "Of seven printed changes in Tower Hamlets, three stand out from noise, one from usual variation"
     )
     told = words.printed_sentence(rows)
     assert "counting noise: total robbery, theft from vehicles, theft or taking of vehicles." in told
@@ -498,7 +498,7 @@ def test_a_challenge_line_has_its_five_parts_in_order_and_one_full_stop_each():
 def test_a_change_is_recomputed_from_its_counts_and_placed_among_the_others(judged):
     row = judged["Tower Hamlets"].row(by_predicate=pl.col("target_set") == "MOPAC 7", named=True)
     assert words.recompute(row) == "12,632 ÷ 12,251 − 1 = +3.1%"
-    assert re.fullmatch(r"\d+ of 192 comparable changes moved at least this far", words.far(row))
+    assert re.fullmatch(r"\d+ of 192 comparable changes, relative to London, moved at least this far", words.far(row))
     assert words.far(a_row(9, 9)) == "no earlier changes to compare with: counting noise alone"
     assert words.far(a_row(5, 1)) == "too few offences to describe a change", "not for want of earlier changes"
     uncounted = dict.fromkeys(row) | {"measure": "robbery", "change_verdict": "cannot say"}

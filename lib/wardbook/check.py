@@ -195,6 +195,7 @@ def coverage_spans(edition: Edition) -> pl.DataFrame:
         parts = table.group_by("snapshot") if "snapshot" in table.columns else [(("",), table)]
         for (snapshot,), part in sorted(parts, key=lambda item: item[0]):
             label = f"{name}, {snapshot}" if snapshot else name
+            label += ", synthetic example" if edition.is_synthetic(name) else ""
             rows.append({"table": label, "from": part[column].min(), "to": part[column].max()})
     return pl.DataFrame(rows, schema={"table": pl.String, "from": pl.Date, "to": pl.Date})
 

@@ -356,7 +356,7 @@ def page(run: Run) -> str:
             headlines=[
                 (part["section"], part["leads"][0]) for part in built if part["leads"] and not part["leads"][0].absent
             ],
-            multiplicity=words.multiplicity(count) if count else "",
+            multiplicity=words.multiplicity(count, whose="The tables behind this page hold") if count else "",
             judged=judged,
             unjudged=unjudged,
             cannot_say=cannot_say(run),

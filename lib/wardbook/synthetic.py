@@ -17,7 +17,7 @@ from wardbook.sources import police_uk_api as api
 
 LABEL = "Synthetic example"
 BOROUGH = "E09000030"  # Tower Hamlets, whose 20 wards it is laid out over
-SENTENCE = "Synthetic example data: invented to show the method, about no real ward."
+SENTENCE = "Synthetic example data: invented to show the method, saying nothing true of any ward named."
 _FIRST, _LAST = date(2025, 1, 1), date(2025, 6, 30)  # two quarters
 _DAYS, _CAPTURES = 14, 13  # a capture a fortnight
 _KINDS = ("street briefing", "ward panel meeting", "drop-in surgery")

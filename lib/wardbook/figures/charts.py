@@ -259,7 +259,7 @@ def placebo(book: Book, row: Mapping, usual: UsualVariation | None, *, name: str
     data = pl.DataFrame({"change_percent": [*others, change], "what": [*what, here]})
     k, n = (int(part) for part in row["moved_this_far"].split(" of "))
     whose = words.possessive(row["area"])
-    title = f"{words.capital(words.number(k))} of {n} borough changes moved at least as far as {whose}"
+    title = f"{words.capital(words.number(k))} of {n} borough changes, London's taken out, were as large as {whose} {words.signed(change)}"
     x = alt.X("change_percent:Q", bin=alt.Bin(maxbins=40), title="change relative to London, %")
     bars = alt.Chart(data.head(n)).mark_bar(color=theme.CONTEXT).encode(x=x, y=alt.Y("count()", title=None))
     mark = alt.Chart(pl.DataFrame({"at": [change], "label": [f"{row['area']} {words.signed(change)}"]}))
@@ -421,7 +421,8 @@ def revisions(book: Book, months: pl.DataFrame, *, older: str, newer: str, area:
         months.filter(pl.col("revision_percent") > 0).height,
         months.filter(pl.col("revision_percent") < 0).height,
     )
-    title = f"The snapshot of {newer} revised {words.possessive(area)} months by at most {words.percent(largest['revision_percent'])}"
+    most = words.percent(largest["revision_percent"], digits=2)
+    title = f"The snapshot of {newer} revised {words.possessive(area)} months by at most {most}"
     chart = (
         alt.Chart(months)
         .mark_bar(color=theme.DARK_BLUE)
@@ -431,7 +432,7 @@ def revisions(book: Book, months: pl.DataFrame, *, older: str, newer: str, area:
         )
         .properties(width=theme.WIDTH - 110, height=180)
     )
-    most = f"{words.signed(largest['revision_percent'], digits=2)} in {largest['month']:%B %Y}"
+    where = f"{words.signed(largest['revision_percent'], digits=2)} in {largest['month']:%B %Y}"
     return assemble(
         book,
         "revisions",
@@ -439,9 +440,9 @@ def revisions(book: Book, months: pl.DataFrame, *, older: str, newer: str, area:
         months,
         title=title,
         subtitle=f"{words.capital(tables.TOTAL)}, {area}, snapshot {newer} against {older}",
-        alt_text=f"Bar chart of revisions by month where the largest is {most}.",
+        alt_text=f"Bar chart of revisions by month where the largest is {where}.",
         sentence=f"Between the snapshots of {older} and {newer}, {up} months were revised up and {down} down; "
-        f"the largest revision was {most}.",
+        f"the largest revision was {where}.",
         claim=title,
         how="newer ÷ older − 1, month by month, from the CSV",
         moved="",

@@ -86,7 +86,7 @@ def _corrected(row: dict) -> str:
 def _unlike(row: dict) -> str:
     """How a borough moved beside London, in words that hold whether both rose or both fell."""
     if row["verdict"] == VERDICTS["expected"]:
-        return "changed much as London did, allowing for usual variation"
+        return "did not differ clearly from London's change"
     own, london = (_way(row[name] - row["baseline"]) for name in ("outturn", "expected"))
     if own != london:
         return f"{own} while London's {london}"
@@ -196,9 +196,10 @@ def household_funnel(book: Book, rows: pl.DataFrame) -> Figure:
         sentence = f"Outside {where}: {named}." if named else f"No borough lies outside {where}."
     else:
         row = rows.row(by_predicate=pl.col("borough_code") == book.area.code, named=True)
+        level = "within London's range" if row["verdict"] == VERDICTS["expected"] else row["verdict"]
         title = words.fitting(
-            f"Residential burglary per household in {row['borough']} is {row['verdict']}{_corrected(row)}",
-            f"Burglary per household in {row['borough']} is {row['verdict']}{_corrected(row)}",
+            f"Residential burglary per household in {row['borough']} is {level}{_corrected(row)}",
+            f"Burglary per household in {row['borough']} is {level}{_corrected(row)}",
         )
         own = 1000 * row["events"] / row["exposure"]
         sentence = (

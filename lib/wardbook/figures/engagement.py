@@ -210,7 +210,8 @@ def survey_years(book: Book, values: pl.DataFrame) -> Figure | Absent:
         f"{last:%B} of each year, {first:%Y} to {last:%Y}",
         alt_text=f"Dot and interval charts in separate panels of shares who agree where {listed}.",
         sentence=f"Between the twelve months to {first:%B %Y} and those to {last:%B %Y}, in {where}: {listed}. The survey's questions "
-        "and how people were interviewed may have changed between; no chart of single quarters is drawn, for neighbouring ones share "
+        "and how people were interviewed may have changed between; clearly means that the first and the last interval do not overlap; "
+        f"no chart of single quarters is drawn, for neighbouring ones share "
         "three quarters of their interviews.",
         claim=title,
         how="the first and last rows of each question in the CSV; clearly means that their intervals do not overlap",
@@ -508,4 +509,6 @@ def quarters_text(quarters: Iterable[date]) -> str:
         return "no quarter"
     names = ("January to March", "April to June", "July to September", "October to December")
     one = [f"{names[(q.month - 1) // 3]} {q.year}" for q in sorted(quarters)]
-    return one[0] if len(one) == 1 else f"{one[0]} to {one[-1]}"
+    return (
+        one[0] if len(one) == 1 else f"{one[0]} and {one[-1]}" if len(one) == 2 else f"{one[0]}, and each to {one[-1]}"
+    )

@@ -73,7 +73,8 @@ def by_month(book: Book, monthly: pl.DataFrame, year: FinancialYear, change: Yea
         f"{ends['rate_per_1000'][0]:.2f} in {ends['month'][0]:%B %Y} to {ends['rate_per_1000'][-1]:.2f} in "
         f"{ends['month'][-1]:%B %Y}; in {year}: {shown}.",
         sentence=f"In {where}, {words.count(persons)} person searches were recorded in {year}, {rate:.1f} per 1,000 residents, "
-        f"{words.count(totals[KINDS[1]])} of them under section 60; {words.count(totals[KINDS[2]])} more were of vehicles only. "
+        f"{words.count(totals[KINDS[1]]) if totals[KINDS[1]] else 'none'} of them under section 60; "
+        f"{words.count(totals[KINDS[2]])} more were of vehicles only. "
         f"{year_on_year_sentence(change, where)} {CAUTION}",
         claim=title,
         how=f"sum of stops of both kinds of person search, {year} ÷ {words.count(people)} residents × 1,000",
@@ -127,8 +128,9 @@ def year_on_year_sentence(change: YearOnYear, where: str) -> str:
     if change.low <= 0 <= change.high:
         moved = "were little different"
     return (
-        f"Over the {change.months} months that {both} both have in full{cut}, person searches a day in {where} {moved}: "
-        f"{words.count(change.baseline)} to {words.count(change.outturn)}, {words.signed(change.change_percent)} a day (counting noise "
+        f"Over the {change.months} months that {both} both have in full{cut}, person searches in {where} {moved}, "
+        f"from {words.count(change.baseline)} to {words.count(change.outturn)}, {words.signed(change.change_percent)} a day "
+        "(counting noise "
         f"{words.span(change.low, change.high)}; with so few years usual variation is not known)."
     )
 
@@ -292,15 +294,16 @@ def by_group(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Ab
         title = f"Arrest shares by self-defined ethnicity in {book.area.name}, {year}: too few to compare"
         differ = ""
     else:
-        apart = high["lower"] > low["upper"]
-        how = "differ" if apart else "hardly differ"
+        p = measures.homogeneity(own["searches"].to_list(), own["of"].to_list())
+        how = "differ" if p < 0.05 else "cannot be told apart"
         title = words.fitting(
             f"Arrest shares {how} between self-defined ethnic groups searched in {book.area.name}, {year}",
             f"Arrest shares {how} between self-defined groups in {book.area.name}, {year}",
         )
         differ = (
             f"By self-defined ethnicity, the share of person searches that ended in arrest in {book.area.name} in {year} ran from "
-            f"{_share(low)} for {low['group']} to {_share(high)} for {high['group']}. "
+            f"{_share(low)} for {low['group']} to {_share(high)} for {high['group']}; all groups together, they "
+            f"{how} (chi-squared test, p {'below 0.001' if p < 0.001 else f'{p:.3f}'}). "
         )
     colour = alt.Color(
         "definition:N",
@@ -348,7 +351,8 @@ def ratio_sentence(row: Mapping) -> str:
     unknown = f"{100 * row['unknown_share']:.1f}% of searches have no known group"
     text = (
         f"In {row['area']} in {row['period']}, by {row['ethnicity']} ethnicity, person searches ran at {row['rate_group']:.1f} per 1,000 "
-        f"{row['group']} residents and {row['rate_reference']:.1f} per 1,000 {row['reference']} residents, a ratio of {row['ratio']:.2f} "
+        f"{row['group']} residents and {row['rate_reference']:.1f} per 1,000 {row['reference']} residents, a ratio of "
+        f"{row['ratio']:.2f} with unknowns spread "
         f"({row['lower']:.2f} to {row['upper']:.2f} by counting noise; {row['known_only']:.2f} leaving out unknowns; between "
         f"{row['bound_low']:.2f} and {row['bound_high']:.2f} whatever the unknowns are; {unknown})."
     )

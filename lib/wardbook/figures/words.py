@@ -272,8 +272,8 @@ def printed_title(rows: pl.DataFrame) -> str:
     area, n = rows["area"][0], number(rows.height)
     noise, usual = (number(rows[c].sum()) for c in ("stands_by_noise", "stands_at_usual"))
     if rows["usual_low"].is_null().all():
-        return f"Of {n} printed changes in {area}, {noise} exceed counting noise"
-    return f"Of {n} printed changes in {area}, {noise} exceed counting noise, {usual} usual variation"
+        return f"Of {n} printed changes in {area}, {noise} stand out from counting noise"
+    return f"Of {n} printed changes in {area}, {noise} stand out from noise, {usual} from usual variation"
 
 
 def printed_sentence(rows: pl.DataFrame) -> str:
@@ -325,15 +325,16 @@ def changes_sentence(rows: pl.DataFrame) -> str:
     if few:
         parts.append(f"cannot say: {number(few)}")
     area, period, before = rows["area"][0], rows["period"][0], rows["baseline_period"][0]
-    return f"In {area}, {period} against {before}, of {rows.height} series: {'; '.join(parts)}."
+    crossed = f" {crossings(rows)}" if "crosses" in rows.columns and any(rows["crosses"].drop_nulls()) else ""
+    return f"In {area}, {period} against {before}, of {rows.height} series: {'; '.join(parts)}.{crossed}"
 
 
-def multiplicity(verdicts: int) -> str:
+def multiplicity(verdicts: int, *, whose: str = "This page holds") -> str:
     """What many verdicts on one page do: said once wherever there are several."""
     expected = 0.05 * verdicts
     share = "fewer than one" if expected < 0.95 else f"about {number(round(expected))}"
     return (
-        f"This page holds {number(verdicts)} verdict{'s' if verdicts != 1 else ''} at 95%. "
+        f"{whose} {number(verdicts)} verdict{'s' if verdicts != 1 else ''} at 95%. "
         f"In a period when nothing but the usual variation happened, {share} of them would still be called clear."
     )
 
@@ -405,7 +406,7 @@ def far(row: Mapping) -> str:
         return "too few offences to describe a change"
     if not row["moved_this_far"]:
         return "no earlier changes to compare with: counting noise alone"
-    return f"{row['moved_this_far']} comparable changes moved at least this far"
+    return f"{row['moved_this_far']} comparable changes, relative to London, moved at least this far"
 
 
 def challenge(claim: str, how: str, moved: str, edition: str, command: str) -> str:

@@ -226,6 +226,17 @@ def outcome_rates(stops: pl.DataFrame, by: str | Sequence[str] = ()) -> pl.DataF
     )
 
 
+def homogeneity(counts: Sequence[int], of: Sequence[int]) -> float:
+    """The p-value of Pearson's chi-squared test that the shares of all groups are one; 1 where nobody, or everybody, has it.
+
+    One test of all groups, so that neither the two furthest apart nor the smallest group decides.
+    """
+    table = np.array([counts, np.subtract(of, counts)])
+    if len(of) < 2 or not table.sum(axis=1).all():
+        return 1.0
+    return float(distributions.chi2_contingency(table, correction=False).pvalue)
+
+
 # -- who ----------------------------------------------------------------------------------------------------------------
 
 

@@ -42,7 +42,7 @@ from wardbook.measures.load_model import (
     weekly_load,
 )
 from wardbook.measures.queueing import Wait, answered_within, erlang_c, pooling_gap, run_mailbox, waiting_time
-from wardbook.places import LONDON_CODE
+from wardbook.places import LONDON_CODE, boroughs
 
 __all__ = [
     "Assumption",
@@ -439,7 +439,9 @@ def area_wards(wards: pl.DataFrame, population: pl.DataFrame, code: str) -> pl.D
     """An area's wards of 2024 with their residents: `ward_code`, `ward`, `borough_code`, `residents`, by code."""
     residents = population.group_by("ward_code").agg(pl.col("residents").sum().cast(pl.Int64))
     found = wards.filter(pl.col("vintages").str.contains("2024"))
-    found = found if code == LONDON_CODE else found.filter(borough_code=code)
+    # The City of London's wards are another force's.
+    met = boroughs()["borough_code"].to_list()
+    found = found.filter(pl.col("borough_code").is_in(met if code == LONDON_CODE else [code]))
     table = found.select("ward_code", "ward", "borough_code").join(residents, on="ward_code", how="left")
     if table.is_empty() or table["residents"].has_nulls():
         raise ValueError(f"no wards of 2024 with residents for {code}")
