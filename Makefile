@@ -15,7 +15,7 @@ RAW = $(or $(WARDBOOK_RAW),data/raw)
 export BOROUGH PERIOD RAW
 
 .DEFAULT_GOAL := help
-.PHONY: book lab test lint notebooks fetch build bench clean help
+.PHONY: book lab test faults lint notebooks fetch build bench clean help
 
 book: $(INSTALLED)
 	$(UV) run wardbook run --borough "$$BOROUGH" $${PERIOD:+--period "$$PERIOD"}
@@ -26,6 +26,10 @@ lab: $(INSTALLED)
 # loadfile: the cells of a notebook share a kernel, so they must go to one worker.
 test: $(INSTALLED)
 	$(UV) run pytest -n 2 --dist loadfile --nbval tests notebooks
+
+# SIGKILL at 200 seeded points of a fetch, a build and a run; CI samples ten.
+faults: $(INSTALLED)
+	$(UV) run python tests/faults.py
 
 lint: $(INSTALLED)
 	$(UV) run ruff check

@@ -17,7 +17,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from wardbook import book, edition
+from wardbook import book, edition, folders
 from wardbook.places import ROOT, UnknownName
 from wardbook.reference import TargetsFileError
 
@@ -482,10 +482,10 @@ def test_folders_put_in_one_place_at_once_stay_whole(tmp_path):
     def put(name: str) -> None:
         try:
             for number in range(60):
-                work = book._beside(target)
+                work = folders.beside(target)
                 for part in "ab":
                     (work / part).write_text(f"{name}{number}")
-                book._put_in_place(work, target)
+                folders.put_in_place(work, target)
         except Exception as error:
             troubles.append(error)
 
@@ -505,7 +505,7 @@ def test_what_cannot_be_replaced_is_put_back(tmp_path):
     target.mkdir()
     (target / "a").write_text("old")
     with pytest.raises(FileNotFoundError):
-        book._put_in_place(tmp_path / "nothing", target)
+        folders.put_in_place(tmp_path / "nothing", target)
     assert tree(tmp_path) == {"run/a": b"old"}
 
 

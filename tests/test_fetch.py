@@ -590,7 +590,7 @@ def test_a_member_larger_than_it_says_or_than_is_sane_is_refused(tmp_path, monke
 
 def test_each_snapshot_is_kept_and_none_is_written_over(server, run, tmp_path):
     first = crime_csv(["202401", "202402"])
-    old = Answer(crime_csv(["202301", "202312"]), etag='"h1"')
+    old = Answer(crime_csv(["202311", "202312"]), etag='"h1"')
     new = Answer(first, etag='"r1"')
     serve_datastore(server, "exy3m", {HISTORICAL: old, RECENT: new})
     assert run("mps-borough-crime") == [
@@ -620,7 +620,7 @@ def test_without_an_etag_the_same_bytes_are_unchanged(server, run, tmp_path):
 
 def test_a_stub_of_a_month_does_not_name_the_snapshot(server, run):
     lines = crime_csv(["202401", "202402", "202403", "202404"]).decode().splitlines()
-    body = "\n".join([lines[0], *(line.rsplit(",", 1)[0] + ",0" for line in lines[1:])]).encode()
+    body = "\n".join([lines[0], *(line.rsplit(",", 1)[0] + ",0" for line in lines[1:]), ""]).encode()
     serve_datastore(server, "exy3m", {RECENT: Answer(body)})
     assert run("mps-borough-crime")[0][1] == f"mps/2024-03/{RECENT}"
 

@@ -30,6 +30,7 @@ from typing import Any
 from wardbook import book, places
 from wardbook.book import Plan, RunError, RunFailed, SettingError
 from wardbook.edition import EditionError, from_root
+from wardbook.folders import beside, put_in_place
 from wardbook.summary import write_index
 
 ENGINES = {"warm": "wardbook-warm", "fresh": None}
@@ -346,10 +347,10 @@ def _received(outcome: Outcome, packed: bytes, notebooks: set[str]) -> Outcome:
         if outcome.state == "done":
             book._refuse_what_is_no_run(target)
         target.parent.mkdir(parents=True, exist_ok=True)
-        work = book._beside(target)
+        work = beside(target)
         try:
             _unpack(packed, work)
-            book._put_in_place(work, target)
+            put_in_place(work, target)
         finally:
             shutil.rmtree(work, ignore_errors=True)
         if outcome.state == "done":

@@ -9,9 +9,9 @@ The summary, the workbook and the list of all runs are made from what the notebo
 from __future__ import annotations
 
 import ast
-import errno
 import hashlib
 import json
+import math
 import os
 import re
 import shutil
@@ -35,9 +35,11 @@ from polars.exceptions import PolarsError
 
 from wardbook.claim import read_claims
 from wardbook.edition import Edition, from_root
+from wardbook.folders import beside, put_in_place
 from wardbook.notebook import Book, open_book
 from wardbook.places import REFERENCE, ROOT, Area, UnknownName
 from wardbook.reference import load_assumptions
+from wardbook.sources.reading import shorten
 from wardbook.summary import write_index, write_summary
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -156,13 +158,20 @@ def _converted(name: str, value: Any, default: Any) -> Any:
                 value = kind(text)
         except (ValueError, KeyError):
             raise SettingError(f"parameter {name!r} takes {words[kind]}, not {text!r}") from None
-    if type(value) is not kind or value != value:  # a NaN is the number that is none
+    if type(value) is not kind or (kind is float and not math.isfinite(value)):
         raise SettingError(f"parameter {name!r} takes {words[kind]}, not {value!r}")
-    if name.endswith("_file") and value and not from_root(value).is_file():
+    if name.endswith("_file") and value and not _is_file(from_root(value)):
         raise SettingError(
-            f"parameter {name!r}: no such file {from_root(value)} (a relative path counts from the project's root)"
+            f"parameter {name!r}: no such file {shorten(str(from_root(value)))} (a relative path counts from the project's root)"
         )
     return _relative(value) if name.endswith("_file") and value else value
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name longer than the file system allows
+        return False
 
 
 def _relative(path: Path | str) -> str:
@@ -241,7 +250,7 @@ def run(
         _earlier(target, plan.basis, redone)
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    work = _beside(target)
+    work = beside(target)
     try:
         done = {}
         for notebook in plan.chosen:
@@ -266,7 +275,7 @@ def run(
             raise RunError(
                 f"no summary could be made of what the notebooks left ({error}), so nothing was kept"
             ) from error
-        _put_in_place(work, target)
+        put_in_place(work, target)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     _forget_failures(target, redone)
@@ -615,7 +624,7 @@ def _earlier(target: Path, basis: dict, redone: set[str], into: Path | None = No
     try:
         record = json.loads((target / RECORD).read_text(encoding="utf-8"))
         others = {name: entry for name, entry in record["notebooks"].items() if name not in redone}
-    except (ValueError, KeyError, AttributeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise RunError(f"{target / RECORD} cannot be read ({error}): {again}") from error
     if not others:
         return {}
@@ -650,37 +659,6 @@ def _forget_failures(target: Path, names: set[str]) -> None:
     with suppress(OSError):  # not empty, or never there
         folder.rmdir()
         _failed(target).rmdir()
-
-
-def _beside(path: Path, ending: str = "") -> Path:
-    """A new folder beside a path, hidden, with a name no other run has; on the same disk, so that a rename moves it."""
-    folder = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{ending}")
-    folder.mkdir()  # not mkdtemp, whose folders nobody else may read
-    return folder
-
-
-def _put_in_place(work: Path, target: Path) -> None:
-    """Give a finished folder its name, whatever has it now. Of two runs that end at once, the later one stays, whole."""
-    while True:
-        old = _beside(target, ".old")
-        aside = old / target.name
-        try:
-            with suppress(FileNotFoundError):
-                target.rename(aside)
-            try:
-                work.rename(target)
-                return
-            except OSError as error:
-                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise
-                # Another run came in between the two renames: it is replaced in its turn.
-        except BaseException:
-            if aside.exists():
-                with suppress(OSError):  # another run is there already
-                    aside.rename(target)
-            raise
-        finally:
-            shutil.rmtree(old, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:

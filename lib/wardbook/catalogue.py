@@ -59,6 +59,9 @@ def sources() -> dict[str, Source]:
 
 
 def files(raw: Path, key: str) -> list[Path]:
-    """The files of one source in a raw folder, sorted by path; empty where there are none."""
+    """The files of one source in a raw folder, sorted by path; empty where there are none.
+
+    A link to nothing is among them, so that its reader refuses it: left out, a file that was meant would be missed unsaid.
+    """
     patterns = (sources()[key].pattern, *sources()[key].also)
-    return sorted({path for pattern in patterns for path in raw.glob(pattern) if path.is_file()})
+    return sorted({path for pattern in patterns for path in raw.glob(pattern) if path.is_file() or path.is_symlink()})

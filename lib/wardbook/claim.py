@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from wardbook import periods, places, reference
 from wardbook.edition import from_root
 from wardbook.figures import charts, words
 from wardbook.figures.export import Absent, Figure
+from wardbook.folders import beside, put_in_place
 from wardbook.measures import claims as measures
 from wardbook.measures import verdicts
 from wardbook.notebook import Book, open_book
@@ -73,13 +73,15 @@ def read_claims(claims_file: str = "") -> pl.DataFrame:
     table = _read(places.REFERENCE / "claims.csv", known={})
     if not claims_file:
         return table
+    if "\0" in claims_file:
+        raise ClaimsFileError(f"{claims_file!r}: no such file (parameter claims_file)")
     published = {row["claim_id"]: row for row in table.iter_rows(named=True)}
     return pl.concat([table, _read(from_root(claims_file).resolve(), known=published)])
 
 
 def _read(path: Path, *, known: dict[str, dict]) -> pl.DataFrame:
     try:
-        table = read_text_table(path)
+        table = read_text_table(path, ends=False)
     except SourceError as error:
         raise ClaimsFileError(f"{error} (parameter claims_file)") from error
     missing = [name for name in OWN_CLAIM_COLUMNS if name not in table.columns]
@@ -91,6 +93,8 @@ def _read(path: Path, *, known: dict[str, dict]) -> pl.DataFrame:
     table = table.with_columns(pl.col(pl.String).fill_null("").str.strip_chars())
     rows, seen = [], dict(known)
     for line, cells in enumerate(table.iter_rows(named=True), start=2):
+        if not any(cells.values()):  # a blank line, as spreadsheets leave at the end
+            continue
         row = _checked(dict.fromkeys(measures.CLAIMS.names(), "") | cells, f"{path}, line {line}", seen)
         seen[row["claim_id"]] = row
         rows.append(row)
@@ -124,7 +128,9 @@ def _checked(row: dict, where: str, seen: dict[str, dict]) -> dict:
         raise refuse(f"claim_id {row['claim_id']!r} is there twice")
     for name in measures.NUMBERS:
         if row[name] and not re.fullmatch(r"[+-]?\d+(\.\d+)?", row[name]):
-            raise refuse(f"{name} {row[name]!r} is not a number (write it without blanks, commas or %)")
+            raise refuse(f"{name} {row[name][:80]!r} is not a number (write it without blanks, commas or %)")
+        if row[name] and abs(float(row[name])) > 1e12:
+            raise refuse(f"{name} {row[name][:80]} is more than a count or a percentage can be")
     options = _NEEDS[row["check"]] if row["kind"] != "rhetoric" else ((),)
     if not any(all(row[name] for name in option) for option in options):
         need = ", or ".join(" and ".join(option) for option in options)
@@ -350,10 +356,14 @@ def claim(
     name = slug(row["measure"], row["baseline_period"], row["period"])
     figure = claim_figure(own, rows, name=name)
     folder = from_root(out) / book.area.slug / "claims" / name
-    # Drawn elsewhere first: a set that is half one claim and half another would be worse than none.
-    with tempfile.TemporaryDirectory(prefix="wardbook-") as scratch:
-        paths = figure.save(Path(scratch))
-        folder.mkdir(parents=True, exist_ok=True)
-        for path in paths:
-            shutil.copyfile(path, folder / path.name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Drawn beside it first: a set that is half one claim and half another would be worse than none.
+    work = beside(folder)
+    try:
+        if folder.is_dir():
+            shutil.copytree(folder, work, dirs_exist_ok=True)
+        figure.save(work)
+        put_in_place(work, folder)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
     return Answer(figure.sentence, row, folder)

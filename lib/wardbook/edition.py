@@ -7,18 +7,20 @@ the one its manifest names; `check` reconciles it and says what it may not be us
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from datetime import date
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from wardbook import catalogue, places, tables
+from wardbook.folders import beside, put_in_place
 from wardbook.periods import FinancialYear, complete_years, financial_year_of
 from wardbook.sources.reading import Loaded, Quality, SourceError
 
@@ -158,7 +160,7 @@ def open_edition(path: Path | str = COMMITTED) -> Edition:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         hashes = {name: entry["sha256"] for name, entry in manifest["tables"].items()}
         right = manifest["edition"] == _edition_id(hashes)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EditionError(f"{folder / MANIFEST} is no manifest of an edition: {error}") from error
     if not right:
         raise EditionError(
@@ -219,17 +221,15 @@ class _Folder:
         return found
 
 
-def _one_snapshot_once(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
-    """Refuse two files that give the same month of the same snapshot: adding them would double it."""
+def _once(frames: list[pl.DataFrame], *key: str, what: str) -> list[pl.DataFrame]:
+    """Refuse two files that give the same key, such as a month of a snapshot: adding them would double it."""
     seen: set[tuple] = set()
     for frame in frames:
-        months = set(frame.select("snapshot", "month").unique().iter_rows())
-        twice = sorted(seen & months)
-        if twice:
-            raise ValueError(
-                f"two files give {twice[0][1]:%B %Y} of the snapshot {twice[0][0]}: keep one of them in the raw folder"
-            )
-        seen |= months
+        held = set(frame.select(key).unique().iter_rows())
+        if twice := sorted(seen & held):
+            values = [f"{value:%B %Y}" if isinstance(value, date) else value for value in twice[0]]
+            raise ValueError(f"two files give {what.format(*values)}: keep one of them in the raw folder")
+        seen |= held
     return frames
 
 
@@ -239,10 +239,14 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
     from wardbook.sources import met, mopac, ons, placing, police_uk
 
     made: dict[str, tuple[pl.DataFrame, list[str]]] = {}
+    one_snapshot = partial(_once, what="{1} of the snapshot {0}")
     if frames := folder.read("mps-borough-crime", met.read_borough_crime):
-        made["borough_offences"] = tables.borough_offences(_one_snapshot_once(frames)), ["mps-borough-crime"]
+        made["borough_offences"] = (
+            tables.borough_offences(one_snapshot(frames, "snapshot", "month")),
+            ["mps-borough-crime"],
+        )
     if frames := folder.read("mps-ward-crime", met.read_ward_crime):
-        made["ward_offences"] = tables.ward_offences(_one_snapshot_once(frames)), ["mps-ward-crime"]
+        made["ward_offences"] = tables.ward_offences(one_snapshot(frames, "snapshot", "month")), ["mps-ward-crime"]
     if frames := folder.read("mps-knife-crime", met.read_knife_crime):
         # Each snapshot of the dashboard holds every month: two of them added up would double the counts.
         newest = max(frames, key=lambda frame: frame["refreshed"].max())
@@ -250,12 +254,18 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
     if frames := folder.read("mopac-attitudes", mopac.read_attitudes):
         made["confidence"] = tables.confidence(frames), ["mopac-attitudes"]
     if frames := folder.read("ons-households", ons.read_households):
-        made["households"] = pl.concat(frames).sort("borough_code"), ["ons-households"]
+        made["households"] = (
+            pl.concat(_once(frames, "borough_code", what="the households of {0}")).sort("borough_code"),
+            ["ons-households"],
+        )
 
     lookups = folder.read("ons-lsoa-lookup", ons.read_lsoa_lookup)
-    lookup = pl.concat(lookups) if lookups else None
+    lookup = pl.concat(_once(lookups, "lsoa_code", what="the ward of {0}")) if lookups else None
     if lookup is not None and (frames := folder.read("gla-ethnic-group", ons.read_ethnic_groups)):
-        made["population"] = tables.population(pl.concat(frames), lookup), ["gla-ethnic-group", "ons-lsoa-lookup"]
+        made["population"] = (
+            tables.population(pl.concat(_once(frames, "lsoa_code", what="the residents of {0}")), lookup),
+            ["gla-ethnic-group", "ons-lsoa-lookup"],
+        )
     outline_keys = ["gla-wards-2018", "ons-wards-2024"]
     outlines = [frame for key in outline_keys for frame in folder.read(key, ons.read_wards)]
     if outlines:
@@ -270,7 +280,7 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
     borough_key = "gla-boroughs" if catalogue.files(folder.raw, "gla-boroughs") else "ons-boroughs-2024"
     boroughs = folder.outlines(borough_key, ons.read_borough_outlines)
     if boroughs and (frames := folder.read("police-uk-stops", police_uk.read_stops)):
-        stops = pl.concat(frames)
+        stops = pl.concat(_once(frames, "force", "file_month", what="{1} of {0}"))
         stops = placing.place_points(stops, boroughs[0], code="borough_code").with_columns(
             pl.col("borough_code").fill_null(tables.UNPLACED)
         )
@@ -344,10 +354,10 @@ def build(raw: Path | str, out: Path | str) -> Edition:
         patterns = "; ".join(source.pattern for source in catalogue.sources().values())
         raise SourceError(raw, f"at least one publisher's file ({patterns})", "none of them")
     out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    work = beside(out)
     try:
         manifest = _write(work, folder, made)
-        _replace(out, work)
+        put_in_place(work, out)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return Edition(out, manifest)
@@ -357,7 +367,10 @@ def _write(work: Path, folder: _Folder, made: dict[str, tuple[pl.DataFrame, list
     entries = {}
     for name, (frame, keys) in sorted(made.items()):
         file = work / f"{name}.parquet"
-        frame.write_parquet(file, compression="zstd", compression_level=10)
+        # Through memory: of a full disk, Python's own error says which file and why, in one line.
+        content = io.BytesIO()
+        frame.write_parquet(content, compression="zstd", compression_level=10)
+        file.write_bytes(content.getvalue())
         entry = {"rows": frame.height, "sha256": _sha256(file), "sources": keys, "synthetic": not keys}
         dates = next((c for c in ("month", "quarter_end", "capture_date") if c in frame.columns), None)
         if dates:
@@ -393,19 +406,3 @@ def _write(work: Path, folder: _Folder, made: dict[str, tuple[pl.DataFrame, list
         json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"
     )
     return manifest
-
-
-def _replace(out: Path, work: Path) -> None:
-    """Put a finished folder in another's place; should the second rename fail, the first is undone."""
-    work.chmod(0o755)  # mkdtemp makes it private
-    old = out.with_name(f".{out.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if out.exists():
-        out.rename(old)
-    try:
-        work.rename(out)
-    except OSError:
-        if old.exists():
-            old.rename(out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

@@ -14,7 +14,8 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date
 from functools import cached_property
@@ -526,7 +527,43 @@ def fetch(
         raise places.UnknownName("month", f"{first:%Y-%m}", [f"{last:%Y-%m}"], "--from comes before --to")
     raw, manners = Path(raw), manners or Manners()
     raw.mkdir(parents=True, exist_ok=True)
-    web = Web(mirror, manners, progress or silent, raw / ".parts")
+    with _alone(raw):
+        return _fetch(chosen, area, first, last, raw, mirror, progress or silent, manners)
+
+
+@contextmanager
+def _alone(raw: Path) -> Iterator[None]:
+    """Hold the raw folder for one fetch: two at once would take each other's half-made files away.
+
+    The lock is on the folder itself and goes with the process, however that ends.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    folder = os.open(raw, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FetchError(f"another fetch is at work in {raw}: run this one again when it has ended") from None
+        yield
+    finally:
+        os.close(folder)
+
+
+def _fetch(
+    chosen: list[catalogue.Source],
+    area: places.Area,
+    first: date | None,
+    last: date | None,
+    raw: Path,
+    mirror: str | None,
+    progress: Progress,
+    manners: Manners,
+) -> list[Outcome]:
+    web = Web(mirror, manners, progress, raw / ".parts")
     run, down, began = _Run(raw, area, first, last, web), set(), manners.monotonic()
     shutil.rmtree(run.staging, ignore_errors=True)
     try:

@@ -56,7 +56,7 @@ def financial_year(text: str) -> FinancialYear:
     UnknownName
         for anything else, naming what is allowed.
     """
-    match = re.fullmatch(r"\s*(\d{4})\s*[-/–]\s*(\d{2}|\d{4})\s*", str(text))
+    match = re.fullmatch(r"\s*((?:19|20)\d{2})\s*[-/–]\s*(\d{2}|\d{4})\s*", str(text))
     if match:
         start, end = int(match[1]), int(match[2])
         if end == (start + 1 if len(match[2]) == 4 else (start + 1) % 100):

@@ -28,10 +28,12 @@ class UnknownName(ValueError):
 
     def __init__(self, kind: str, value: object, allowed: Iterable[str], where: str):
         self.kind, self.value, self.allowed = kind, value, list(allowed)
-        near = difflib.get_close_matches(str(value), self.allowed, n=1, cutoff=0.5)
+        text = str(value)[:120]  # a value may be a whole file; no name is as long as this
+        value = value if text == str(value) else f"{text}…"
+        near = difflib.get_close_matches(text, self.allowed, n=1, cutoff=0.5)
         if not near:
             folded = {a.casefold(): a for a in self.allowed}
-            near = [folded[m] for m in difflib.get_close_matches(str(value).casefold(), folded, n=1, cutoff=0.5)]
+            near = [folded[m] for m in difflib.get_close_matches(text.casefold(), folded, n=1, cutoff=0.5)]
         hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(self.allowed[:40])}"
         super().__init__(f"unknown {kind} {value!r}: {hint} ({where})")
 

@@ -210,7 +210,7 @@ def _own_targets(own_file: str, known: History) -> pl.DataFrame:
     path = Path(own_file).expanduser()
     path = path if path.is_absolute() else (places.ROOT / path).resolve()
     try:
-        table = read_text_table(path)
+        table = read_text_table(path, ends=False)
     except SourceError as error:
         raise TargetsFileError(f"{error} (parameter targets_file)") from error
     missing = [name for name in OWN_TARGET_COLUMNS if name not in table.columns]
@@ -222,11 +222,11 @@ def _own_targets(own_file: str, known: History) -> pl.DataFrame:
     cells = pl.col(pl.String).str.strip_chars()
     table = table.with_columns(pl.when(cells != "").then(cells))
     blank = [pl.lit(value).alias(name) for name, value in _OWN_DEFAULTS.items() if name not in table.columns]
-    table = table.with_columns(blank).with_columns(
-        pl.col(name).fill_null(value) for name, value in _OWN_DEFAULTS.items()
-    )
+    given = table.columns
     rows = [
-        _checked(row, f"{path}, line {line}", known) for line, row in enumerate(table.iter_rows(named=True), start=2)
+        _checked(row, f"{path}, line {line}", known)
+        for line, row in enumerate(table.with_columns(blank).iter_rows(named=True), start=2)
+        if any(row[name] is not None for name in given)  # not a blank line, as spreadsheets leave at the end
     ]
     return pl.DataFrame(rows, schema=TARGETS)
 
@@ -237,7 +237,7 @@ def _checked(row: dict, where: str, known: History) -> dict:
     def refuse(what: Exception | str) -> TargetsFileError:
         return TargetsFileError(f"{where}: {what}")
 
-    row = row | {name: row[name] or "" for name in row}
+    row = {name: value or _OWN_DEFAULTS.get(name, "") for name, value in row.items()}
     allowed = {
         "series": ["borough_offences", "knife_offences"],
         "kind": ["change_percent"],

@@ -8,13 +8,13 @@ pooch neither resumes, nor waits its turn, nor reads a part of a file.
 from __future__ import annotations
 
 import email.utils
+import errno
 import io
 import json
 import os
 import stat
 import time
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from wardbook import catalogue
+from wardbook.sources.reading import ZIP_TROUBLES
 
 if TYPE_CHECKING:
     import httpx
@@ -366,5 +367,9 @@ def copy_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, staged: Path, p
                     )
                 target.write(chunk)
                 advance(len(chunk))
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+    except FetchError:
+        raise
+    except ZIP_TROUBLES as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # the disk's trouble, not the archive's
+            raise
         raise FetchError(f"{info.filename!r} in the archive cannot be unpacked: {error}") from error

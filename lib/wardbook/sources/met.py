@@ -18,8 +18,11 @@ from wardbook.sources.reading import (
     Quality,
     SourceError,
     check_file,
+    gss,
     parse_whole_numbers,
     read_text_table,
+    same_row_again,
+    sane_years,
     take_columns,
 )
 
@@ -74,6 +77,8 @@ _KNIFE_KINDS = {
 
 # A stub is an end column that holds a month's first few offences: 40-50 where a month of all London has about 73,000.
 _STUB_SHARE = 0.1
+# A last month below this share of a usual one looks cut short (the pandemic's fewest had 72 per cent).
+_PART_SHARE = 0.7
 
 
 @cache
@@ -142,6 +147,12 @@ def _read_wide(
     months = sorted(name for name in table.columns if re.fullmatch(r"(19|20)\d{2}(0[1-9]|1[0-2])", name))
     if not months:
         raise SourceError(path, "a column a month, named like 202401", f"columns {', '.join(table.columns[:12])}")
+    # A month under another name would be left out, and nothing would say so.
+    strange = [name for name in table.columns if name not in months and re.search(r"(19|20)\d\d|\d{6}", name)]
+    numbers = [12 * int(name[:4]) + int(name[4:]) for name in months]
+    if strange or numbers[-1] - numbers[0] != len(months) - 1:
+        found = f"columns {', '.join(strange)}" if strange else f"{len(months)} from {months[0]} to {months[-1]}"
+        raise SourceError(path, "a column for every month, named like 202401", found)
     table = take_columns(table, path, {**_OFFENCE_COLUMNS, **place})
     quality = Quality(str(path), source, rows_read=table.height)
     keys = [*place, "major", "minor"]
@@ -150,7 +161,10 @@ def _read_wide(
     )
     quality.drop("no place or no offence named", blank.height)
     table = parse_whole_numbers(table, months, path)
-    table = table.drop_nulls([keys[0], "major", "minor"]).with_columns(pl.col(keys).str.strip_chars())
+    table = same_row_again(table.drop_nulls([keys[0], "major", "minor"]), quality)
+    table = table.with_columns(pl.col(keys).str.strip_chars())
+    if "ward_code" in place:
+        table = table.with_columns(gss("ward_code"))
     placed = table.filter(pl.col(keys[0]).str.contains(pattern))
     quality.drop(f"{keys[0]} of no known form", table.height - placed.height)
     table = placed
@@ -161,6 +175,8 @@ def _read_wide(
         if len(months) > 2 and total < _STUB_SHARE * usual:
             quality.note(f"stub month {month} left out (offences in it)", max(total, 1))
             months.remove(month)
+    if len(months) > 2 and usual >= 100 and table[months[-1]].sum() < _PART_SHARE * usual:
+        quality.note(f"last month {months[-1]} looks cut short (offences in it)", table[months[-1]].sum())
 
     repeated = table.select(keys).is_duplicated().sum()
     quality.note("rows of a repeated (place, offence), summed", repeated)
@@ -236,6 +252,7 @@ def read_ward_crime(path: Path | str) -> Loaded:
 def _knife_csv(path: Path) -> pl.DataFrame:
     """The dashboard's table as published, under the names and types of the Parquet copy (headers in lower case)."""
     table = read_text_table(path)
+    table = table.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines say nothing of any count
     table.columns = [re.sub(r"[ _]+", "_", name.lower()) for name in table.columns]
     days = [name for name in ("month_year", "refresh_date") if name in table.columns]
     forms = ("%d/%m/%Y", "%Y-%m-%d")
@@ -279,21 +296,41 @@ def read_knife_crime(path: Path | str) -> Loaded:
     ]
     table = take_columns(table, path, {name: [name] for name in wanted})
     quality = Quality(str(path), "mps-knife-crime", rows_read=table.height)
+    texts = [name for name in wanted if name not in ("month_year", "count", "refresh_date")]
+    if strange := [name for name in texts if table.schema[name] not in (pl.String, pl.Null)]:
+        raise SourceError(path, f"text in column {strange[0]}", str(table.schema[strange[0]]))
+    table = table.with_columns(pl.col(texts).cast(pl.String).str.strip_chars_end("\r\n"))
+    if table.is_empty():
+        raise SourceError(path, "a row or more", "a header alone")
     for column, allowed in _KNIFE_KINDS.items():
         strange = set(table[column].unique()) - allowed
         if strange:
             raise SourceError(
                 path, f"{column} {' or '.join(sorted(allowed))}", ", ".join(map(str, sorted(strange, key=str)))
             )
-    if not table.schema["month_year"].is_temporal() or table["month_year"].has_nulls():
-        raise SourceError(path, "a date in every cell of month_year", f"{table.schema['month_year']}, or an empty cell")
+    for name in ("month_year", "refresh_date"):
+        kind = table.schema[name]
+        if kind != pl.Date and not isinstance(kind, pl.Datetime) or table[name].has_nulls():
+            raise SourceError(path, f"a date in every cell of {name}", f"{kind}, or an empty cell")
+        if not sane_years(table[name]).all():
+            raise SourceError(
+                path, f"dates from the year 2000 on in {name}", f"{table[name].min()}, {table[name].max()}"
+            )
+    if (table["month_year"] > table["refresh_date"]).any():
+        found = f"{table['month_year'].max()}, refreshed on {table['refresh_date'].max()}"
+        raise SourceError(path, "months up to the day the dashboard was refreshed", found)
     if not table.schema["count"].is_numeric():
         raise SourceError(path, "counts of 0 or more, whole", f"a column count of {table.schema['count']}")
     whole = table["count"].cast(pl.Int64, strict=False)
-    bad = whole.is_null() | (whole < 0) | (whole != table["count"])
+    bad = whole.is_null() | ~whole.is_between(0, 1_000_000_000) | (whole != table["count"])
     if bad.any():
         raise SourceError(path, "counts of 0 or more, whole", f"{table['count'][bad.arg_max()]!r}")
-    code = pl.col("area_code").str.strip_chars()
+    table = same_row_again(table, quality)
+    key = [name for name in wanted if name not in ("count", "refresh_date")]
+    if (twice := table.filter(pl.struct(key).is_duplicated())).height:
+        found = ", ".join(str(twice[name][0]) for name in key)
+        raise SourceError(path, "one count a month, area, subtype and measure", f"two of {found}")
+    code = gss("area_code")
     quality.note("area codes that end in a blank", table["area_code"].str.ends_with(" ").sum())
     boroughs = {name: places.leading_borough(name) for name in table["borough_snt"].drop_nulls().unique().sort()}
     named = set(table.filter(area_type="Borough")["borough_snt"].drop_nulls()) - {"Other / NK"}

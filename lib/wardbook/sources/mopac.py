@@ -20,6 +20,7 @@ from wardbook.sources.reading import (
     check_file,
     read_text_table,
     refuse_cells,
+    sane_years,
     take_columns,
 )
 
@@ -111,7 +112,7 @@ def read_attitudes(path: Path | str) -> Loaded:
         "line",
     )
     end = frame["quarter_end"]
-    quarter = (end == end.dt.month_end()) & (end.dt.month() % 3 == 0)
+    quarter = (end == end.dt.month_end()) & (end.dt.month() % 3 == 0) & sane_years(end)
     refuse_cells(table, "Date", ~quarter.fill_null(False), path, "the last day of a quarter as dd/mm/yyyy")
     for name, column in (
         {"share": "Proportion", "london_share": "MPS"}.items() if has_london else [("share", "Proportion")]

@@ -7,6 +7,7 @@ something only together with its vintage: codes are kept when names change and r
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from wardbook.sources.reading import (
     Quality,
     SourceError,
     check_file,
+    gss,
     parse_whole_numbers,
     read_text_table,
     take_columns,
@@ -53,16 +55,21 @@ def _outlines(
     Returned with the account of the file and, for each column found, our name → the publisher's.
     """
     import geopandas
-    from pyogrio.errors import DataSourceError
+    from pyogrio.errors import DataLayerError, DataSourceError, FeatureError, GeometryError
+    from shapely.errors import GEOSException
 
     kind = path.suffix.lower().lstrip(".")
     if kind not in ("gpkg", "shp", "geojson"):
         raise SourceError(path, "outlines as .gpkg, .geojson or .shp", f"a file that ends in {path.suffix!r}")
     check_file(path, "json" if kind == "geojson" else kind)
     try:
-        table = geopandas.read_file(path)
-    except DataSourceError as error:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            table = geopandas.read_file(path)
+    except (DataSourceError, DataLayerError, FeatureError, GeometryError, GEOSException, UnicodeDecodeError) as error:
         raise SourceError(path, "outlines that GDAL can open", str(error).splitlines()[0]) from error
+    if warned:
+        raise SourceError(path, "outlines that GDAL reads without a warning", str(warned[0].message).splitlines()[0])
     if not isinstance(table, geopandas.GeoDataFrame):
         raise SourceError(path, "outlines", f"a table without any (columns {', '.join(table.columns)})")
     published = {
@@ -71,6 +78,10 @@ def _outlines(
         for name in table.columns
         if re.fullmatch(pattern, name.strip(), re.IGNORECASE)
     }
+    for ours, pattern in wanted.items():
+        both = [name for name in table.columns if re.fullmatch(pattern, name.strip(), re.IGNORECASE)]
+        if any(not table[both[0]].equals(table[other]) for other in both[1:]) or len({n[2:4] for n in both}) > 1:
+            raise SourceError(path, f"one column for {ours}", f"{' and '.join(map(repr, both))}")
     for ours in [name for name in wanted if name not in published and name not in optional]:
         raise SourceError(path, f"a column named like {wanted[ours]}", f"columns {', '.join(table.columns)}")
     quality = Quality(str(path), source, rows_read=len(table))
@@ -95,6 +106,12 @@ def _outlines(
     columns = {ours: table[name].astype(str).str.strip() for ours, name in published.items()}
     tidy = geopandas.GeoDataFrame(columns, geometry=table.geometry)
     code = next(iter(wanted))
+    tidy[code] = tidy[code].str.upper()
+    if (strange := tidy[~tidy[code].str.fullmatch(r"E\d{8}")][code]).size:
+        raise SourceError(path, f"a code of nine characters, E and digits, as {code}", repr(strange.iloc[0]))
+    inside = table.geometry.bounds
+    beyond = (inside.maxx < 490_000) | (inside.minx > 570_000) | (inside.maxy < 140_000) | (inside.miny > 210_000)
+    quality.note("outlines outside London", beyond.sum())
     if tidy[code].duplicated().any():
         raise SourceError(path, "each area once", f"{tidy[code][tidy[code].duplicated()].iloc[0]} twice")
     return tidy.sort_values(code, ignore_index=True), quality, published
@@ -165,6 +182,7 @@ def read_borough_outlines(path: Path | str) -> GeoDataFrame:
 
 
 def _keep_london(table: pl.DataFrame, path: Path, key: str, quality: Quality) -> pl.DataFrame:
+    table = table.with_columns(gss(name) for name in {"borough_code": 0, key: 0})
     inside = pl.col("borough_code").str.contains(_LONDON_BOROUGH).fill_null(False)
     london = table.filter(inside)
     quality.drop("not in a London borough", table.height - london.height)
@@ -198,8 +216,13 @@ def read_lsoa_lookup(path: Path | str) -> Loaded:
     }
     table = take_columns(table, path, fits)
     quality = Quality(str(path), "ons-lsoa-lookup", rows_read=table.height)
-    table = table.select(LSOA_SCHEMA.names()).with_columns(pl.all().str.strip_chars())
+    table = table.select(LSOA_SCHEMA.names()).with_columns(
+        gss("lsoa_code"), gss("ward_code"), pl.col("ward").str.strip_chars()
+    )
     frame = _keep_london(table, path, "lsoa_code", quality)
+    for name, form in (("lsoa_code", r"^E01\d{6}$"), ("ward_code", r"^E05\d{6}$")):
+        if strange := [code for code in frame[name] if not re.fullmatch(form, code or "")]:
+            raise SourceError(path, f"a {name} like {form} in every London row", repr(strange[0]))
     return Loaded(frame, quality.close(frame.height))
 
 

@@ -227,18 +227,31 @@ def tidy_stops(raw: pl.DataFrame, path: Path, file_month: date, force: str) -> L
     return Loaded(frame, quality.close(frame.height))
 
 
-def _note_oddities(frame: pl.DataFrame, quality: Quality) -> None:
-    quality.note("exact duplicate rows", frame["is_repeat"].sum())
+def note_places(frame: pl.DataFrame, quality: Quality) -> None:
+    """Count the coordinates that place nothing in London; they stay as published."""
     (south, north), (west, east) = _LONDON.values()
     latitude, longitude = pl.col("latitude"), pl.col("longitude")
     placed = latitude.is_not_null() & longitude.is_not_null()
     swapped = latitude.is_between(west, east) & longitude.is_between(south, north)
     inside = latitude.is_between(south, north) & longitude.is_between(west, east)
     kinds = {
-        "rows dated outside the file's month": pl.col("month") != pl.col("file_month"),
         "without coordinates": ~placed,
         "latitude and longitude swapped": swapped,
         "coordinates outside London's bounding box": placed & ~inside & ~swapped,
+    }
+    _note_all(frame, quality, kinds)
+
+
+def _note_all(frame: pl.DataFrame, quality: Quality, kinds: dict[str, pl.Expr]) -> None:
+    for kind, count in frame.select(mask.sum().alias(kind) for kind, mask in kinds.items()).row(0, named=True).items():
+        quality.note(kind, count)
+
+
+def _note_oddities(frame: pl.DataFrame, quality: Quality) -> None:
+    quality.note("exact duplicate rows", frame["is_repeat"].sum())
+    note_places(frame, quality)
+    kinds = {
+        "rows dated outside the file's month": pl.col("month") != pl.col("file_month"),
         "self-defined ethnicity not stated": broad_group(pl.col("self_defined")) == NOT_STATED,
         "self-defined ethnicity blank": pl.col("self_defined").is_null(),
         "age blank": pl.col("age_range").is_null(),
@@ -247,9 +260,7 @@ def _note_oddities(frame: pl.DataFrame, quality: Quality) -> None:
         "vehicle-only searches": pl.col("search_type") == "Vehicle search",
         "search type not known": ~pl.col("search_type").is_in(SEARCH_TYPES).fill_null(False),
     }
-    counts = frame.select(mask.sum().alias(kind) for kind, mask in kinds.items()).row(0, named=True)
-    for kind, count in counts.items():
-        quality.note(kind, count)
+    _note_all(frame, quality, kinds)
     strange = frame.filter(outcome_group(pl.col("outcome")) == UNRECOGNISED)["outcome"]
     for label, count in strange.value_counts().sort("outcome").iter_rows():
         quality.note(f"outcome label not recognised: {label}", count)

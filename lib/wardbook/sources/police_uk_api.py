@@ -17,7 +17,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
@@ -25,7 +25,7 @@ from urllib.parse import quote
 import polars as pl
 
 from wardbook.sources import police_uk
-from wardbook.sources.reading import Loaded, Quality, SourceError, check_file, read_text_table
+from wardbook.sources.reading import Loaded, Quality, SourceError, check_file, check_record, read_text_table
 
 CRIMES_SCHEMA = pl.Schema(
     {
@@ -72,6 +72,13 @@ _KEPT = {
     "events": ("title", "type", "description", "start_date", "end_date"),
     "priorities": ("issue", "issue-date", "action", "action-date"),
 }
+_KINDS_OF = {
+    "neighbourhood": {"id": (str,), "name": (str,), "description": (str,), "population": (str, int), "centre": (dict,)},
+    "events": dict.fromkeys(_KEPT["events"], (str,)),
+    "priorities": dict.fromkeys(_KEPT["priorities"], (str,)),
+}
+_TIMES = ("start_date", "end_date", "issue-date", "action-date")
+_NUMBERS = dict.fromkeys(("latitude", "longitude"), (str, int, float))
 _RANK = (
     r"(?:acting |temporary |detective |chief |special |police |dedicated ward |t/|a/|d/)*"
     r"(?:constable|sergeant|sgt|inspector|insp|superintendent|supt|commander|officer|"
@@ -99,6 +106,12 @@ _CSV_HEADERS = {
     "Outcome": "outcome",
     "Outcome linked to object of search": "outcome_linked_to_object_of_search",
     "Removal of more than just outer clothing": "removal_of_more_than_outer_clothing",
+}
+
+
+_CRIME_KINDS = {
+    **{"id": (int,), "month": (str,), "category": (str,), "location_type": (str,)},
+    **{"location": (dict,), "outcome_status": (dict,)},
 }
 
 
@@ -157,9 +170,30 @@ def stored(kind: str, answer: object, path: Path | str) -> list | dict:
     for record in records:
         if not isinstance(record, dict) or must not in record:
             raise SourceError(path, f"a key {must!r} in each of the {kind}", _shape(record))
+        check_record(record, path, _KINDS_OF[kind])
+        check_record(record.get("centre") or {}, path, _NUMBERS)
+        for name in _TIMES:
+            if record.get(name) and not _is_local_time(record[name]):
+                raise SourceError(path, f"a time without a zone, such as 2025-06-10T19:00:00, under {name!r}", "none")
+        if kind == "neighbourhood" and not record["id"]:
+            raise SourceError(path, "an id of one letter or more", "none")
     texts = {"name", "title", "type", "description", "issue", "action"}
     tidy = [{key: plain_text(r[key]) if key in texts else r[key] for key in kept if key in r} for r in records]
     return tidy if isinstance(answer, list) else tidy[0]
+
+
+def _is_local_time(text: str) -> bool:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return time.tzinfo is None and 2000 <= time.year < 2100
+
+
+def _month(text: str, path: Path) -> date:
+    if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", text):
+        raise SourceError(path, "a month such as 2024-06", repr(text))
+    return date.fromisoformat(f"{text}-01")
 
 
 def _shape(answer: object) -> str:
@@ -181,7 +215,7 @@ def read_json(path: Path | str) -> list | dict:
 def _number(text: object) -> float | None:
     try:
         value = float(text)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return value if abs(value) <= 180 else None
 
@@ -213,6 +247,9 @@ def read_stops(path: Path | str) -> Loaded:
         raise SourceError(path, "a list of stops, each with a datetime", _shape(answer))
     if not answer:
         raise SourceError(path, "a stop or more", "an empty answer: the month is not published")
+    for r in answer:
+        check_record(r, path, dict.fromkeys(_CSV_HEADERS.values(), (str, bool)) | {"location": (dict,)})
+        check_record(r.get("location") or {}, path, _NUMBERS)
     text = {True: "True", False: "False", None: None}
     cells = [
         {ours: text.get(r.get(theirs), r.get(theirs)) for ours, theirs in _CSV_HEADERS.items()}
@@ -243,13 +280,19 @@ def read_crimes(paths: Iterable[Path | str]) -> Loaded:
         if not isinstance(answer, list) or not all(isinstance(r, dict) and {"id", "month"} <= set(r) for r in answer):
             raise SourceError(path, "a list of crimes, each with an id and a month", _shape(answer))
         for r in answer:
+            check_record(r, path, _CRIME_KINDS)
             place, outcome = r.get("location") or {}, r.get("outcome_status") or {}
+            check_record(place, path, _NUMBERS | {"street": (dict,)})
+            check_record(outcome, path, {"category": (str,), "date": (str,)})
             street = place.get("street") or {}
+            check_record(street, path, {"id": (int,), "name": (str,)})
+            if r["id"] is None or r["month"] is None or max(abs(r["id"]), abs(street.get("id") or 0)) >= 1 << 63:
+                raise SourceError(path, "a month, and ids that are whole numbers of a sane size", "a crime without")
             ended = outcome.get("date")
             row = (
-                *(r["id"], date.fromisoformat(f"{r['month']}-01"), r.get("category"), *coordinates(place)),
+                *(r["id"], _month(r["month"], path), r.get("category"), *coordinates(place)),
                 *(street.get("id"), html.unescape(street.get("name") or "") or None, r.get("location_type")),
-                *(outcome.get("category"), date.fromisoformat(f"{ended}-01") if ended else None),
+                *(outcome.get("category"), _month(ended, path) if ended else None),
             )
             if rows.setdefault(r["id"], row)[:3] != row[:3]:
                 raise SourceError(path, "one crime an id", f"id {r['id']} with another month or category")
@@ -258,7 +301,7 @@ def read_crimes(paths: Iterable[Path | str]) -> Loaded:
         raise SourceError(paths[0] if paths else "", "a crime or more", "empty answers: the month is not published")
     frame = pl.DataFrame(list(rows.values()), schema=CRIMES_SCHEMA, orient="row").sort("id")
     quality.drop("the same crime in a neighbouring area's answer", quality.rows_read - frame.height)
-    quality.note("without coordinates", frame["latitude"].null_count())
+    police_uk.note_places(frame, quality)
     return Loaded(frame, quality.close(frame.height))
 
 
@@ -267,17 +310,25 @@ def read_neighbourhoods(paths: Iterable[Path | str]) -> Loaded:
 
     `population` is published as text; "0" and what is no number are null. Names may hold HTML entities.
     """
-    rows, paths = [], list(paths)
+    rows: dict[str, tuple] = {}
+    paths, count = list(paths), 0
     for path in paths:
         answer = read_json(path)
         for record in answer if isinstance(answer, list) else [answer]:
             r = stored("neighbourhood", record, path)
             people = str(r.get("population") or "")
-            residents = int(people) if people.isdecimal() and int(people) else None
+            residents = int(people) if re.fullmatch(r"[0-9]{1,9}", people) and int(people) else None
             named = (r["id"], ward_of(r["id"]), r.get("name"), r.get("description"))
-            rows.append((*named, residents, *coordinates(r.get("centre"))))
-    frame = pl.DataFrame(rows, schema=NEIGHBOURHOODS_SCHEMA, orient="row").sort("neighbourhood_id")
-    quality = Quality(str(paths[0]) if paths else "", "police-uk-engagement", rows_read=len(rows))
+            row = (*named, residents, *coordinates(r.get("centre")))
+            count += 1
+            if rows.setdefault(r["id"], row) != row:
+                raise SourceError(path, "one neighbourhood an id", f"two with the id {r['id']!r}")
+    if not rows:
+        raise SourceError(paths[0] if paths else "", "a neighbourhood or more", "an empty answer")
+    frame = pl.DataFrame(list(rows.values()), schema=NEIGHBOURHOODS_SCHEMA, orient="row").sort("neighbourhood_id")
+    quality = Quality(str(paths[0]), "police-uk-engagement", rows_read=count)
+    quality.drop("the same neighbourhood again", count - frame.height)
+    police_uk.note_places(frame, quality)
     return Loaded(frame, quality.close(frame.height))
 
 
@@ -313,6 +364,11 @@ def read_manifest(day: Path) -> list[dict[str, str]]:
     strange = table.filter(~(pl.col("status").is_in(STATUSES) & pl.col("kind").is_in(KINDS)))
     if strange.height:
         raise SourceError(path, f"one of {', '.join(STATUSES)} for {', '.join(KINDS)}", "another status or kind")
+    key = table.select("neighbourhood_id", "kind")
+    if table["neighbourhood_id"].has_nulls() or key.is_duplicated().any():
+        raise SourceError(path, "each neighbourhood and kind once", "one twice, or a row without a neighbourhood")
+    if not table["count"].fill_null("0").str.contains(r"^[0-9]{1,6}$").all():
+        raise SourceError(path, "counts of 0 or more, whole", "another count")
     return table.to_dicts()
 
 
@@ -376,6 +432,8 @@ def read_captures(raw: Path | str) -> Captures:
             if row["status"] == PUBLISHED and row["kind"] != "neighbourhood":
                 path = answer_path(manifest.parent, row["neighbourhood_id"], row["kind"])
                 records = stored(row["kind"], read_json(path), path)
+                if len(records) != int(row["count"] or 0):
+                    raise SourceError(path, f"the {row['count']} {row['kind']} its manifest counts", f"{len(records)}")
                 if row["kind"] == "events":
                     events.append(tidy_events(records, key))
                 else:

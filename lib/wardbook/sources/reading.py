@@ -8,12 +8,28 @@ expected and what was found; nothing is guessed and nothing is half read.
 from __future__ import annotations
 
 import csv
+import lzma
+import struct
 import zipfile
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
+
+# More of anything than London has; beyond it lies a sum that no longer fits.
+_MOST = 1_000_000_000
+_UNPACKED = 500_000_000  # bytes a workbook may unpack to; the largest one wanted unpacks to ten million
+_LATEST_YEAR = 2099
+# What zipfile raises for a damaged archive: by its own name rarely, and by what a wrong offset or flag leads to.
+ZIP_TROUBLES = (zipfile.BadZipFile, zlib.error, struct.error, lzma.LZMAError)
+ZIP_TROUBLES += (EOFError, OSError, ValueError, RuntimeError, OverflowError)
+
+
+def shorten(text: str, most: int = 600) -> str:
+    """A text as a message may carry it: what stands in a cell can be ten million characters long."""
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 
 
 class SourceError(ValueError):
@@ -27,8 +43,8 @@ class SourceError(ValueError):
     """
 
     def __init__(self, path: Path | str, expected: str, found: str):
-        self.path, self.expected, self.found = Path(path), expected, found
-        super().__init__(f"{self.path}: expected {expected}; found {found}")
+        self.path, self.expected, self.found = Path(path), expected, shorten(found)
+        super().__init__(f"{self.path}: expected {expected}; found {self.found}")
 
 
 @dataclass
@@ -95,7 +111,11 @@ def check_file(path: Path | str, kind: str) -> Path:
     """
     path = Path(path)
     what = _MAGIC[kind][1] if kind in _MAGIC else {"csv": "a CSV table", "json": "a JSON document"}[kind]
-    if not path.is_file():
+    try:
+        there = path.is_file()
+    except OSError as error:  # a name longer than the file system allows
+        raise SourceError(shorten(str(path)), what, error.strerror) from error
+    if not there:
         raise SourceError(path, what, "no such file")
     size = path.stat().st_size
     if size == 0:
@@ -119,6 +139,8 @@ def check_file(path: Path | str, kind: str) -> Path:
         raise SourceError(path, what, "a truncated file (no Parquet footer)")
     if kind == "xlsx" and not zipfile.is_zipfile(path):
         raise SourceError(path, what, "a truncated file (the zip's directory is missing)")
+    if kind == "xlsx":
+        _refuse_bomb(path, what)
     if kind in ("gpkg", "shp") and size < 100:
         raise SourceError(path, what, f"a truncated file ({size} bytes, less than its header of 100)")
     if kind == "gpkg":
@@ -136,8 +158,40 @@ def check_file(path: Path | str, kind: str) -> Path:
     return path
 
 
-def read_text_table(path: Path | str, *, separator: str = ",") -> pl.DataFrame:
+def _refuse_bomb(path: Path, what: str) -> None:
+    """Unpack a workbook once, to nowhere: a few kilobytes can be made to unpack to more than the machine holds."""
+    size = 0
+    try:
+        with zipfile.ZipFile(path) as book:
+            for info in book.infolist():
+                with book.open(info) as part:
+                    while block := part.read(1 << 20):
+                        size += len(block)
+                        if size > _UNPACKED:
+                            raise SourceError(path, what, f"a zip file that unpacks to more than {_UNPACKED:,} bytes")
+    except SourceError:
+        raise
+    except ZIP_TROUBLES as error:
+        raise SourceError(path, what, f"a damaged or encrypted zip file ({error})") from error
+
+
+def _count_lines(lines: Iterator[list[str]], names: list[str]) -> tuple[int, tuple[int, int] | None]:
+    """How many lines hold anything, and the first of them whose cells are not as many as the header's."""
+    count, uneven = 0, None
+    for cells in lines:
+        count += any(cells)
+        if cells and len(cells) != len(names) and uneven is None:
+            uneven = lines.line_num, len(cells)
+    return count, uneven
+
+
+def read_text_table(path: Path | str, *, separator: str = ",", ends: bool = True) -> pl.DataFrame:
     """Read a delimited file as text, header names stripped of a BOM and of stray blanks; nothing is parsed or dropped.
+
+    Parameters
+    ----------
+    ends : must the last line end in a line break? Publishers' do, and a file cut inside its last number is told by nothing
+        else; one that a reader typed need not.
 
     Returns
     -------
@@ -146,21 +200,30 @@ def read_text_table(path: Path | str, *, separator: str = ",") -> pl.DataFrame:
     """
     path = check_file(path, "csv")
     expected = f"a UTF-8 table separated by {separator!r}"
+    content = path.read_bytes()
+    if b"\x00" in content:
+        raise SourceError(path, expected, f"a NUL byte in line {content[: content.index(0)].count(10) + 1}")
+    if ends and not content.endswith((b"\n", b"\r")):
+        raise SourceError(path, expected, "a last line without a line break (cut short?)")
     try:
         # polars renames a repeated header and fills a short line with nothing; both are refused here, before it can.
         with path.open(encoding="utf-8-sig", newline="") as handle:
             lines = csv.reader(handle, delimiter=separator, strict=True)
             # A ward lookup has been seen with a header " WardName".
             names = [name.strip() for name in next(lines, [])]
-            short = next(((lines.line_num, len(cells)) for cells in lines if cells and len(cells) != len(names)), None)
+            count, uneven = _count_lines(lines, names)
+        if uneven:
+            raise SourceError(path, f"{len(names)} cells a line, as in the header", f"{uneven[1]} on line {uneven[0]}")
         frame = pl.read_csv(path, separator=separator, infer_schema=False, encoding="utf8")
     except (csv.Error, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        raise SourceError(path, expected, str(error).splitlines()[0]) from error
+        raise SourceError(path, expected, str(error).splitlines()[0].removeprefix("found ")) from error
     if len(set(names)) != len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise SourceError(path, "each column once", f"a header that repeats {', '.join(twice)}")
-    if short:
-        raise SourceError(path, f"{len(names)} cells a line, as in the header", f"{short[1]} on line {short[0]}")
+    # polars takes a lone carriage return for a character, Python's reader for the end of a line: neither may win unsaid.
+    read = frame.filter(~pl.all_horizontal(pl.all().fill_null("") == "")).height
+    if read != count:
+        raise SourceError(path, expected, f"{count:,} lines by one reading and {read:,} by another (line endings?)")
     frame.columns = names
     return frame
 
@@ -179,8 +242,43 @@ def take_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Seq
             raise SourceError(
                 path, f"a column {' or '.join(map(repr, theirs))}", f"columns {', '.join(frame.columns[:12])}"
             )
+        if any(not frame[present[0]].equals(frame[other]) for other in present[1:]):
+            raise SourceError(path, f"one column for {ours}", f"{' and '.join(map(repr, present))}, which differ")
         renames[present[0]] = ours
     return frame.rename(renames)
+
+
+def check_record(record: Mapping, path: Path | str, kinds: Mapping[str, tuple[type, ...]]) -> None:
+    """Refuse a JSON object whose value under a key is of another kind; the message names key and kind, never the value.
+
+    A key that is not there, and null, are left to the reader.
+    """
+    for key, allowed in kinds.items():
+        value = record.get(key)
+        # `type`, since True is an int to isinstance.
+        if value is not None and type(value) not in allowed:
+            expected = " or ".join(kind.__name__ for kind in allowed)
+            raise SourceError(path, f"a value of type {expected} under {key!r}", f"one of type {type(value).__name__}")
+
+
+def gss(column: str) -> pl.Expr:
+    """A column of GSS codes as they are meant: a dashboard leaves blanks at their end, a spreadsheet lower case."""
+    return pl.col(column).str.strip_chars().str.to_uppercase()
+
+
+def same_row_again(table: pl.DataFrame, quality: Quality) -> pl.DataFrame:
+    """The table without rows that equal an earlier one in every published column, which are counted as set aside.
+
+    Only where a row is a count of something: of two people in one stop, both rows are meant.
+    """
+    kept = table.unique(maintain_order=True, keep="first", subset=[name for name in table.columns if name != "line"])
+    quality.drop("the same row again", table.height - kept.height)
+    return kept
+
+
+def sane_years(dates: pl.Series, first: int = 2000) -> pl.Series:
+    """Is each date of a year that data can be from? A missing one is not."""
+    return dates.dt.year().is_between(first, _LATEST_YEAR).fill_null(False)
 
 
 def refuse_cells(
@@ -202,7 +300,7 @@ def parse_whole_numbers(
     """
     parsed = frame.with_columns(pl.col(c).str.strip_chars().cast(pl.Int64, strict=False).alias(c) for c in columns)
     for name in columns:
-        bad = frame[name].is_not_null() & (parsed[name].is_null() | (parsed[name] < 0))
+        bad = frame[name].is_not_null() & (parsed[name].is_null() | ~parsed[name].is_between(0, _MOST))
         if bad.any():
             row = bad.arg_max()
             raise SourceError(

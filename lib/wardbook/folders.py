@@ -1,0 +1,72 @@
+"""A folder of results replaced as a whole: what a reader finds under its name is the old one or the new one, never a part."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+
+
+def beside(path: Path, ending: str = "") -> Path:
+    """A new folder beside a path, hidden, with a name no other run has; on the same disk, so that a rename moves it."""
+    folder = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{ending}")
+    folder.mkdir()  # not mkdtemp, whose folders nobody else may read
+    return folder
+
+
+def put_in_place(work: Path, target: Path) -> None:
+    """Give a finished folder its name, whatever has it now. Of two runs that end at once, the later one stays, whole.
+
+    Linux swaps two names in one step, so that a process killed at any moment leaves a whole folder there. Elsewhere there are
+    two renames, and a moment between them when the name is nobody's.
+    """
+    while True:
+        if _swap(work, target):
+            shutil.rmtree(work, ignore_errors=True)
+            return
+        if not target.exists():
+            with suppress(FileExistsError):
+                if _rename(work, target):
+                    return
+            continue
+        old = beside(target, ".old")
+        aside = old / target.name
+        try:
+            with suppress(FileNotFoundError):
+                target.rename(aside)
+            if _rename(work, target):
+                return
+            # Another run came in between the two renames: it is replaced in its turn.
+        except BaseException:
+            if aside.exists():
+                with suppress(OSError):  # another run is there already
+                    aside.rename(target)
+            raise
+        finally:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def _rename(work: Path, target: Path) -> bool:
+    """Rename, unless another run has been there first."""
+    try:
+        work.rename(target)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+            raise
+        return False
+    return True
+
+
+def _swap(work: Path, target: Path) -> bool:
+    """Exchange two folders' names in one step; False where the system cannot, or where there is nothing to exchange with."""
+    try:
+        call = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError, TypeError):
+        return False
+    return call(_AT_FDCWD, os.fsencode(work), _AT_FDCWD, os.fsencode(target), _RENAME_EXCHANGE) == 0

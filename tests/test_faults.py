@@ -1,0 +1,293 @@
+"""Faults of the machine: a power cut, a full disk, folders that cannot be written, other clocks, languages and places, two at once.
+
+Whatever happens, what was whole stays whole, no half file is read as a file, the message is for a reader, and the tables that
+come out are the same bytes.
+"""
+
+from __future__ import annotations
+
+import locale
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import faults
+from faults import hashed
+from test_edition import BARNET, synthetic_crime, synthetic_knife, synthetic_stops
+from test_fetch import Server
+from wardbook import edition, fetch, folders
+
+WARDBOOK = Path(sys.executable).with_name("wardbook")
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory) -> Path:
+    """A small made-up folder of publishers' files; read it, do not change it."""
+    folder = tmp_path_factory.mktemp("raw") / "raw"
+    synthetic_crime(folder, {"Barnet": 5, "Tower Hamlets": 10})
+    synthetic_knife(folder)
+    # Around midnight and the end of summer time, where another time zone would put a stop in another month.
+    stops = synthetic_stops(folder, "2024-04", range(1, 31))
+    text = (
+        stops.read_text()
+        .replace("2024-04-30T12:00:00", "2024-04-30T23:30:00")
+        .replace("2024-04-01T12", "2024-03-31T23")
+    )
+    stops.write_text(text)
+    from test_edition import synthetic_outlines
+
+    synthetic_outlines(folder, "London_Boroughs.gpkg", {"gss_code": [BARNET, "E09000030"]})
+    return folder
+
+
+# What a reader does: build, answer a claim, save a table from a notebook's view.
+WORK = """
+import sys
+from pathlib import Path
+from wardbook import claim, edition
+from wardbook.notebook import open_book
+raw, out = Path(sys.argv[1]), Path(sys.argv[2])
+edition.build(raw, out / "edition")
+claim.claim("Lambeth", "vehicle crime", "2023-24", "2024-25", out=out / "outputs")
+book = open_book(notebook="x", output_dir=str(out / "outputs"))
+book.save_table("engagement", book.edition.table("engagement"))
+book.save_table("stops", book.edition.table("stop_coverage"))
+"""
+
+
+def work(raw: Path, out: Path, *, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "TZ"))}
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", WORK, str(raw), str(out)],
+        **{"cwd": cwd, "env": kept | environment, "capture_output": True, "text": True, "timeout": 90},
+    )
+
+
+@pytest.fixture(scope="module")
+def usual(raw, tmp_path_factory) -> dict[str, str]:
+    """The hash of every file that comes out in an ordinary environment."""
+    out = tmp_path_factory.mktemp("usual")
+    done = work(raw, out, TZ="Europe/London", LC_ALL="C.UTF-8")
+    assert done.returncode == 0, done.stderr
+    made = hashed(out, hidden=True)
+    assert {name.rpartition(".")[2] for name in made} == {"parquet", "json", "csv", "png", "svg", "txt"}
+    return made
+
+
+def has_locale(name: str) -> bool:
+    before = locale.setlocale(locale.LC_ALL)
+    try:
+        locale.setlocale(locale.LC_ALL, name)
+    except locale.Error:
+        return False
+    finally:
+        locale.setlocale(locale.LC_ALL, before)
+    return True
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"TZ": "Pacific/Auckland"},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"LC_ALL": "tr_TR.UTF-8"},
+        {"FONTCONFIG_FILE": "/dev/null", "FONTCONFIG_PATH": "/nonexistent", "HOME": "/nonexistent"},
+        {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "PYTHONHASHSEED": "7"},
+    ],
+    ids=["Pacific/Auckland", "C and ASCII", "Turkish", "missing fonts", "no network"],
+)
+def test_the_same_bytes_come_out_in_another_environment(raw, usual, tmp_path, environment):
+    if "tr_TR" in environment.get("LC_ALL", "") and not has_locale("tr_TR.UTF-8"):
+        pytest.skip("this machine has no tr_TR.UTF-8 (Debian: apt install locales-all)")
+    done = work(raw, tmp_path, **{"LC_ALL": "C.UTF-8", "TZ": "Europe/London"} | environment)
+    assert done.returncode == 0, done.stderr
+    assert hashed(tmp_path, hidden=True) == usual
+
+
+def test_the_same_bytes_come_out_from_anywhere_and_of_a_path_with_a_space_and_quotes(raw, usual, tmp_path):
+    odd = tmp_path / 'a b\'s "c" {d} %e é'
+    shutil.copytree(raw, odd / "raw")
+    done = work(odd / "raw", odd / "out", cwd=Path("/"), LC_ALL="C.UTF-8", TZ="Europe/London")
+    assert done.returncode == 0, done.stderr
+    assert hashed(odd / "out", hidden=True) == usual
+
+
+def test_a_run_in_a_path_with_a_space_and_quotes_is_the_run_it_is_elsewhere(tmp_path):
+    from test_book import saves, write_notebook
+
+    cell = 'import wardbook\nbook = wardbook.open(notebook="01_first", borough=borough, period=period, output_dir=output_dir)\n'
+    cell += 'book.save_table("stops", book.edition.table("stop_coverage"))'
+    trees = []
+    for name, environment in {"plain": {}, 'a b\'s "c" {d} é': {"TZ": "Pacific/Auckland", "LC_ALL": "C"}}.items():
+        home = tmp_path / name
+        home.mkdir()
+        write_notebook(home / "A", "01_first", cell, saves(tables_a="1"))
+        code = "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[1]); import faults; faults.do_run(Path(sys.argv[2]), 'A')"
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(faults.HERE), str(home)],
+            **{"cwd": "/", "env": os.environ | environment, "capture_output": True, "text": True, "timeout": 90},
+        )
+        assert done.returncode == 0, done.stderr
+        trees.append(hashed(home / "outputs", hidden=True))
+    assert trees[0] == trees[1]
+    assert "tower-hamlets/2023-24/tables/stops.csv" in trees[0]
+
+
+# What cannot be written -----------------------------------------------------------------------------------------------
+
+
+def wardbook(*words: object, limit: int = 0) -> subprocess.CompletedProcess:
+    """Type a command; with `limit`, no file it writes may grow past so many bytes, as on a full disk."""
+
+    def narrow() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+    return subprocess.run(
+        [WARDBOOK, *map(str, words)],
+        **{"capture_output": True, "text": True, "timeout": 90, "preexec_fn": narrow if limit else None},
+    )
+
+
+def told(done: subprocess.CompletedProcess) -> str:
+    """The one line that a command which could not do its work says."""
+    assert done.returncode == 1, (done.returncode, done.stderr)
+    assert "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("wardbook: ")]
+    return line
+
+
+@pytest.fixture
+def earlier(raw, tmp_path) -> dict[str, str]:
+    """An edition in tmp_path/edition; its files' hashes."""
+    edition.build(raw, tmp_path / "edition")
+    return hashed(tmp_path / "edition")
+
+
+@pytest.mark.parametrize("limit", [0, 700, 5000])
+def test_a_full_disk_leaves_the_earlier_edition_and_says_so(raw, earlier, tmp_path, limit):
+    wider = shutil.copytree(raw, tmp_path / "raw")
+    synthetic_crime(wider, {"Brent": 3}, snapshot="2023-02", months=["202301", "202302"])
+    line = told(wardbook("build", "--raw", wider, "--out", tmp_path / "edition", limit=limit or 1))
+    assert "too large" in line.lower() or "space" in line.lower(), line
+    assert hashed(tmp_path / "edition") == earlier
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["edition", "raw"]
+    assert edition.open_edition(tmp_path / "edition").id != edition.build(wider, tmp_path / "edition").id
+
+
+def test_a_full_disk_leaves_the_earlier_answer_to_a_claim(tmp_path):
+    asked = ["claim", "--borough", "Lambeth", "--offence", "vehicle crime", "--from", "2023-24", "--to", "2024-25"]
+    assert wardbook(*asked, "--out", tmp_path).returncode == 0
+    before = hashed(tmp_path, hidden=True)
+    assert "too large" in told(wardbook(*asked, "--out", tmp_path, limit=20_000)).lower()
+    assert hashed(tmp_path, hidden=True) == before
+
+
+@pytest.fixture
+def read_only(tmp_path):
+    """A folder in which nothing can be written, whoever asks."""
+    folder = tmp_path / "shut"
+    folder.mkdir()
+    if os.geteuid():
+        folder.chmod(0o555)
+        yield folder
+        folder.chmod(0o755)
+        return
+    # Permissions do not hold root back; a mount does, where root may mount.
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "ro,size=64k", "tmpfs", folder], capture_output=True, text=True
+    )
+    if done.returncode:
+        pytest.skip(f"root, and a read-only mount cannot be made here: {done.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_folder_that_cannot_be_written_is_named_in_one_line(raw, read_only):
+    asked = ["claim", "--borough", "Lambeth", "--offence", "vehicle crime", "--from", "2023-24", "--to", "2024-25"]
+    for words in (["build", "--raw", raw], ["run", "--borough", "Lambeth"], asked):
+        line = told(wardbook(*words, "--out", read_only / "here"))
+        assert str(read_only) in line, line
+    assert list(read_only.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a disk that is really full needs root, to mount a small one")
+def test_a_disk_that_is_really_full_leaves_nothing_half(raw, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
+    try:
+        assert "space" in told(wardbook("build", "--raw", raw, "--out", disk / "edition")).lower()
+        assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+# Two at once ----------------------------------------------------------------------------------------------------------
+
+
+def test_two_builds_at_once_in_one_place_leave_one_whole_edition(raw, usual, tmp_path):
+    words = [WARDBOOK, "build", "--raw", str(raw), "--out", str(tmp_path / "edition")]
+    both = [subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _ in range(3)]
+    errors = [one.communicate(timeout=90)[1] for one in both]
+    assert [one.returncode for one in both] == [0, 0, 0], errors
+    assert hashed(tmp_path) == {name: digest for name, digest in usual.items() if name.startswith("edition/")}
+    assert [path.name for path in tmp_path.iterdir()] == ["edition"]
+
+
+def test_of_two_fetches_at_once_the_second_is_told_to_wait(tmp_path):
+    server = Server()
+    try:
+        (scene,) = faults.scenes(tmp_path, server, ("fetch",)).values()
+        faults.clear(scene.home / "raw")
+        (scene.home / "raw").mkdir()
+        asked = len(server.asked)
+        with fetch._alone(scene.home / "raw"), pytest.raises(fetch.FetchError, match="another fetch is at work in"):
+            faults.do_fetch(scene.home, server.url)
+        assert len(server.asked) == asked and not scene.there(), "it asked, or wrote, all the same"
+        assert scene.recover(server.url) == ""
+    finally:
+        server.httpd.shutdown()
+        server.httpd.server_close()
+
+
+def test_without_the_systems_swap_a_folder_is_put_in_place_all_the_same(tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "_swap", lambda work, target: False)
+    for text in ("one", "two"):
+        work = folders.beside(tmp_path / "target")
+        (work / "a").write_text(text)
+        folders.put_in_place(work, tmp_path / "target")
+        assert (tmp_path / "target" / "a").read_text() == text
+        assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+# A power cut ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_ten_kills_at_seeded_points_lose_nothing():
+    said = []
+    assert faults.run(10, 1, said.append) == []
+    assert said[-2].startswith("10 kills (4 of build, 4 of fetch, 2 of run), 0 wrong")
+
+
+@pytest.mark.slow
+def test_killed_just_before_each_of_its_last_operations_a_build_leaves_a_whole_edition(tmp_path):
+    """Fails where a folder is put in place by two renames: between them there is none of its name."""
+    if sys.platform != "linux":
+        pytest.skip("two names are swapped in one step on Linux only")
+    scene = faults.scenes(tmp_path, None, ("build",))["build"]
+    for at in range(scene.operations - 6, scene.operations + 1):
+        which = scene.choices[at % 2]
+        process = faults.started("build", scene.home, which, at)
+        process.communicate(timeout=faults.WAIT)
+        assert process.returncode == -signal.SIGKILL
+        assert scene.after_a_kill() == ""
+    assert scene.recover("A") == ""
