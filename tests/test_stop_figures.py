@@ -201,7 +201,11 @@ def test_few_searches_give_no_shares(book):
     )
     assert isinstance(figures.by_group(book, groups, YEAR), Absent)
     things = pl.DataFrame(
-        {"object_of_search": ["Fireworks", "Controlled drugs"], "outcome": ["Arrest", "Arrest"], "searches": [3, 30]}
+        {
+            "object_of_search": ["Fireworks", "Controlled drugs", "Firearms"],
+            "outcome": ["Arrest"] * 3,
+            "searches": [8, 30, 20],
+        }
     )
     figure = figures.objects(book, stops.outcome_rates(things, by="object_of_search"), YEAR)
     assert figure.data.filter(object_of_search="Fireworks").select("arrests", "arrest_share_lower").row(0) == (

@@ -240,7 +240,9 @@ def build(
         raise typer.BadParameter("--scheduler goes with --street")
     with _told():
         from wardbook import edition as editions
+        from wardbook import refresh
 
+        before = refresh.held_at(_from_here(out))
         raw = _from_here(raw) or editions.from_root(os.environ.get("WARDBOOK_RAW") or "data/raw")
         if street:
             _count_street(raw, _from_here(street), _from_here(out), scheduler)
@@ -251,6 +253,10 @@ def build(
             raise _Refused(f"{error}; nothing was written") from error
         for line in _account(raw, made):
             print(line)
+        if before is not None:
+            print(f"headlines, edition {before.manifest['edition']} against {made.id}:")
+            for line in refresh.report(refresh.compare(before, refresh.Held.of(made))):
+                print(f"  {line}")
         print(_short(made.path))
 
 

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from wardbook.catalogue import sources
-from wardbook.figures import charts, theme, words
+from wardbook.figures import charts, theme, withhold, words
 from wardbook.figures.export import Absent, Figure
 from wardbook.measures.comparison import VERDICTS
 from wardbook.measures.targets import CANNOT_SAY, MET, TOO_FEW
@@ -460,14 +460,22 @@ def group_table(book: Book, table: pl.DataFrame) -> pl.DataFrame:
 
 
 def ward_table(local: pl.DataFrame, moved: pl.DataFrame, item: str) -> pl.DataFrame:
-    """`tables/wards.csv`: each ward's count, rates, interval and rank, and its change where that can be told."""
+    """`tables/wards.csv`: each ward's count, rates, interval and rank, and its change where that can be told; small counts
+    withheld, in each of the two years too.
+    """
+    local = withhold.ranked_wards(local)
     columns = ["ward_code", "baseline", "outturn", "change_percent", "change_low", "change_high", "change_verdict"]
     if moved.is_empty():
         types = [pl.String, pl.Int64, pl.Int64, *[pl.Float64] * 3, pl.String]
         moved = pl.DataFrame(schema=dict(zip(columns, types)))
     kept = local.select(pl.lit(item).alias("offence_group"), pl.exclude("easting", "northing"))
     named = {"baseline": "change_baseline", "outturn": "change_outturn"}
-    return kept.join(moved.select(columns), on="ward_code", how="left", maintain_order="left").rename(named)
+    table = kept.join(moved.select(columns), on="ward_code", how="left", maintain_order="left").rename(named)
+    percent = ["change_percent", "change_low", "change_high"]
+    for count in named.values():
+        table = withhold.ward_counts(table, count, derived=percent)
+    reason = [withhold.COLUMN] if withhold.COLUMN in table.columns else []
+    return table.select(pl.exclude(reason), *reason)
 
 
 def crossings_sentence(table: pl.DataFrame, item: str) -> str:

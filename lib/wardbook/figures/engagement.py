@@ -11,7 +11,7 @@ import polars as pl
 
 from wardbook import tables
 from wardbook.catalogue import sources
-from wardbook.figures import charts, maps, theme, words
+from wardbook.figures import charts, maps, theme, withhold, words
 from wardbook.figures.export import Absent, Figure
 from wardbook.measures import engagement as measures
 from wardbook.measures.engagement import ABOVE, BELOW, FELL, ROSE, RankCorrelation
@@ -326,7 +326,8 @@ ALL_OFFENCES = tables.TOTAL
 
 
 def beside_rate(total: pl.DataFrame, counts: pl.DataFrame, column: str) -> pl.DataFrame:
-    """Each ward's published events beside another count per 1,000 residents: `other_per_1000`, null where it is not counted.
+    """Each ward's published events beside another count per 1,000 residents: `other_per_1000`, null where it is not counted or
+    withheld for being small.
 
     Parameters
     ----------
@@ -334,6 +335,8 @@ def beside_rate(total: pl.DataFrame, counts: pl.DataFrame, column: str) -> pl.Da
     counts : `ward_code` and the column of counts.
     """
     joined = total.join(counts.select("ward_code", pl.col(column).alias("count")), on="ward_code", how="left")
+    uncounted = joined["count"].is_null()
+    joined = withhold.withhold(joined, "count", totals=["borough_code"], hidden=uncounted, exempt=True)
     return joined.with_columns((1000 * pl.col("count") / pl.col("residents")).alias("other_per_1000"))
 
 
@@ -395,7 +398,7 @@ def _against(
         subtitle=f"Published events a quarter and {what}, each per 1,000 residents, {drawn.height} wards of {where}",
         alt_text=f"Scatter chart of {drawn.height} wards where the rank correlation of published events with {what} is {_rho(found)}.",
         sentence=f"Across {drawn.height} wards of {where}, the rank correlation of published events with {what}, both per resident, is "
-        f"{_rho(found)}: wards with more {what} {says}. It says which wards, not why.",
+        f"{_rho(found)}: wards with more {what} {says}. It says which wards, not why.{withhold.note(rows)}",
         claim=title,
         how="Spearman's rank correlation of the two columns of the CSV",
         moved="",

@@ -11,7 +11,7 @@ import polars as pl
 import shapely
 
 from wardbook.catalogue import sources
-from wardbook.figures import charts, theme, words
+from wardbook.figures import charts, theme, withhold, words
 from wardbook.figures.export import Absent, Figure
 from wardbook.measures.targets import TOO_FEW
 from wardbook.measures.wards import NO_RESIDENT_RATE, Moran
@@ -179,10 +179,16 @@ def ward_map(
             f"cannot say: too few recorded {item} offences to tell {rates.height} wards of {where} apart ({_offences(events)} "
             f"in {period})",
         )
+    rates = withhold.ranked_wards(rates)
+    told = rates.drop_nulls("rank")
+    if told.is_empty():
+        return Absent(
+            name, f"too few recorded {item} offences in each ward of {where} to show any in {period}: all are withheld"
+        )
     plan = ward_plan(wards, rates["ward_code"], outlines)
     chart, drawn = map_and_list(rates, plan)
-    first, last = rates.row(0, named=True), rates.row(-1, named=True)
-    spread = _spread(rates)
+    first, last = told.row(0, named=True), told.row(-1, named=True)
+    spread = _spread(told)
     what = words.SHORT.get(item, item)
     overlap = first["eb_low_per_1000"] <= last["eb_high_per_1000"]
     differ = "hardly differs" if overlap else "differs"
@@ -199,12 +205,14 @@ def ward_map(
     return Figure(
         name=name,
         chart=chart,
-        data=drawn.select(_COLUMNS),
+        data=_plotted(drawn),
         title=title,
         subtitle=f"Recorded {item} per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). "
         f"{plan.subtitle}.{more}",
-        alt_text=f"{plan.kind} and ranked interval chart of {rates.height} wards where the smoothed rate runs from {spread}.",
-        sentence=f"{_ends(rates, item, period, overlap)} {moran_sentence(moran, where)} {DAYTIME} {plan.note}".rstrip(),
+        alt_text=f"{plan.kind} and ranked interval chart of {rates.height} wards where the smoothed rate runs from {spread}"
+        f"{_left_out(rates)}.",
+        sentence=f"{_ends(told, item, period, overlap)} {moran_sentence(moran, where)} {DAYTIME} {plan.note}".rstrip()
+        + withhold.note(rates),
         challenge=words.challenge(
             title,
             "raw rate = 1000 × events ÷ residents from the CSV, then Marshall's empirical Bayes over all of London's wards",
@@ -235,24 +243,30 @@ def ward_stops_map(
             else f"no outline of full resolution of the present wards of {where} was at hand; simplified ones are never used to place stops"
         )
         return Absent(name, f"cannot say which wards of {where} stops were in: {why}")
+    rates = withhold.ranked_wards(rates)
+    told = rates.drop_nulls("rank")
+    if told.is_empty():
+        return Absent(name, f"too few stops in each ward of {where} to show any in {period}: all are withheld")
     plan = ward_plan(wards, rates["ward_code"], outlines)
     chart, drawn = map_and_list(rates, plan)
-    first, last = rates.row(0, named=True), rates.row(-1, named=True)
+    first, last = told.row(0, named=True), told.row(-1, named=True)
     differ = "hardly differ" if first["eb_low_per_1000"] <= last["eb_high_per_1000"] else "differ"
     title = words.fitting(f"Stops and searches per resident {differ} between wards of {where}, {period}")
-    spread = _spread(rates)
+    spread = _spread(told)
     return Figure(
         name=name,
         chart=chart,
-        data=drawn.select(_COLUMNS),
+        data=_plotted(drawn),
         title=title,
         subtitle=f"Stops and searches per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). "
         f"{plan.subtitle}",
-        alt_text=f"{plan.kind} and ranked interval chart of {rates.height} wards where the smoothed rate runs from {spread}.",
+        alt_text=f"{plan.kind} and ranked interval chart of {rates.height} wards where the smoothed rate runs from {spread}"
+        f"{_left_out(rates)}.",
         sentence=f"In {period}, the smoothed rate of stops and searches per 1,000 residents ran from {spread}. Ranks of wards whose "
         "intervals overlap are not told apart. data.police.uk moves each stop to the nearest of a set of points, so that one near a "
         f"ward's edge may be placed next door; one without a place is in no ward. Those searched need not live in the ward. "
-        f"{plan.note}".rstrip(),
+        f"{plan.note}".rstrip()
+        + withhold.note(rates),
         challenge=words.challenge(
             title,
             "raw rate = 1000 × events ÷ residents from the CSV, then Marshall's empirical Bayes over the wards that could be placed",
@@ -264,6 +278,16 @@ def ward_stops_map(
         f"{sources()['ons-wards-2024'].line}",
         licence=f"{charts.LICENCE}. {_BOUNDARIES}",
     )
+
+
+def _plotted(drawn: pl.DataFrame) -> pl.DataFrame:
+    return drawn.select(*_COLUMNS, *(name for name in (withhold.COLUMN,) if name in drawn.columns))
+
+
+def _left_out(rates: pl.DataFrame) -> str:
+    """How many wards are drawn without a value, for the alt text."""
+    n = rates["rank"].null_count()
+    return f", those of {words.number(n)} ward{'s' if n != 1 else ''} withheld" if n else ""
 
 
 def map_and_list(
@@ -279,12 +303,20 @@ def map_and_list(
     unit : the legend's title.
     """
     values = rates[value]
-    found, names = _classes(values, class_breaks(values))
-    drawn = rates.with_columns(pl.Series("class", found), pl.format("{}. {}", "rank", "ward").alias("label"))
+    known = values.drop_nulls()
+    found, names = _classes(known, class_breaks(known))
+    told = iter(found)
+    drawn = rates.with_columns(
+        pl.Series("class", [withhold.WORD if value is None else next(told) for value in values]),
+        pl.format("{}. {}", "rank", "ward").alias("label"),
+    )
     cells = plan.cells.set_index("ward_code").loc[drawn["ward_code"].to_list()]
     shape = alt.Data(values=_features(cells, drawn, real=bool(plan.vintage)))
     legend = alt.Legend(title=unit, orient="bottom", direction="vertical", titleFontSize=11, titleLimit=300)
-    colour = alt.Color("class:N", scale=alt.Scale(domain=names, range=list(_SHADES[-len(names) :])), legend=legend)
+    shades = list(_SHADES[-len(names) :])
+    if len(known) < len(values):
+        names, shades = [withhold.WORD, *names], [theme.CONTEXT, *shades]
+    colour = alt.Color("class:N", scale=alt.Scale(domain=names, range=shades), legend=legend)
     here = {"type": "identity", "reflectY": True}
     side, few = 270, rates.height <= LISTED
     layers = [alt.Chart(shape).mark_geoshape(stroke="white", strokeWidth=0.8 if few else 0.3).encode(color=colour)]
@@ -298,9 +330,10 @@ def map_and_list(
         )
         ink = alt.condition("datum.pale", alt.value(theme.DARK_GREY), alt.value("white"))
         text = alt.Chart(centres).mark_text(fontSize=11, fontWeight="bold")
+        centres = centres.drop_nulls("rank")
         layers.append(text.encode(longitude="x:Q", latitude="y:Q", text="rank:N", color=ink))
     drawing = alt.layer(*layers).project(**here).properties(width=side, height=side + 60)
-    return alt.hconcat(drawing, _ranked_list(drawn.head(LISTED), colour, value), spacing=24), drawn
+    return alt.hconcat(drawing, _ranked_list(drawn.drop_nulls("label").head(LISTED), colour, value), spacing=24), drawn
 
 
 def _features(cells: gpd.GeoDataFrame, drawn: pl.DataFrame, *, real: bool) -> list[dict]:

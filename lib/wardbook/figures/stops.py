@@ -9,13 +9,14 @@ import altair as alt
 import polars as pl
 
 from wardbook.catalogue import sources
-from wardbook.figures import charts, theme, words
+from wardbook.figures import charts, theme, withhold, words
 from wardbook.figures.export import Absent, Figure
 from wardbook.measures import stops as measures
 from wardbook.measures.stops import GROUPS, KINDS, TOO_FEW, Covered, YearOnYear
 from wardbook.notebook import Book
 from wardbook.periods import FinancialYear
 from wardbook.places import LONDON
+from wardbook.places import area as place_named
 
 CAUTION = "Counts searches, not people; not adjusted for age; by where the search was, not where the person lives."
 NO_FIND_RATE = (
@@ -26,6 +27,7 @@ INFRA_MARGINAL = (
     "Equal arrest shares would not show equal treatment, nor unequal ones unequal treatment: groups may differ in how the suspicion "
     "of those searched is spread, and an average says nothing of the threshold for searching (infra-marginality)."
 )
+_CHILDREN, _UNDER_18 = ("10-17", "under 10"), "under 18"
 _RATIO = "searches per resident, group ÷ White"
 
 
@@ -168,30 +170,29 @@ def objects(book: Book, rates: pl.DataFrame, year: FinancialYear) -> Figure | Ab
         "searches", "object_of_search", descending=[True, False]
     )
     few = rows["searches"] < TOO_FEW
-    ended = [
-        f"too few to give an arrest share ({words.count(r['searches'])} searches)"
-        if r["searches"] < TOO_FEW
-        else f"{100 * r['arrests'] / r['searches']:.0f}% ended in arrest ({100 * r['lower']:.0f}% to {100 * r['upper']:.0f}%)"
-        for r in rows.iter_rows(named=True)
-    ]
+    rows = rows.with_columns((pl.col("searches") / total).alias("share"))
+    rows = withhold.withhold(rows, "arrests", derived=["lower", "upper"], hidden=few)
+    rows = withhold.withhold(rows, "searches", derived=["share", "arrests", "lower", "upper"])
     rows = rows.with_columns(
-        (pl.col("searches") / total).alias("share"),
-        pl.Series("said", ended),
-        *(pl.when(~few).then(name).alias(name) for name in ("arrests", "lower", "upper")),
+        pl.Series("said", [_ended(r) for r in rows.iter_rows(named=True)], dtype=pl.String),
     ).rename({"lower": "arrest_share_lower", "upper": "arrest_share_upper"})
     first = rows.row(0, named=True)
+    if first["searches"] is None:
+        return Absent(
+            "search-objects", f"too few person searches in {book.area.name} in {year} to say what they were for"
+        )
     what = first["object_of_search"].lower()
     title = words.fitting(
         f"{100 * first['share']:.0f}% of person searches in {book.area.name} were for {what}, {year}",
         f"Searches in {book.area.name}: {100 * first['share']:.0f}% were for {what}, {year}",
         f"{100 * first['share']:.0f}% were for {what}, {year}",
     )
-    base = alt.Chart(rows.select("object_of_search", "share", "said"))
+    base = alt.Chart(rows.select("object_of_search", "share", "said", pl.col("share").fill_null(0).alias("at")))
     y = alt.Y("object_of_search:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=230))
     x = alt.X("share:Q", title="share of person searches", axis=alt.Axis(format=".0%", tickCount=5))
     bars = base.mark_bar(color=theme.DARK_BLUE, height=14).encode(x=x, y=y)
-    text = base.mark_text(align="left", dx=5, fontSize=11).encode(x=x, y=y, text="said:N")
-    listed = "; ".join(f"{r['object_of_search']} {100 * r['share']:.1f}%" for r in rows.iter_rows(named=True))
+    text = base.mark_text(align="left", dx=5, fontSize=11).encode(x="at:Q", y=y, text="said:N")
+    listed = "; ".join(f"{r['object_of_search']} {_percent(r['share'])}" for r in rows.iter_rows(named=True))
     return charts.assemble(
         book,
         "search-objects",
@@ -202,12 +203,48 @@ def objects(book: Book, rates: pl.DataFrame, year: FinancialYear) -> Figure | Ab
         "(Wilson 95%)",
         alt_text=f"Bar chart of shares of {words.count(total)} person searches by object where {listed}.",
         sentence=f"Of {words.count(total)} person searches in {book.area.name} in {year}, {words.count(first['searches'])} "
-        f"({100 * first['share']:.1f}%) were for {what}. {NO_FIND_RATE}",
+        f"({100 * first['share']:.1f}%) were for {what}. {NO_FIND_RATE}{withhold.note(rows)}",
         claim=title,
         how=f"{words.count(first['searches'])} ÷ {words.count(total)}",
         moved="",
         source=_source(),
     )
+
+
+def _percent(share: float | None) -> str:
+    return withhold.WORD if share is None else f"{100 * share:.1f}%"
+
+
+def _ended(row: Mapping) -> str:
+    """Beside an object: how many of its searches ended in arrest, or why that is not said."""
+    if row["searches"] is None:
+        return withhold.WORD
+    if row["searches"] < TOO_FEW:
+        return f"too few to give an arrest share ({words.count(row['searches'])} searches)"
+    if row["arrests"] is None:
+        return f"arrests {withhold.WORD}"
+    return (
+        f"{100 * row['arrests'] / row['searches']:.0f}% ended in arrest ({100 * row['lower']:.0f}% to "
+        f"{100 * row['upper']:.0f}%)"
+    )
+
+
+def shown_outcomes(rows: pl.DataFrame) -> pl.DataFrame:
+    """`outcome_rates(..., by="area")` with small counts withheld, area by area."""
+    areas = rows.partition_by("area", maintain_order=True)
+    made = [withhold.withhold(part, "searches", derived=["share", "lower", "upper"]) for part in areas]
+    return pl.concat(made, how="diagonal") if made else rows
+
+
+def shown_year(table: pl.DataFrame) -> pl.DataFrame:
+    """`measures.stops.year_table` with small counts of outcomes withheld; kinds of search are the publisher's totals."""
+    parts = table.partition_by("measure", maintain_order=True)
+    figures = ["share", "lower", "upper"]
+    made = [
+        part if part["measure"][0] == "searches" else withhold.withhold(part, "stops", derived=figures)
+        for part in parts
+    ]
+    return pl.concat(made, how="diagonal")
 
 
 def outcomes(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Absent:
@@ -217,11 +254,16 @@ def outcomes(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Ab
     ----------
     rows : `outcome_rates` of person searches with a column `area`, this area's first.
     """
+    rows = shown_outcomes(rows)
     here = rows.filter(area=book.area.name)
     if here.is_empty() or here["of"][0] < TOO_FEW:
         return Absent("search-outcomes", f"too few person searches in {book.area.name} in {year} to give shares")
     by = {row["outcome_group"]: row for row in here.iter_rows(named=True)}
-    arrest, nothing = by["arrest"], by["no further action"]
+    arrest, nothing = (by.get(name, {"share": None}) for name in ("arrest", "no further action"))
+    if arrest["share"] is None:
+        return Absent(
+            "search-outcomes", f"too few person searches in {book.area.name} in {year} ended in arrest to give shares"
+        )
     title = words.fitting(
         f"{100 * arrest['share']:.0f}% of person searches in {book.area.name} ended in arrest, {year}",
     )
@@ -239,7 +281,8 @@ def outcomes(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Ab
         drawn.with_columns(
             shade.alias("shade"),
             pl.Series("said", [_share(r) for r in drawn.iter_rows(named=True)]),
-        )
+            pl.col("upper").fill_null(0).alias("at"),
+        ).drop("searches", "of", "area")
     )
     colour = alt.Color(
         "shade:N", scale=alt.Scale(domain=["focus", "other"], range=[theme.DARK_BLUE, theme.CONTEXT]), legend=None
@@ -247,7 +290,7 @@ def outcomes(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Ab
     layers = [
         base.mark_rule(strokeWidth=4).encode(x=x, x2="upper:Q", y=y, color=colour),
         base.mark_point(filled=True, size=70, opacity=1).encode(x="share:Q", y=y, color=colour),
-        base.mark_text(align="left", dx=8, fontSize=11).encode(x="upper:Q", y=y, text="said:N"),
+        base.mark_text(align="left", dx=8, fontSize=11).encode(x="at:Q", y=y, text="said:N"),
     ]
     listed = "; ".join(f"{r['label']} {_share(r)}" for r in drawn.iter_rows(named=True))
     against = rows.filter(pl.col("area") != book.area.name, outcome_group="arrest")
@@ -262,7 +305,7 @@ def outcomes(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Ab
         "Wilson 95% intervals",
         alt_text=f"Dot and interval chart of shares of person searches where {listed}.",
         sentence=f"Of {words.count(arrest['of'])} person searches in {book.area.name} in {year}, {_share(arrest)} ended in arrest and "
-        f"{_share(nothing)} in no further action.{beside} {NO_FIND_RATE}",
+        f"{_share(nothing)} in no further action.{beside} {NO_FIND_RATE}{withhold.note(rows)}",
         claim=title,
         how=f"{words.count(arrest['searches'])} ÷ {words.count(arrest['of'])}",
         moved="",
@@ -271,6 +314,8 @@ def outcomes(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Ab
 
 
 def _share(row: Mapping) -> str:
+    if row["share"] is None:
+        return withhold.WORD
     return f"{100 * row['share']:.1f}% ({100 * row['lower']:.1f}% to {100 * row['upper']:.1f}%)"
 
 
@@ -281,14 +326,15 @@ def by_group(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Ab
     ----------
     rows : `outcome_rates(..., by=["definition", "group"])` of the area and year.
     """
-    known = rows.filter(pl.col("outcome_group") == "arrest", pl.col("of") >= TOO_FEW)
+    shown = shown_arrests(rows)
+    known = shown.filter(pl.col("of") >= TOO_FEW)
     if known.is_empty():
         return Absent("arrest-share-by-group", f"too few person searches in {book.area.name} in {year} to give shares")
     label = pl.format("{}, {}", "group", "definition")
     rank = pl.col("group").replace_strict({g: i for i, g in enumerate((*GROUPS, *measures.UNKNOWN))}, default=9)
     drawn = known.with_columns(label.alias("label")).sort(pl.col("definition") == "officer-defined", rank)
     drawn = drawn.with_columns(pl.Series("said", [_share(r) for r in drawn.iter_rows(named=True)]))
-    own = drawn.filter(pl.col("definition") == "self-defined", pl.col("group").is_in(GROUPS))
+    own = drawn.filter(definition="self-defined").filter(pl.col("group").is_in(GROUPS), pl.col("share").is_not_null())
     high, low = (own.sort("share", "group").row(i, named=True) for i in (-1, 0)) if own.height else (None, None)
     if own.height < 2:
         title = f"Arrest shares by self-defined ethnicity in {book.area.name}, {year}: too few to compare"
@@ -309,7 +355,8 @@ def by_group(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Ab
         "definition:N",
         scale=alt.Scale(domain=list(measures.DEFINITIONS), range=[theme.DARK_BLUE, theme.TURQUOISE]),
     )
-    base = alt.Chart(drawn.select("label", "definition", "share", "lower", "upper", "said"))
+    at = pl.col("upper").fill_null(0).alias("at")
+    base = alt.Chart(drawn.select("label", "definition", "share", "lower", "upper", "said", at))
     y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=260))
     x = alt.X(
         "lower:Q",
@@ -320,19 +367,19 @@ def by_group(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Ab
     layers = [
         base.mark_rule(strokeWidth=4).encode(x=x, x2="upper:Q", y=y, color=colour),
         base.mark_point(filled=True, size=70, opacity=1).encode(x="share:Q", y=y, color=colour),
-        base.mark_text(align="left", dx=8, fontSize=11).encode(x="upper:Q", y=y, text="said:N"),
+        base.mark_text(align="left", dx=8, fontSize=11).encode(x="at:Q", y=y, text="said:N"),
     ]
     listed = "; ".join(f"{r['label']} {r['said']}" for r in drawn.iter_rows(named=True))
     return charts.assemble(
         book,
         "arrest-share-by-group",
         alt.layer(*layers).properties(width=theme.WIDTH - 330, height=alt.Step(22)),
-        drawn.select("definition", "group", "searches", "of", "share", "lower", "upper"),
+        drawn.drop("outcome_group", "label", "said"),
         title=title,
         subtitle=f"Share of person searches that ended in arrest, by self-defined and by officer-defined ethnicity, {book.area.name}, "
         f"{year}. Lines: Wilson 95% intervals",
         alt_text=f"Dot and interval chart of arrest shares where {listed}.",
-        sentence=f"{differ}{INFRA_MARGINAL}",
+        sentence=f"{differ}{INFRA_MARGINAL}{withhold.note(shown)}",
         claim=title,
         how="searches ÷ of, row by row, from the CSV",
         moved="",
@@ -340,7 +387,62 @@ def by_group(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Ab
     )
 
 
+def shown_arrests(rows: pl.DataFrame) -> pl.DataFrame:
+    """The arrests of `outcome_rates(..., by=["definition", "group"])`, small counts of searches and of arrests withheld.
+
+    Searches of a group are withheld wherever they show, and so are its arrests; groups of too few to give a share are not
+    drawn, so that where one of those had few arrests those of another are withheld with it.
+    """
+    parts = []
+    for part in rows.filter(outcome_group="arrest").partition_by("definition", maintain_order=True):
+        hidden = withhold.hidden_groups(dict(part.select("group", "of").iter_rows()), measures.UNKNOWN)
+        gone = part["group"].is_in(sorted(hidden))
+        figures = ["share", "lower", "upper"]
+        part = withhold.withhold(part, "searches", derived=figures, hidden=gone | (part["of"] < TOO_FEW))
+        # Those not drawn for being few are no withheld count.
+        parts.append(withhold.blank(part, gone, ["of", "searches", *figures]))
+    return pl.concat(parts, how="diagonal") if parts else rows
+
+
 # -- who ----------------------------------------------------------------------------------------------------------------
+
+
+def shown_ratios(table: pl.DataFrame, counts: pl.DataFrame, year: FinancialYear) -> pl.DataFrame:
+    """`measures.stops.disproportionality` as it may be shown: a group whose searches are withheld has no figures, and `why`.
+
+    Where the unknown are themselves withheld, so is every ratio by that definition: all are bounded by them.
+
+    Parameters
+    ----------
+    counts : the edition's `stops_by_ethnicity`, of which the table was made.
+    """
+    gone = []
+    for name in table["area"].unique(maintain_order=True):
+        rows = measures.of_year(counts, place_named(name), year)
+        for ethnicity, column in measures.DEFINITIONS.items():
+            searches = dict(rows.group_by(column).agg(pl.col("searches").sum()).iter_rows())
+            hidden = withhold.hidden_groups(searches, measures.UNKNOWN)
+            unknown = sum(searches.get(kind, 0) for kind in measures.UNKNOWN)
+            every = withhold.is_small(unknown) or bool(hidden & {"White"})
+            gone += [(name, ethnicity, g) for g in (GROUPS if every else sorted(hidden & set(GROUPS)))]
+    key = ["area", "ethnicity", "group"]
+    listed = pl.DataFrame(gone, schema=dict.fromkeys(key, pl.String), orient="row").with_columns(
+        pl.lit(True).alias("gone")
+    )
+    marked = table.join(listed, on=key, how="left", maintain_order="left")["gone"].fill_null(False)
+    marked &= table["searches_known"].is_not_null()
+    figures = [name for name in table.columns[5:] if name != "why"]
+    why = pl.lit(f"{withhold.WORD}: {withhold.REASON}")
+    # Officers' codes have no Mixed: their residents are shared by cells of the composition, and would give one away.
+    few = counts.filter(financial_year=str(year)).filter(pl.col("searches").is_between(1, withhold.LARGEST))
+    codes = few["borough_code"].unique()
+    by_cell = [name for name in table["area"].unique() if place_named(name).code in codes]
+    shared = (table["ethnicity"] == "officer-defined") & table["area"].is_in(by_cell)
+    table = withhold.blank(table, shared, ["residents_group", "residents_reference"], told=False)
+    return table.with_columns(
+        *(pl.when(~marked).then(name).alias(name) for name in figures),
+        pl.when(marked).then(why).otherwise("why").alias("why"),
+    )
 
 
 def ratio_sentence(row: Mapping) -> str:
@@ -556,16 +658,36 @@ def _named(row: Mapping) -> str:
     return f"{row['area']} {_ratio_label(row)}"
 
 
+def shown_bands(rows: pl.DataFrame) -> pl.DataFrame:
+    """`measures.stops.age_and_sex` with the two bands of children made one where few were under 10.
+
+    The number under 18 is shown; with the bands apart, two children under 10 would withhold hundreds of 10 to 17.
+    """
+    if not any(withhold.is_small(n) for n in rows.filter(age_band="under 10")["searches"]):
+        return rows
+    band = pl.when(pl.col("age_band").is_in(_CHILDREN)).then(pl.lit(_UNDER_18)).otherwise("age_band")
+    together = rows.group_by(band.alias("age_band"), "sex").agg(pl.col("searches", "share").sum())
+    return together.sort("age_band", "sex")
+
+
 def age_and_sex(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Absent:
     """Person searches by age band and sex as recorded: shares, for the edition has no residents by age."""
-    total = rows["searches"].sum()
+    rows, total = shown_bands(rows), rows["searches"].sum()
     if total < TOO_FEW:
         return Absent("age-and-sex", f"too few person searches in {book.area.name} in {year} to give shares")
     by = {name: rows.group_by(name).agg(pl.col("searches").sum()) for name in ("age_band", "sex")}
-    young = rows.filter(pl.col("age_band").is_in(["10-17", "under 10"]))["searches"].sum()
-    male = rows.filter(sex="Male")["searches"].sum()
-    unknown = rows.filter(age_band="not recorded")["searches"].sum()
-    order = sorted(by["age_band"]["age_band"], key=lambda band: (band == "not recorded", band != "under 10", band))
+    minor, male_only, ageless = (
+        pl.col("age_band").is_in([*_CHILDREN, _UNDER_18]),
+        pl.col("sex") == "Male",
+        pl.col("age_band") == "not recorded",
+    )
+    young, male, unknown = (rows.filter(which)["searches"].sum() for which in (minor, male_only, ageless))
+    if withhold.is_small(male):
+        return Absent("age-and-sex", f"too few person searches in {book.area.name} in {year} to give shares")
+    rows = withhold.withhold(rows, "searches", derived=["share"], totals=[minor, male_only, ageless])
+    order = sorted(
+        by["age_band"]["age_band"], key=lambda band: (band == "not recorded", not band.startswith("under"), band)
+    )
     domain = [name for name in ("Male", "Female", "Other", "not recorded") if name in by["sex"]["sex"]]
     palette = [theme.DARK_BLUE, theme.TURQUOISE, theme.ORANGE, theme.CONTEXT]
     title = words.fitting(
@@ -585,7 +707,10 @@ def age_and_sex(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure |
         .transform_calculate(sex_order=f"indexof({domain!r}, datum.sex)")
         .properties(width=theme.WIDTH - 150, height=alt.Step(28))
     )
-    listed = "; ".join(f"{r['age_band']} {r['sex']} {100 * r['share']:.1f}%" for r in rows.iter_rows(named=True))
+    listed = "; ".join(f"{r['age_band']} {r['sex']} {_percent(r['share'])}" for r in rows.iter_rows(named=True))
+    few = withhold.is_small(young)
+    under_18 = f"a number {withhold.WORD}" if few else f"{words.count(young)} ({100 * young / total:.1f}%)"
+    no_age = f"a number {withhold.WORD}" if withhold.is_small(unknown) else f"{100 * unknown / total:.1f}%"
     return charts.assemble(
         book,
         "age-and-sex",
@@ -595,8 +720,8 @@ def age_and_sex(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure |
         subtitle=f"Person searches by age band and sex as recorded, {book.area.name}, {year}: shares of {words.count(total)} searches",
         alt_text=f"Stacked bar chart of shares of person searches by age and sex where {listed}.",
         sentence=f"Of {words.count(total)} person searches in {book.area.name} in {year}, {words.count(male)} "
-        f"({100 * male / total:.1f}%) were of males and {words.count(young)} ({100 * young / total:.1f}%) of people recorded as under "
-        f"18; {100 * unknown / total:.1f}% have no age. Shares, not rates: residents by age are not in the edition.",
+        f"({100 * male / total:.1f}%) were of males and {under_18} of people recorded as under 18; {no_age} have no age. "
+        f"Shares, not rates: residents by age are not in the edition.{withhold.note(rows)}",
         claim=title,
         how=f"{words.count(male)} ÷ {words.count(total)}",
         moved="",
@@ -622,10 +747,33 @@ def ratio_table(rows: pl.DataFrame) -> pl.DataFrame:
 def composition_table(table: pl.DataFrame) -> pl.DataFrame:
     """Self-defined ethnicity in rows, officer-defined in columns: person searches."""
     order = {name: i for i, name in enumerate((*GROUPS, *measures.UNKNOWN))}
-    wide = table.pivot("officer_defined", index="self_defined", values="searches", sort_columns=True).fill_null(0)
+    table = shown_composition(table)
+    wide = table.pivot("officer_defined", index="self_defined", values="searches", sort_columns=True).fill_null(
+        pl.lit("0")
+    )
     wide = wide.sort(pl.col("self_defined").replace_strict(order, default=9))
     columns = sorted(wide.columns[1:], key=lambda name: order.get(name, 9))
     return wide.select("self_defined", *(pl.col(name).alias(f"seen_as_{name.lower()}") for name in columns))
+
+
+def shown_composition(table: pl.DataFrame) -> pl.DataFrame:
+    """`measures.stops.composition` with `searches` as text: the count, or that it is withheld.
+
+    Its row and column sums are shown in other tables, except those of a group that is withheld there; nor may such a group's
+    cells be added up here, so all of them are withheld.
+    """
+    totals, gone = (
+        [pl.col("self_defined").is_in(measures.UNKNOWN), pl.col("officer_defined").is_in(measures.UNKNOWN)],
+        [],
+    )
+    for column in measures.DEFINITIONS.values():
+        searches = dict(table.group_by(column).agg(pl.col("searches").sum()).sort(column).iter_rows())
+        hidden = withhold.hidden_groups(searches, measures.UNKNOWN)
+        gone += [pl.col(column) == name for name in sorted(hidden)]
+        totals += [pl.col(column) == name for name in searches if name not in hidden]
+    apart = table.select(pl.any_horizontal(pl.lit(False), *gone).alias("gone")).to_series() if gone else None
+    shown = withhold.withhold(table, "searches", totals=totals, hidden=apart)
+    return shown.with_columns(pl.col("searches").cast(pl.String).fill_null(withhold.WORD))
 
 
 def published_table(ours: Mapping[str, float], published: pl.DataFrame, year: FinancialYear) -> pl.DataFrame:

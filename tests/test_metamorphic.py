@@ -1,0 +1,364 @@
+"""What must not change a number, and what must change it in a known way: from publishers' files to measures.
+
+Each test names, under "Planted", the bug that it was shown to catch. Every folder is made up, with counts that differ from
+cell to cell, so that a mix-up of rows, months or places shows.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from test_edition import NOW, TOWER_HAMLETS, TWO_YEARS, UPPER, offences_of, synthetic_folder
+from wardbook import check, edition, places
+from wardbook.measures import stops, verdicts, wards
+from wardbook.measures.rates import rate_ratio
+from wardbook.periods import FinancialYear, declared_breaks
+
+YEAR = FinancialYear(2024)
+PLACES = ("Barnet", "Tower Hamlets", "Unknown")
+ETHNIC = ("White - Irish", "Black/African/Caribbean/Black British - African", "Asian/Asian British - Indian", "")
+OFFICER = ("White", "Black", "Asian")
+OUTCOMES = ("Arrest", "A no further action disposal", "Community resolution")
+
+
+# A folder whose every cell differs -------------------------------------------------------------------------------------
+
+
+def write(path, rows):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read(path):
+    with path.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def crime_rows(column, names, *, level=40):
+    made = random.Random(7)
+    return [
+        {"MajorText": major, "MinorText": minor, column: name} | {m: made.randint(0, level) for m in TWO_YEARS}
+        for name in names
+        for major, minor in offences_of(UPPER)
+    ]
+
+
+def stop_rows(month, days, template):
+    made = random.Random(month)
+    return [
+        template
+        | {
+            "Date": f"{month}-{day:02}T12:{made.randint(0, 59):02}:00+00:00",
+            "Longitude": str(made.choice([-0.08, -0.05, -0.02])),
+            "Self-defined ethnicity": made.choice(ETHNIC),
+            "Officer-defined ethnicity": made.choice(OFFICER),
+            "Outcome": made.choice(OUTCOMES),
+        }
+        for day in [*range(1, days + 1)] * 4
+    ]
+
+
+def make_folder(raw):
+    synthetic_folder(raw)
+    write(raw / BOROUGH_FILE, crime_rows("BoroughName", PLACES))
+    write(raw / WARD_FILE, crime_rows("WardCode", NOW, level=15))
+    for file, days in ((STOP_FILES[0], 31), (STOP_FILES[1], 30)):
+        template = read(raw / file)[0]
+        write(raw / file, stop_rows(file[10:17], days, template))
+    return raw
+
+
+BOROUGH_FILE = "mps/2025-03/MPS Borough Level Crime (made up).csv"
+WARD_FILE = "mps/2025-03/MPS Ward Level Crime (made up).csv"
+STOP_FILES = [f"police_uk/{m}/{m}-metropolitan-stop-and-search.csv" for m in ("2024-05", "2024-06")]
+ROWS = [BOROUGH_FILE, WARD_FILE, *STOP_FILES, "mopac/PAS_made_up.csv"]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    """The folder as made and the edition built from it; read it, do not change it."""
+    home = tmp_path_factory.mktemp("meta")
+    return edition.build(make_folder(home / "raw"), home / "edition")
+
+
+@pytest.fixture
+def rebuilt(tmp_path):
+    """Make the folder again, let a test change it, build."""
+
+    def build(change):
+        raw = make_folder(tmp_path / "raw")
+        change(raw)
+        return edition.build(raw, tmp_path / "edition")
+
+    return build
+
+
+def frames(made):
+    return {name: made.table(name) for name in made.tables}
+
+
+def same_tables(one, other, *, but=()):
+    left, right = frames(one), frames(other)
+    assert left.keys() == right.keys()
+    for name, table in left.items():
+        assert name in but or table.equals(right[name]), f"{name} changed"
+
+
+def history(made):
+    return verdicts.History(made.borough_years, made.knife_years, declared_breaks())
+
+
+def changes(made, borough="Tower Hamlets"):
+    return verdicts.assess_changes(places.area(borough), history(made), period=YEAR)
+
+
+PEOPLE = pl.DataFrame(
+    {
+        "ethnic_group": ["Asian", "Black", "Mixed", "Other", "White"],
+        "residents": [9_000, 4_000, 1_000, 2_000, 11_000],
+    }
+)
+
+
+def relative(made):
+    counts = stops.of_year(made.table("stops_by_ethnicity"), places.area("Tower Hamlets"), YEAR)
+    return stops.relative_rate(counts, PEOPLE, "Black", "White")
+
+
+def residents():
+    return pl.DataFrame(
+        {
+            "ward_code": NOW,
+            "borough_code": [TOWER_HAMLETS] * 2,
+            "ethnic_group": ["White"] * 2,
+            "residents": [9_000, 12_000],
+        }
+    )
+
+
+# Nothing changes ------------------------------------------------------------------------------------------------------
+
+
+def test_the_order_of_the_rows_changes_nothing(original, rebuilt):
+    """Planted: a blank self-defined ethnicity filled from the row above it, in `tables.person_searches`."""
+
+    def shuffle(raw):
+        for file in ROWS:
+            text = (raw / file).read_text(encoding="utf-8").splitlines(keepends=True)
+            rest = text[1:]
+            random.Random(3).shuffle(rest)
+            (raw / file).write_text("".join([text[0], *rest]), encoding="utf-8")
+
+    same_tables(rebuilt(shuffle), original)
+
+
+def test_the_order_of_the_columns_and_of_the_files_changes_nothing(original, rebuilt):
+
+    def reorder(raw):
+        for file in (BOROUGH_FILE, WARD_FILE, *STOP_FILES):
+            rows = read(raw / file)
+            names = list(rows[0])
+            random.Random(4).shuffle(names)
+            write(raw / file, [{name: row[name] for name in names} for row in rows])
+        # Read in the order of their names: the first becomes the last.
+        (raw / BOROUGH_FILE).rename((raw / BOROUGH_FILE).with_name("MPS Borough Level Crime (z).csv"))
+        (raw / "police_uk/2024-05").rename(raw / "police_uk/z")
+
+    same_tables(rebuilt(reorder), original)
+
+
+def test_a_file_in_two_parts_is_the_file(original, rebuilt):
+    """Planted: `pl.concat(frames[:2])` where the stops are put together; the last part was dropped in silence."""
+
+    def split(raw):
+        rows = read(raw / BOROUGH_FILE)
+        keys, first, second = ["MajorText", "MinorText", "BoroughName"], TWO_YEARS[:11], TWO_YEARS[11:]
+        for name, months in (("one", first), ("two", second)):
+            part = [{key: row[key] for key in [*keys, *months]} for row in rows]
+            write((raw / BOROUGH_FILE).with_name(f"MPS Borough Level Crime ({name}).csv"), part)
+        (raw / BOROUGH_FILE).unlink()
+        rows = read(raw / STOP_FILES[0])
+        # A day stays in one file: equal rows are told from repeats within it.
+        early = [row for row in rows if int(row["Date"][8:10]) <= 13]
+        write(raw / STOP_FILES[0], [row for row in rows if row not in early])
+        write(raw / "police_uk/2024-05-early" / Path(STOP_FILES[0]).name, early)
+
+    same_tables(rebuilt(split), original)
+
+
+def test_the_names_of_wards_change_no_number(original, rebuilt):
+    """Planted: counts put beside wards in the order of their names in `measures.wards.ward_rates`."""
+
+    def rename(raw):
+        import geopandas
+
+        (path,) = (raw / "ons/wards-2024").glob("*.gpkg")
+        outlines = geopandas.read_file(path)
+        outlines["WD24NM"] = ["Zz Ward", "Aa Ward"]
+        outlines.to_file(path)
+
+    made = rebuilt(rename)
+    same_tables(made, original, but=("wards",))
+    assert made.table("wards").drop("ward").equals(original.table("wards").drop("ward"))
+    assert set(made.table("wards")["ward"]) >= {"Zz Ward", "Aa Ward"}
+    rates = []
+    for each in (made, original):
+        events = wards.ward_years(each.table("ward_offences"), "robbery", [YEAR]).rename({str(YEAR): "events"})
+        rates.append(wards.in_area(wards.ward_rates(events, each.table("wards"), residents()), TOWER_HAMLETS))
+    assert rates[0].drop("ward").equals(rates[1].drop("ward"))
+    assert rates[0]["ward"].to_list() != rates[1]["ward"].to_list()
+
+
+def test_a_borough_without_offences_changes_no_other_borough(original, rebuilt):
+    """Planted: the grid of `tables._by_group` made of the boroughs that the file names."""
+
+    def add(raw):
+        rows = read(raw / BOROUGH_FILE)
+        none = [row | {"BoroughName": "Brent"} | dict.fromkeys(TWO_YEARS, 0) for row in rows[: len(rows) // 3]]
+        write(raw / BOROUGH_FILE, rows[: len(rows) // 3] + none + rows[len(rows) // 3 :])
+
+    made = rebuilt(add)
+    same_tables(made, original)
+    for borough in ("Barnet", "Tower Hamlets", "London"):
+        assert changes(made, borough).equals(changes(original, borough))
+
+
+# What changes in a known way ------------------------------------------------------------------------------------------
+
+
+def test_scaling_all_counts_scales_rates_and_leaves_ratios(original, rebuilt):
+    """Planted: half an offence added to both counts of `Change.percents`, which moves every percentage a little."""
+
+    def triple(raw):
+        for file in (BOROUGH_FILE, WARD_FILE):
+            rows = read(raw / file)
+            write(raw / file, [row | {m: 3 * int(row[m]) for m in TWO_YEARS} for row in rows])
+        for file in STOP_FILES:
+            write(raw / file, [row for row in read(raw / file) for _ in range(3)])
+
+    made = rebuilt(triple)
+    before, after = changes(original), changes(made)
+    counted = before["baseline"].is_not_null()
+    assert counted.sum() > 15
+    assert after["baseline"].equals(3 * before["baseline"]) and after["outturn"].equals(3 * before["outturn"])
+    percents = [table.filter(counted)["change_percent"].to_list() for table in (before, after)]
+    assert percents[1] == pytest.approx(percents[0], rel=1e-12)
+    one, three = relative(original), relative(made)
+    assert three.rate_group == pytest.approx(3 * one.rate_group, rel=1e-12)
+    for name in ("ratio", "known_only", "bound_low", "bound_high", "unknown_share"):
+        assert getattr(three, name) == pytest.approx(getattr(one, name), rel=1e-12), name
+    assert three.upper / three.lower < one.upper / one.lower, "three times the searches, a narrower interval"
+    people = 27_000
+    rates = [
+        stops.monthly_rates(e.table("stops"), e.table("stop_coverage"), places.area("Tower Hamlets"), people)[
+            "rate_per_1000"
+        ]
+        for e in (original, made)
+    ]
+    assert rates[1].to_list() == pytest.approx((3 * rates[0]).to_list(), rel=1e-12) and rates[0].sum() > 0
+
+
+def test_swapping_the_years_inverts_the_ratio_and_its_interval(original, rebuilt):
+    """Planted: `x + 1` for `x` in the lower end of `rates.rate_ratio`."""
+
+    def swap(raw):
+        rows = read(raw / BOROUGH_FILE)
+        other = dict(zip(TWO_YEARS, TWO_YEARS[12:] + TWO_YEARS[:12]))
+        write(raw / BOROUGH_FILE, [row | {m: row[other[m]] for m in TWO_YEARS} for row in rows])
+
+    there = changes(original)
+    back = changes(rebuilt(swap))
+    checked = 0
+    for one, other in zip(there.iter_rows(named=True), back.iter_rows(named=True)):
+        if one["change_percent"] is None or other["change_percent"] is None:
+            continue
+        checked += 1
+        assert (one["baseline"], one["outturn"]) == (other["outturn"], other["baseline"])
+        for a, b in (("change_percent", "change_percent"), ("noise_low", "noise_high"), ("noise_high", "noise_low")):
+            assert (1 + one[a] / 100) * (1 + other[b] / 100) == pytest.approx(1, rel=1e-9), (one["measure"], a)
+    assert checked > 15
+    for kind in ("central", "midp"):
+        one, other = (
+            rate_ratio(60, 30, 51_477.5, 54_308.7, kind=kind),
+            rate_ratio(30, 60, 54_308.7, 51_477.5, kind=kind),
+        )
+        assert (one.ratio * other.ratio, one.lower * other.upper) == pytest.approx((1, 1), rel=1e-9)
+        assert one.p_value == pytest.approx(other.p_value, rel=1e-9)
+
+
+def test_exchanging_the_groups_inverts_the_search_ratio(original):
+    """Planted: the reference group's residents over residents of all in the scale of `relative_rate`."""
+    counts = stops.of_year(original.table("stops_by_ethnicity"), places.area("Tower Hamlets"), YEAR)
+    one = stops.relative_rate(counts, PEOPLE, "Black", "White")
+    other = stops.relative_rate(counts, PEOPLE, "White", "Black")
+    assert one.known_group > 10 and one.unknown_share > 0
+    for a, b in (
+        ("ratio", "ratio"),
+        ("known_only", "known_only"),
+        ("lower", "upper"),
+        ("upper", "lower"),
+        ("bound_low", "bound_high"),
+        ("bound_high", "bound_low"),
+    ):
+        assert getattr(one, a) * getattr(other, b) == pytest.approx(1, rel=1e-12), a
+
+
+def test_wards_and_what_has_no_ward_sum_to_the_borough(original, rebuilt):
+    """Planted: one ward lost in `tables.ward_offences`."""
+    lost = 5
+
+    def reconcile(raw):
+        ward_rows = read(raw / WARD_FILE)
+        groups = {}
+        for row in ward_rows:
+            mine = groups.setdefault((row["MajorText"], row["MinorText"]), dict.fromkeys(TWO_YEARS, lost))
+            for month in TWO_YEARS:
+                mine[month] += int(row[month])
+        rows = read(raw / BOROUGH_FILE)
+        for row in rows:
+            if row["BoroughName"] == "Tower Hamlets":
+                row |= groups[row["MajorText"], row["MinorText"]]
+        write(raw / BOROUGH_FILE, rows)
+
+    made = rebuilt(reconcile)
+    here = check.area_shortfall(made, places.area("Tower Hamlets")).filter(area="Tower Hamlets")
+    whole = original.table("borough_offences")["offence_group"].is_in(["total recorded offences excluding fraud"])
+    assert whole.any() and here.height == 24
+    groups = pl.read_csv(places.REFERENCE / "offence_groups.csv").filter(
+        taxonomy=UPPER, offence_group="total recorded offences excluding fraud"
+    )
+    assert (here["total"] - here["in_wards"]).to_list() == [lost * groups.height] * 24
+    for item in ("robbery", "shoplifting", "burglary"):
+        kinds = pl.read_csv(places.REFERENCE / "offence_groups.csv").filter(taxonomy=UPPER, offence_group=item).height
+        borough = made.borough_years.filter(borough_code=TOWER_HAMLETS, offence_group=item, year=2024)["offences"][0]
+        in_wards = wards.ward_years(made.table("ward_offences"), item, [YEAR])[str(YEAR)].sum()
+        assert borough == in_wards + 12 * lost * kinds
+
+
+def test_stops_of_boroughs_and_the_unplaced_sum_to_the_files(original, rebuilt):
+    """Planted: stops without a place dropped in `edition._make_tables` before they are tallied."""
+
+    def unplace(raw):
+        rows = read(raw / STOP_FILES[0])
+        for row in rows[::7]:
+            row |= {"Latitude": "", "Longitude": ""}
+        write(raw / STOP_FILES[0], rows)
+
+    made = rebuilt(unplace)
+    tally, coverage = made.table("stops"), made.table("stop_coverage")
+    placed = tally.group_by(pl.col("borough_code") == "unplaced").agg(pl.col("stops").sum()).rows()
+    assert sum(n for _, n in placed) == coverage["rows"].sum() == original.table("stop_coverage")["rows"].sum()
+    assert dict(placed)[True] == coverage["unplaced"].sum() > 0
+    for name in ("stops_by_ethnicity", "stops_by_object", "stops_by_person"):
+        assert made.table(name)["searches"].sum() == coverage["rows"].sum(), name
+    for definition in ("self-defined", "officer-defined"):
+        by = made.table("stops_by_group_outcome").filter(definition=definition)
+        assert by["searches"].sum() == coverage["rows"].sum()

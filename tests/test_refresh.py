@@ -1,0 +1,124 @@
+"""What a refresh says it moved: each headline with both numbers and the reason, and nothing that did not move."""
+
+from __future__ import annotations
+
+import csv
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from test_edition import synthetic_folder
+from wardbook import edition, refresh
+from wardbook.cli import app
+from wardbook.refresh import Held
+
+FILE = "mps/2025-03/MPS Borough Level Crime (made up).csv"
+HEAD = ["headline", "area", "period", "before", "after", "why"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A made-up folder of every publisher."""
+    return synthetic_folder(tmp_path / "raw")
+
+
+def edit(path, change):
+    with path.open(newline="", encoding="utf-8") as handle:
+        rows = [change(row) for row in csv.DictReader(handle)]
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def one_robbery_more(row):
+    if (row["BoroughName"], row["MinorText"]) == ("Barnet", "ROBBERY OF BUSINESS PROPERTY"):
+        row["202404"] = str(int(row["202404"]) + 1)
+    return row
+
+
+def moved(folder, tmp_path, change):
+    one = Held.of(edition.build(folder, tmp_path / "one"))
+    change()
+    return refresh.compare(one, Held.of(edition.build(folder, tmp_path / "two")))
+
+
+def test_the_same_files_move_nothing(folder, tmp_path):
+    table = moved(folder, tmp_path, lambda: None)
+    assert table.columns == HEAD and table.is_empty()
+    assert refresh.report(table) == ["No headline moved."]
+
+
+def test_one_offence_more_moves_the_headlines_it_is_in_and_no_other(folder, tmp_path):
+    """Planted: `<` for `ne_missing`, which is silent about what fell."""
+    table = moved(folder, tmp_path, lambda: edit(folder / FILE, one_robbery_more))
+    total = "total recorded offences excluding fraud"
+    assert table.select("headline", "area", "period").rows() == [
+        ("robbery", "all places", "2024-25"),
+        (total, "all places", "2024-25"),
+        ("robbery", "Barnet", "2024-25"),
+        (total, "Barnet", "2024-25"),
+    ]
+    assert (table["after"] - table["before"]).to_list() == [1] * 4
+    assert set(table["why"]) == {"revision"}
+    back = refresh.compare(*reversed([Held.of(edition.open_edition(tmp_path / n)) for n in ("one", "two")]))
+    assert (back["after"] - back["before"]).to_list() == [-1] * 4
+
+
+def test_a_new_snapshot_is_a_revision_that_names_both(folder, tmp_path):
+    def newer():
+        edit(folder / FILE, one_robbery_more)
+        (folder / "mps/2025-03").rename(folder / "mps/2025-04")
+
+    table = moved(folder, tmp_path, newer)
+    assert table.height == 4 and set(table["why"]) == {"revision (2025-03 to 2025-04)"}
+
+
+def test_a_year_that_was_not_held_is_a_new_month_and_one_no_longer_held_says_so(folder, tmp_path):
+    def cut():
+        edit(folder / FILE, lambda row: {k: v for k, v in row.items() if k != "202503"})
+
+    table = moved(folder, tmp_path, cut)
+    assert set(table["why"]) == {"no longer held"} and table["after"].is_null().all()
+    assert set(table["period"]) == {"2024-25"}
+    back = refresh.compare(*reversed([Held.of(edition.open_edition(tmp_path / n)) for n in ("one", "two")]))
+    assert set(back["why"]) == {"new month"} and back["before"].is_null().all()
+    assert "not held" in refresh.report(back)[1]
+
+
+def test_a_changed_definition_is_told_from_a_revision(folder, tmp_path):
+    made = Held.of(edition.build(folder, tmp_path / "one"))
+    other = made.headlines.with_columns(
+        pl.when(pl.col("headline") == "robbery").then(pl.col("value") * 2).otherwise("value").alias("value")
+    )
+    reference = made.manifest["reference"] | {"offence_groups.csv": "0" * 64}
+    table = refresh.compare(made, Held(other, made.manifest | {"reference": reference}))
+    assert set(table["headline"]) == {"robbery"}
+    assert set(table["why"]) == {"definition (offence_groups.csv)"}
+    unexplained = refresh.compare(made, Held(other, made.manifest))
+    assert set(unexplained["why"]) == {"same files, read or counted differently"}
+
+
+def test_build_prints_the_table_and_a_first_build_or_a_broken_edition_does_not(folder, tmp_path):
+    out = tmp_path / "edition"
+    arguments = ["build", "--raw", str(folder), "--out", str(out)]
+    first = CliRunner().invoke(app, arguments)
+    assert first.exit_code == 0 and "headlines" not in first.output
+    again = CliRunner().invoke(app, arguments)
+    assert "No headline moved." in again.output
+    edit(folder / FILE, one_robbery_more)
+    changed = CliRunner().invoke(app, arguments)
+    assert "revision" in changed.output and "Barnet" in changed.output
+    assert changed.output.splitlines()[-1] == again.output.splitlines()[-1], "the last line is the edition's folder"
+    (out / "wards.parquet").write_bytes(b"spoilt")
+    spoilt = CliRunner().invoke(app, arguments)
+    assert spoilt.exit_code == 0 and "headlines" not in spoilt.output
+
+
+def test_the_committed_edition_has_headlines_of_every_kind():
+    table = refresh.headlines(edition.open_edition())
+    assert set(table["table"]) == {"borough_offences", "knife_offences", "stops", "confidence"}
+    assert table.select("headline", "area", "period").is_unique().all()
+    assert table.filter(area="Tower Hamlets")["headline"].n_unique() >= 10
+    assert table["value"].null_count() == 0

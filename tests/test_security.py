@@ -1,0 +1,311 @@
+"""Nothing runs that was only read, nothing listens beyond this machine, nothing that leaves carries code, a person or a path."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import polars as pl
+import pytest
+import yaml
+
+from wardbook import book
+from wardbook.figures.export import Said, Shown, guarded_csv
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted((ROOT / "lib").rglob("*.py"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+EVIL = '<script>alert(1)</script> & "x" =1+1'
+
+
+# Jupyter --------------------------------------------------------------------------------------------------------------
+
+
+def test_lab_asks_jupyter_for_this_machine_alone_and_leaves_its_token_on(monkeypatch, tmp_path):
+    """Planted: `--ServerApp.ip=0.0.0.0`."""
+    asked = []
+
+    class Server:
+        def __init__(self, command):
+            asked.extend(command)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *error):
+            return None
+
+        def wait(self):
+            return 0
+
+    monkeypatch.setattr(book.subprocess, "Popen", Server)
+    assert book.lab(work=tmp_path) == 0
+    assert "--ServerApp.ip=127.0.0.1" in asked
+    text = " ".join(asked)
+    for switch in ("token", "password", "allow_origin", "disable_check_xsrf", "allow_remote_access", "allow_root"):
+        assert switch not in text
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="the server is stopped by a signal")
+def test_a_running_lab_listens_on_loopback_and_refuses_who_has_no_token(tmp_path):
+    start = "import sys; from pathlib import Path; from wardbook import book; sys.exit(book.lab(sys.argv[2:], work=Path(sys.argv[1])))"
+    runtime = tmp_path / "runtime"
+    arguments = ["--no-browser", "--ServerApp.port=18923", *(["--allow-root"] if os.geteuid() == 0 else [])]
+    own = {"JUPYTER_RUNTIME_DIR": str(runtime), "JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTER_DATA_DIR": str(tmp_path)}
+    environment = {k: v for k, v in os.environ.items() if k != "JUPYTER_TOKEN"} | own
+    (tmp_path / "work").mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-c", start, str(tmp_path / "work"), *arguments],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # the server is a child of this one, and is to end with it
+    )
+    try:
+        until = time.monotonic() + 60
+        while not (files := list(runtime.glob("jpserver-*.json"))):
+            assert process.poll() is None and time.monotonic() < until, "the server did not start"
+            time.sleep(0.2)
+        server = json.loads(files[0].read_text(encoding="utf-8"))
+        assert server["hostname"] == "127.0.0.1" and len(server["token"]) >= 32
+        address = f"http://127.0.0.1:{server['port']}/api/contents"
+        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            direct.open(address, timeout=20)
+        assert caught.value.code == 403
+        caught.value.close()
+        with direct.open(f"{address}?token={server['token']}", timeout=20) as answer:
+            assert answer.status == 200
+        listening = Path("/proc/net/tcp")
+        if listening.exists():
+            mine = [line.split()[1] for line in listening.read_text().splitlines()[1:]]
+            assert {a.split(":")[0] for a in mine if a.endswith(f":{server['port']:04X}")} == {"0100007F"}
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(30)
+
+
+# What is read ---------------------------------------------------------------------------------------------------------
+
+
+def unsafe(source):
+    """The calls and imports in a source that run or revive what they are given."""
+    found = []
+    modules = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "code", "imp", "telnetlib", "pty"}
+    calls = {"eval", "exec", "compile", "__import__"}
+    attributes = {
+        "os.system",
+        "os.popen",
+        "yaml.load",
+        "yaml.unsafe_load",
+        "pandas.read_pickle",
+        "np.load",
+        "numpy.load",
+    }
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names if alias.name.partition(".")[0] in modules]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in modules:
+            found.append(node.module)
+        elif isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            if name in calls | attributes or name.endswith((".read_pickle", ".to_pickle", ".extractall")):
+                found.append(name)
+            found += [
+                f"{name}({k.arg}=True)"
+                for k in node.keywords
+                if k.arg in ("shell", "allow_pickle") and ast.unparse(k.value) != "False"
+            ]
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_nothing_read_is_executed_or_revived(path):
+    assert unsafe(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "import pickle",
+        "from marshal import loads",
+        "eval(text)",
+        "import os\nos.system('ls')",
+        "import subprocess\nsubprocess.run(x, shell=True)",
+        "import yaml\nyaml.load(x)",
+        "import numpy as np\nnp.load(x, allow_pickle=True)",
+        "archive.extractall(folder)",
+    ],
+)
+def test_each_unsafe_way_is_one_that_is_looked_for(planted):
+    assert unsafe(planted)
+
+
+def test_no_download_goes_without_checking_its_certificate():
+    for path in SOURCES:
+        assert not re.search(r"verify\s*=\s*False|CERT_NONE|_create_unverified", path.read_text(encoding="utf-8")), path
+
+
+# What leaves ----------------------------------------------------------------------------------------------------------
+
+
+def test_html_and_svg_made_from_data_are_escaped():
+    """Planted: `escape` taken from the alt text in `Figure.svg`."""
+    import altair as alt
+
+    from wardbook.figures.export import Figure
+
+    data = pl.DataFrame({"name": [EVIL], "value": [1]})
+    chart = alt.Chart(data).mark_bar().encode(x="value:Q", y="name:N")
+    said = dict.fromkeys(("title", "subtitle", "alt_text", "sentence", "challenge", "source", "licence"), EVIL)
+    svg = Figure(name="evil", chart=chart, data=data, **said).svg()
+    assert "<script" not in svg and "&lt;script" in svg
+    html = Shown(data)._repr_mimebundle_()["text/html"]
+    assert "<script" not in html and "&lt;script" in html
+    assert not re.search(r"(?<!\\)<", Said(EVIL)._repr_mimebundle_()["text/markdown"])
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_cell_of_a_csv_cannot_start_a_formula(start):
+    written = guarded_csv(pl.DataFrame({"a": [f"{start}1+1"], "n": [-1.5]})).splitlines()
+    cell = "\n".join(written[1:]).lstrip('"')
+    assert cell.startswith("'" + start.strip("\r\n") or "'") and "-1.5" in cell, "numbers stay numbers"
+
+
+def texts_of(notebook):
+    """What a committed notebook shows, without its drawings: image coordinates look like any number."""
+    for cell in notebook["cells"]:
+        yield "".join(cell["source"])
+        for output in cell.get("outputs", []):
+            yield "".join(output.get("text", ""))
+            for kind, value in output.get("data", {}).items():
+                if kind.startswith("text/"):
+                    yield "".join(value)
+
+
+MACHINE = re.compile(r"(?:/home/|/Users/|/root/|/tmp/|/work/|/var/folders/|[A-Z]:\\Users)[\w.-]*")
+EMAIL = re.compile(r"[\w.+-]+@(?!users\.noreply)[\w-]+\.[a-z]{2,}", re.I)
+PERSON = re.compile(r"\b(?:PCSO|PC|DC|PS|Sgt|Sergeant|Inspector|Insp|Constable|Supt) [A-Z][a-z]+")
+LONDON_POINT = re.compile(r"\b51\.[2-7]\d{3,}\D{1,20}-?0\.[0-5]\d{3,}")
+
+
+def told(text):
+    """What in a text is no reader's business: a path of a machine, a mail address, an officer, a point finer than a ward."""
+    return [found[0] for pattern in (MACHINE, EMAIL, PERSON, LONDON_POINT) if (found := pattern.search(text))]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_no_committed_notebook_names_a_person_a_machine_or_a_fine_point(path):
+    for text in texts_of(json.loads(path.read_text(encoding="utf-8"))):
+        assert told(text) == [], text[:200]
+
+
+@pytest.mark.parametrize(
+    "text", ["/home/someone/x", "C:\\Users\\x", "a.b@met.police.uk", "PC Smith", "Sergeant Jones", "51.51523, -0.07211"]
+)
+def test_each_of_these_would_be_found(text):
+    assert told(f"before {text} after")
+
+
+def test_no_table_of_the_edition_has_a_column_for_a_person_or_a_point():
+    rows = pl.read_csv(ROOT / "data" / "dictionary.csv")
+    for name in rows["column"]:
+        assert not re.search(r"latitude|longitude|officer$|officer_name|person|email|phone|contact", name), name
+    wards = pl.read_parquet(ROOT / "data" / "edition" / "wards.parquet")
+    assert wards.height == wards.select("easting", "northing").unique().height, "a point a ward, no finer"
+
+
+@pytest.mark.slow
+def test_no_output_of_a_run_names_a_person_a_machine_or_a_fine_point(tmp_path):
+    made = book.run("Sutton", "2023-24", only=["04_stop_and_search", "05_engagement"], out=tmp_path / "out")
+    files = [path for path in made.rglob("*") if path.suffix in (".csv", ".txt", ".svg", ".json", ".ipynb")]
+    assert len(files) > 20
+    for path in files:
+        if path.suffix == ".ipynb":
+            shown = list(texts_of(json.loads(path.read_text(encoding="utf-8"))))
+        elif path.suffix == ".svg":
+            shown = re.findall(r">([^<]+)<", path.read_text(encoding="utf-8"))
+        else:
+            shown = [path.read_text(encoding="utf-8")]
+        for text in shown:
+            assert told(text) == [] and str(tmp_path) not in text and str(ROOT) not in text, f"{path}: {text[:200]}"
+
+
+# What CI may do -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_workflow_pins_every_action_and_may_only_read_the_code(path):
+    text = path.read_text(encoding="utf-8")
+    workflow = yaml.safe_load(text)
+    assert workflow["permissions"] in ({"contents": "read"}, {})
+    for action in re.findall(r"uses: *(\S+)", text):
+        assert re.search(r"@[0-9a-f]{40}$", action), f"{action} can change under us: pin a full commit"
+    writes = [name for name, job in workflow["jobs"].items() if "write" in str(job.get("permissions", ""))]
+    assert writes == (["capture"] if path.stem == "captures" else [])
+    assert "pull_request_target" not in text and "${{ github.event" not in text
+
+
+def test_the_scheduled_workflows_run_what_they_are_for():
+    newest, audit = (yaml.safe_load((ROOT / ".github/workflows" / f"{n}.yml").read_text()) for n in ("newest", "audit"))
+    assert all("schedule" in workflow[True] for workflow in (newest, audit)), "YAML reads `on` as true"
+    runs = " ".join(step.get("run", "") for step in newest["jobs"]["newest"]["steps"])
+    for command in ("uv lock --upgrade", "--nbval tests notebooks", "wardbook notebooks", "GITHUB_STEP_SUMMARY"):
+        assert command in runs
+    assert "bash .ci/audit" in " ".join(step.get("run", "") for step in audit["jobs"]["audit"]["steps"])
+
+
+@pytest.mark.skipif(not shutil.which("bash") or os.name == "nt", reason="needs bash")
+@pytest.mark.parametrize(
+    ("hashes", "online", "code"),
+    [(True, False, 0), (False, False, 1), (True, True, 7)],
+    ids=["offline", "bare", "online"],
+)
+def test_the_audit_fails_on_a_package_without_a_hash_and_not_for_want_of_a_network(tmp_path, hashes, online, code):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    line = "one==1.0 \\\\\n    --hash=sha256:aa" if hashes else "one==1.0"
+    uv = f'#!/bin/bash\nwhile [ "$1" != --output-file ]; do shift; done\nprintf "{line}\\n" > "$2"\n'
+    for name, script in (
+        ("uv", uv),
+        ("curl", f"#!/bin/bash\nexit {0 if online else 6}\n"),
+        ("uvx", "#!/bin/bash\nexit 7\n"),  # what pip-audit found is what the script says
+    ):
+        (tools / name).write_text(script)
+        (tools / name).chmod(0o755)
+    done = subprocess.run(
+        ["bash", ROOT / ".ci" / "audit"],
+        env=os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("only the hashes were checked" in done.stdout) is (hashes and not online)
+
+
+def test_every_locked_package_has_its_hash():
+    import tomllib
+
+    lock = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
+    for package in lock["package"]:
+        files = [*package.get("wheels", []), *([package["sdist"]] if "sdist" in package else [])]
+        assert "registry" not in package["source"] or files, package["name"]
+        assert all(file["hash"].startswith("sha256:") for file in files), package["name"]
+
+
+def test_security_md_says_how_to_report_in_private_and_names_nobody():
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    assert "advisory" in text and "Report a vulnerability" in text
+    assert not EMAIL.search(text)
