@@ -447,7 +447,7 @@ def test_lambeth_vehicle_crime_is_answered_from_the_edition(book, tmp_path):
     ]
     text = " ".join((answer.folder / f"{name}.txt").read_text(encoding="utf-8").split())
     again = "wardbook claim --borough Lambeth --offence 'vehicle crime' --from 2023-24 --to 2024-25"
-    assert again in text and "of 288 comparable changes moved at least this far" in text
+    assert again in text and "of 288 comparable changes, relative to London, moved at least this far" in text
     assert "Declared breaks crossed: The Met moved its records" in text
     plotted = pl.read_csv(answer.folder / f"{name}.csv")
     assert plotted.height == 1 and plotted["baseline"][0] == before and plotted["outturn"][0] == after

@@ -254,7 +254,7 @@ def test_a_workflow_pins_every_action_and_may_only_read_the_code(path):
     for action in re.findall(r"uses: *(\S+)", text):
         assert re.search(r"@[0-9a-f]{40}$", action), f"{action} can change under us: pin a full commit"
     writes = [name for name, job in workflow["jobs"].items() if "write" in str(job.get("permissions", ""))]
-    assert writes == (["capture"] if path.stem == "captures" else [])
+    assert writes == {"captures": ["capture"], "pages": ["site", "release"]}.get(path.stem, [])
     assert "pull_request_target" not in text and "${{ github.event" not in text
 
 

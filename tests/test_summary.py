@@ -222,7 +222,7 @@ def test_every_target_is_on_the_page_judged_or_with_its_reason(tmp_path):
     assert "counting noise −36.0% to −23.5%; usual variation −45.0% to −21.0%" in text
     assert "Cannot say: the target was not published. Printed at the time: achieved" in text
     assert summary.verdict_count(summary.read_run(folder)) == 1
-    assert text.count("This page holds one verdict") == 1
+    assert text.count("The tables behind this page hold one verdict") == 1
 
 
 def test_sources_have_the_dates_of_their_files_and_their_licence(tmp_path):

@@ -450,7 +450,7 @@ def test_several_targets_are_summed_up_by_their_verdicts():
 def test_the_leaflets_seven_are_summed_up_after_allowing_for_their_number(judged):
     rows = verdicts.bh_family(judged["Tower Hamlets"].filter(target_set="Tower Hamlets 2009/10"))
     assert words.printed_title(rows) == (
-        "Of seven printed changes in Tower Hamlets, three stand out from noise, one from usual variation"
+        "Of seven printed changes in Tower Hamlets, after correction three exceed noise, one usual variation"
     )
     told = words.printed_sentence(rows)
     assert "counting noise: total robbery, theft from vehicles, theft or taking of vehicles." in told

@@ -370,4 +370,5 @@ def _pack(folder: Path) -> bytes:
 
 def _unpack(packed: bytes, folder: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        archive.extractall(folder)
+        for name in archive.namelist():  # our own worker's archive; zipfile keeps each name below the folder
+            archive.extract(name, folder)

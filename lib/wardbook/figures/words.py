@@ -272,8 +272,8 @@ def printed_title(rows: pl.DataFrame) -> str:
     area, n = rows["area"][0], number(rows.height)
     noise, usual = (number(rows[c].sum()) for c in ("stands_by_noise", "stands_at_usual"))
     if rows["usual_low"].is_null().all():
-        return f"Of {n} printed changes in {area}, {noise} stand out from counting noise"
-    return f"Of {n} printed changes in {area}, {noise} stand out from noise, {usual} from usual variation"
+        return f"Of {n} printed changes in {area}, after correction {noise} exceed counting noise"
+    return f"Of {n} printed changes in {area}, after correction {noise} exceed noise, {usual} usual variation"
 
 
 def printed_sentence(rows: pl.DataFrame) -> str:
