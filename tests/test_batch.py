@@ -263,7 +263,6 @@ def test_a_cluster_gives_the_same_bytes_wherever_the_edition_is(start, cluster, 
     ).read_bytes()
 
 
-@pytest.mark.xfail(strict=False, reason="on a busy machine a retried run has failed once: issue 8 is open")
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 def test_killing_a_worker_of_the_cluster_loses_nothing(start, cluster, tmp_path):

@@ -49,7 +49,7 @@ PROBE = """\
 import builtins, logging, os, random, sys, time, warnings
 import altair as alt, numpy as np, pandas, polars as pl
 from wardbook import periods, places
-from wardbook.figures import claims, comparison, maps, stops, theme, trends
+from wardbook.figures import claims, comparison, engagement, maps, stops, theme, trends, workload
 shell = get_ipython()
 state = {
     'names': [sorted(n for n in globals() if n.startswith('left')), len(In), sorted(Out), _oh, '_1' in globals()],
@@ -116,9 +116,6 @@ def notebooks(tmp_path_factory) -> dict[str, Path]:
     }
 
 
-@pytest.mark.xfail(
-    strict=False, reason="packages that a notebook imports late leave warnings filters behind: issue 8 is open"
-)
 @pytest.mark.slow
 def test_nothing_a_notebook_leaves_reaches_the_next(notebooks):
     fresh = executed(notebooks["probe"])

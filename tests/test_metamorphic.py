@@ -175,7 +175,10 @@ def test_the_order_of_the_columns_and_of_the_files_changes_nothing(original, reb
 
 
 def test_a_file_in_two_parts_is_the_file(original, rebuilt):
-    """Months of recorded crime in two files. Two files of one month of stops are refused: see the corpus of bad input."""
+    """Months of recorded crime in two files.
+
+    Planted: only the newest of a snapshot's files read.
+    """
 
     def split(raw):
         rows = read(raw / BOROUGH_FILE)
@@ -186,6 +189,19 @@ def test_a_file_in_two_parts_is_the_file(original, rebuilt):
         (raw / BOROUGH_FILE).unlink()
 
     same_tables(rebuilt(split), original)
+
+
+def test_a_month_of_stops_in_two_parts_is_refused(rebuilt):
+    """Stops have no identifier, so two parts of a month cannot be told from two copies, which would count stops twice."""
+
+    def split(raw):
+        (path,) = (raw / "police_uk/2024-05").glob("*.csv")
+        rows = read(path)
+        write(path, rows[::2])
+        write(raw / "police_uk/part" / path.name, rows[1::2])
+
+    with pytest.raises(ValueError, match="two files give May 2024"):
+        rebuilt(split)
 
 
 def test_the_names_of_wards_change_no_number(original, rebuilt):

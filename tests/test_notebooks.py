@@ -162,7 +162,7 @@ def copy_edition(target, *, remake_manifest, plus, borough="E09000029", group="h
         changed.cast(table.schema).write_parquet(target / "borough_offences.parquet")
     if remake_manifest:
         manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
-        manifest["tables"]["borough_offences"]["sha256"] = edition._sha256(target / "borough_offences.parquet")
+        manifest["tables"]["borough_offences"]["sha256"] = edition.sha256(target / "borough_offences.parquet")
         hashes = "".join(entry["sha256"] for _, entry in sorted(manifest["tables"].items()))
         manifest["edition"] = edition.hashlib.sha256(hashes.encode()).hexdigest()[:12]
         (target / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")

@@ -32,6 +32,7 @@ from wardbook.book import Plan, RunError, RunFailed, SettingError
 from wardbook.edition import EditionError, from_root
 from wardbook.folders import beside, put_in_place
 from wardbook.summary import write_index
+from wardbook.web import copy_member, silent
 
 ENGINES = {"warm": "wardbook-warm", "fresh": None}
 TRIES = 3  # for a run whose process died: it may have been somebody else's fault
@@ -51,6 +52,11 @@ class Task:
     edition: str
     folder: str | None
     engine: str | None
+
+    @property
+    def target(self) -> Path:
+        """Where the run is to stand when it is done."""
+        return from_root(self.out) / places.area(self.area).slug / self.period
 
 
 @dataclass(frozen=True)
@@ -151,7 +157,6 @@ def _sweep(target: Path) -> None:
 def _attempt(task: Task, edition_from: Path | None = None) -> Outcome:
     """Run one task; what goes wrong is an outcome, in words."""
     start = time.perf_counter()
-    folder = from_root(task.out) / places.area(task.area).slug / task.period
     try:
         folder = book.run(
             task.area,
@@ -166,13 +171,13 @@ def _attempt(task: Task, edition_from: Path | None = None) -> Outcome:
         )
         outcome = Outcome(task.area, "done", folder)
     except RunFailed as error:
-        outcome = Outcome(task.area, "failed", folder, error.notebook, str(error))
+        outcome = Outcome(task.area, "failed", task.target, error.notebook, str(error))
     except (RunError, EditionError, ValueError, OSError) as error:
-        outcome = Outcome(task.area, "failed", folder, "", str(error))
+        outcome = Outcome(task.area, "failed", task.target, "", str(error))
     except Exception as error:  # a fault of this program: the other boroughs' runs may still be right
         where = traceback.extract_tb(error.__traceback__)[-1]
         why = f"{type(error).__name__}: {error} ({Path(where.filename).name}, line {where.lineno})"
-        outcome = Outcome(task.area, "failed", folder, "", why)
+        outcome = Outcome(task.area, "failed", task.target, "", why)
     return replace(outcome, seconds=time.perf_counter() - start, spent=_spent(task))
 
 
@@ -225,8 +230,7 @@ def _in_processes(tasks: list[Task], workers: int) -> Iterator[Outcome]:
                         waiting.append(task)
                         continue
                     why = f"its process died {TRIES} times, the last time with exit code {worker.process.exitcode}"
-                    folder = from_root(task.out) / places.area(task.area).slug / task.period
-                    yield Outcome(task.area, "failed", folder, "", why)
+                    yield Outcome(task.area, "failed", task.target, "", why)
     finally:
         for worker in team:
             worker.wire.close()  # an idle one ends by this
@@ -293,8 +297,9 @@ def _on_cluster(tasks: list[Task], scheduler: str, plans: Mapping[str, Plan]) ->
         return
     edition = _pack(from_root(tasks[0].edition))
     with Client(scheduler, set_as_default=False) as client:
-        # A worker may read the edition's files where it has the same ones; else it is sent them, once.
-        parcel = client.scatter(edition, hash=False)
+        # A worker may read the edition's files where it has the same ones; else it is sent them, once. They go as a task's
+        # result and not by `scatter`: what was scattered to a worker that dies is lost, and every run that needs it with it.
+        parcel = client.submit(bytes, edition, pure=False)
         same = book._code(), plans[tasks[0].area].basis["edition"], parcel
         sent = {client.submit(_run_there, task, *same, pure=False, retries=TRIES - 1): task for task in tasks}
         try:
@@ -370,5 +375,6 @@ def _pack(folder: Path) -> bytes:
 
 def _unpack(packed: bytes, folder: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        for name in archive.namelist():  # our own worker's archive; zipfile keeps each name below the folder
-            archive.extract(name, folder)
+        for info in archive.infolist():
+            if not info.is_dir():
+                copy_member(archive, info, folder / info.filename, silent)

@@ -18,7 +18,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -34,8 +33,8 @@ from papermill.translators import PythonTranslator
 from polars.exceptions import PolarsError
 
 from wardbook.claim import read_claims
-from wardbook.edition import Edition, from_root
-from wardbook.folders import beside, put_in_place
+from wardbook.edition import Edition, from_root, sha256
+from wardbook.folders import beside, put_in_place, write_text
 from wardbook.notebook import Book, open_book
 from wardbook.places import REFERENCE, ROOT, Area, UnknownName
 from wardbook.reference import load_assumptions
@@ -317,7 +316,7 @@ class Plan:
             if self.partly:
                 entries = {name: entries[name] for name in self.digests}
             return {name: entry["digest"] for name, entry in entries.items()} == self.digests and all(
-                _sha256(self.target / name) == digest
+                sha256(self.target / name) == digest
                 for entry in entries.values()
                 for name, digest in entry["files"].items()
             )
@@ -366,7 +365,7 @@ def _code() -> str:
     files = sorted(path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     files += [ROOT / "data" / name for name in ("catalogue.toml", "dictionary.csv")]
     under = {name: version(name) for name in (re.match(r"[\w.-]+", entry)[0] for entry in requires("wardbook") or [])}
-    return _hash_of([[path.relative_to(ROOT).as_posix(), _sha256(path)] for path in files], under, sys.version_info[:2])
+    return _hash_of([[path.relative_to(ROOT).as_posix(), sha256(path)] for path in files], under, sys.version_info[:2])
 
 
 def _source(path: Path) -> str:
@@ -376,7 +375,7 @@ def _source(path: Path) -> str:
 
 
 def _files_read(parameters: dict[str, Any]) -> dict[str, str]:
-    return {value: _sha256(from_root(value)) for name, value in parameters.items() if name.endswith("_file") and value}
+    return {value: sha256(from_root(value)) for name, value in parameters.items() if name.endswith("_file") and value}
 
 
 def _hash_of(*parts: Any) -> str:
@@ -404,7 +403,7 @@ def _basis(edition: Edition) -> dict[str, Any]:
     return {
         "edition": edition.id,
         "inputs": {entry["file"]: entry["sha256"] for entry in edition.manifest["inputs"]},
-        "reference": {path.name: _sha256(path) for path in sorted(REFERENCE.glob("*.csv"))},
+        "reference": {path.name: sha256(path) for path in sorted(REFERENCE.glob("*.csv"))},
         "wardbook": version("wardbook"),
     }
 
@@ -584,7 +583,7 @@ def _gather(work: Path, done: dict[str, _Done], kept: dict[str, dict]) -> dict[s
     maker = {path: name for name, entry in kept.items() for path in entry["files"]}
     entries = {}
     for name, notebook in done.items():
-        files = {f"notebooks/{name}.ipynb": _sha256(notebook.executed)}
+        files = {f"notebooks/{name}.ipynb": sha256(notebook.executed)}
         for path in sorted(notebook.part.rglob("*")):
             relative = path.relative_to(notebook.part).as_posix()
             if not path.is_file() or any(part.startswith(".") for part in relative.split("/")):
@@ -594,7 +593,7 @@ def _gather(work: Path, done: dict[str, _Done], kept: dict[str, dict]) -> dict[s
                     f"{maker[relative]} and {name} both make {relative}: one would be lost, so nothing was kept"
                 )
             maker[relative] = name
-            files[relative] = _sha256(path)
+            files[relative] = sha256(path)
             (work / relative).parent.mkdir(parents=True, exist_ok=True)
             path.rename(work / relative)
         entries[name] = {"parameters": notebook.parameters, "files": files}
@@ -642,7 +641,7 @@ def _earlier(target: Path, basis: dict, redone: set[str], into: Path | None = No
             if into and place.is_file():
                 (into / name).parent.mkdir(parents=True, exist_ok=True)
                 place = Path(shutil.copyfile(place, into / name))
-            if not place.is_file() or _sha256(place) != digest:
+            if not place.is_file() or sha256(place) != digest:
                 raise RunError(f"{target / name} is no longer what the run made: {again}")
     return others
 
@@ -659,20 +658,6 @@ def _forget_failures(target: Path, names: set[str]) -> None:
     with suppress(OSError):  # not empty, or never there
         folder.rmdir()
         _failed(target).rmdir()
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
-    try:
-        fresh.write_text(text, encoding="utf-8", newline="\n")
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 # The committed notebooks, and a reader's copies of them -----------------------------------------------------------------
@@ -729,11 +714,11 @@ def copy_notebooks(folder: Path | None = None, work: Path | None = None) -> list
     theirs = []
     for path in sorted(folder.glob("[!.]*.ipynb")):
         place = work / path.name
-        if place.exists() and _sha256(place) not in (copied.get(path.name), _sha256(path)):
+        if place.exists() and sha256(place) not in (copied.get(path.name), sha256(path)):
             theirs.append(path.name)
         else:
             shutil.copyfile(path, place)
-            copied[path.name] = _sha256(path)
+            copied[path.name] = sha256(path)
     write_text(log, json.dumps(copied, indent=1) + "\n")
     return theirs
 
@@ -746,7 +731,7 @@ def _trust_copies(work: Path) -> None:
     copied = json.loads(log.read_text(encoding="utf-8")) if log.is_file() else {}
     notary = NotebookNotary()
     for name, digest in copied.items():
-        if (work / name).is_file() and _sha256(work / name) == digest:
+        if (work / name).is_file() and sha256(work / name) == digest:
             notary.sign(nbformat.read(work / name, as_version=4))
     notary.store.close()
 

@@ -42,7 +42,8 @@ def from_root(path: Path | str) -> Path:
     return path if path.is_absolute() else places.ROOT / path
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """A file's SHA-256 in hex."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -170,7 +171,7 @@ def open_edition(path: Path | str = COMMITTED) -> Edition:
         file = folder / f"{name}.parquet"
         if not file.is_file():
             raise EditionError(f"{folder}: the table {name!r} that its manifest names is missing")
-        if _sha256(file) != entry["sha256"]:
+        if sha256(file) != entry["sha256"]:
             raise EditionError(
                 f"{folder}: {name}.parquet is not the table its manifest describes (its SHA-256 differs): "
                 "it was changed after the build; rebuild it with `wardbook build` and say so in CHANGELOG.md"
@@ -371,7 +372,7 @@ def _write(work: Path, folder: _Folder, made: dict[str, tuple[pl.DataFrame, list
         content = io.BytesIO()
         frame.write_parquet(content, compression="zstd", compression_level=10)
         file.write_bytes(content.getvalue())
-        entry = {"rows": frame.height, "sha256": _sha256(file), "sources": keys, "synthetic": not keys}
+        entry = {"rows": frame.height, "sha256": sha256(file), "sources": keys, "synthetic": not keys}
         dates = next((c for c in ("month", "quarter_end", "capture_date") if c in frame.columns), None)
         if dates:
             entry |= {"from": str(frame[dates].min()), "to": str(frame[dates].max())}
@@ -379,7 +380,7 @@ def _write(work: Path, folder: _Folder, made: dict[str, tuple[pl.DataFrame, list
     inputs = [
         {
             "file": path.relative_to(folder.raw).as_posix(),
-            "sha256": _sha256(path),
+            "sha256": sha256(path),
             "bytes": path.stat().st_size,
             "source": quality.source,
             "rows_read": quality.rows_read,
@@ -400,7 +401,7 @@ def _write(work: Path, folder: _Folder, made: dict[str, tuple[pl.DataFrame, list
             for key, source in catalogue.sources().items()
             if key in used
         },
-        "reference": {name: _sha256(places.REFERENCE / name) for name in _REFERENCES},
+        "reference": {name: sha256(places.REFERENCE / name) for name in _REFERENCES},
     }
     (work / MANIFEST).write_text(
         json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"

@@ -1,4 +1,4 @@
-"""A folder of results replaced as a whole: what a reader finds under its name is the old one or the new one, never a part."""
+"""A folder or a file of results replaced as a whole: what a reader finds under its name is the old or the new, never a part."""
 
 from __future__ import annotations
 
@@ -50,6 +50,16 @@ def put_in_place(work: Path, target: Path) -> None:
             raise
         finally:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
+    try:
+        fresh.write_text(text, encoding="utf-8", newline="\n")
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _rename(work: Path, target: Path) -> bool:

@@ -31,7 +31,7 @@ _restore: list[Restore] = []
 _threads: set[threading.Thread] = set()
 
 # What papermill or a command needs and a notebook does not.
-_NOT_FOR_NOTEBOOKS = {"cli", "batch", "book", "engine", "fetch", "national"}
+_NOT_FOR_NOTEBOOKS = {"cli", "batch", "book", "engine", "fetch", "national", "refresh", "runs", "summary", "workbook"}
 
 
 def remember() -> None:

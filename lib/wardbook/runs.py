@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,10 +31,9 @@ def find_run(borough: str, period: str = "latest", *, out: Path | str = "outputs
     there = sorted(record.parent for record in (from_root(out) / area.slug).glob(f"[0-9]*/{RECORD}"))
     wanted = there[-1:] if period == "latest" else [run for run in there if run.name == str(financial_year(period))]
     if not wanted:
-        name = f"'{area.name}'" if " " in area.name else area.name
         year = "" if period == "latest" else f" --period {period}"
         raise RunError(
-            f"{area.name} has not been run{' for ' + period if year else ''}: wardbook run --borough {name}{year} does it"
+            f"{area.name} has not been run{' for ' + period if year else ''}: wardbook run --borough {shlex.quote(area.name)}{year} does it"
         )
     return wanted[0]
 

@@ -21,6 +21,7 @@ from wardbook.catalogue import Source, sources
 from wardbook.figures import words
 from wardbook.figures.export import FORMATS, read_csv, read_txt
 from wardbook.figures.sizes import plot_alone
+from wardbook.folders import write_text
 from wardbook.measures.targets import CANNOT_SAY
 from wardbook.places import LONDON
 from wardbook.tables import TOTAL
@@ -386,7 +387,6 @@ def _templates() -> Any:
 
 def write_summary(folder: Path) -> Path:
     """Write a run's summary, and its tables as a workbook, beside its charts; the path of the page."""
-    from wardbook.book import write_text
     from wardbook.workbook import WORKBOOK, write_workbook
 
     run = read_run(folder)
@@ -441,8 +441,6 @@ def _total(folder: Path) -> dict[str, Any]:
 
 def write_index(out: Path) -> Path:
     """Write the list of every run under a folder, whole or not at all, and return its path."""
-    from wardbook.book import write_text
-
     runs = listed(out)
     ends = [end for run in runs for end in (run.low, run.high) if end is not None]
     low, high = min([*ends, -1.0]), max([*ends, 1.0])

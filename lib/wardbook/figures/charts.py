@@ -31,11 +31,12 @@ def assemble(
     how: str,
     moved: str,
     source: str,
+    licence: str = LICENCE,
     **said: str,
 ) -> Figure:
     """A figure with its challenge line: what is claimed, how it recomputes, how unusual it is, from what, by which command."""
     line = words.challenge(claim, how, moved, book.edition.provenance, book.command)
-    return Figure(name=name, chart=chart, data=data, challenge=line, source=source, licence=LICENCE, **said)
+    return Figure(name=name, chart=chart, data=data, challenge=line, source=source, licence=licence, **said)
 
 
 def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: str, sentence: str) -> Figure | Absent:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from wardbook.figures import theme, words
+from wardbook.figures import charts, theme, words
 from wardbook.figures.export import Absent, Figure
 from wardbook.measures.claims import UNCHECKED, VERDICTS, calendar_months, window
 from wardbook.notebook import Book
@@ -20,8 +20,7 @@ _MONTHS += ("August", "September", "October", "November", "December")
 
 
 def _figure(book: Book, *, claim: str, how: str, moved: str = "", **said) -> Figure:
-    line = words.challenge(claim, how, moved, book.edition.provenance, book.command)
-    return Figure(challenge=line, licence=LICENCE, title=claim, **said)
+    return charts.assemble(book, claim=claim, how=how, moved=moved, title=claim, licence=LICENCE, **said)
 
 
 def verdict_counts(checked: pl.DataFrame) -> pl.DataFrame:

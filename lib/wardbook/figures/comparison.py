@@ -102,8 +102,8 @@ def _outside_title(rows: pl.DataFrame, what: str) -> str:
     """For London: how many boroughs lie outside the limits, and how many of them are findings."""
     n = rows.filter(pl.col("p").is_not_null()).height
     out, found = rows.filter(pl.col("p") < 0.05).height, rows["finding"].sum()
-    said = f"{_none(out)} of {n} boroughs outside the limits"
-    after = f", {_none(found)} after correction" if out else ""
+    said = f"{words.or_none(out)} of {n} boroughs outside the limits"
+    after = f", {words.or_none(found)} after correction" if out else ""
     return words.fitting(f"{words.capital(what)}: {said}{after}", f"{words.capital(said)}{after}")
 
 
@@ -160,7 +160,7 @@ def family_sentence(table: pl.DataFrame) -> str:
         f"{row['borough']} {row['offence_group']} ({words.signed(_gap(row))})"
         for row in table.filter("finding").sort("p").head(6).iter_rows(named=True)
     )
-    found_text = f"{_none(found)} {'stand' if found > 1 else 'stands'}"
+    found_text = f"{words.or_none(found)} {'stand' if found > 1 else 'stands'}"
     more = " among them" if found > 6 else ""
     return (
         f"Of {family} comparisons (32 boroughs × {groups} groups{left}), {found_text} after Benjamini and Hochberg's "
@@ -287,13 +287,15 @@ def _funnel(
     else:
         focus = "" if book.area.is_london else f"{book.area.name} is left out, with too few recorded; "
     beyond = f"those outside the 95% limits are {listed}" if listed else "none is outside the 95% limits"
-    return Figure(
+    return charts.assemble(
+        book,
         chart=alt.layer(*layers).properties(width=_WIDTH, height=_HEIGHT),
         data=drawn.select(wanted),
         title=title,
         alt_text=f"Funnel chart of {rows.height} boroughs where {focus}{beyond}.",
-        challenge=words.challenge(title, how, "", book.edition.provenance, book.command),
-        licence=charts.LICENCE,
+        claim=title,
+        how=how,
+        moved="",
         **said,
     )
 
@@ -347,10 +349,6 @@ def _names(placed: pl.DataFrame, x: alt.Scale, y: alt.Scale) -> list[alt.Chart]:
     return made
 
 
-def _none(value: int) -> str:
-    return words.number(value) if value else "none"
-
-
 def _with_basis(row: dict) -> str:
     return row["verdict"] + ("" if row["has_history"] else " (noise alone)")
 
@@ -375,13 +373,13 @@ def ranked(book: Book, rows: pl.DataFrame, *, span: str, crosses: list[str]) -> 
     goal = words.signed(target, digits=0)
     clear, lost = (only.filter(verdict=v).height for v in (MET[0], MET[3]))
     title = (
-        f"{words.capital(_none(met))} of {only.height} boroughs met London's {goal}, {_none(clear)} clearly; "
-        f"{_none(lost)} missed it clearly"
+        f"{words.capital(words.or_none(met))} of {only.height} boroughs met London's {goal}, {words.or_none(clear)} clearly; "
+        f"{words.or_none(lost)} missed it clearly"
     )
     place = only["borough_code"].to_list().index(book.area.code) + 1 if not book.area.is_london else None
     ranked_as = f", place {place} of {only.height} by fall" if place else ""
     counted = {verdict: only.filter(verdict=verdict).height for verdict in MET}
-    tally = ", ".join(f"{verdict} {_none(n)}" for verdict, n in counted.items())
+    tally = ", ".join(f"{verdict} {words.or_none(n)}" for verdict, n in counted.items())
     said = (
         f"In {book.area.name}, recorded MOPAC 7 offences moved by {words.signed(row['change_percent'])} ({span}; interval "
         f"{words.span(row['wider_low'], row['wider_high'])}){ranked_as}: against London's target of {goal}, tracked here, "
@@ -420,20 +418,20 @@ def ranked(book: Book, rows: pl.DataFrame, *, span: str, crosses: list[str]) -> 
     listed = "; ".join(
         f"{r['borough']} {words.signed(r['change_percent'])} {_with_basis(r)}" for r in rows.iter_rows(named=True)
     )
-    return Figure(
-        name="mopac-7-boroughs",
-        chart=alt.layer(*layers).properties(width=width, height=alt.Step(17)),
-        data=rows,
+    return charts.assemble(
+        book,
+        "mopac-7-boroughs",
+        alt.layer(*layers).properties(width=width, height=alt.Step(17)),
+        rows,
         title=title,
         subtitle=f"Recorded MOPAC 7 offences, 32 boroughs and London, {span}. Lines: usual variation or counting noise, the "
         "wider (95%). How violence, one of the seven, is recorded changed in 2014-15",
         alt_text=f"Ranked interval chart of changes where the boroughs are, from the largest fall: {listed}.",
         sentence=said + note,
-        challenge=words.challenge(
-            title, "outturn ÷ baseline − 1, row by row, from the CSV", "", book.edition.provenance, book.command
-        ),
+        claim=title,
+        how="outturn ÷ baseline − 1, row by row, from the CSV",
+        moved="",
         source=_source("mps-borough-crime", rows["snapshot"][0]),
-        licence=charts.LICENCE,
     )
 
 

@@ -86,15 +86,14 @@ def survey(book: Book, rows: pl.DataFrame, *, design_effect: float) -> Figure | 
     listed = "; ".join(
         f"{_label(r['question'])} {_share(r)}, {a}" for r, (a, _) in zip(drawn.iter_rows(named=True), said)
     )
-    sample = measures.SAMPLE * (measures.BOROUGHS if book.area.is_london else 1)
     return charts.assemble(
         book,
         "survey",
         alt.layer(*layers).properties(width=width, height=alt.Step(36)),
         rows,
         title=title,
-        subtitle=f"Public Attitude Survey, {where}, {to}. Lines: 95% for about {words.count(sample)} interviews, design effect "
-        f"{design_effect:g} (assumed), and rounding",
+        subtitle=f"Public Attitude Survey, {where}, {to}. Lines: 95% for about {words.count(measures.sample_of(book.area))} "
+        f"interviews, design effect {design_effect:g} (assumed), and rounding",
         alt_text=f"Dot and interval chart of shares who agree where {listed}.",
         sentence=survey_sentence(rows, where),
         claim=title,
@@ -131,8 +130,8 @@ def survey_title(rows: pl.DataFrame, where: str) -> str:
     to = f"to {when}"
     if known["against_london"].is_null().all():
         moved = known.filter(pl.col("change_verdict").is_in([ROSE, FELL])).height
-        return f"{words.capital(words.number(moved) if moved else 'none')} of {n} survey answers in {where} changed clearly, year {to}"
-    below, above = (words.number(known.filter(against_london=v).height).replace("no", "none") for v in (BELOW, ABOVE))
+        return f"{words.capital(words.or_none(moved))} of {n} survey answers in {where} changed clearly, year {to}"
+    below, above = (words.or_none(known.filter(against_london=v).height) for v in (BELOW, ABOVE))
     if below == above == "none":
         return words.fitting(
             f"{where} is little different from London on all {n} questions, year {to}",
@@ -193,7 +192,7 @@ def survey_years(book: Book, values: pl.DataFrame) -> Figure | Absent:
     clear = [q for q, f in ends.items() if f["high"][-1] < f["low"][0] or f["low"][-1] > f["high"][0]]
     down = [q for q in clear if moves[q] < 0]
     title = words.fitting(
-        f"{words.capital(words.number(len(down)) if down else 'none')} of {words.number(len(questions))} survey answers in {where} fell "
+        f"{words.capital(words.or_none(len(down)))} of {words.number(len(questions))} survey answers in {where} fell "
         f"clearly, {first:%Y} to {last:%Y}",
     )
     listed = "; ".join(
@@ -499,7 +498,7 @@ def data_sentences(table: pl.DataFrame, synthetic: bool) -> list[str]:
     if captured.is_empty():
         return [*said, f"No events have been captured for this area: cannot say how its wards are covered. {UPCOMING}"]
     tally = [(status, table.filter(status=status).height) for status in measures.STATUSES]
-    counted = ", ".join(f"{words.number(n) if n else 'none'} {status}" for status, n in tally)
+    counted = ", ".join(f"{words.or_none(n)} {status}" for status, n in tally)
     return [
         *said,
         f"Of {table.height} ward-quarters ({quarters_text(table['quarter'].unique())}): {counted}. {UPCOMING}",

@@ -6,6 +6,7 @@ import hashlib
 import re
 import textwrap
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -125,11 +126,20 @@ class Figure:
         rounded = self.data.with_columns(pl.col(pl.Float64).round_sig_figs(10))
         return hashlib.sha256(rounded.write_csv().encode()).hexdigest()[:12]
 
-    def svg(self) -> str:
-        """The chart as an accessible SVG: `role="img"`, `<title>` and `<desc>` first, tied by id."""
+    @cached_property
+    def _spec(self) -> str:
+        return self.complete.to_json()
+
+    @cached_property
+    def _drawn(self) -> str:
+        # A notebook shows a figure and then saves it: drawn once.
         import vl_convert
 
-        drawn = vl_convert.vegalite_to_svg(self.complete.to_json())
+        return vl_convert.vegalite_to_svg(self._spec)
+
+    def svg(self) -> str:
+        """The chart as an accessible SVG: `role="img"`, `<title>` and `<desc>` first, tied by id."""
+        drawn = self._drawn
         head = re.match(r"<svg\b[^>]*>", drawn)
         if head is None:
             raise RuntimeError(f"the chart {self.name!r} was not drawn as an SVG")
@@ -145,7 +155,7 @@ class Figure:
         from wardbook.figures import sizes
 
         return sizes.labelled_png(
-            vl_convert.vegalite_to_png(self.complete.to_json(), scale=2), self.title, self.alt_text, self.source
+            vl_convert.vegalite_to_png(self._spec, scale=2), self.title, self.alt_text, self.source
         )
 
     def txt(self) -> str:

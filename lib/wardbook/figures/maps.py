@@ -179,19 +179,13 @@ def ward_map(
             f"cannot say: too few recorded {item} offences to tell {rates.height} wards of {where} apart ({_offences(events)} "
             f"in {period})",
         )
-    rates = withhold.ranked_wards(rates)
-    told = rates.drop_nulls("rank")
-    if told.is_empty():
+    drawn = _drawn(rates, wards, outlines)
+    if drawn is None:
         return Absent(
             name, f"too few recorded {item} offences in each ward of {where} to show any in {period}: all are withheld"
         )
-    plan = ward_plan(wards, rates["ward_code"], outlines)
-    chart, drawn = map_and_list(rates, plan)
-    first, last = told.row(0, named=True), told.row(-1, named=True)
-    spread = _spread(told)
     what = words.SHORT.get(item, item)
-    overlap = first["eb_low_per_1000"] <= last["eb_high_per_1000"]
-    differ = "hardly differs" if overlap else "differs"
+    differ = "hardly differs" if drawn.overlap else "differs"
     title = words.fitting(
         f"Recorded {what} per resident {differ} between wards of {where}",
         f"{words.capital(what)} per resident {differ} between wards of {where}",
@@ -202,27 +196,16 @@ def ward_map(
         if rates.height > LISTED
         else ""
     )
-    return Figure(
-        name=name,
-        chart=chart,
-        data=_plotted(drawn),
+    return _figure(
+        book,
+        name,
+        drawn,
         title=title,
         subtitle=f"Recorded {item} per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). "
-        f"{plan.subtitle}.{more}",
-        alt_text=f"{plan.kind} and ranked interval chart of {rates.height} wards where the smoothed rate runs from {spread}"
-        f"{_left_out(rates)}.",
-        sentence=f"{_ends(told, item, period, overlap)} {moran_sentence(moran, where)} {DAYTIME} {plan.note}".rstrip()
-        + withhold.note(rates),
-        challenge=words.challenge(
-            title,
-            "raw rate = 1000 × events ÷ residents from the CSV, then Marshall's empirical Bayes over all of London's wards",
-            "",
-            book.edition.provenance,
-            book.command,
-        ),
-        source=f"{sources()['mps-ward-crime'].line} (to {rates['snapshot'][0]}); {sources()['gla-ethnic-group'].line}; "
-        f"{sources()['ons-wards-2024'].line}",
-        licence=f"{charts.LICENCE}. {_BOUNDARIES}",
+        f"{drawn.plan.subtitle}.{more}",
+        sentence=f"{_ends(drawn.told, item, period, drawn.overlap)} {moran_sentence(moran, where)} {DAYTIME}",
+        over="all of London's wards",
+        source=f"{sources()['mps-ward-crime'].line} (to {rates['snapshot'][0]}); {sources()['gla-ethnic-group'].line}",
     )
 
 
@@ -243,40 +226,72 @@ def ward_stops_map(
             else f"no outline of full resolution of the present wards of {where} was at hand; simplified ones are never used to place stops"
         )
         return Absent(name, f"cannot say which wards of {where} stops were in: {why}")
+    drawn = _drawn(rates, wards, outlines)
+    if drawn is None:
+        return Absent(name, f"too few stops in each ward of {where} to show any in {period}: all are withheld")
+    differ = "hardly differ" if drawn.overlap else "differ"
+    return _figure(
+        book,
+        name,
+        drawn,
+        title=words.fitting(f"Stops and searches per resident {differ} between wards of {where}, {period}"),
+        subtitle=f"Stops and searches per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). "
+        f"{drawn.plan.subtitle}",
+        sentence=f"In {period}, the smoothed rate of stops and searches per 1,000 residents ran from {_spread(drawn.told)}. Ranks of "
+        "wards whose intervals overlap are not told apart. data.police.uk moves each stop to the nearest of a set of points, so that "
+        "one near a ward's edge may be placed next door; one without a place is in no ward. Those searched need not live in the ward.",
+        over="the wards that could be placed",
+        source="; ".join(sources()[key].line for key in ("police-uk-stops", "gla-ethnic-group", "gla-wards-2018")),
+    )
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A map of smoothed rates before it is put into words: `told` are the rows that are not withheld, in their order."""
+
+    chart: alt.HConcatChart
+    data: pl.DataFrame
+    told: pl.DataFrame
+    plan: Plan
+
+    @property
+    def overlap(self) -> bool:
+        """Do even the first and the last ward's intervals?"""
+        first, last = self.told.row(0, named=True), self.told.row(-1, named=True)
+        return first["eb_low_per_1000"] <= last["eb_high_per_1000"]
+
+
+def _drawn(rates: pl.DataFrame, wards: pl.DataFrame, outlines: str) -> _Drawn | None:
+    """The rates as they may be shown, mapped; None where every ward's is withheld."""
     rates = withhold.ranked_wards(rates)
     told = rates.drop_nulls("rank")
     if told.is_empty():
-        return Absent(name, f"too few stops in each ward of {where} to show any in {period}: all are withheld")
+        return None
     plan = ward_plan(wards, rates["ward_code"], outlines)
-    chart, drawn = map_and_list(rates, plan)
-    first, last = told.row(0, named=True), told.row(-1, named=True)
-    differ = "hardly differ" if first["eb_low_per_1000"] <= last["eb_high_per_1000"] else "differ"
-    title = words.fitting(f"Stops and searches per resident {differ} between wards of {where}, {period}")
-    spread = _spread(told)
-    return Figure(
-        name=name,
-        chart=chart,
-        data=_plotted(drawn),
+    chart, data = map_and_list(rates, plan)
+    return _Drawn(chart, data, told, plan)
+
+
+def _figure(
+    book: Book, name: str, drawn: _Drawn, *, title: str, sentence: str, over: str, source: str, **said
+) -> Figure:
+    """The map as a figure; `over` says which wards the smoothing learnt from."""
+    n = drawn.data.height
+    return charts.assemble(
+        book,
+        name,
+        drawn.chart,
+        _plotted(drawn.data),
         title=title,
-        subtitle=f"Stops and searches per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). "
-        f"{plan.subtitle}",
-        alt_text=f"{plan.kind} and ranked interval chart of {rates.height} wards where the smoothed rate runs from {spread}"
-        f"{_left_out(rates)}.",
-        sentence=f"In {period}, the smoothed rate of stops and searches per 1,000 residents ran from {spread}. Ranks of wards whose "
-        "intervals overlap are not told apart. data.police.uk moves each stop to the nearest of a set of points, so that one near a "
-        f"ward's edge may be placed next door; one without a place is in no ward. Those searched need not live in the ward. "
-        f"{plan.note}".rstrip()
-        + withhold.note(rates),
-        challenge=words.challenge(
-            title,
-            "raw rate = 1000 × events ÷ residents from the CSV, then Marshall's empirical Bayes over the wards that could be placed",
-            "",
-            book.edition.provenance,
-            book.command,
-        ),
-        source=f"{sources()['police-uk-stops'].line}; {sources()['gla-ethnic-group'].line}; {sources()['gla-wards-2018'].line}; "
-        f"{sources()['ons-wards-2024'].line}",
+        alt_text=f"{drawn.plan.kind} and ranked interval chart of {n} wards where the smoothed rate runs from {_spread(drawn.told)}"
+        f"{_left_out(drawn.data)}.",
+        sentence=f"{sentence} {drawn.plan.note}".rstrip() + withhold.note(drawn.data),
+        claim=title,
+        how=f"raw rate = 1000 × events ÷ residents from the CSV, then Marshall's empirical Bayes over {over}",
+        moved="",
+        source=f"{source}; {sources()['ons-wards-2024'].line}",
         licence=f"{charts.LICENCE}. {_BOUNDARIES}",
+        **said,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import altair as alt
@@ -269,36 +268,20 @@ def outcomes(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Ab
     )
     drawn = rows.with_columns(pl.format("{} ({})", "outcome_group", "area").alias("label"))
     order = [f"{outcome} ({area})" for outcome in by for area in dict.fromkeys((book.area.name, LONDON))]
-    y = alt.Y("label:N", sort=order, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=260))
-    x = alt.X(
-        "lower:Q",
-        title="share of person searches",
-        axis=alt.Axis(format=".0%", tickCount=5),
-        scale=alt.Scale(zero=True),
-    )
     shade = pl.when(pl.col("area") == book.area.name).then(pl.lit("focus")).otherwise(pl.lit("other"))
-    base = alt.Chart(
-        drawn.with_columns(
-            shade.alias("shade"),
-            pl.Series("said", [_share(r) for r in drawn.iter_rows(named=True)]),
-            pl.col("upper").fill_null(0).alias("at"),
-        ).drop("searches", "of", "area")
-    )
+    said = pl.Series("said", [_share(r) for r in drawn.iter_rows(named=True)])
+    plotted = drawn.with_columns(shade.alias("shade"), said).drop("searches", "of", "area")
     colour = alt.Color(
         "shade:N", scale=alt.Scale(domain=["focus", "other"], range=[theme.DARK_BLUE, theme.CONTEXT]), legend=None
     )
-    layers = [
-        base.mark_rule(strokeWidth=4).encode(x=x, x2="upper:Q", y=y, color=colour),
-        base.mark_point(filled=True, size=70, opacity=1).encode(x="share:Q", y=y, color=colour),
-        base.mark_text(align="left", dx=8, fontSize=11).encode(x="at:Q", y=y, text="said:N"),
-    ]
+    chart = _share_chart(plotted, colour, title="share of person searches", sort=order, step=24)
     listed = "; ".join(f"{r['label']} {_share(r)}" for r in drawn.iter_rows(named=True))
     against = rows.filter(pl.col("area") != book.area.name, outcome_group="arrest")
     beside = "" if against.is_empty() else f" In London {_share(against.row(0, named=True))} ended in arrest."
     return charts.assemble(
         book,
         "search-outcomes",
-        alt.layer(*layers).properties(width=theme.WIDTH - 330, height=alt.Step(24)),
+        chart,
         rows,
         title=title,
         subtitle=f"Outcomes of person searches, {book.area.name}{'' if book.area.is_london else ' and London'}, {year}. Lines: "
@@ -311,6 +294,21 @@ def outcomes(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Ab
         moved="",
         source=_source(),
     )
+
+
+def _share_chart(
+    rows: pl.DataFrame, colour: alt.Color, *, title: str, sort: list[str] | None, step: int
+) -> alt.LayerChart:
+    """Shares as dots with their intervals, in words beside them; a share that is withheld keeps its words, at the axis."""
+    base = alt.Chart(rows.with_columns(pl.col("upper").fill_null(0).alias("at")))
+    y = alt.Y("label:N", sort=sort, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=260))
+    x = alt.X("lower:Q", title=title, axis=alt.Axis(format=".0%", tickCount=5), scale=alt.Scale(zero=True))
+    layers = [
+        base.mark_rule(strokeWidth=4).encode(x=x, x2="upper:Q", y=y, color=colour),
+        base.mark_point(filled=True, size=70, opacity=1).encode(x="share:Q", y=y, color=colour),
+        base.mark_text(align="left", dx=8, fontSize=11).encode(x="at:Q", y=y, text="said:N"),
+    ]
+    return alt.layer(*layers).properties(width=theme.WIDTH - 330, height=alt.Step(step))
 
 
 def _share(row: Mapping) -> str:
@@ -355,25 +353,13 @@ def by_group(book: Book, rows: pl.DataFrame, year: FinancialYear) -> Figure | Ab
         "definition:N",
         scale=alt.Scale(domain=list(measures.DEFINITIONS), range=[theme.DARK_BLUE, theme.TURQUOISE]),
     )
-    at = pl.col("upper").fill_null(0).alias("at")
-    base = alt.Chart(drawn.select("label", "definition", "share", "lower", "upper", "said", at))
-    y = alt.Y("label:N", sort=None, title=None, axis=alt.Axis(ticks=False, domain=False, labelLimit=260))
-    x = alt.X(
-        "lower:Q",
-        title="share that ended in arrest",
-        axis=alt.Axis(format=".0%", tickCount=5),
-        scale=alt.Scale(zero=True),
-    )
-    layers = [
-        base.mark_rule(strokeWidth=4).encode(x=x, x2="upper:Q", y=y, color=colour),
-        base.mark_point(filled=True, size=70, opacity=1).encode(x="share:Q", y=y, color=colour),
-        base.mark_text(align="left", dx=8, fontSize=11).encode(x="at:Q", y=y, text="said:N"),
-    ]
+    plotted = drawn.select("label", "definition", "share", "lower", "upper", "said")
+    chart = _share_chart(plotted, colour, title="share that ended in arrest", sort=None, step=22)
     listed = "; ".join(f"{r['label']} {r['said']}" for r in drawn.iter_rows(named=True))
     return charts.assemble(
         book,
         "arrest-share-by-group",
-        alt.layer(*layers).properties(width=theme.WIDTH - 330, height=alt.Step(22)),
+        chart,
         drawn.drop("outcome_group", "label", "said"),
         title=title,
         subtitle=f"Share of person searches that ended in arrest, by self-defined and by officer-defined ethnicity, {book.area.name}, "
@@ -823,9 +809,3 @@ def published_sentence(table: pl.DataFrame) -> str:
         f"where {share['published']}% was published. Publishers do not say why the totals differ: monthly files are not revised when "
         "records are completed late, and the two may count searches of vehicles and of several people in one stop differently."
     )
-
-
-def is_finite_row(row: Mapping) -> bool:
-    """Do the bounds of a ratio hold its estimates? (For a notebook's checks.)"""
-    values = [row[name] for name in ("bound_low", "known_only", "ratio", "bound_high")]
-    return all(math.isfinite(v) for v in values) and values[0] <= min(values[1:3]) and max(values[1:3]) <= values[3]

@@ -48,6 +48,11 @@ def number(value: int) -> str:
     return _NUMBERS[value] if value < len(_NUMBERS) else f"{value:,}"
 
 
+def or_none(value: int) -> str:
+    """`number`, with "none" for 0: to stand without the noun it counts."""
+    return number(value) if value else "none"
+
+
 def possessive(name: str) -> str:
     """Lewisham's, Tower Hamlets'."""
     return f"{name}'" if name.endswith("s") else f"{name}'s"
@@ -305,7 +310,7 @@ def targets_title(rows: pl.DataFrame) -> str:
         return f"None of {number(rows.height)} other targets for {area} can be judged"
     if judged.height == 1:
         return f"{area} against its one other target that can be judged: {judged['verdict'][0]}"
-    return f"{area} met {number(met) if met else 'none'} of {number(judged.height)} other targets that can be judged"
+    return f"{area} met {or_none(met)} of {number(judged.height)} other targets that can be judged"
 
 
 def changes_sentence(rows: pl.DataFrame) -> str:

@@ -211,10 +211,9 @@ def readings(book: Book, table: pl.DataFrame) -> Figure:
     scale = alt.Scale(type="log", domain=[low, high])
     axis = alt.Axis(values=[0.01, 0.1, 1, 10], labelExpr="format(100 * datum.value, ',~g') + '%'", grid=True)
     x = alt.X("q05:Q", scale=scale, axis=axis, title="reading hours asked, of those there are (log scale)")
-    said = alt.Chart(plotted).mark_text(align="left", fontSize=12).encode(x=alt.value(280), y=y, text="said:N")
     width = theme.WIDTH - 370
+    said = alt.Chart(plotted).mark_text(align="left", fontSize=12).encode(x=alt.value(width + 8), y=y, text="said:N")
     layers = [*_rule(1.0, "all reading hours filled"), *_bands(plotted, y, x, lowest=low, highest=high)]
-    said = said.encode(x=alt.value(width + 8))
     shown = "; ".join(
         f"{r['label']}: median {_filled(r['q50'])}, 90% of draws {_filled(r['q05'])} to {_filled(r['q95'])}, overloaded in "
         f"{_share(r['overloaded'])}"

@@ -24,8 +24,6 @@ BOROUGHS = 32
 # a parameter of the notebook.
 DESIGN_EFFECT = 1.5
 ROUNDING = 0.005  # values are published as whole per cent
-# Every question is asked so that more is better; direction is data.
-DIRECTION = "rise"
 ABOVE, BELOW, LIKE = "above London", "below London", "little different from London"
 ROSE, FELL, SAME = "rose clearly", "fell clearly", "little different"
 CANNOT_SAY = "cannot say"
@@ -83,6 +81,11 @@ def share_difference(
     return gap - math.hypot(one - low, other_high - other), gap + math.hypot(high - one, other - other_low)
 
 
+def sample_of(area: Area) -> int:
+    """Interviews in twelve months: a borough's, or those of all boroughs together."""
+    return SAMPLE * (BOROUGHS if area.is_london else 1)
+
+
 def newest_quarter(confidence: pl.DataFrame, until: date) -> date:
     """The newest quarter's end that is not after `until`; failing that, the oldest there is."""
     quarters = confidence["quarter_end"].unique().sort()
@@ -125,7 +128,7 @@ def survey(
         for row in confidence.select("borough_code", "quarter_end", "question", "share").iter_rows(named=True)
     }
     before = year_before(quarter)
-    sample = SAMPLE * (BOROUGHS if area.is_london else 1)
+    sample = sample_of(area)
     rows = []
     for question in questions:
         row = dict.fromkeys(_SURVEY) | {"question": question, "area": area.name, "to": quarter}
@@ -196,7 +199,7 @@ def yearly_values(
     )
     london = same.filter(borough_code=LONDON_CODE).select("quarter_end", "question", pl.col("share").alias("london"))
     mine = same.filter(borough_code=area.code).join(london, on=["quarter_end", "question"], how="left")
-    sample = SAMPLE * (BOROUGHS if area.is_london else 1)
+    sample = sample_of(area)
     limits = [share_interval(share, sample, design_effect=design_effect) for share in mine["share"]]
     return (
         mine.with_columns(

@@ -580,6 +580,7 @@ def disproportionality(
     return pl.DataFrame(rows, schema=_TABLE)
 
 
+_ESTIMATES = ("rate_group", "rate_reference", "ratio", "lower", "upper", "known_only", "bound_low", "bound_high")
 _TABLE = {
     **dict.fromkeys(("area", "period", "ethnicity", "group", "reference"), pl.String),
     **dict.fromkeys(("rate_group", "rate_reference", "ratio", "lower", "upper", "known_only"), pl.Float64),
@@ -610,7 +611,7 @@ def _row(area, year, ethnicity, group, reference, mine, people, london, populati
         row["unknown_share"] = None
     if min(found.known_group, found.known_reference) < TOO_FEW:
         return row | {"why": f"fewer than {TOO_FEW} searches of a group whose ethnicity is known"}
-    row |= {name: getattr(found, name) for name in list(_TABLE)[5:13]}
+    row |= {name: getattr(found, name) for name in _ESTIMATES}
     if ethnicity == "officer-defined":
         row |= {name: getattr(found, name) for name in ("mapping_low", "mapping_none", "mapping_high")}
     elif area.is_london:
@@ -619,7 +620,10 @@ def _row(area, year, ethnicity, group, reference, mine, people, london, populati
             mantel_haenszel(mine, population.filter(pl.col("borough_code").is_in(list(boroughs))), group, reference),
         )
     else:
-        row["on_london_residents"] = relative_rate(mine, london, group, reference).ratio
+        # The same searches over other residents: only the denominators change.
+        benchmark = dict(london.iter_rows())
+        searches = _over(found.searches_group, found.searches_reference)
+        row["on_london_residents"] = searches * (benchmark[reference] / benchmark[group])
     return row
 
 
