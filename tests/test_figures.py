@@ -124,6 +124,14 @@ def a_figure(data: pl.DataFrame, name: str = "a-figure") -> Figure:
     )
 
 
+def test_a_drawing_is_the_same_whatever_was_drawn_before_it():
+    clipped = alt.Chart(pl.DataFrame({"x": [1, 2, 3]})).mark_point(clip=True).encode(x="x:Q")
+    one, two = (replace(a_figure(pl.DataFrame({"x": [1]})), chart=clipped).svg() for _ in range(2))
+    assert one == two
+    named = re.findall(r'id="(wb-a-figure-part-1)"|url\(#(wb-a-figure-part-1)\)', one)
+    assert len(named) > 1, "what is named is what is used"
+
+
 # -- the SVG ------------------------------------------------------------------------------------------------------------
 
 

@@ -140,6 +140,8 @@ def verdicts(book: Book, rows: pl.DataFrame, *, name: str, title: str, measure: 
         labelExpr="(datum.value > 0 ? '+' : datum.value < 0 ? '−' : '') + abs(datum.value) + '%'",
         tickCount=6,
         labelFlush=False,  # flush labels are pushed inwards, into their neighbours
+        labelOverlap=True,
+        labelSeparation=6,
         title="change in recorded offences",
     )
     axis = axis if _legend(plotted) else None  # counts too few to describe a change have no place on it

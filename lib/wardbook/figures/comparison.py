@@ -111,11 +111,7 @@ def change_sentence(book: Book, table: pl.DataFrame, item: str) -> str:
     """The borough's change in one sentence, then how many findings the whole family holds."""
     rows = table.filter(offence_group=item)
     spread = rows.filter(pl.col("tau2").is_not_null())
-    tau = (
-        f" The variation among boroughs beyond counting noise is about {_tau(spread['tau2'][0])}."
-        if len(spread)
-        else ""
-    )
+    tau = f" {_scatter(spread['tau2'][0])}" if len(spread) else ""
     if book.area.is_london:
         out = rows.filter(pl.col("verdict").is_in([VERDICTS["low"], VERDICTS["high"]]))
         named = ", ".join(f"{r['borough']} ({words.signed(_gap(r))})" for r in out.sort("ratio").iter_rows(named=True))
@@ -147,8 +143,14 @@ def _gap(row: dict) -> float:
     return 100 * (row["ratio"] - 1)
 
 
-def _tau(tau2: float) -> str:
-    return f"{100 * tau2**0.5:.0f}% of a change" if tau2 else "nothing: counting noise explains it all"
+def _scatter(tau2: float) -> str:
+    """How far boroughs lie from London's change beyond counting noise: tau is a standard deviation of the log ratio."""
+    if not tau2:
+        return "Counting noise alone explains how far boroughs lie from London's change."
+    return (
+        f"Beyond counting noise, boroughs lie some {100 * tau2**0.5:.0f}% either way from London's change "
+        "(one standard deviation), and the limits allow for it."
+    )
 
 
 def family_sentence(table: pl.DataFrame) -> str:

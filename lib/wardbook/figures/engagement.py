@@ -158,13 +158,16 @@ def survey_sentence(rows: pl.DataFrame, where: str) -> str:
     for column, verdict, figure, head in (
         ("against_london", BELOW, "gap_points", f"people in {where} are less likely than Londoners to"),
         ("against_london", ABOVE, "gap_points", f"people in {where} are more likely than Londoners to"),
-        ("change_verdict", FELL, "change_points", "against the twelve months before, fewer"),
-        ("change_verdict", ROSE, "change_points", "against the twelve months before, more"),
+        ("change_verdict", FELL, "change_points", "fewer than in the twelve months before"),
+        ("change_verdict", ROSE, "change_points", "more than in the twelve months before"),
     ):
         if listed := named(column, verdict, figure):
             parts.append(f"{head} {listed}")
     verdicts = known.height * (1 if known["against_london"].is_null().all() else 2)
-    body = "; ".join(parts) or f"no answer in {where} stands out from London's or from the year before"
+    body = (
+        ". ".join([*parts[:1], *map(words.capital, parts[1:])])
+        or f"no answer in {where} stands out from London's or from the year before"
+    )
     missing = rows.filter(pl.col("share").is_null())
     gap = f" Not published: {', '.join(map(_label, missing['question']))}." if missing.height else ""
     inside = "" if known["against_london"].is_null().all() else " London contains the borough, which is allowed for."

@@ -105,20 +105,6 @@ def _break_label(row: Mapping) -> str:
     )
 
 
-def groups_title(rows: pl.DataFrame) -> str:
-    """How many groups changed and how many only varied, at most fifteen words."""
-    judged = rows.filter(pl.col("verdict") != "cannot say")
-    changed = judged.filter(pl.col("verdict") != "little different").height
-    where = rows["area"][0]
-    if judged.is_empty():
-        return f"Cannot say which of {words.number(rows.height)} offence groups in {where} changed"
-    n = words.number(judged.height)
-    if changed == 0:
-        return f"None of {n} offence groups in {where} changed clearly; all only varied"
-    rest = words.number(judged.height - changed)
-    return f"Of {n} offence groups in {where}, {words.number(changed)} changed clearly; {rest} only varied"
-
-
 def groups_sentence(rows: pl.DataFrame) -> str:
     """Which groups rose, which fell, which only varied, and of which nothing can be said and why."""
     parts = []
@@ -127,7 +113,7 @@ def groups_sentence(rows: pl.DataFrame) -> str:
         named = ", ".join(f"{r['group']} ({words.signed(r['change_percent'])})" for r in found.iter_rows(named=True))
         parts += [f"{verdict}: {named}"] if named else []
     varied = rows.filter(verdict="little different")
-    parts.append(f"only varied: {words.number(varied.height)}")
+    parts.append(f"only varied: {words.groups_and_total(varied, 'group')}")
     unknown = rows.filter(verdict="cannot say")
     for why in unknown["why"].unique(maintain_order=True):
         parts.append(f"cannot say ({', '.join(unknown.filter(why=why)['group'])}): {why}")
@@ -285,7 +271,7 @@ def groups(
     cuts = breaks.filter(pl.coalesce("to_month", "from_month") > seen[0], pl.col("from_month") <= end)
     panels = [_panel(data.filter(group=row["group"]), row, cuts) for row in rows.iter_rows(named=True)]
     shown = "; ".join(_panel_label(row).replace("\n", ": ") for row in rows.iter_rows(named=True))
-    title = groups_title(rows)
+    title = words.groups_title(rows)
     labels = "; ".join(_break_label(row) for row in cuts.unique("break_id", maintain_order=True).iter_rows(named=True))
     dashed = f" Grey or dashed: {labels}." if labels else ""
     return assemble(

@@ -12,6 +12,7 @@ import polars as pl
 
 from wardbook.measures.targets import CANNOT_SAY, TOO_FEW
 from wardbook.places import Area
+from wardbook.tables import TOTAL
 
 MINUS = "−"
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
@@ -207,7 +208,9 @@ def target_sentence(row: Mapping) -> str:
             if row["result_percent"] is not None
             else ""
         )
-        return f"{capital(row['measure'])} ({owner}): {verdict_phrase(row)}.{result}"
+        if row["verdict"] == CANNOT_SAY:
+            return f"Cannot say whether {row['measure']} met its target ({owner}){_because(row)}.{result}"
+        return f"{capital(row['measure'])} ({owner}): {row['verdict']}.{result}"
     if is_level(row):
         return (
             f"{capital(row['measure'])} in {row['area']} ({row['period']}): {row['result_percent']:g}% "
@@ -216,7 +219,7 @@ def target_sentence(row: Mapping) -> str:
         )
     text = change_sentence(row)
     if row["verdict"] == CANNOT_SAY:
-        return f"{text} Against the target ({owner}): {verdict_phrase(row)}."
+        return f"{text} Cannot say whether it met the target ({owner}){_because(row)}."
     chance = (
         f"; the probability that the underlying change met it is {probability(row['probability_met'])}"
         if row["probability_met"] is not None
@@ -228,9 +231,13 @@ def target_sentence(row: Mapping) -> str:
     return f"{text} Against the target of {as_set(row['target'])} ({owner}), {row['verdict']}{chance}.{printed}"
 
 
+def _because(row: Mapping) -> str:
+    return f": {_lower(row['why'])}" if row["why"] else ""
+
+
 def verdict_phrase(row: Mapping) -> str:
     """The verdict; with its reason where there is none to give."""
-    return row["verdict"] if row["verdict"] != CANNOT_SAY or not row["why"] else f"{CANNOT_SAY}: {_lower(row['why'])}"
+    return row["verdict"] + (_because(row) if row["verdict"] == CANNOT_SAY else "")
 
 
 def row_labels(row: Mapping, *, against_target: bool) -> tuple[str, str]:
@@ -263,13 +270,52 @@ def capital(text: str) -> str:
 
 
 def changes_title(rows: pl.DataFrame, *, kind: str = "offence groups") -> str:
-    """How many of a table's changes stand out, at most fifteen words."""
+    """How many of a table's changes stand out, at most fifteen words; their total is not one of them."""
     area, period = rows["area"][0], rows["period"][0]
-    clear = rows.filter(pl.col("change_verdict").str.ends_with("clearly")).height
-    of = f"of {rows.height} {kind} in {area}"
-    if clear == 0:
-        return f"None {of} changed clearly in {period}"
-    return f"{capital(number(clear))} {of} changed clearly in {period}"
+    moved = rows.filter(pl.col("change_verdict").str.ends_with("clearly"))
+    clear, total = _apart(moved, "measure")
+    of = f"of {_apart(rows, 'measure')[0]} {kind}"
+    if clear == 0 and not total:
+        return f"None {of} in {area} changed clearly in {period}"
+    many = capital(or_none(clear))
+    if not total:
+        return f"{many} {of} in {area} changed clearly in {period}"
+    return fitting(
+        f"{many} {of} in {area}, and their total, changed clearly in {period}",
+        f"{many} {of}, and the total, changed clearly, {area}, {period}",
+        f"{many} {of} and the total changed clearly, {area}",
+    )
+
+
+def _apart(rows: pl.DataFrame, column: str) -> tuple[int, bool]:
+    """How many groups of offences rows name, and whether the total of them all is there too."""
+    groups = rows.filter(pl.col(column) != TOTAL).height
+    return groups, rows.height > groups
+
+
+def groups_and_total(rows: pl.DataFrame, column: str) -> str:
+    """12 and the total: how many groups of offences rows name, and the total of them all where it is among them."""
+    groups, total = _apart(rows, column)
+    if total:
+        return f"{number(groups)} and the total" if groups else "the total"
+    return or_none(groups)
+
+
+def groups_title(rows: pl.DataFrame) -> str:
+    """How many groups' series changed and how many only varied, at most fifteen words; their total is not one of them."""
+    judged = rows.filter(pl.col("verdict") != CANNOT_SAY)
+    where, n = rows["area"][0], _apart(judged, "group")[0]
+    if judged.is_empty():
+        return f"Cannot say which of {number(_apart(rows, 'group')[0])} offence groups in {where} changed"
+    changed, total = _apart(judged.filter(pl.col("verdict") != "little different"), "group")
+    of = f"{number(n)} offence groups in {where}"
+    if changed == 0 and not total:
+        return f"None of {of} changed clearly; all only varied"
+    clear = or_none(changed) + (" and their total" if total else "")
+    return fitting(
+        f"Of {of}, {clear} changed clearly; {or_none(n - changed)} only varied",
+        f"Of {of}, {clear} changed clearly",
+    )
 
 
 def printed_title(rows: pl.DataFrame) -> str:
@@ -309,7 +355,7 @@ def targets_title(rows: pl.DataFrame) -> str:
     if judged.is_empty():
         return f"None of {number(rows.height)} other targets for {area} can be judged"
     if judged.height == 1:
-        return f"{area} against its one other target that can be judged: {judged['verdict'][0]}"
+        return target_title(judged.row(0, named=True))
     return f"{area} met {or_none(met)} of {number(judged.height)} other targets that can be judged"
 
 
@@ -324,14 +370,15 @@ def changes_sentence(rows: pl.DataFrame) -> str:
                 for row in found.iter_rows(named=True)
             )
             parts.append(f"{verdict}: {named}")
-    rest = rows.filter(change_verdict="little different").height
-    few = rows.filter(change_verdict=CANNOT_SAY).height
-    parts.append(f"little different: {number(rest)}")
-    if few:
-        parts.append(f"cannot say: {number(few)}")
+    rest, few = (rows.filter(change_verdict=verdict) for verdict in ("little different", CANNOT_SAY))
+    parts.append(f"little different: {groups_and_total(rest, 'measure')}")
+    if few.height:
+        parts.append(f"cannot say: {groups_and_total(few, 'measure')}")
     area, period, before = rows["area"][0], rows["period"][0], rows["baseline_period"][0]
     crossed = f" {crossings(rows)}" if "crosses" in rows.columns and any(rows["crosses"].drop_nulls()) else ""
-    return f"In {area}, {period} against {before}, of {rows.height} series: {'; '.join(parts)}.{crossed}"
+    groups, total = _apart(rows, "measure")
+    of = f"{groups} series{' and their total' if total else ''}"
+    return f"In {area}, {period} against {before}, of {of}: {'; '.join(parts)}.{crossed}"
 
 
 def multiplicity(verdicts: int, *, whose: str = "This page holds") -> str:

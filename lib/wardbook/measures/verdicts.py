@@ -221,7 +221,7 @@ def _assess(area: Area, row: dict, results: pl.DataFrame, history: History, peri
         out["printed_verdict"] = result["printed_verdict"] or None
         out["printed_percent"] = result["change_percent"]
         if result["note"]:
-            out["note"] = "; ".join(filter(None, [out["note"], result["note"]]))
+            out["note"] = _sentences(out["note"], result["note"])
     match row["series"]:
         case "borough_offences" | "knife_offences":
             _from_counts(out, area, row, history, period)
@@ -302,8 +302,12 @@ def _from_counts(out: dict, area: Area, row: dict, history: History, period: Fin
     if row["target"] is None:
         out["why"] = out["why"] or row["note"] or None
         out["note"] = ""
-    notes = [out["note"], *history.crosses(series, item, first, last)]
-    out["note"] = "; ".join(filter(None, notes))
+    out["note"] = _sentences(out["note"], *history.crosses(series, item, first, last))
+
+
+def _sentences(*notes: str) -> str:
+    """Notes one after another; each is a sentence or more, without the last full stop."""
+    return ". ".join(note.rstrip(".") for note in notes if note)
 
 
 def _from_printed_change(out: dict, area: Area, row: dict, result: dict, history: History) -> None:
