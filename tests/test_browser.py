@@ -7,6 +7,7 @@ import threading
 import time
 import urllib.request
 
+import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
@@ -200,15 +201,30 @@ def lab(tmp_path, monkeypatch):
     assert not server.is_alive()
 
 
+def run_all_cells(page):
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    # A second run of the same kernel would count on: 1 to n is each cell run once, in order, in this session.
+    page.wait_for_function(
+        "() => !!document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=busy]')", timeout=60_000
+    )
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=180_000)
+
+
+def scroll_to(page, share):
+    """Scroll the open notebook: cells out of sight are not in the page."""
+    page.evaluate(
+        "n => { const box = document.querySelector('.jp-WindowedPanel-outer'); box.scrollTop = box.scrollHeight * n }",
+        share,
+    )
+    page.wait_for_timeout(100)
+
+
 def charts_drawn(page, cells):
     """The charts of the open notebook that are pictures with a size, met by scrolling through all of it."""
     seen = set()
     for cell in range(cells):
-        page.evaluate(
-            "n => { const box = document.querySelector('.jp-WindowedPanel-outer'); box.scrollTop = box.scrollHeight * n }",
-            cell / cells,
-        )
-        page.wait_for_timeout(100)
+        scroll_to(page, cell / cells)
         seen |= set(
             page.evaluate(
                 "[...document.querySelectorAll('.jp-RenderedSVG img, .jp-RenderedSVG svg')]"
@@ -231,13 +247,7 @@ def test_a_notebook_opens_with_its_charts_and_runs_whole_in_jupyterlab_with_no_o
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
     assert charts_drawn(page, len(committed["cells"])) == drawn, "as committed, before anything has run"
 
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-    # A second run of the same kernel would count on: 1 to n is each cell run once, in order, in this session.
-    page.wait_for_function(
-        "() => !!document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=busy]')", timeout=60_000
-    )
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=180_000)
+    run_all_cells(page)
     page.keyboard.press("Control+s")
     deadline = time.monotonic() + 30
     while (saved := json.loads(path.read_text(encoding="utf-8"))) == committed and time.monotonic() < deadline:
@@ -250,6 +260,29 @@ def test_a_notebook_opens_with_its_charts_and_runs_whole_in_jupyterlab_with_no_o
     assert charts_drawn(page, len(saved["cells"])) == drawn
     outside = [url for url in page.asked if not re.match(rf"{re.escape(address)}/|data:|blob:", url)]
     assert outside == []
+
+
+def test_in_the_interactive_view_a_mark_says_its_numbers_and_nothing_outside_is_asked(open_page, lab):
+    address, token, work = lab
+    path = work / "01_targets.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    opened = next(number for number, cell in enumerate(notebook.cells) if cell.source.endswith("\nmopac"))
+    notebook.cells[opened:] = [notebook.cells[opened], nbformat.v4.new_code_cell("mopac.interactive()")]
+    nbformat.write(notebook, path)
+    page = open_page(f"{address}/lab/tree/{path.name}?token={token}")
+    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
+    run_all_cells(page)
+    for step in range(40):
+        scroll_to(page, step / 40)
+        if page.locator("iframe[srcdoc]").count():
+            break
+    inside = page.frame_locator("iframe[srcdoc]")
+    inside.locator("[aria-roledescription=point], [aria-roledescription=circle]").first.hover(timeout=60_000)
+    told = inside.locator("#vg-tooltip-element.visible")
+    told.wait_for(timeout=10_000)
+    assert "12,632" in told.inner_text() or "12632" in told.inner_text()
+    assert [url for url in page.asked if not re.match(rf"{re.escape(address)}/|data:|blob:|about:srcdoc", url)] == []
+    assert page.locator("iframe[srcdoc]").get_attribute("sandbox") == "allow-scripts"
 
 
 def outputs(notebook):

@@ -165,6 +165,16 @@ class Figure:
         drawn = vl_convert.svg_to_png(self._drawn, scale=2)
         return sizes.labelled_png(drawn, self.title, self.alt_text, self.source)
 
+    def interactive(self) -> Interactive:
+        """The chart in a frame where a mark says its data under the pointer: to explore with, not to save."""
+        import vl_convert
+
+        chart = self.complete.to_dict()
+        chart["config"]["mark"] = {"tooltip": {"content": "data"}}
+        width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', self._drawn).groups()
+        # `bundle` puts Vega itself into the page, which then asks no network for it.
+        return Interactive(self.title, vl_convert.vegalite_to_html(chart, bundle=True), float(width), float(height))
+
     def txt(self) -> str:
         """Everything about the chart that is not in its CSV; `read_txt` reads it back."""
         parts = {name: getattr(self, part) for name, part in _TXT.items()}
@@ -194,6 +204,22 @@ class Figure:
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         summary = f"{self.title}\n{self.subtitle}\n{self.alt_text}\n{self.rows} plotted, fingerprint {self.fingerprint}"
         return {"image/svg+xml": self.svg(), "text/plain": summary}
+
+
+@dataclass(frozen=True)
+class Interactive:
+    """A page with one chart, shown in a notebook as a frame that can run its own script and reach nothing else."""
+
+    title: str
+    page: str
+    width: float
+    height: float
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        page, title = (escape(text, {'"': "&quot;"}) for text in (self.page, self.title))
+        size = f"width: {self.width + 20:.0f}px; height: {self.height + 40:.0f}px"
+        frame = f'<iframe sandbox="allow-scripts" title="{title}" style="border: 0; {size}" srcdoc="{page}"></iframe>'
+        return {"text/html": frame, "text/plain": f"{self.title} (interactive)"}
 
 
 @dataclass(frozen=True)
