@@ -15,7 +15,7 @@ RAW = $(or $(WARDBOOK_RAW),data/raw)
 export BOROUGH PERIOD RAW
 
 .DEFAULT_GOAL := help
-.PHONY: book lab test faults lint notebooks fetch build bench clean help
+.PHONY: book lab test check-all faults mutants lint notebooks fetch build bench clean help
 
 book: $(INSTALLED)
 	$(UV) run wardbook run --borough "$$BOROUGH" $${PERIOD:+--period "$$PERIOD"}
@@ -26,6 +26,14 @@ lab: $(INSTALLED)
 # loadfile: the cells of a notebook share a kernel, so they must go to one worker.
 test: $(INSTALLED)
 	$(UV) run pytest -n 2 --dist loadfile --nbval tests notebooks
+
+# What `test` samples, whole: every borough, and the share of lines and branches that the tests reach. Half an hour or more.
+check-all: $(INSTALLED)
+	$(UV) run --group check pytest -n 2 --dist loadfile --every-borough --cov --cov-fail-under=95 tests
+
+# An hour or more: mutants of four modules, each met by the tests that reach it. Goes on where it was stopped.
+mutants: $(INSTALLED)
+	$(UV) run --group check python tests/mutants.py
 
 # SIGKILL at 200 seeded points of a fetch, a build and a run; CI samples ten.
 faults: $(INSTALLED)
@@ -50,7 +58,7 @@ bench: $(INSTALLED)
 
 # Only what git ignores under these names: work/, outputs/ and data/raw/ are the reader's own and stay.
 clean:
-	git clean -fdXq -- .venv .uv .pytest_cache .ruff_cache .hypothesis lib tests
+	git clean -fdXq -- .venv .uv .pytest_cache .ruff_cache .hypothesis .coverage mutants lib tests
 
 help:
 	@awk -F ' [|] ' '/^[|] `make / { gsub(/`/, ""); sub(/^[|] /, ""); sub(/ [|]$$/, ""); \

@@ -8,6 +8,24 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+EVERY = "WARDBOOK_TEST_EVERY_BOROUGH"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--every-borough", action="store_true", help="all 32 boroughs where the tests sample some")
+
+
+def pytest_configure(config):
+    # In the environment, since what is sampled is chosen while tests are collected.
+    if config.getoption("--every-borough"):
+        os.environ[EVERY] = "1"
+
+
+def sampled(*names: str) -> dict[str, str]:
+    """The boroughs named, or with `--every-borough` all of them, each with its code."""
+    from wardbook import boroughs, places
+
+    return {name: places.area(name).code for name in (boroughs() if os.environ.get(EVERY) else names)}
 
 
 @pytest.fixture(scope="session")

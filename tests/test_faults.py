@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -266,6 +267,24 @@ def test_without_the_systems_swap_a_folder_is_put_in_place_all_the_same(tmp_path
         folders.put_in_place(work, tmp_path / "target")
         assert (tmp_path / "target" / "a").read_text() == text
         assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_what_a_killed_build_left_is_swept_a_day_later_and_nothing_else(tmp_path):
+    target, yesterday = tmp_path / "edition", time.time() - 25 * 3600
+    names = {
+        ".edition.0123456789ab",
+        ".edition.0123456789ab.old",
+        ".edition.ab",
+        ".edition.notes.txt",
+        ".other.0123456789ab",
+    }
+    for name in names:
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (yesterday, yesterday))
+    fresh = folders.beside(target)
+    kept = {path.name for path in tmp_path.iterdir()}
+    assert kept == names - {".edition.0123456789ab", ".edition.0123456789ab.old"} | {fresh.name}
+    assert folders.beside(target) != fresh and fresh.is_dir(), "what somebody works in today stays"
 
 
 # A power cut ----------------------------------------------------------------------------------------------------------

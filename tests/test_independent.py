@@ -15,14 +15,10 @@ from pathlib import Path
 
 import pytest
 
+from conftest import sampled
+
 ROOT = Path(__file__).resolve().parents[1]
-BOROUGHS = {
-    "Tower Hamlets": "E09000030",
-    "Westminster": "E09000033",
-    "Sutton": "E09000029",
-    "Lambeth": "E09000022",
-    "Richmond upon Thames": "E09000027",
-}
+BOROUGHS = sampled("Tower Hamlets", "Westminster", "Sutton", "Lambeth", "Richmond upon Thames")
 TABLES = ("borough_offences", "knife_offences", "stops", "stops_by_ethnicity", "population", "households")
 SEVEN = (
     "violence with injury",

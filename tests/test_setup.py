@@ -44,7 +44,7 @@ def declared(*more: str) -> dict[str, str]:
 
 def readme_table() -> dict[str, list[str]]:
     """README's table of commands: make target → the commands of the right-hand column."""
-    rows = re.findall(r"^\| `make (\w+)` \| .+? \| (.+?) \|$", README, flags=re.MULTILINE)
+    rows = re.findall(r"^\| `make ([\w-]+)` \| .+? \| (.+?) \|$", README, flags=re.MULTILINE)
     return {target: re.findall(r"`([^`]+)`", twin) for target, twin in rows}
 
 

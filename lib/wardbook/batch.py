@@ -11,7 +11,6 @@ import io
 import logging
 import multiprocessing
 import os
-import re
 import shutil
 import signal
 import tempfile
@@ -30,14 +29,12 @@ from typing import Any
 from wardbook import book, places
 from wardbook.book import Plan, RunError, RunFailed, SettingError
 from wardbook.edition import EditionError, from_root
-from wardbook.folders import beside, put_in_place
+from wardbook.folders import beside, put_in_place, sweep
 from wardbook.summary import write_index
 from wardbook.web import copy_member, silent
 
 ENGINES = {"warm": "wardbook-warm", "fresh": None}
 TRIES = 3  # for a run whose process died: it may have been somebody else's fault
-
-_ABANDONED = 24 * 3600.0  # seconds after which a run's working folder is nobody's any more
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,7 @@ def run_all(
     for name in names:
         plan = book.plan_run(name, period, **{**what, "folder": folder})
         plans[plan.area.name] = plan
-        _sweep(plan.target)
+        sweep(plan.target)
         if plan.is_done:
             tell(Outcome(plan.area.name, "unchanged", plan.target))
         else:
@@ -143,15 +140,6 @@ def run_all(
 def _processors() -> int:
     """The processors this process may use, which in a container are fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _sweep(target: Path) -> None:
-    """Remove what a run that was killed outright left beside its folder, a day later."""
-    ours = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{12}}(\.old)?")
-    for path in target.parent.glob(f".{target.name}.*"):
-        with suppress(OSError):
-            if ours.fullmatch(path.name) and time.time() - path.stat().st_mtime > _ABANDONED:
-                shutil.rmtree(path)
 
 
 def _attempt(task: Task, edition_from: Path | None = None) -> Outcome:

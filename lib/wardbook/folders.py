@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import glob
 import os
+import re
 import shutil
+import time
 import uuid
 from contextlib import suppress
 from pathlib import Path
 
+_ABANDONED = 24 * 3600.0  # seconds after which unfinished work is nobody's any more
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
 def beside(path: Path, ending: str = "") -> Path:
     """A new folder beside a path, hidden, with a name no other run has; on the same disk, so that a rename moves it."""
+    sweep(path)
     folder = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{ending}")
     folder.mkdir()  # not mkdtemp, whose folders nobody else may read
     return folder
+
+
+def sweep(path: Path) -> None:
+    """Remove what work killed outright left beside a path, a day later: `beside` and `write_text` name it so."""
+    ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{12}}(\.old)?")
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        with suppress(OSError):
+            if ours.fullmatch(left.name) and time.time() - left.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
 def put_in_place(work: Path, target: Path) -> None:
