@@ -43,6 +43,21 @@ def rates(book):
     return w.ward_rates(held, book.edition.table("wards"), book.edition.table("population"))
 
 
+def test_yearly_counts_are_a_row_a_borough_and_group_of_one_snapshot(book):
+    made = c.yearly_counts(book.history, LAST, boroughs(), plus="arson")
+    groups = dict.fromkeys([*c.YEARLY_GROUPS, "arson"])
+    assert made.columns[:2] == ["borough_code", "borough"]
+    assert made.height == 32 * len(groups)
+    assert made.equals(made.sort("offence_group", "borough_code"))
+    assert set(made["baseline_period"]) == {"2023-24"} and set(made["period"]) == {"2024-25"}
+    assert made.select("offence_group", "snapshot").unique().height == len(groups)
+    row = made.row(by_predicate=(pl.col("borough") == "Lewisham") & (pl.col("offence_group") == BURGLARY), named=True)
+    assert (row["baseline"], row["outturn"]) == (1_485, 1_262)
+    assert row["crosses"] == "; ".join(book.history.crosses("borough_offences", BURGLARY, FIRST, LAST)) != ""
+    other = c.yearly_counts(book.history, LAST, boroughs(), plus=BURGLARY)
+    assert "arson" not in set(other["offence_group"]) and BURGLARY in c.YEARLY_GROUPS
+
+
 # -- published numbers --------------------------------------------------------------------------------------------------
 
 

@@ -115,6 +115,12 @@ def test_wilson_of_65_in_100_to_its_last_digit():
 def test_newcombe_of_56_in_70_less_48_in_80_as_printed():
     """Newcombe 1998, Table II, method 10, example (a)."""
     assert [f"{end:.4f}" for end in newcombe_difference(56, 70, 48, 80)] == ["0.0524", "0.3339"]
+    # At another level by its definition, from Wilson's limits of either share.
+    (low_a, high_a), (low_b, high_b) = wilson(56, 70, level=0.8), wilson(48, 80, level=0.8)
+    a, b = 56 / 70, 48 / 80
+    assert newcombe_difference(56, 70, 48, 80, level=0.8) == pytest.approx(
+        (a - b - math.hypot(a - low_a, high_b - b), a - b + math.hypot(high_a - a, b - low_b))
+    )
 
 
 @pytest.mark.parametrize(("a_year", "percent"), [(90, 34), (430, 17), (2_400, 8)])
@@ -135,6 +141,7 @@ def test_the_smallest_visible_fall_is_seen_with_the_power_it_states():
 
 def test_more_variation_hides_a_larger_fall_and_a_larger_volume_shows_a_smaller_one():
     assert detectable_fall(400, variance_ratio=4) == pytest.approx(detectable_fall(100), rel=1e-12)
+    assert detectable_fall(1) > detectable_fall(2) > 0.9, "any count above 0 has one"
     assert detectable_fall(400) < detectable_fall(100) < detectable_fall(100, power=0.9)
 
 

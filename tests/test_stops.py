@@ -652,6 +652,31 @@ def test_within_one_borough_it_is_the_plain_ratio_and_searches_without_a_place_a
         )
 
 
+def test_the_interval_of_mantel_and_haenszel_weighs_each_boroughs_counts():
+    # By hand: a total is a sum of w x n, n Poisson, so the variance of its log is the sum of w² x n, over the total squared.
+    made = (60, 500, 30, 800), (8, 3_000, 40, 900)
+    weights = [(m / (n + m), n / (n + m)) for _, n, _, m in made]
+    black = [(w, x) for (w, _), (x, _, _, _) in zip(weights, made)]
+    white = [(w, y) for (_, w), (_, _, y, _) in zip(weights, made)]
+    total = [sum(w * n for w, n in group) for group in (black, white)]
+    variance = sum(sum(w**2 * n for w, n in group) / whole**2 for group, whole in zip((black, white), total))
+    ratio, half = total[0] / total[1], 1.959963984540054 * math.sqrt(variance)
+    assert s.mantel_haenszel(*strata(*made), "Black", "White") == pytest.approx(
+        (ratio, ratio * math.exp(-half), ratio * math.exp(half)), rel=1e-9
+    )
+
+
+def test_a_borough_where_one_group_does_not_live_says_nothing_of_the_ratio():
+    rows, residents = strata((60, 500, 30, 800))
+    found = s.mantel_haenszel(rows, residents, "Black", "White")
+    alone = counts(("b", "White", "White", 70), ("c", "Black", "Black", 80), ("c", "White", "White", 9))
+    living = pl.DataFrame(
+        [("b", "White", 900), ("c", "Black", 0), ("c", "White", 0)], schema=residents.schema, orient="row"
+    )
+    more = pl.concat([rows, alone]), pl.concat([residents, living])
+    assert s.mantel_haenszel(*more, "Black", "White") == pytest.approx(found, rel=1e-12)
+
+
 # -- outcomes -----------------------------------------------------------------------------------------------------------
 
 
@@ -923,6 +948,8 @@ def test_too_few_searches_or_none_before_have_no_change(before, after):
     found = s.year_on_year(monthly, YEAR)
     assert (found.months, found.baseline, found.outturn) == (1, before, after)
     assert (found.change_percent, found.low, found.high) == (None, None, None)
+    just_enough = monthly.with_columns(stops=pl.Series([4, s.TOO_FEW - 4]))
+    assert s.year_on_year(just_enough, YEAR).change_percent == pytest.approx(100 * ((s.TOO_FEW - 4) / 4 - 1))
 
 
 def covered(months, not_complete=()):

@@ -444,6 +444,8 @@ def test_a_survey_share_is_judged_by_wilsons_interval():
 def test_a_design_effect_divides_the_sample():
     plain = t.level_verdict(65, 75, sample=50, direction="rise")
     assert t.level_verdict(65, 75, sample=100, direction="rise", design_effect=2.0) == plain
+    least = t.level_verdict(100, 75, sample=1, direction="rise", design_effect=3.0)
+    assert least[1:] == pytest.approx([100 * limit for limit in t.wilson(1, 1)]), "one interview at the least"
     assert plain[0] == "missed within usual variation"
 
 
