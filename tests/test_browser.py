@@ -201,9 +201,13 @@ def lab(tmp_path, monkeypatch):
     assert not server.is_alive()
 
 
-def run_all_cells(page):
+def start_all_cells(page):
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
+def run_all_cells(page):
+    start_all_cells(page)
     # A second run of the same kernel would count on: 1 to n is each cell run once, in order, in this session.
     page.wait_for_function(
         "() => !!document.querySelector('.jp-Notebook-ExecutionIndicator[data-status=busy]')", timeout=60_000
@@ -271,10 +275,15 @@ def test_in_the_interactive_view_a_mark_says_its_numbers_and_nothing_outside_is_
     nbformat.write(notebook, path)
     page = open_page(f"{address}/lab/tree/{path.name}?token={token}")
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
-    run_all_cells(page)
-    for step in range(40):
-        scroll_to(page, step / 40)
-        if page.locator("iframe[srcdoc]").count():
+    shown = page.locator("iframe[srcdoc]")
+    for _ in range(3):
+        # Idle is what a kernel that is not connected yet is called too: what is asked of it then is lost, and is asked again.
+        page.wait_for_timeout(5_000)
+        start_all_cells(page)
+        deadline = time.monotonic() + 40
+        while not shown.count() and time.monotonic() < deadline:
+            scroll_to(page, time.monotonic() % 10 / 10)
+        if shown.count():
             break
     inside = page.frame_locator("iframe[srcdoc]")
     inside.locator("[aria-roledescription=point], [aria-roledescription=circle]").first.hover(timeout=60_000)
@@ -282,7 +291,7 @@ def test_in_the_interactive_view_a_mark_says_its_numbers_and_nothing_outside_is_
     told.wait_for(timeout=10_000)
     assert "12,632" in told.inner_text() or "12632" in told.inner_text()
     assert [url for url in page.asked if not re.match(rf"{re.escape(address)}/|data:|blob:|about:srcdoc", url)] == []
-    assert page.locator("iframe[srcdoc]").get_attribute("sandbox") == "allow-scripts"
+    assert shown.get_attribute("sandbox") == "allow-scripts"
 
 
 def outputs(notebook):

@@ -58,6 +58,17 @@ def test_yearly_counts_are_a_row_a_borough_and_group_of_one_snapshot(book):
     assert "arson" not in set(other["offence_group"]) and BURGLARY in c.YEARLY_GROUPS
 
 
+def test_the_variation_of_levels_weighs_each_area_by_its_expected_count():
+    # DerSimonian & Laird by hand: the weight of a logarithm of a Poisson count is the count expected.
+    random = np.random.default_rng(3)
+    exposure = random.integers(100, 90_000, 32)
+    events = random.poisson(exposure * 0.02 * np.exp(random.normal(0, 0.4, 32)))
+    found = c.level_funnel(pl.DataFrame({"offence_group": "x", "events": events, "exposure": exposure}))
+    n, phi, weight = 32, found["phi"][0], (exposure * events.sum() / exposure.sum()).tolist()
+    spread = (n * phi - (n - 1)) / (sum(weight) - sum(w * w for w in weight) / sum(weight))
+    assert found["tau2"][0] == pytest.approx(spread, rel=1e-9) and 0.1 < spread < 0.3
+
+
 # -- published numbers --------------------------------------------------------------------------------------------------
 
 
