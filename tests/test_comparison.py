@@ -69,6 +69,15 @@ def test_the_variation_of_levels_weighs_each_area_by_its_expected_count():
     assert found["tau2"][0] == pytest.approx(spread, rel=1e-9) and 0.1 < spread < 0.3
 
 
+def test_overdispersion_needs_two_areas_and_without_errors_weighs_them_alike():
+    with pytest.raises(ValueError, match="needs at least two areas: 1"):
+        c.overdispersion([0.5])
+    z = [-3.0, 2.0, 0.5, 4.0]
+    assert c.overdispersion(z) == c.overdispersion(z, np.ones(4)) != c.overdispersion(z, np.full(4, 0.5))
+    assert c.overdispersion([0.1, -0.1]).tau2 == 0
+    assert c.overdispersion([3.0, -3.0]).tau2 > 0
+
+
 # -- published numbers --------------------------------------------------------------------------------------------------
 
 

@@ -441,8 +441,11 @@ def test_residents_who_are_mixed_are_shared_as_officers_saw_the_searched():
 
 def test_mixed_residents_are_in_no_group_where_nobody_mixed_was_searched():
     rows = counts(("a", "Black", "Black", 30), ("a", "White", "White", 10))
-    found = s.relative_rate(rows, EQUAL, "Black", "White", ethnicity="officer-defined")
+    residents = people(Black=1_000, White=1_000, Mixed=700)
+    found = s.relative_rate(rows, residents, "Black", "White", ethnicity="officer-defined")
     assert found.ratio == found.mapping_none == pytest.approx(3)
+    assert found.rate_group == pytest.approx(30)
+    assert (found.group, found.reference) == ("Black", "White")
 
 
 def test_a_group_never_searched_has_a_ratio_of_nought_and_no_interval():
