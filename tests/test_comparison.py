@@ -206,6 +206,21 @@ def test_small_counts_are_judged_by_the_limits_that_are_drawn(pairs):
     assert levels.filter(outside != (pl.col("p") < 0.05)).is_empty()
 
 
+def test_ten_offences_with_one_before_are_enough_and_the_exact_p_is_the_binomials():
+    baseline, outturn = [1, 1, 0, 40, 50, 60, 70, 80], [9, 8, 20, 44, 30, 66, 71, 60]
+    found = c.change_funnel(one_group(baseline, outturn)).sort("baseline", "outturn")
+    by_counts = {(row["baseline"], row["outturn"]): row for row in found.iter_rows(named=True)}
+    assert [by_counts[pair]["p"] is None for pair in ((1, 9), (1, 8), (0, 20))] == [False, True, True]
+    london = sum(outturn) / sum(baseline)
+    share = london / (1 + london)
+    for (b, o), row in by_counts.items():
+        if row["p"] is not None:
+            below, above = (stats.binom.cdf(o, o + b, share), stats.binom.sf(o - 1, o + b, share))
+            assert row["p_noise"] == pytest.approx(min(1, 2 * min(below, above)), rel=1e-9)
+            middle = stats.binom.cdf(o, o + b, share) - 0.5 * stats.binom.pmf(o, o + b, share)
+            assert row["z"] == pytest.approx(stats.norm.ppf(middle), rel=1e-6)
+
+
 def test_croydons_homicides_lie_inside_their_limits(table):
     row = table.row(by_predicate=(pl.col("borough") == "Croydon") & (pl.col("offence_group") == "homicide"), named=True)
     assert row["verdict"] == "as expected" and row["lower_95"] < row["ratio"] == pytest.approx(0.233, abs=5e-4)
