@@ -634,6 +634,23 @@ def test_where_more_is_searched_is_not_read_as_who_is_searched():
     assert ratio == pytest.approx(1, rel=1e-12) and low < 1 < high
 
 
+def test_a_row_has_its_second_benchmark_and_londons_the_ratio_within_boroughs(edition, year_counts):
+    stops, population = edition.table("stops_by_ethnicity"), edition.table("population")
+    place = area("Lewisham")
+    found = s.disproportionality(stops, population, [place, LONDON], MET, YEAR)
+    known = {"ethnicity": "self-defined", "group": "Black", "reference": "White"}
+    borough, london = (found.filter(area=name, **known).row(0, named=True) for name in (place.name, LONDON.name))
+    boroughs_of = population.filter(pl.col("borough_code").is_in(list(MET)))
+    everyone = boroughs_of.group_by("ethnic_group").agg(pl.col("residents").sum())
+    mine = year_counts.filter(borough_code=place.code)
+    assert borough["on_london_residents"] == pytest.approx(s.relative_rate(mine, everyone, "Black", "White").ratio)
+    assert borough["within_boroughs"] is None and london["on_london_residents"] is None
+    within = [london[name] for name in ("within_boroughs", "within_low", "within_high")]
+    assert within == pytest.approx(s.mantel_haenszel(year_counts, boroughs_of, "Black", "White"))
+    officers = found.filter(ethnicity="officer-defined", group="Black").row(0, named=True)
+    assert officers["why"] is None and officers["ratio"] > 0
+
+
 def test_within_one_borough_it_is_the_plain_ratio_and_searches_without_a_place_are_left_out():
     rows = counts(
         ("a", "Black", "Black", 60),
