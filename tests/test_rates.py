@@ -112,6 +112,11 @@ def test_wilson_of_65_in_100_to_its_last_digit():
     assert wilson(65, 100) == pytest.approx((0.5525444329688797, 0.7363575175690247), rel=1e-14)
 
 
+def test_equal_counts_have_a_p_value_of_one_and_not_above():
+    # Twice either tail of two equal counts is more than 1, since both hold the count itself.
+    assert rate_ratio(10, 10).p_value == 1.0
+
+
 def test_newcombe_of_56_in_70_less_48_in_80_as_printed():
     """Newcombe 1998, Table II, method 10, example (a)."""
     assert [f"{end:.4f}" for end in newcombe_difference(56, 70, 48, 80)] == ["0.0524", "0.3339"]
