@@ -13,6 +13,7 @@ import random
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,26 +45,35 @@ def main() -> int:
     for name in ("pyproject.toml", "uv.lock", "README.md", "LICENCE"):
         shutil.copy2(ROOT / name, WORK / name)
     (WORK / "preload.txt").write_text("".join(f"{name}\n" for name in PRELOADED), encoding="utf-8")
-    mutmut(*given.mutants or ["nothing"])  # makes the mutants and times the tests, whatever it is to run
-    notes = {m: WORK / f"mutants/src/wardbook/measures/{m}.py.meta" for m in MODULES}
-    if not given.mutants:
-        chosen = []
-        for path in notes.values():
-            names = sorted(json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"])
-            chosen += random.Random(given.seed).sample(names, min(given.sample or len(names), len(names)))
-        mutmut(*chosen)
+    mutmut("nothing")  # makes the mutants and times the tests
+    made = {module: sorted(codes_of(module)) for module in MODULES}
+    if given.mutants:
+        chosen = {
+            m: [name for name in names if any(fnmatch(name, g) for g in given.mutants)] for m, names in made.items()
+        }
+    else:
+        draw = random.Random(given.seed).sample
+        chosen = {m: draw(names, min(given.sample or len(names), len(names))) for m, names in made.items()}
+    if not any(chosen.values()):
+        sys.exit(f"no mutant is called {' or '.join(given.mutants)}")
+    mutmut(*(name for names in chosen.values() for name in names))
     low = False
-    for module, path in notes.items():
-        codes = json.loads(path.read_text(encoding="utf-8"))["exit_code_by_key"]
-        codes = {name: code for name, code in codes.items() if code is not None}
-        if not codes:
+    for module, names in chosen.items():
+        if not names:
             continue
+        codes = {name: code for name, code in codes_of(module).items() if name in set(names)}
         alive = sorted(name for name, code in codes.items() if code not in KILLED)
         share = 1 - len(alive) / len(codes)
         low |= share < LEAST
         print(f"{module}: {len(codes) - len(alive)} of {len(codes)} killed ({share:.1%})")
-        print("".join(f"  {name.rpartition('.')[2]}: {codes[name]}\n" for name in alive), end="")
+        print("".join(f"  {name}: {codes[name]}\n" for name in alive), end="")
     return int(low)
+
+
+def codes_of(module: str) -> dict[str, int | None]:
+    """How the tests of each of a module's mutants ended; None where they have not run, which is no kill."""
+    notes = WORK / f"mutants/src/wardbook/measures/{module}.py.meta"
+    return json.loads(notes.read_text(encoding="utf-8"))["exit_code_by_key"]
 
 
 def mutmut(*names: str) -> None:

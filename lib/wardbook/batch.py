@@ -121,8 +121,8 @@ def run_all(
     for name in names:
         plan = book.plan_run(name, period, **{**what, "folder": folder})
         plans[plan.area.name] = plan
-        sweep(plan.target)
         if plan.is_done:
+            sweep(plan.target)  # as a run does beside which it works
             tell(Outcome(plan.area.name, "unchanged", plan.target))
         else:
             tasks.append(Task(plan.area.name, plan.period, **what, engine=own_engine))

@@ -275,8 +275,6 @@ def changes_title(rows: pl.DataFrame, *, kind: str = "offence groups") -> str:
     moved = rows.filter(pl.col("change_verdict").str.ends_with("clearly"))
     clear, total = _apart(moved, "measure")
     of = f"of {_apart(rows, 'measure')[0]} {kind}"
-    if clear == 0 and not total:
-        return f"None {of} in {area} changed clearly in {period}"
     many = capital(or_none(clear))
     if not total:
         return f"{many} {of} in {area} changed clearly in {period}"
