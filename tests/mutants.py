@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase as fnmatch
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-WORK = ROOT / "mutants"  # git ignores it; a run that was stopped goes on from what is there
+WORK = ROOT / "mutants"  # git ignores it; a run of all goes on from the mutants judged there: delete it to begin anew
 LEAST = 0.85
 MODULES = ("rates", "targets", "comparison", "stops")
 # What mutmut notes of a mutant is how its tests ended: 1 and 3, one failed; the others, they ran out of time. Anything else, even an
@@ -52,11 +52,12 @@ def main() -> int:
             m: [name for name in names if any(fnmatch(name, g) for g in given.mutants)] for m, names in made.items()
         }
     else:
-        draw = random.Random(given.seed).sample
-        chosen = {m: draw(names, min(given.sample or len(names), len(names))) for m, names in made.items()}
+        draw, most = random.Random(given.seed).sample, given.sample
+        chosen = {m: draw(names, most) if most and most < len(names) else names for m, names in made.items()}
     if not any(chosen.values()):
         sys.exit(f"no mutant is called {' or '.join(given.mutants)}")
-    mutmut(*(name for names in chosen.values() for name in names))
+    # Named ones are run again, and matched each with each, which takes long for thousands; without names, those not judged yet.
+    mutmut(*(() if chosen == made else (name for names in chosen.values() for name in names)))
     low = False
     for module, names in chosen.items():
         if not names:
@@ -80,7 +81,9 @@ def mutmut(*names: str) -> None:
     """Run mutmut on these mutants, in the copy; it exits with an error where a name matches none, which is no error here."""
     raw = (ROOT / os.environ.get("WARDBOOK_RAW", "../shared/data/raw")).resolve()
     command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(os.cpu_count() or 1), *names]
-    subprocess.run(command, cwd=WORK, env=os.environ | {"WARDBOOK_RAW": str(raw)})
+    # Every mutant is a process of its own, and one without bytecode compiles a thousand mutants to try one.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(command, cwd=WORK, env=kept | {"WARDBOOK_RAW": str(raw)})
 
 
 if __name__ == "__main__":

@@ -718,6 +718,26 @@ def test_shares_have_wilsons_interval():
     assert found.row(1)[4:] == pytest.approx(by_wilson(35, 100))
 
 
+def test_one_test_of_all_groups_is_pearsons():
+    """Smokers among the patients of four studies: the table that R prints for `prop.test`, chi-squared 12.6 with 3 degrees of freedom."""
+    assert s.homogeneity([83, 90, 129, 70], [86, 93, 136, 82]) == pytest.approx(0.005585, abs=5e-7)
+    # Two groups by hand, with no continuity correction: p of a squared normal is erfc(z / sqrt(2)).
+    (a, m), (b, n) = (15, 100), (30, 120)
+    pooled = (a + b) / (m + n)
+    z = (a / m - b / n) / math.sqrt(pooled * (1 - pooled) * (1 / m + 1 / n))
+    assert s.homogeneity([a, b], [m, n]) == pytest.approx(math.erfc(abs(z) / math.sqrt(2)), rel=1e-12)
+
+
+@pytest.mark.parametrize(("found", "of"), [([], []), ([3], [9]), ([0, 0], [8, 9]), ([8, 9], [8, 9])])
+def test_where_no_shares_can_differ_they_do_not(found, of):
+    assert s.homogeneity(found, of) == 1
+
+
+def test_shares_can_differ_where_one_group_has_none_or_all():
+    assert s.homogeneity([0, 40], [50, 50]) < 0.001
+    assert s.homogeneity([50, 10], [50, 50]) < 0.001
+
+
 def test_the_words_of_before_and_since_2018_are_grouped_alike():
     before = outcomes(
         **{
@@ -1053,6 +1073,8 @@ def test_the_figures_held_against_publications_are_those_of_all_stops_in_london(
     london = table.filter(area="London", ethnicity="self-defined", group="Black").row(0, named=True)
     assert found["england-wales-ratio"] == london["ratio"]
     assert found["met-unknown-ethnicity"] == 100 * london["unknown_share"]
+    later = table.with_columns(pl.lit("2024-25").alias("period"), pl.col("ratio") + 1)
+    assert s.headline_figures(edition.table("stops"), pl.concat([later, table.reverse()]), YEAR) == found
 
 
 @pytest.mark.parametrize("name", ["London", "Tower Hamlets"])
@@ -1087,6 +1109,8 @@ def test_composition_and_ages_hold_every_person_search(edition, year_counts):
         assert ages["searches"].sum() == sum(pairs_held.values())
         assert sum(Fraction(n, ages["searches"].sum()) for n in ages["searches"]) == 1
         assert ages["share"].sum() == pytest.approx(1)
+        for rows in (found.rows(), ages.rows()):
+            assert rows == sorted(rows), "rows come in no order of their own"
 
 
 # -- placing a real month -----------------------------------------------------------------------------------------------

@@ -364,6 +364,7 @@ def test_differencing_the_ward_tables_of_overlapping_periods_gives_no_small_coun
 
 @pytest.mark.slow
 def test_no_text_says_a_share_or_a_count_of_what_its_table_withholds(runs):
+    """Planted: an alternative text of `figures.stops.objects` that lists the shares as they were before any was withheld."""
     checked = 0
     for tables, texts in runs.values():
         flat = [" ".join(text.split()) for text in texts]
