@@ -260,8 +260,19 @@ def test_the_newest_year_of_the_edition(table):
 
 
 def test_an_unknown_group_is_refused_with_the_nearest(book):
-    with pytest.raises(UnknownName, match="residential burglary"):
+    message = "unknown offence group 'residental burglary': did you mean 'residential burglary'? (data/reference/offence_groups.csv)"
+    with pytest.raises(UnknownName) as refused:
         c.yearly_counts(book.history, LAST, boroughs(), plus="residental burglary")
+    assert str(refused.value) == message
+
+
+def test_each_group_has_the_breaks_that_its_own_two_years_cross(book):
+    made = c.yearly_counts(book.history, FIRST, boroughs(), plus="arson")
+    told = dict(made.select("offence_group", "crosses").iter_rows())
+    for group, crossed in told.items():
+        assert crossed == "; ".join(book.history.crosses("borough_offences", group, FIRST - 1, FIRST))
+    assert "DOMESTIC BURGLARY ends" in told[BURGLARY] and "DOMESTIC BURGLARY" not in told["arson"]
+    assert all("; " in crossed for crossed in told.values())
 
 
 def test_mopac_7_ranks_all_boroughs_and_london_with_their_verdicts(book):

@@ -261,6 +261,11 @@ def test_the_manifest_accounts_for_every_file(synthetic_build):
         content = (raw / name).read_bytes()
         assert (entry["sha256"], entry["bytes"]) == (hashlib.sha256(content).hexdigest(), len(content))
         assert entry["rows_read"] == entry["rows_kept"] + sum(entry["set_aside"].values())
+    named = {name for entry in inputs.values() for name in edition.input_hashes(entry)}
+    assert named - read == {f"ons/wards-2018/made_up.{kind}" for kind in ("cpg", "dbf", "prj", "shx")}
+    for entry in inputs.values():
+        for name, digest in edition.input_hashes(entry).items():
+            assert digest == hashlib.sha256((raw / name).read_bytes()).hexdigest()
     households = inputs["ons/census2021-ts044-ltla.csv"]
     assert (households["rows_read"], households["set_aside"]) == (2, {"not in a London borough": 1})
     assert inputs["police_uk/2024-05/2024-05-metropolitan-stop-and-search.csv"]["oddities"] == {

@@ -100,6 +100,18 @@ def test_a_changed_definition_is_told_from_a_revision(folder, tmp_path):
     assert set(unexplained["why"]) == {"same files, read or counted differently"}
 
 
+def test_a_shapefile_whose_names_and_codes_changed_is_a_changed_file(folder, tmp_path):
+    """Planted: a manifest that names the .shp alone, by which its table was the same files, read differently."""
+    one = Held.of(edition.build(folder, tmp_path / "one"))
+    part = folder / "ons/wards-2018/made_up.dbf"
+    # The date of the last change, which GDAL does not read: the table stays as it is.
+    part.write_bytes(part.read_bytes()[:1] + b"\x7d\x01\x01" + part.read_bytes()[4:])
+    two = Held.of(edition.build(folder, tmp_path / "two"))
+    assert one.manifest["tables"] == two.manifest["tables"]
+    assert refresh._files(one, "wards") != refresh._files(two, "wards")
+    assert refresh._files(one, "stops") == refresh._files(two, "stops")
+
+
 def test_build_prints_the_table_and_a_first_build_or_a_broken_edition_does_not(folder, tmp_path):
     out = tmp_path / "edition"
     arguments = ["build", "--raw", str(folder), "--out", str(out)]

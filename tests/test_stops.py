@@ -814,7 +814,9 @@ def test_each_value_of_one_column_or_two_has_every_group():
         assert found.group_by(by).agg(pl.col("share").sum())["share"].to_list() == pytest.approx(
             [1] * found.select(by).n_unique()
         )
-    assert s.outcome_rates(frame.clear()).is_empty() and s.outcome_rates(frame.clear(), "borough_code").is_empty()
+    for by in ((), ["borough_code"]):
+        nothing, something = (s.outcome_rates(part, by) for part in (frame.clear(), frame))
+        assert nothing.is_empty() and nothing.schema == something.schema
 
 
 @pytest.mark.parametrize(
@@ -1091,6 +1093,7 @@ def test_the_years_table_adds_up(edition, name):
     kinds = found.filter(measure="searches")
     assert kinds["item"].to_list() == ["all stops and searches", *s.KINDS]
     assert kinds["stops"][0] == kinds["stops"][1:].sum() == mine["stops"].sum()
+    assert set(kinds["of"]) == {residents}
     assert kinds["rate_per_1000"].to_list() == [1000 * n / residents for n in kinds["stops"]]
     results = found.filter(measure="outcome of person searches")
     assert results["stops"].sum() == results["of"][0] == persons["stops"].sum() == kinds["stops"][1:3].sum()
@@ -1186,7 +1189,7 @@ def test_mantel_haenszel_of_a_group_never_searched_has_the_interval_of_relative_
 
 
 def test_a_group_that_is_none_is_refused_by_mantel_haenszel_in_words():
-    with pytest.raises(ValueError, match="Purple"):
+    with pytest.raises(ValueError, match="self-defined groups are Asian, Black, Mixed, Other, White: 'Purple'"):
         s.mantel_haenszel(*strata((60, 500, 30, 800)), "Purple", "White")
 
 

@@ -364,6 +364,19 @@ def build(raw: Path | str, out: Path | str) -> Edition:
     return Edition(out, manifest)
 
 
+def _parts(path: Path, raw: Path) -> dict[str, str]:
+    """The hashes of what a shapefile has beside its .shp, which holds neither the names nor the codes."""
+    if path.suffix != ".shp":
+        return {}
+    beside_it = (path.with_suffix(kind) for kind in (".cpg", ".dbf", ".prj", ".shx"))
+    return {part.relative_to(raw).as_posix(): sha256(part) for part in beside_it if part.is_file()}
+
+
+def input_hashes(entry: dict) -> dict[str, str]:
+    """The SHA-256 of every file of an input as the manifest has it, by its path in the raw folder."""
+    return {entry["file"]: entry["sha256"]} | entry.get("parts", {})
+
+
 def _write(work: Path, folder: _Folder, made: dict[str, tuple[pl.DataFrame, list[str]]]) -> dict:
     entries = {}
     for name, (frame, keys) in sorted(made.items()):
@@ -382,6 +395,7 @@ def _write(work: Path, folder: _Folder, made: dict[str, tuple[pl.DataFrame, list
             "file": path.relative_to(folder.raw).as_posix(),
             "sha256": sha256(path),
             "bytes": path.stat().st_size,
+            **({"parts": parts} if (parts := _parts(path, folder.raw)) else {}),
             "source": quality.source,
             "rows_read": quality.rows_read,
             "rows_kept": quality.rows_kept,

@@ -9,7 +9,7 @@ import polars as pl
 
 from wardbook import edition as editions
 from wardbook import places, tables
-from wardbook.edition import Edition
+from wardbook.edition import Edition, input_hashes
 from wardbook.periods import FinancialYear, complete_years, financial_year_of
 
 GROUPS = (tables.TOTAL, "violence with injury", "robbery", "residential burglary")
@@ -157,7 +157,8 @@ def _why(row: dict, old: Held, new: Held) -> str:
 
 def _files(held: Held, table: str) -> set[str]:
     keys = held.manifest["tables"][table]["sources"]
-    return {entry["sha256"] for entry in held.manifest["inputs"] if entry["source"] in keys}
+    entries = (entry for entry in held.manifest["inputs"] if entry["source"] in keys)
+    return {digest for entry in entries for digest in input_hashes(entry).values()}
 
 
 def report(moved: pl.DataFrame) -> list[str]:

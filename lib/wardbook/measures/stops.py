@@ -217,7 +217,7 @@ def outcome_rates(stops: pl.DataFrame, by: str | Sequence[str] = ()) -> pl.DataF
         .join(pl.DataFrame({"outcome_group": wanted}, schema={"outcome_group": pl.String}), how="cross")
         .join(found, on=key, how="left", nulls_equal=True)
         .with_columns(pl.col("searches").fill_null(0))
-        .sort(*by, pl.col("outcome_group").replace_strict(dict(zip(OUTCOMES, range(len(OUTCOMES)))), default=9))
+        .sort(*by, pl.col("outcome_group").replace_strict(dict(zip(OUTCOMES, range(len(OUTCOMES))))))
     )
     intervals = [wilson(x, n) for x, n in table.select("searches", "of").iter_rows()]
     return table.select(*key, "searches", "of", (pl.col("searches") / pl.col("of")).alias("share")).with_columns(
