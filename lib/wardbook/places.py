@@ -26,7 +26,7 @@ UNKNOWN = "unknown"  # the borough_code of offences whose borough the Met did no
 class UnknownName(ValueError):
     """A name that is not one of the allowed ones; the message names the nearest match and where the list is."""
 
-    def __init__(self, kind: str, value: object, allowed: Iterable[str], where: str):
+    def __init__(self, kind: str, value: object, allowed: Iterable[str], where: str, *, why: str = ""):
         self.kind, self.value, self.allowed = kind, value, list(allowed)
         text = str(value)[:120]  # a value may be a whole file; no name is as long as this
         value = value if text == str(value) else f"{text}…"
@@ -34,7 +34,7 @@ class UnknownName(ValueError):
         if not near:
             folded = {a.casefold(): a for a in self.allowed}
             near = [folded[m] for m in difflib.get_close_matches(text.casefold(), folded, n=1, cutoff=0.5)]
-        hint = f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(self.allowed[:40])}"
+        hint = why or (f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(self.allowed[:40])}")
         super().__init__(f"unknown {kind} {value!r}: {hint} ({where})")
 
 
@@ -110,7 +110,10 @@ def area(name: str) -> Area:
         return Area(LONDON_CODE, LONDON)
     code = borough_code(str(name).strip())
     if code is None or code not in set(table["borough_code"]):
-        raise UnknownName("borough", name, [LONDON, *table["borough"].to_list()], "data/reference/boroughs.csv")
+        # The nearest name to the City of London is London, which is everything but it.
+        why = "it has a police force of its own, whose figures are not here" if code else ""
+        allowed = [LONDON, *table["borough"].to_list()]
+        raise UnknownName("borough", name, allowed, "data/reference/boroughs.csv", why=why)
     return Area(code, table.row(by_predicate=pl.col("borough_code") == code, named=True)["borough"])
 
 
