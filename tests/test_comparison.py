@@ -17,6 +17,7 @@ from wardbook.figures import maps
 from wardbook.figures.export import Absent
 from wardbook.measures import comparison as c
 from wardbook.measures import wards as w
+from wardbook.measures.rates import rate_ratio
 from wardbook.measures.targets import stands_out
 from wardbook.notebook import open_book
 from wardbook.periods import FinancialYear
@@ -233,6 +234,27 @@ def test_a_family_with_no_real_change_holds_a_finding_in_at_most_a_tenth_of_simu
     assert c.simulated_findings(baselines, (tau,), runs=400, seed=11)[tau] <= 0.10
 
 
+def test_a_simulation_counts_the_families_with_a_finding_and_moves_each_area_by_itself(monkeypatch):
+    """What it draws is held here against what it says it draws; the funnel itself is replaced by one that keeps what it is given."""
+    drawn, said = [], iter([0, 1, 3, 0] * 6)
+
+    def keep(frame):
+        drawn.append(frame)
+        return pl.DataFrame({"findings": [next(said)] * frame.height})
+
+    monkeypatch.setattr(c, "change_funnel", keep)
+    assert c.simulated_findings([10**8] * 400, (0.0, 0.2), runs=4, seed=3) == {0.0: 0.5, 0.2: 0.5}
+    assert len(drawn) == 8 and all(frame["offence_group"].n_unique() == 1 for frame in drawn)
+    still, moved = ([np.log(f["outturn"] / f["baseline"]) for f in part] for part in (drawn[:4], drawn[4:]))
+    assert all(abs(logs.mean()) < 1e-4 and logs.std() < 1e-3 for logs in still)
+    assert all(abs(logs.mean()) < 0.05 and 0.18 < logs.std() < 0.22 for logs in moved)
+    assert drawn[0]["baseline"].to_list() != drawn[1]["baseline"].to_list()
+    c.simulated_findings([10**8] * 400, (0.2,), runs=4, seed=3)
+    assert all(again.equals(first) for again, first in zip(drawn[8:], drawn[4:8], strict=True))
+    c.simulated_findings([10**8] * 400, (0.2,), runs=1, seed=4)
+    assert not drawn[12].equals(drawn[4])
+
+
 def test_without_the_two_corrections_a_tenth_of_unchanged_areas_are_flagged(monkeypatch, table):
     # METHODS.md: the winsorised estimate is biased, 10-11 % flagged at 95 % in simulation. With it corrected, about 5 %.
     mean = table.filter(offence_group=BURGLARY)["baseline"].to_numpy()
@@ -282,6 +304,23 @@ def test_mopac_7_ranks_all_boroughs_and_london_with_their_verdicts(book):
     assert (here["baseline"], here["outturn"], here["verdict"]) == (12_251, 12_632, "missed clearly")
     assert rows.filter(pl.col("verdict").str.starts_with("met")).height == 14
     assert rows.filter(~pl.col("has_history"))["borough_code"].to_list() == [LONDON_CODE]
+    found = rate_ratio(12_632, 12_251)
+    noise = 100 * (found.lower - 1), 100 * (found.upper - 1)
+    assert (here["noise_low"], here["noise_high"]) == pytest.approx(noise)
+    narrow, wide = (pl.col(f"{kind}_high") - pl.col(f"{kind}_low") for kind in ("noise", "wider"))
+    assert rows.filter("has_history").select((wide > narrow).all()).item()
+
+
+def test_a_ranking_is_of_one_snapshot_and_none_where_none_holds_both_years(book):
+    # The newest snapshot holds this year and not the one before.
+    assert book.history.snapshot_for("borough_offences", BURGLARY, LAST) != book.history.snapshot_for(
+        "borough_offences", BURGLARY, FIRST, LAST
+    )
+    rows = c.ranked_changes(book.history, BURGLARY, FIRST, LAST, boroughs(), target=-5)
+    here = rows.row(by_predicate=pl.col("borough") == "Lewisham", named=True)
+    assert (here["baseline"], here["outturn"]) == (1_485, 1_262)
+    for years in ((FIRST, FinancialYear(2040)), (FinancialYear(1990), LAST)):
+        assert c.ranked_changes(book.history, BURGLARY, *years, boroughs(), target=-5).is_empty()
 
 
 # -- wards ---------------------------------------------------------------------------------------------------------------

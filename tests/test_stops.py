@@ -1013,6 +1013,13 @@ def covered(months, not_complete=()):
         (covered(MONTHS), 2025, 2023, "the edition has no stops of 2025-26"),
         (covered(MONTHS), 2011, 2022, "the edition has no stops of 2011-12"),
         (covered(MONTHS[:-1]), 2023, 2022, "the edition's stops of 2023-24 are April 2023 to February 2024 only"),
+        (covered(MONTHS[3:]), 2022, 2023, "the edition's stops of 2022-23 are July 2022 to March 2023 only"),
+        (
+            covered([*MONTHS[2:5], *MONTHS[6:]]),
+            2022,
+            2023,
+            "the edition's stops of 2022-23 lack April 2022, May 2022, September 2022",
+        ),
         (
             covered(MONTHS, [date(2023, 9, 1)]),
             2023,
@@ -1032,7 +1039,9 @@ def test_the_year_shown_is_the_newest_whole_one_not_after_the_wanted(coverage, w
 
 
 def test_no_whole_year_is_an_error_that_names_the_table():
-    with pytest.raises(ValueError, match="stop_coverage"):
+    with pytest.raises(
+        ValueError, match="^the edition's stops cover no financial year in full: see its table stop_coverage$"
+    ):
         s.stop_year(covered(YEAR.months, [date(2024, 3, 1)]), YEAR)
 
 

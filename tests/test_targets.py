@@ -367,10 +367,12 @@ def test_londons_own_variation_needs_five_earlier_changes_and_is_widened_by_stud
     totals = pl.DataFrame({"year": list(range(2010, 2017)), "offences": [1000, 1100, 990, 1050, 1010, 1100, 1000]})
     pairs = [(y, y + 1) for y in range(2010, 2016)]
     assert t.london_variation(totals, pairs[:4], window="") is None
+    assert t.london_variation(totals, pairs[:5], window="").n == 5
+    assert t.london_variation(totals.filter(pl.col("year") != 2016), pairs, window="").n == 5
     found = t.london_variation(totals, pairs, window="six")
     moves = np.diff(np.log(totals["offences"].to_numpy()))
     spread = math.sqrt((moves**2).mean())
-    assert found.n == 6
+    assert (found.n, found.window) == (6, "six")
     # 2.447 is t with six degrees of freedom; London's counting noise is inside the changes already.
     assert 1.959964 * found.standard_error(1e9, 1e9) == pytest.approx(2.446912 * spread, rel=1e-5)
     assert found.standard_error(100, 100) == found.standard_error(1e9, 1e9)
@@ -388,6 +390,9 @@ def test_benjamini_and_hochbergs_own_example_rejects_four_of_fifteen():
     assert t.stands_out(printed) == [True] * 4 + [False] * 11
     assert t.stands_out(list(reversed(printed))) == [False] * 11 + [True] * 4
     assert t.stands_out([]) == []
+    # At another rate, by hand: the i-th of m smallest stands at p <= i/m x rate.
+    assert t.stands_out([0.01, 0.04, 0.9], rate=0.02) == [False] * 3
+    assert t.stands_out([0.01, 0.04, 0.9], rate=0.10) == [True, True, False]
 
 
 def test_of_the_leaflets_seven_changes_three_stand_by_counting_noise():
