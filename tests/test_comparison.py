@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,8 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, special, stats
+from statsmodels.stats.proportion import proportion_confint
 
 from wardbook.figures import comparison as charts
 from wardbook.figures import maps
@@ -18,7 +20,7 @@ from wardbook.figures.export import Absent
 from wardbook.measures import comparison as c
 from wardbook.measures import wards as w
 from wardbook.measures.rates import rate_ratio
-from wardbook.measures.targets import stands_out
+from wardbook.measures.targets import Change, stands_out
 from wardbook.notebook import open_book
 from wardbook.periods import FinancialYear
 from wardbook.places import LONDON_CODE, UnknownName, area, boroughs
@@ -144,6 +146,10 @@ def test_a_verdict_is_on_the_side_of_the_limit_that_the_count_is():
     assert c.funnel_verdict(25, 15, level=0.998) == "expected"
     with pytest.raises(ValueError, match="above 0"):
         c.funnel_limits(0)
+    for level in (0, 1, 1.5):
+        with pytest.raises(ValueError, match="level between 0 and 1"):
+            c.funnel_limits(15, level=level)
+    assert [type(limit) for limit in c.funnel_limits(15)] == [float, float]
 
 
 @same_examples
@@ -220,6 +226,113 @@ def test_ten_offences_with_one_before_are_enough_and_the_exact_p_is_the_binomial
             assert row["p_noise"] == pytest.approx(min(1, 2 * min(below, above)), rel=1e-9)
             middle = stats.binom.cdf(o, o + b, share) - 0.5 * stats.binom.pmf(o, o + b, share)
             assert row["z"] == pytest.approx(stats.norm.ppf(middle), rel=1e-6)
+
+
+def solved(chance, i, tail, low, high):
+    """The count at which area i's chance, of as many or of as few, is the tail."""
+    return optimize.brentq(lambda x: chance(x, i) - tail, low, high, xtol=1e-13)
+
+
+def by_hand(observed, e, exact, at_most, at_least, p_exact, z, errors):
+    """The limits of every area as `_judge` says they are, by other functions than it takes."""
+    phi, tau2 = c.overdispersion(z, errors)
+    t = stats.t(len(z) - 1) if tau2 > 0 else stats.norm
+    made = {"phi": [phi] * len(z), "tau2": [tau2] * len(z), "z": z, "p_noise": p_exact, "ratio": observed / e}
+    used = set()
+    for level, name in ((0.95, "95"), (0.998, "998")):
+        tail, q = (1 - level) / 2, (1 + level) / 2
+        ends = [exact(i, level) for i in range(len(e))]
+        sides = [[abs(math.log(end / e[i])) / stats.norm.ppf(q) for end in pair] for i, pair in enumerate(ends)]
+        made[f"lower_{name}"], made[f"upper_{name}"] = [], []
+        for i, (below, above) in enumerate(sides):
+            width = [t.ppf(q) * math.sqrt(error**2 + tau2) for error in (below, above)]
+            low = solved(at_most, i, tail, -0.999999, 1.1 * e[i] + 9)
+            high = solved(at_least, i, tail, 0.5 * e[i], 9 * e[i] + 60)
+            used |= {("low", bool(low < e[i] * math.exp(-width[0]))), ("high", bool(high > e[i] * math.exp(width[1])))}
+            lower = min(low, e[i] * math.exp(-width[0]))
+            made[f"lower_{name}"].append(lower / e[i] if lower > 0.5 else 0)
+            made[f"upper_{name}"].append(max(high, e[i] * math.exp(width[1])) / e[i])
+        if name == "95":
+            size = [abs(math.log(max(o, 0.5) / e[i])) for i, o in enumerate(observed)]
+            own = [pair[int(observed[i] >= e[i])] for i, pair in enumerate(sides)]
+            p = [2 * t.sf(s / math.sqrt(error**2 + tau2)) for s, error in zip(size, own)]
+            made["p"] = np.maximum(p, p_exact)
+    return made, used
+
+
+def same(found, made):
+    for name, values in made.items():
+        assert found[name].to_numpy() == pytest.approx(np.array(values), rel=1e-7, abs=1e-9), name
+    names = np.where(found["ratio"] < 1, "lower than expected", "higher than expected")
+    assert found["verdict"].to_list() == np.where(found["p"] >= 0.05, "as expected", names).tolist()
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.3])
+def test_the_limits_of_a_change_are_the_wider_of_two_exact_ones(tau):
+    b = np.array([9, 9, 10, 12, 15, 20, 30, 60, 120, 250, 400] * 2)
+    o = np.round(1.2 * b * np.exp(np.random.default_rng(5).normal(0, tau, len(b))) + np.tile([1, -1], 11)).astype(int)
+    found = c.change_funnel(one_group(b.tolist(), o.tolist()))
+    london = o.sum() / b.sum()
+    e, share, n = b * london, london / (1 + london), b + o
+    at_most, at_least = stats.binom.cdf(o, n, share), stats.binom.sf(o - 1, n, share)
+
+    def exact(i, level):
+        # Clopper and Pearson's interval of the outturn's share of both years, were it as expected: as odds, times the baseline.
+        ends = proportion_confint(e[i], e[i] + b[i], alpha=1 - level, method="beta")
+        return [end / (1 - end) * b[i] for end in ends]
+
+    made, used = by_hand(
+        o,
+        e,
+        exact,
+        lambda x, i: special.betainc(b[i], x + 1, 1 - share),  # P(X ≤ x) of x + b, for an x that is no whole number too
+        lambda x, i: special.betainc(x, b[i] + 1, share),
+        np.minimum(1, 2 * np.minimum(at_most, at_least)),
+        stats.norm.ppf(at_most - stats.binom.pmf(o, n, share) / 2),
+        np.sqrt(1 / b + 1 / e),
+    )
+    same(found, made)
+    assert (made["tau2"][0] > 0) is (tau > 0)
+    assert used == {("low", True), ("high", False)} | ({("low", False)} if tau else set())
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.3])
+def test_the_limits_of_a_level_are_the_wider_of_two_exact_ones(tau):
+    exposure = np.array([30, 40, 60, 80, 100, 150, 300, 900, 1_500, 3_000] * 2)
+    o = np.round(exposure / 10 * np.exp(np.random.default_rng(6).normal(0, tau, len(exposure)))).astype(int)
+    found = c.level_funnel(pl.DataFrame({"events": o, "exposure": exposure}))
+    e = exposure * o.sum() / exposure.sum()
+    made, used = by_hand(
+        o,
+        e,
+        lambda i, level: [stats.gamma.ppf((1 - level) / 2, e[i]), stats.gamma.ppf((1 + level) / 2, e[i] + 1)],
+        lambda x, i: special.gammaincc(x + 1, e[i]),
+        lambda x, i: special.gammainc(x, e[i]),
+        np.minimum(1, 2 * np.minimum(stats.poisson.cdf(o, e), stats.poisson.sf(o - 1, e))),
+        stats.norm.ppf(stats.poisson.cdf(o, e) - stats.poisson.pmf(o, e) / 2),
+        1 / np.sqrt(e),
+    )
+    same(found, made)
+    assert found["expected"].to_numpy() == pytest.approx(e)
+    assert (made["tau2"][0] > 0) is (tau > 0)
+    assert used == {("low", True), ("high", False)} | ({("low", False)} if tau else set())
+
+
+def test_five_areas_are_judged_and_fewer_are_not_nor_any_where_nothing_is_expected():
+    for height, judged in ((4, 0), (5, 5)):
+        assert c.change_funnel(one_group([50] * height, [60] * height))["family"][0] == judged
+    gone = c.change_funnel(one_group([100] * 8, [0] * 8))
+    assert set(gone["verdict"]) == {"cannot say"} and gone.height == 8
+    # One expected offence or less, and enough of both years: judged.
+    few = c.change_funnel(one_group([15] * 8, [1] + [0] * 7))
+    assert few.height == few["family"][0] == 8 and few["expected"][0] == 0.125
+
+
+def test_groups_come_out_in_the_order_they_went_in():
+    names = [f"group {i}" for i in (3, 1, 8, 5, 2, 9, 4)]
+    found = c.change_funnel(pl.concat([one_group([50] * 6, [60 + i] * 6, name) for i, name in enumerate(names)]))
+    assert found["offence_group"].unique(maintain_order=True).to_list() == names
+    assert found["expected"].to_list() == [60.0 + i for i in range(7) for _ in range(6)]
 
 
 def test_croydons_homicides_lie_inside_their_limits(table):
@@ -309,6 +422,8 @@ def test_mopac_7_ranks_all_boroughs_and_london_with_their_verdicts(book):
     assert (here["noise_low"], here["noise_high"]) == pytest.approx(noise)
     narrow, wide = (pl.col(f"{kind}_high") - pl.col(f"{kind}_low") for kind in ("noise", "wider"))
     assert rows.filter("has_history").select((wide > narrow).all()).item()
+    usual = book.history.usual("borough_offences", "MOPAC 7", area("Tower Hamlets"), 4, before=FinancialYear(2011))
+    assert (here["wider_low"], here["wider_high"]) == Change.between(12_251, 12_632, usual).wider
 
 
 def test_a_ranking_is_of_one_snapshot_and_none_where_none_holds_both_years(book):

@@ -105,6 +105,7 @@ def test_a_change_that_cannot_have_its_percentage_is_refused(change, percent, me
         ((-20, -20), (-30, -10), -20, "fall", "met within usual variation"),  # exactly on it is met
         ((-10, -10), (-30, 10), -20, "fall", "missed within usual variation"),
         ((-10, -10), (-19, 0), -20, "fall", "missed clearly"),
+        ((-10, -10), (-20, 0), -20, "fall", "missed within usual variation"),
         ((12, 12), (5, 20), -20, "fall", "missed clearly"),
         ((-21, -19), (-30, -10), -20, "fall", "cannot say"),
         ((-25, -21), (-30, -10), -20, "fall", "met within usual variation"),
@@ -361,6 +362,39 @@ def test_placebo_changes_are_relative_to_all_boroughs_together():
     assert found["log_change"].to_list() == pytest.approx(expected)
     assert found.select("from_year", "to_year").unique().rows() == [(2011, 2012)]
     assert t.placebo_changes(years, []).is_empty()
+
+
+@pytest.mark.parametrize("pair", [(0, 1), (1, 0), (1, 1), (1, 3), (7, 1)])
+def test_one_borough_that_is_all_there_is_never_moves_against_itself(pair):
+    years = pl.DataFrame(
+        {"borough_code": ["A", "A"], "year": pl.Series([2011, 2012], dtype=pl.Int32), "offences": list(pair)}
+    )
+    found = t.placebo_changes(years, [(2011, 2012)])
+    assert found.select("baseline", "outturn").rows() == [pair]
+    assert found["log_change"].to_list() == pytest.approx([0], abs=1e-15)
+
+
+@pytest.mark.parametrize("pair", [(20, 1), (1, 20), (12, 0), (300, 280)])
+def test_usual_variation_at_small_counts_is_by_hand(pair):
+    b, o = (max(count, 0.5) for count in pair)
+    error = 1.3 * math.sqrt(2.0 * (1 / b + 1 / o) + 0.04)
+    size = abs(math.log(o / b)) / error
+    usual = a_usual(phi=2.0, tau2=0.04, scale=1.3, moves=(-size - 0.01, 0.0, size + 0.01, size - 0.01))
+    assert usual.standard_error(*pair) == pytest.approx(error, rel=1e-12)
+    assert usual.moved_this_far(*pair) == 2
+    assert t.Change.between(*pair, usual).p_usual == pytest.approx(2 * stats.norm.sf(size), rel=1e-9)
+
+
+def test_in_usual_variation_no_offences_are_as_noisy_as_one_and_two_are_less():
+    made = _simulated(60, 1.5, 0.02)
+
+    def fitted(column, count):
+        few = pl.when(pl.int_range(pl.len()) < 20).then(count).otherwise(column).cast(pl.Int64).alias(column)
+        found = t.usual_variation(made.with_columns(few), window="")
+        return found.phi, found.tau2
+
+    for column in ("baseline", "outturn"):
+        assert fitted(column, 0) == fitted(column, 1) != fitted(column, 2)
 
 
 def test_londons_own_variation_needs_five_earlier_changes_and_is_widened_by_students_t():

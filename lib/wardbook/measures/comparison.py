@@ -92,13 +92,16 @@ def overdispersion(z, standard_errors=None) -> Overdispersion:
     return Overdispersion(phi, max(0.0, float(tau2)))
 
 
-def _judge(observed, e, exact: Callable, accepted: Callable, z, errors, p_exact) -> dict[str, np.ndarray]:
+def _judge(observed, e, exact: Callable, fewest: Callable, z, errors, p_exact) -> dict[str, np.ndarray]:
     """Limits, p-values and verdicts of a funnel, with the overdispersion of its areas in them.
 
     Each exact limit is read as a standard error of the logarithm, to which τ² is added. τ² is itself learnt from these few
     areas, so Student's t takes the normal's place: with the normal, 25-32 % of unchanged families of 17 groups hold a finding.
-    The exact p-value is the larger where counts are small, so each limit is the wider of the two that belong to the p-values:
-    a count is outside the 95 % limits exactly where it is judged so. A lower limit below half an offence is none.
+    The exact p-value is the larger where counts are small and below what is expected, so a lower limit is the wider of the two
+    that belong to the p-values (an upper one, an offence or so further out than where P(X ≥ x) is the tail, always is): a count is
+    outside the 95 % limits exactly where it is judged so. A lower limit below half an offence is none.
+
+    `exact(level)` gives the limits as ratios, `fewest(tail)` the count x at which P(X ≤ x) is the tail.
     """
     ratio = np.maximum(observed, 0.5) / e
     phi, tau2 = overdispersion(z, errors)
@@ -110,9 +113,8 @@ def _judge(observed, e, exact: Callable, accepted: Callable, z, errors, p_exact)
         if name == "95":
             side = np.where(ratio < 1, *error)
         width = spread.ppf(q) * np.sqrt(error**2 + tau2)
-        counts = accepted((1 - level) / 2)
-        lower, upper = np.minimum(np.exp(-width[0]), counts[0] / e), np.maximum(np.exp(width[1]), counts[1] / e)
-        made |= {f"lower_{name}": np.where(lower * e <= 0.5, 0.0, lower), f"upper_{name}": upper}
+        lower = np.minimum(np.exp(-width[0]), fewest((1 - level) / 2) / e)
+        made |= {f"lower_{name}": np.where(lower * e <= 0.5, 0.0, lower), f"upper_{name}": np.exp(width[1])}
     p = np.maximum(2 * spread.sf(np.abs(np.log(ratio)) / np.sqrt(side**2 + tau2)), p_exact)
     sides = np.where(p >= 0.05, "expected", np.where(ratio < 1, "low", "high"))
     made |= {"ratio": observed / e, "z": z, "p_noise": p_exact, "p": p}
@@ -145,12 +147,12 @@ def change_funnel(counts: pl.DataFrame) -> pl.DataFrame:
         the rows with `expected`, `ratio`, limits (`lower_95`, …, `upper_998`), `phi`, `tau2`, `z`, `p_noise`, `p`,
         `verdict`, `finding`, `family` and `findings`. With too few offences the verdict is `cannot say`, not in the family.
     """
-    enough = (pl.col("baseline") > 0) & (pl.col("baseline") + pl.col("outturn") >= TOO_FEW)
+    enough = (pl.col("expected") > 0) & (pl.col("baseline") + pl.col("outturn") >= TOO_FEW)
     frames = []
     for _, group in counts.group_by("offence_group", maintain_order=True):
         london = group["outturn"].sum() / max(group["baseline"].sum(), 1)
         group = group.with_columns((pl.col("baseline") * london).alias("expected"))
-        rows = group.filter(enough & (pl.col("expected") > 0))
+        rows = group.filter(enough)
         if rows.height >= 5:
             b, o, e = (rows[c].to_numpy().astype(float) for c in ("baseline", "outturn", "expected"))
             share = london / (1 + london)
@@ -160,12 +162,12 @@ def change_funnel(counts: pl.DataFrame) -> pl.DataFrame:
                 ends = stats.beta.ppf((1 - level) / 2, e, b + 1), stats.beta.ppf(0.5 + level / 2, e + 1, b)
                 return np.array([end / (1 - end) / london for end in ends])
 
-            def accepted(tail, b=b, share=share):
-                # P(X ≤ o) and P(X ≥ o) given o + b are incomplete beta functions: solved for o, which need not be whole.
-                return special.btdtrib(b, tail, 1 - share) - 1, special.btdtria(tail, b + 1, share)
+            def fewest(tail, b=b, share=share):
+                # P(X ≤ o) given o + b is an incomplete beta function: solved for o, which need not be whole.
+                return special.btdtrib(b, tail, 1 - share) - 1
 
-            frames.append(_with(rows, _judge(o, e, exact, accepted, z, np.sqrt(1 / b + 1 / e), p)))
-            group = group.filter(~(enough & (pl.col("expected") > 0)))
+            frames.append(_with(rows, _judge(o, e, exact, fewest, z, np.sqrt(1 / b + 1 / e), p)))
+            group = group.filter(~enough)
         frames.append(group.with_columns(pl.lit(CANNOT_SAY).alias("verdict")))
     return _find(pl.concat(frames, how="diagonal"))
 
@@ -238,10 +240,10 @@ def level_funnel(counts: pl.DataFrame) -> pl.DataFrame:
     e = exposure * events.sum() / exposure.sum()
     z, p = _score(stats.poisson.cdf(events, e), stats.poisson.cdf(events - 1, e))
 
-    def accepted(tail):
-        return special.gdtrib(1, 1 - tail, e) - 1, special.gdtrib(1, tail, e)
+    def fewest(tail):
+        return special.gdtrib(1, 1 - tail, e) - 1
 
-    judged = _judge(events, e, lambda level: np.array(funnel_limits(e, level=level)), accepted, z, e**-0.5, p)
+    judged = _judge(events, e, lambda level: np.array(funnel_limits(e, level=level)), fewest, z, e**-0.5, p)
     return _find(_with(counts, {"expected": e} | judged))
 
 
