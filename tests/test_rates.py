@@ -194,6 +194,7 @@ def test_zero_counts_and_zero_successes_have_intervals_without_a_warning():
         (lambda: rate_ratio(math.nan, 5), "events must be a whole number, 0 or more: nan"),
         (lambda: rate_ratio(5, 5, 0, 1), "exposures must be above 0: 0, 1"),
         (lambda: rate_ratio(5, 5, 1, -3), "exposures must be above 0: 1, -3"),
+        (lambda: rate_ratio(5, 5, 1, 0), "exposures must be above 0: 1, 0"),
         (lambda: rate_ratio(5, 5, level=95), "level must be between 0 and 1, for example 0.95: 95"),
         (lambda: rate_ratio(5, 5, level=1), "level must be between 0 and 1, for example 0.95: 1"),
         (lambda: rate_ratio(5, 5, kind="minlike"), 'kind must be "central" or "midp": \'minlike\''),

@@ -480,10 +480,13 @@ def test_counts_without_boroughs_are_one_place():
         ({"reference": "not stated"}, "'not stated'"),
         ({"group": "Mixed", "ethnicity": "officer-defined"}, "officer-defined groups are Asian, Black, Other, White"),
         ({"ethnicity": "seen"}, "ethnicity is 'self-defined' or 'officer-defined': 'seen'"),
-        ({"counts": counts(("a", "Violet", "Black", 1))}, "self_defined holds 'Violet'"),
+        (
+            {"counts": counts(("a", "Violet", "Black", 1))},
+            "self_defined holds 'Violet': allowed are Asian, Black, Mixed, Other, White, not stated, blank$",
+        ),
         ({"counts": counts(("a", "Black", "Not known", 1))}, "officer_defined holds 'Not known'"),
         ({"counts": counts(("a", None, "Black", 1))}, "self_defined holds 'None'"),
-        ({"counts": counts(("a", "Black", "Black", -1))}, "0 or more"),
+        ({"counts": counts(("a", "Black", "Black", -1))}, "^searches are counts of 0 or more$"),
         ({"population": people(White=5)}, "no residents of the group 'Black'"),
         ({"population": people(Black=5, White=0)}, "no residents of the group 'White'"),
     ],
@@ -1235,11 +1238,21 @@ def test_an_area_without_searches_has_no_nan_in_the_table():
 
 def test_residents_below_nought_are_refused():
     rows = counts(("a", "Black", "Black", 30), ("a", "White", "White", 40))
-    with pytest.raises(ValueError, match="0 or more"):
+    with pytest.raises(ValueError, match="^residents are counts of 0 or more$"):
         s.relative_rate(rows, people(Black=-5, White=9), "Black", "White")
 
 
-def test_a_level_outside_0_and_1_is_refused():
+@pytest.mark.parametrize("level", [95, 1.5, 1, 0, -0.5])
+def test_a_level_outside_0_and_1_is_refused(level):
     rows = counts(("a", "Black", "Black", 30), ("a", "White", "White", 40))
-    with pytest.raises(ValueError, match="level"):
-        s.relative_rate(rows, EQUAL, "Black", "White", level=95)
+    with pytest.raises(ValueError, match="level must be between 0 and 1"):
+        s.relative_rate(rows, EQUAL, "Black", "White", level=level)
+
+
+@pytest.mark.parametrize("ethnicity", BOTH)
+def test_where_nobody_living_there_is_mixed_no_mapping_of_them_moves_the_ratio(ethnicity):
+    rows = counts(("a", "Black", "Black", 30), ("a", "White", "White", 40), ("a", "not stated", "Black", 7))
+    few = NO_MIXED.with_columns(residents=10)
+    found = s.relative_rate(rows, few, "Black", "White", ethnicity=ethnicity)
+    assert found.ethnicity == ethnicity
+    assert found.mapping_low == found.mapping_none == found.mapping_high == pytest.approx(found.ratio, rel=1e-12)

@@ -103,7 +103,7 @@ def area(name: str) -> Area:
     Raises
     ------
     UnknownName
-        naming the nearest match.
+        naming the nearest match, or saying why the City of London is none.
     """
     table = boroughs()
     if str(name).strip().casefold() == LONDON.casefold():
