@@ -33,7 +33,7 @@ from papermill.translators import PythonTranslator
 from polars.exceptions import PolarsError
 
 from wardbook.claim import read_claims
-from wardbook.edition import Edition, from_root, input_hashes, sha256
+from wardbook.edition import Edition, from_root, sha256
 from wardbook.folders import beside, put_in_place, write_text
 from wardbook.notebook import Book, open_book
 from wardbook.places import REFERENCE, ROOT, Area, UnknownName
@@ -402,9 +402,7 @@ def _basis(edition: Edition) -> dict[str, Any]:
     """What every result in one folder rests on: the edition, its inputs, the hand-kept tables, the package."""
     return {
         "edition": edition.id,
-        "inputs": {
-            file: digest for entry in edition.manifest["inputs"] for file, digest in input_hashes(entry).items()
-        },
+        "inputs": {entry["file"]: entry["sha256"] for entry in edition.manifest["inputs"]},
         "reference": {path.name: sha256(path) for path in sorted(REFERENCE.glob("*.csv"))},
         "wardbook": version("wardbook"),
     }
