@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
 from wardbook.measures import targets as t
 from wardbook.measures.rates import rate_ratio
@@ -300,6 +300,17 @@ def test_usual_variation_is_never_below_counting_noise():
     assert quiet.phi == pytest.approx(1.0)
     assert quiet.tau2 == pytest.approx(0, abs=1e-6)
     assert quiet.scale == 1.0
+
+
+@pytest.mark.parametrize(("phi", "tau2"), [(6.0, 0.0), (4.0, 0.01), (1.0, 0.02), (1.3, 0.3)])
+def test_usual_variation_is_where_its_own_weights_lead_back_to(phi, tau2):
+    made = _simulated(200, phi, tau2)
+    found = t.usual_variation(made, window="")
+    noise = (1 / made["baseline"] + 1 / made["outturn"]).to_numpy()
+    weight = 1 / (found.phi * noise + found.tau2)
+    design = np.column_stack([noise, np.ones_like(noise)]) * weight[:, None]
+    again, _ = optimize.nnls(design, (made["log_change"].to_numpy() ** 2 - noise) * weight)
+    assert (found.phi, found.tau2) == pytest.approx((again[0] + 1, again[1]), rel=1e-6, abs=1e-9)
 
 
 def test_tails_heavier_than_normal_widen_the_scale_until_one_change_in_twenty_is_beyond_it():

@@ -115,7 +115,7 @@ def monthly_rates(stops: pl.DataFrame, coverage: pl.DataFrame, area: Area, peopl
         .otherwise(pl.lit(KINDS[0]))
     )
     counted = _of_area(stops, area).group_by("month", kind.alias("kind")).agg(pl.col("stops").sum().cast(pl.Int64))
-    months = coverage.select("month", "complete", "why_not").unique("month")
+    months = coverage.select("month", "complete", "why_not")
     return (
         months.join(pl.DataFrame({"kind": KINDS}), how="cross")
         .join(counted, on=["month", "kind"], how="left")

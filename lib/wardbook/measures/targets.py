@@ -155,7 +155,7 @@ def usual_variation(changes: pl.DataFrame, *, window: str) -> UsualVariation | N
     phi, tau2 = max(1.0, float(np.mean(squared / noise))), 0.0
     for _ in range(50):
         weight = 1 / (phi * noise + tau2)
-        extra, _residual = optimize.nnls(design * weight[:, None], np.clip(squared - noise, -noise, None) * weight)
+        extra, _residual = optimize.nnls(design * weight[:, None], (squared - noise) * weight)
         step = abs(extra[0] + 1 - phi) + abs(extra[1] - tau2)
         phi, tau2 = float(extra[0]) + 1, float(extra[1])
         if step < 1e-10:
