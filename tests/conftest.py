@@ -22,10 +22,11 @@ def pytest_configure(config):
 
 
 def sampled(*names: str) -> dict[str, str]:
-    """The boroughs named, or with `--every-borough` all of them, each with its code."""
-    from wardbook import boroughs, places
+    """The areas named, and with `--every-borough` all the boroughs too, each with its code."""
+    from wardbook import places
 
-    return {name: places.area(name).code for name in (boroughs() if os.environ.get(EVERY) else names)}
+    every = places.boroughs()["borough"] if os.environ.get(EVERY) else ()
+    return {name: places.area(name).code for name in dict.fromkeys([*names, *every])}
 
 
 @pytest.fixture(scope="session")
