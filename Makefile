@@ -27,7 +27,7 @@ lab: $(INSTALLED)
 test: $(INSTALLED)
 	$(UV) run pytest -n 2 --dist loadfile --nbval tests notebooks
 
-# What `test` samples, whole: every borough, and the share of lines and branches that the tests reach. Half an hour or more.
+# What `test` samples, whole: every borough, and the share of lines and branches that the tests reach. Twenty minutes or more.
 check-all: $(INSTALLED)
 	$(UV) run --group check pytest -n 2 --dist loadfile --every-borough --cov --cov-fail-under=95 tests
 

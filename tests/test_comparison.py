@@ -57,6 +57,7 @@ def test_yearly_counts_are_a_row_a_borough_and_group_of_one_snapshot(book):
     row = made.row(by_predicate=(pl.col("borough") == "Lewisham") & (pl.col("offence_group") == BURGLARY), named=True)
     assert (row["baseline"], row["outturn"]) == (1_485, 1_262)
     assert row["crosses"] == "; ".join(book.history.crosses("borough_offences", BURGLARY, FIRST, LAST)) != ""
+    assert c.yearly_counts(book.history, LAST + 1, boroughs(), plus="arson").is_empty(), "no snapshot holds both"
     other = c.yearly_counts(book.history, LAST, boroughs(), plus=BURGLARY)
     assert "arson" not in set(other["offence_group"]) and BURGLARY in c.YEARLY_GROUPS
 
