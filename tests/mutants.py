@@ -13,7 +13,7 @@ import random
 import shutil
 import subprocess
 import sys
-from fnmatch import fnmatchcase as fnmatch
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -48,9 +48,7 @@ def main() -> int:
     mutmut("nothing")  # makes the mutants and times the tests
     made = {module: sorted(codes_of(module)) for module in MODULES}
     if given.mutants:
-        chosen = {
-            m: [name for name in names if any(fnmatch(name, g) for g in given.mutants)] for m, names in made.items()
-        }
+        chosen = {m: [n for n in names if any(fnmatchcase(n, g) for g in given.mutants)] for m, names in made.items()}
     else:
         draw, most = random.Random(given.seed).sample, given.sample
         chosen = {m: draw(names, most) if most and most < len(names) else names for m, names in made.items()}
@@ -65,11 +63,11 @@ def main() -> int:
     for module, names in chosen.items():
         if not names:
             continue
-        codes, alive = codes_of(module), alive_of(module, names)
+        alive = alive_of(module, names)
         share = 1 - len(alive) / len(names)
         low |= share < LEAST
         print(f"{module}: {len(names) - len(alive)} of {len(names)} killed ({share:.1%})")
-        print("".join(f"  {name}: {codes[name]}\n" for name in alive), end="")
+        print("".join(f"  {name}: {code}\n" for name, code in alive.items()), end="")
     return int(low)
 
 
@@ -79,10 +77,10 @@ def codes_of(module: str) -> dict[str, int | None]:
     return json.loads(notes.read_text(encoding="utf-8"))["exit_code_by_key"]
 
 
-def alive_of(module: str, names: list[str]) -> list[str]:
-    """The mutants among these that no test has failed for."""
+def alive_of(module: str, names: list[str]) -> dict[str, int | None]:
+    """The mutants among these that no test has failed for, each with how its tests ended."""
     codes = codes_of(module)
-    return sorted(name for name in names if codes[name] not in KILLED)
+    return {name: codes[name] for name in sorted(names) if codes[name] not in KILLED}
 
 
 def meet_whole_files() -> None:
@@ -93,11 +91,11 @@ def meet_whole_files() -> None:
     """
     path = WORK / "mutants/mutmut-stats.json"
     stats = json.loads(path.read_text(encoding="utf-8"))
+    met = stats["tests_by_mangled_function_name"]
     for module in MODULES:
         tests = [name for name in stats["duration_by_test"] if name.startswith(f"tests/test_{module}.py::")]
         for function in {name.rpartition("__mutmut_")[0] for name in codes_of(module)}:
-            met = stats["tests_by_mangled_function_name"].setdefault(function, [])
-            met += [name for name in tests if name not in set(met)]
+            met[function] = list(dict.fromkeys([*met.get(function, []), *tests]))
     path.write_text(json.dumps(stats), encoding="utf-8")
 
 
