@@ -140,6 +140,7 @@ class Book:
         *,
         source: str,
         licence: str = "",
+        table: str = "",
         **facts: Any,
     ) -> Figure:
         """A figure from a chart, exactly the data it plots, and the words its notebook has for it; saved, and shown whole.
@@ -150,13 +151,14 @@ class Book:
         chart : an Altair chart, or None where there is nothing that can be drawn honestly: its words then say why.
         data : what is plotted; `rows` in its words.
         source : "[publication] from the [organisation]".
+        table : the table of its words, if it is not named like the figure.
         facts : whatever else its words name.
         """
         from wardbook.figures import wording
         from wardbook.figures.figure import LICENCE, Figure
         from wardbook.figures.table import rounded
 
-        words = wording.say(self.notebook, name, rows=rounded(data).to_dicts(), **self.facts, **facts)
+        words = wording.say(self.notebook, table or name, rows=rounded(data).to_dicts(), **self.facts, **facts)
         words |= {
             "source": source,
             "licence": licence or LICENCE,
