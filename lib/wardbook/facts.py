@@ -6,221 +6,181 @@ is computed from it.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import dataframely as dfy
+import dataframely as dy
 import polars as pl
 
 from wardbook import places
 from wardbook.measures import load
+from wardbook.schemas import LINE, SchemaViolation, Violation, read_as
 from wardbook.sources.reading import SourceError, read_text_table
 
-QUALITIES = ("A", "B", "C", "D")
+_QUALITY = ["A", "B", "C", "D"]
+_DAY = {"regex": r"^(19|20)\d\d(-\d\d){0,2}$", "description": "a year, a month (YYYY-MM) or a day (YYYY-MM-DD)"}
 
 
 class FactsError(ValueError):
-    """A row of facts that cannot stand; the message names the file, line, column, value and what is allowed."""
+    """A file of facts that cannot be read, or a reader's figures that contradict each other; the message names the file."""
 
 
-class _Table(dfy.Schema):
-    line = dfy.Int64(nullable=False)  # of the file, its header being line 1
-
-
-def _text(*, nullable: bool = False, **options) -> dfy.String:
-    return dfy.String(nullable=nullable, **options)
-
-
-def _one_of(*allowed: str) -> dict:
-    return {f"one of {', '.join(allowed)}": lambda cell: cell.is_in(allowed)}
-
-
-def _is_area(cell: pl.Expr) -> pl.Expr:
-    return cell.is_in([*places.boroughs()["borough"], places.LONDON])
-
-
-class OfficerHours(_Table):
+class OfficerHours(dy.Schema):
     """Ward officers' duty hours of a borough (or London) and year, and how many were taken for other duties, by kind."""
 
-    borough = _text(primary_key=True, check={"one of the Met's 32 boroughs, or London": _is_area})
-    period = _text(
-        primary_key=True, check={"a financial year such as 2023-24": lambda c: c.str.contains(r"^20\d\d-\d\d$")}
-    )
-    hours = dfy.Int64(nullable=False, min=1)
-    abstracted = dfy.Int64(nullable=True, min=0)
-    abstracted_percent = dfy.Float64(nullable=True, min=0, max=100)
-    training = dfy.Int64(nullable=True, min=0)
-    aid = dfy.Int64(nullable=True, min=0)
-    staffing_up = dfy.Int64(nullable=True, min=0)
-    court = dfy.Int64(nullable=True, min=0)
-    source = _text()
-    address = _text()
-    quality = _text(check=_one_of(*QUALITIES))
-    licence = _text()
-    note = _text(nullable=True)
+    borough = dy.Enum([*places.boroughs()["borough"], places.LONDON], primary_key=True)
+    period = dy.String(primary_key=True, regex=r"^20\d\d-\d\d$", description="a financial year such as 2023-24")
+    hours = dy.Int64(min=1)
+    abstracted = dy.Int64(nullable=True, min=0)
+    abstracted_percent = dy.Float64(nullable=True, min=0, max=100)
+    training = dy.Int64(nullable=True, min=0)
+    aid = dy.Int64(nullable=True, min=0)
+    staffing_up = dy.Int64(nullable=True, min=0)
+    court = dy.Int64(nullable=True, min=0)
+    source = dy.String()
+    address = dy.String()
+    quality = dy.Enum(_QUALITY)
+    licence = dy.String()
+    note = dy.String(nullable=True)
 
-    @dfy.rule()
-    def abstracted__or_abstracted_percent_is_given(cls) -> pl.Expr:
+    @dy.rule()
+    def either_abstracted_or_abstracted_percent(cls) -> pl.Expr:
         """One of the two; the other follows."""
         return pl.col("abstracted").is_not_null() != pl.col("abstracted_percent").is_not_null()
 
-    @dfy.rule()
-    def abstracted__is_no_more_than_hours(cls) -> pl.Expr:
+    @dy.rule()
+    def abstracted_no_more_than_hours(cls) -> pl.Expr:
         """Hours taken are part of the hours worked."""
         return pl.col("abstracted").fill_null(0) <= pl.col("hours")
 
-    @dfy.rule()
-    def abstracted__is_the_sum_of_its_kinds(cls) -> pl.Expr:
+    @dy.rule()
+    def kinds_that_add_up_to_abstracted(cls) -> pl.Expr:
         """Each kind is rounded to hours by itself: four of them may be 2 off together."""
         kinds = pl.sum_horizontal("training", "aid", "staffing_up", "court", ignore_nulls=False)
         return ((kinds - pl.col("abstracted")).abs() <= 2).fill_null(True)
 
 
-class LoadAssumptions(_Table):
+class LoadAssumptions(dy.Schema):
     """Inputs of the load model: unit, central value, 90 % range, distribution, what may be set, and who published it."""
 
-    name = _text(primary_key=True)
-    label = _text()
-    unit = _text()
-    value = dfy.Float64(nullable=False)
-    low = dfy.Float64(nullable=False)
-    high = dfy.Float64(nullable=False)
-    distribution = _text(check=_one_of(*load.DISTRIBUTIONS))
-    shape = _text(nullable=True)
-    minimum = dfy.Float64(nullable=False)
-    maximum = dfy.Float64(nullable=False)
-    basis = _text(check=_one_of("published", "derived", "assumption"))
-    evidence = _text()
-    source = _text()
+    name = dy.String(primary_key=True)
+    label = dy.String()
+    unit = dy.String()
+    value = dy.Float64()
+    low = dy.Float64()
+    high = dy.Float64()
+    distribution = dy.Enum(load.DISTRIBUTIONS)
+    shape = dy.String(nullable=True)
+    minimum = dy.Float64()
+    maximum = dy.Float64()
+    basis = dy.Enum(["published", "derived", "assumption"])
+    evidence = dy.String()
+    source = dy.String(description="who published it, or the word assumption")
 
-    @dfy.rule()
-    def value__is_within_low_and_high_and_those_within_minimum_and_maximum(cls) -> pl.Expr:
-        """A range around the value."""
-        inside = pl.col("low").is_between("minimum", "value") & pl.col("high").is_between("value", "maximum")
-        return inside & ((pl.col("distribution") != "lognormal") | (pl.col("low") > 0))
+    @dy.rule()
+    def minimum_low_value_high_and_maximum_that_do_not_fall(cls) -> pl.Expr:
+        """A range around the value, within what is possible."""
+        return pl.col("low").is_between("minimum", "value") & pl.col("high").is_between("value", "maximum")
 
-    @dfy.rule()
-    def shape__is_two_numbers_of_a_beta_or_values_with_shares_that_add_up_to_1_or_empty(cls) -> pl.Expr:
-        """What `load.draw` reads of a distribution beyond its median and range."""
-        number, shape = r"\d+(\.\d+)?", pl.col("shape").fill_null("")
-        beta = shape.str.contains(rf"^{number}\|{number}$")
+    @dy.rule()
+    def low_above_0_in_a_lognormal(cls) -> pl.Expr:
+        """Its spread is that of the logarithms."""
+        return (pl.col("distribution") != "lognormal") | (pl.col("low") > 0)
+
+    @dy.rule()
+    def shape_of_two_numbers_in_a_beta_of_values_and_shares_that_add_up_to_1_in_a_discrete_else_empty(cls) -> pl.Expr:
+        """What `load.draw_inputs` reads of a distribution beyond its value and range."""
+        number, shape, kind = r"\d+(\.\d+)?", pl.col("shape").fill_null(""), pl.col("distribution")
         discrete = shape.str.contains(rf"^{number}:{number}(\|{number}:{number})*$")
         shares = shape.str.extract_all(rf":{number}").list.eval(pl.element().str.slice(1).cast(pl.Float64)).list.sum()
-        kind = pl.col("distribution")
         return (
             pl.when(kind == "beta")
-            .then(beta)
+            .then(shape.str.contains(rf"^{number}\|{number}$"))
             .when(kind == "discrete")
             .then(discrete & ((shares - 1).abs() < 1e-9))
             .otherwise(shape == "")
         )
 
-    @dfy.rule()
-    def source__is_the_word_assumption_where_nobody_published_the_value_and_only_there(cls) -> pl.Expr:
+    @dy.rule()
+    def the_source_assumption_where_that_is_the_basis_and_nowhere_else(cls) -> pl.Expr:
         """A guess is never dressed as a source."""
         return (pl.col("basis") == "assumption") == (pl.col("source") == "assumption")
 
 
-class SubscriberEvidence(_Table):
+class SubscriberEvidence(dy.Schema):
     """Published counts of the people on a police mailing list, by place and day, and what that is a ward."""
 
-    figure = dfy.Float64(nullable=False, min=0)
-    unit = _text()
-    what = _text()
-    place = _text()
-    date = _text(check={"a year, year-month or date": lambda c: c.str.contains(r"^(19|20)\d\d(-\d\d){0,2}$")})
-    per_ward = dfy.Float64(nullable=True, min=0)
-    per_ward_how = _text()
-    office = _text()
-    publication = _text()
-    address = _text(nullable=True)
-    quality = _text(check=_one_of(*QUALITIES))
-    note = _text(nullable=True)
+    figure = dy.Float64(min=0)
+    unit = dy.String()
+    what = dy.String()
+    place = dy.String()
+    date = dy.String(**_DAY)
+    per_ward = dy.Float64(nullable=True, min=0)
+    per_ward_how = dy.String()
+    office = dy.String()
+    publication = dy.String()
+    address = dy.String(nullable=True)
+    quality = dy.Enum(_QUALITY)
+    note = dy.String(nullable=True)
 
 
-class WorkforceEvidence(_Table):
+class WorkforceEvidence(dy.Schema):
     """Published figures on ward officers and what is promised of them."""
 
-    name = _text(primary_key=True)
-    figure = dfy.Float64(nullable=False, min=0)
-    unit = _text()
-    what = _text()
-    place = _text()
-    date = _text(check={"a year, year-month or date": lambda c: c.str.contains(r"^(19|20)\d\d(-\d\d){0,2}$")})
-    office = _text()
-    publication = _text()
-    address = _text(nullable=True)
-    quality = _text(check=_one_of(*QUALITIES))
-    note = _text(nullable=True)
+    name = dy.String(primary_key=True)
+    figure = dy.Float64(min=0)
+    unit = dy.String()
+    what = dy.String()
+    place = dy.String()
+    date = dy.String(**_DAY)
+    office = dy.String()
+    publication = dy.String()
+    address = dy.String(nullable=True)
+    quality = dy.Enum(_QUALITY)
+    note = dy.String(nullable=True)
 
 
-class OwnFigures(_Table):
+class OwnFigures(dy.Schema):
     """A reader's own figures: an input's name, its value, and the unit it is meant in."""
 
-    name = _text(primary_key=True)
-    value = dfy.Float64(nullable=False)
-    unit = _text()
+    name = dy.String(primary_key=True)
+    value = dy.Float64()
+    unit = dy.String()
 
 
-def read_facts(path: Path | str, schema: type[_Table]) -> pl.DataFrame:
-    """Read a CSV of facts under its schema, with the column `line`; rows of nothing but commas are left out.
-
-    Raises
-    ------
-    FactsError
-        naming file, line, column, value and what is allowed; of several bad rows, the first.
-    """
-    path = Path(path)
-    columns = [name for name in schema.column_names() if name != "line"]
+def _read_cells(path: Path, schema: type[dy.Schema]) -> pl.DataFrame:
+    """A CSV with a schema's columns as text, with each row's `line`; rows of nothing but commas are left out."""
+    columns = list(schema.columns())
     try:
         # What a reader typed need not end in a line break.
         table = read_text_table(path, ends=False)
     except SourceError as error:
         raise FactsError(str(error)) from error
     if sorted(table.columns) != sorted(columns):
-        raise FactsError(f"{path}, line 1: expected the columns {', '.join(columns)}; found {', '.join(table.columns)}")
-    table = table.select(columns).with_row_index("line", offset=2)
+        expected = f"the columns {', '.join(columns)}"
+        raise FactsError(f"{path}, line 1: {', '.join(table.columns)}; allowed: {expected}")
+    table = table.with_row_index(LINE, offset=2)
     for name in columns:
-        _refuse(table, name, table[name].str.contains(r"[\r\n]"), path, "text on one line, since errors count lines")
+        broken = table.filter(pl.col(name).str.contains(r"[\r\n]"))
+        if broken.height:
+            # A cell of two lines would put every line number after it wrong.
+            raise SchemaViolation(path, Violation(name, broken[LINE][0], broken[name][0], "text on one line"))
     cells = pl.col(columns).str.strip_chars()
     table = table.with_columns(pl.when(cells != "").then(cells).name.keep())
-    table = table.filter(pl.any_horizontal(pl.col(columns).is_not_null()))
-    typed = table.cast(dict(pl.Schema(schema)), strict=False)
-    for name in columns:
-        allowed = "a whole number" if typed[name].dtype == pl.Int64 else "a number"
-        _refuse(table, name, table[name].is_not_null() & typed[name].is_null(), path, allowed)
-    failed = schema.filter(typed).failure
-    if len(failed):
-        raise _broken_rule(path, schema, failed.details().sort("line").row(0, named=True))
-    return schema.cast(typed)
+    return table.filter(pl.any_horizontal(pl.col(columns).is_not_null()))
 
 
-def _refuse(table: pl.DataFrame, name: str, bad: pl.Series, path: Path, allowed: str) -> None:
-    bad = bad.fill_null(False)
-    if bad.any():
-        row = bad.arg_max()
-        raise FactsError(f"{path}, line {table['line'][row]}, column {name}: {table[name][row]!r}; allowed: {allowed}")
+def read_facts(path: Path | str, schema: type[dy.Schema]) -> pl.DataFrame:
+    """Read a CSV of facts under its schema.
 
-
-def _broken_rule(path: Path, schema: type[_Table], row: Mapping) -> FactsError:
-    """The first rule a row breaks, in words: a rule is named after its column and what it allows."""
-    rule = next(name for name, state in row.items() if state == "invalid" and name not in schema.column_names())
-    if rule == "primary_key":
-        keys = schema.primary_key()
-        values = ", ".join(repr(row[key]) for key in keys)
-        return FactsError(f"{path}, line {row['line']}, column {', '.join(keys)}: {values}; allowed: each once")
-    column, _, check = rule.partition("|") if "|" in rule else rule.partition("__")
-    bound = schema.columns()[column]
-    allowed = {
-        "nullability": "anything but an empty cell",
-        "min": f"{getattr(bound, 'min', None)} or more",
-        "max": f"{getattr(bound, 'max', None)} or less",
-        "nan": "a finite number",
-        "inf": "a finite number",
-    }.get(check) or re.sub(r"^check__", "", check).replace("_", " ")
-    return FactsError(f"{path}, line {row['line']}, column {column}: {row[column]!r}; allowed: {allowed}")
+    Raises
+    ------
+    FactsError
+        for a file that is no such table, naming it and what was expected.
+    SchemaViolation
+        for a cell or row at fault, naming file, line, column, value and what is allowed.
+    """
+    return read_as(_read_cells(Path(path), schema), schema, path)
 
 
 def officer_hours() -> pl.DataFrame:
@@ -268,7 +228,9 @@ def scenario(own_file: Path | str, inputs: pl.DataFrame) -> Scenario:
     Raises
     ------
     FactsError
-        naming file, line, column, value and what is allowed; also where values contradict each other.
+        for a file that is no such table, and for values that contradict each other.
+    SchemaViolation
+        for a cell at fault, naming file, line, column, value and what is allowed.
     """
     if not str(own_file):
         return Scenario()
@@ -276,29 +238,23 @@ def scenario(own_file: Path | str, inputs: pl.DataFrame) -> Scenario:
     known = {
         name: bounds for name, *bounds in inputs.select("name", "unit", "minimum", "maximum").iter_rows()
     } | COUNTED
-    table = read_facts(path, OwnFigures)
-    for row in table.iter_rows(named=True):
-
-        def refuse(column: str, allowed: str, row: Mapping = row) -> FactsError:
-            return FactsError(f"{path}, line {row['line']}, column {column}: {row[column]!r}; allowed: {allowed}")
-
+    cells = _read_cells(path, OwnFigures)
+    own = read_as(cells, OwnFigures, path).with_columns(cells[LINE])
+    for row in own.iter_rows(named=True):
         if row["name"] not in known:
-            unknown = places.UnknownName("input", row["name"], known, "data/reference/load_assumptions.csv")
-            raise refuse("name", str(unknown))
+            allowed = str(places.UnknownName("input", row["name"], known, "data/reference/load_assumptions.csv"))
+            raise SchemaViolation(path, Violation("name", row[LINE], row["name"], allowed))
         unit, low, high = known[row["name"]]
         if row["unit"] != unit:
-            raise refuse("unit", f"{unit!r}, in which {row['name']} is given")
-        if not low <= row["value"] <= high:
-            raise refuse("value", f"{low:g} to {high:g} {unit}")
-        if row["name"] == "staff_per_ward" and row["value"] % 1:
-            raise refuse("value", "a whole number of officers")
-    values = dict(table.select("name", "value").iter_rows())
-    own = Scenario(
-        {name: value for name, value in values.items() if name not in COUNTED},
-        {name: value for name, value in values.items() if name in COUNTED},
-    )
+            raise SchemaViolation(path, Violation("unit", row[LINE], row["unit"], f"{unit!r}, for {row['name']}"))
+        whole = row["name"] == "staff_per_ward" and row["value"] % 1
+        if whole or not low <= row["value"] <= high:
+            allowed = f"{'a whole number, ' if whole else ''}{low:g} to {high:g} {unit}"
+            raise SchemaViolation(path, Violation("value", row[LINE], row["value"], allowed))
+    values = dict(own.select("name", "value").iter_rows())
+    counted = {name: values.pop(name) for name in COUNTED if name in values}
     try:
-        load.fix(inputs, **own.inputs)
+        load.fix(inputs, **values)
     except load.InputError as error:
         raise FactsError(f"{path}: {error}") from error
-    return own
+    return Scenario(values, counted)
