@@ -75,6 +75,7 @@ def fix(inputs: pl.DataFrame, **values: float) -> pl.DataFrame:
             allowed = f"{row['minimum']:g} to {row['maximum']:g} {row['unit']}"
             raise InputError(f"{name} {value!r} is outside {allowed} ({row['label']})")
     known = pl.col("name").is_in(list(values))
+    values = {name: float(value) for name, value in values.items()}
     value = pl.col("name").replace_strict(values, default=None, return_dtype=pl.Float64)
     changed = inputs.with_columns(
         *(pl.when(known).then(value).otherwise(name).alias(name) for name in ("value", "low", "high")),

@@ -40,7 +40,7 @@ STRENGTHS_SCHEMA = pl.Schema(
         "fte": pl.Float64,
     }
 )
-_DATES = ("%Y-%m-%d", "%d/%m/%Y", "%B %Y", "%b %Y", "%b-%y")
+_DATES = ("%Y-%m-%d", "%d/%m/%Y", "%d %B %Y", "%d %b %Y")
 _YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 
 
@@ -67,9 +67,8 @@ def _parse(
 ) -> pl.DataFrame:
     """The table with its date column as the first of the month and its number column as a number ≥ 0, or refused."""
     day = pl.coalesce(
-        pl.col(month).str.head(10).str.to_date(_DATES[0], strict=False),
-        *(("1 " + pl.col(month)).str.to_date(f"%d {form}", strict=False) for form in _DATES[2:]),
-        pl.col(month).str.head(10).str.to_date(_DATES[1], strict=False),
+        *(pl.col(month).str.head(10).str.to_date(form, strict=False) for form in _DATES[:2]),
+        *(("1 " + pl.col(month)).str.to_date(form, strict=False) for form in _DATES[2:]),
     )
     parsed = table.with_columns(day.dt.truncate("1mo").alias(month), pl.col(number).cast(pl.Float64, strict=False))
     refuse_cells(
