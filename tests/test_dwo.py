@@ -6,7 +6,6 @@ from datetime import date
 
 import polars as pl
 import pytest
-import xlsxwriter  # gptables brings it
 
 from wardbook import edition, facts, places
 from wardbook.sources import dwo
@@ -25,13 +24,15 @@ def duty(month=APRIL, borough="Tower Hamlets", *, kind=None, minutes=600.0, abst
     return [month, "CE", borough, f"{borough} - Somewhere", abstracted, kind, minutes, "E05009317"]
 
 
-def workbook(path, rows=(), strengths=(), header=MINUTES, sheet="Sheet1"):
+def workbook(path, rows, header=MINUTES, sheet="Sheet1"):
+    """A workbook of one sheet, months as real date cells where all of them are dates."""
+
+    def column(cells):
+        mixed = len({type(cell) for cell in cells if cell is not None}) > 1
+        return pl.Series([cell if cell is None or not mixed else str(cell) for cell in cells])
+
     path.parent.mkdir(parents=True, exist_ok=True)
-    with xlsxwriter.Workbook(path, {"default_date_format": "mmm-yy"}) as book:
-        for name, lines in ((sheet, [header, *rows]), ("Strengths", [STRENGTHS, *strengths])):
-            page = book.add_worksheet(name)
-            for number, line in enumerate(lines):
-                page.write_row(number, 0, line)
+    pl.DataFrame({name: column([row[at] for row in rows]) for at, name in enumerate(header)}).write_excel(path, sheet)
     return path
 
 
@@ -93,7 +94,7 @@ def test_strengths_keep_the_ranks_that_the_hours_lack(tmp_path):
         [APRIL, "Frontline", "Central East", "TH", "Somewhere", "Constable", 2.0],
         [APRIL, "F", "CE", "TH", "S", "PCSO", 0.5],
     ]
-    loaded = dwo.read_strengths(workbook(tmp_path / "DWO_Abstraction.xlsx", [duty()], rows))
+    loaded = dwo.read_strengths(workbook(tmp_path / "DWO_Abstraction.xlsx", rows, STRENGTHS, "Strengths"))
     assert loaded.frame.schema == dwo.STRENGTHS_SCHEMA
     assert loaded.frame.select("month", "rank", "fte").rows() == [
         (APRIL, "Constable", 2.0),
@@ -101,7 +102,7 @@ def test_strengths_keep_the_ranks_that_the_hours_lack(tmp_path):
     ]
     assert loaded.quality.oddities == {UNSEEN: 2}
     with pytest.raises(SourceError, match=r"a rank; found None in column 'Rank', line 2"):
-        dwo.read_strengths(workbook(tmp_path / "b.xlsx", [duty()], [[*rows[0][:5], None, 1.0]]))
+        dwo.read_strengths(workbook(tmp_path / "b.xlsx", [[*rows[0][:5], None, 1.0]], STRENGTHS, "Strengths"))
 
 
 def year(start: int, *, months: int = 12, **changes) -> list[list]:
