@@ -179,6 +179,14 @@ def test_draws_have_the_stated_middle_and_range(inputs):
     assert [(staff == n).mean() for n in (2, 3, 4)] == pytest.approx([0.25, 0.5, 0.25], abs=0.01)
 
 
+def test_a_known_value_leaves_a_table_that_its_schema_allows(inputs):
+    known = load.fix(inputs, chase_share=0.3, staff_per_ward=2, reply_share=0)
+    facts.LoadAssumptions.validate(known)
+    drawn = load.draw_inputs(known, draws=5)
+    assert (drawn["chase_share"], drawn["staff_per_ward"], drawn["reply_share"]) == (0.3, 2, 0)
+    assert known.height == inputs.height and load.central_values(known)["minutes_per_message"] == 8.6
+
+
 GOOD_HOURS = (
     "borough,period,hours,abstracted,abstracted_percent,training,aid,staffing_up,court,source,address,quality,licence,note\n"
     "Barnet,2023-24,100,20,,10,5,4,1,MPS,x,A,none,\n"
@@ -540,6 +548,15 @@ def test_twice_the_list_is_twice_the_mail_and_half_the_room(inputs):
     np.testing.assert_allclose(one["saturation"], 300 / one["utilisation"], rtol=1e-9)
 
 
+def test_a_saturated_list_fills_the_hours_whether_its_members_are_checked_or_not(inputs):
+    for verified in (0, 1):
+        sure = load.fix(inputs, **load.central_values(inputs))
+        sure = load.fix(sure, verified=verified, minutes_per_check=200, outbound_from_reading=1)
+        full = load.simulate(sure, draws=1)["saturation"][0]
+        signed_up = full / (1 - 0.09 * verified)  # the unverified signed up too
+        assert load.simulate(load.fix(sure, subscribers=signed_up), draws=1)["utilisation"][0] == pytest.approx(1)
+
+
 def test_hours_asked_add_up_and_stand_by_hand(inputs):
     """One ward at the stated central values, worked out here: 450 people, 0.8 bulletins, 8.6 minutes and 24 % chasing."""
     asked = {row["what"]: row for row in load.asked_per_100(central(inputs)).iter_rows(named=True)}
@@ -594,6 +611,9 @@ def test_no_hours_left_is_without_end_and_no_mail_is_nothing(inputs):
     none_left = load.fix(inputs, outbound_from_reading=1, sessions_per_week=50)
     point = load.own_point(none_left, draws=100).row(0, named=True)
     assert (point["reading_hours_q50"], point["asked_percent_q50"]) == (0.0, None)
+    # Of four draws the 5 % and 95 % ends are the lowest and the highest: none is made up between two.
+    few = load.simulate(inputs, draws=4)
+    assert load.summarise(few)["q95"].to_list() == [few[name].max() for name in few.columns]
     silent = load.fix(inputs, reply_share=0, unprompted_share=0)
     assert load.own_point(silent, draws=100)["asked_percent_q95"].item() == 0
     assert load.summarise(load.simulate(silent, draws=100)).filter(quantity="saturation")["q50"].item() is None
