@@ -616,6 +616,8 @@ def test_no_hours_left_is_without_end_and_no_mail_is_nothing(inputs):
     assert load.summarise(few)["q95"].to_list() == [few[name].max() for name in few.columns]
     silent = load.fix(inputs, reply_share=0, unprompted_share=0)
     assert load.own_point(silent, draws=100)["asked_percent_q95"].item() == 0
+    neither = load.fix(none_left, reply_share=0, unprompted_share=0)
+    assert load.own_point(neither, draws=100)["asked_percent_q95"].item() == 0
     assert load.summarise(load.simulate(silent, draws=100)).filter(quantity="saturation")["q50"].item() is None
 
 
@@ -629,6 +631,31 @@ def test_answers_in_time_fall_with_the_load_and_stay_below_the_ceiling(inputs):
     assert table.equals(load.answered_in_time(inputs, ward_hours=83.24))  # a seed is a result
     # At twice the break-even work waits a year at the end, so that one message in a hundred is in time.
     assert table.filter(deadline_hours=72, load=2.0)["answered_percent"].item() < 3
+
+
+@pytest.mark.parametrize(
+    ("absence", "expected", "within"), [("always", 99.8, 0.2), ("independent days", 95.5, 0.5), ("week-long", 90, 1.5)]
+)
+def test_a_wards_ceiling_is_that_of_its_officers_presence(inputs, absence, expected, within):
+    """The same ceilings as of the queue alone, from a ward of two by its inputs, and from its hours: 80 × 0.6075."""
+    two = load.fix(inputs, staff_per_ward=2, availability=0.75, abstraction=0.19, reply_share=0)
+    two = load.fix(two, usable_share=5.5 / (80 * 0.6075), minutes_to_write=0, sessions_per_week=0)
+    two = load.fix(two, minutes_per_message=10, chase_share=0)
+    for there in (None, 80 * 0.6075):
+        table = load.answered_in_time(two, ward_hours=there, absence=absence, loads=(0.5,), weeks=26)
+        ceiling = table.filter(deadline_hours=72, load=0.0)["answered_percent"].item()
+        assert ceiling == pytest.approx(expected, abs=within)
+
+
+def test_replies_in_bursts_on_a_monthly_friday_are_late_where_steady_mail_is_not(inputs):
+    monthly = load.fix(inputs, messages_per_week=0.25, bulletin_weekday=4, bulletin_hour=16)
+    shares = [
+        load.answered_in_time(load.fix(monthly, **only), absence="always", loads=(0.5,), weeks=26)
+        .filter(deadline_hours=72, load=0.5)["answered_percent"]
+        .item()
+        for only in ({"unprompted_share": 0}, {"reply_share": 0})
+    ]
+    assert shares[0] < 30 and shares[1] > 90
 
 
 def test_the_order_of_loads_is_no_part_of_the_answer(inputs):

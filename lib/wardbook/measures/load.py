@@ -417,7 +417,7 @@ def answered_in_time(
     deadlines: tuple[float, ...] | None = None,
     absence: str = "independent days",
     weeks: int = 52,
-    runs: int = 100,
+    runs: int = 200,
     draws: int = 10_000,
     seed: int = SEED,
 ) -> pl.DataFrame:
@@ -455,7 +455,7 @@ def answered_in_time(
     rows = []
     for utilisation in loads:
         answered = run_mailbox(
-            np.random.default_rng([seed, round(1000 * utilisation)]),
+            np.random.default_rng(seed),
             mailbox,
             deadlines=deadlines,
             runs=runs,
