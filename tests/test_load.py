@@ -264,7 +264,7 @@ def test_own_figures_that_make_no_sense_are_refused_by_line_and_column(tmp_path,
 def test_own_figures_with_blank_rows_and_no_last_line_break_are_read(tmp_path, inputs):
     path = tmp_path / "own.csv"
     path.write_text(
-        "name,value,unit\nsubscribers, 900 ,people\n,,\n\nmailbox_messages,12,messages a week\nward_hours,90,hours a week"
+        "name,value,unit\nsubscribers, 900 ,people\n,,\n  , ,\n\nmailbox_messages,12,messages a week\nward_hours,90,hours a week"
     )
     own = facts.scenario(path, inputs)
     assert own == facts.Scenario({"subscribers": 900.0}, {"mailbox_messages": 12.0, "ward_hours": 90.0})

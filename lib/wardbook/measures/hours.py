@@ -14,9 +14,8 @@ import polars as pl
 from wardbook.measures.load import WEEKS_A_YEAR
 from wardbook.places import LONDON_CODE
 
-HOURS_A_POST = (
-    1650  # duty hours of a full-time post in a year, after leave and sickness: a convention, to give hours a scale
-)
+# Duty hours of a full-time post in a year, after leave and sickness: a convention, to give hours a scale.
+HOURS_A_POST = 1650
 DEMAND = ("offences", "residents", "wards")
 
 
