@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 COMMITTED = places.ROOT / "data" / "edition"
 MANIFEST = "manifest.json"
-_REFERENCES = ("boroughs.csv", "offence_groups.csv")  # the hand-kept tables that a build's counts depend on
+_REFERENCES = (
+    "boroughs.csv",
+    "offence_groups.csv",
+    "officer_hours.csv",
+)  # the hand-kept tables that a build's counts depend on
 
 
 class EditionError(ValueError):
@@ -236,8 +240,8 @@ def _once(frames: list[pl.DataFrame], *key: str, what: str) -> list[pl.DataFrame
 
 def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
     """Every table the folder's files allow, with the catalogue keys it draws on."""
-    from wardbook import synthetic
-    from wardbook.sources import met, mopac, ons, placing, police_uk
+    from wardbook import facts, synthetic
+    from wardbook.sources import dwo, met, mopac, ons, placing, police_uk
 
     made: dict[str, tuple[pl.DataFrame, list[str]]] = {}
     one_snapshot = partial(_once, what="{1} of the snapshot {0}")
@@ -309,6 +313,10 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
         made["engagement"] = tables.engagement(captured.events), used
         made["priorities"] = tables.priorities(captured.priorities), used
         made["engagement_captures"] = tables.engagement_captures(captured.captures), used
+    minutes = _once(folder.read(dwo.KEY, dwo.read_minutes), "month", what="the officers' hours of {0}")
+    if made or minutes:  # the published figures alone are no edition
+        used = [dwo.KEY] if minutes else []
+        made["officer_hours"] = dwo.officer_hours(facts.officer_hours(), minutes), used
     return made
 
 
@@ -385,7 +393,9 @@ def _write(work: Path, folder: _Folder, made: dict[str, tuple[pl.DataFrame, list
         content = io.BytesIO()
         frame.write_parquet(content, compression="zstd", compression_level=10)
         file.write_bytes(content.getvalue())
-        entry = {"rows": frame.height, "sha256": sha256(file), "sources": keys, "synthetic": not keys}
+        entry = {"rows": frame.height, "sha256": sha256(file), "sources": keys}
+        # Published figures of data/reference draw on no file of the raw folder either.
+        entry["synthetic"] = not keys and name != "officer_hours"
         dates = next((c for c in ("month", "quarter_end", "capture_date") if c in frame.columns), None)
         if dates:
             entry |= {"from": str(frame[dates].min()), "to": str(frame[dates].max())}
