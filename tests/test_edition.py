@@ -185,6 +185,8 @@ def test_every_table_its_files_allow_is_made(synthetic_build):
         "households",
         "knife_offences",
         "priorities",
+        "searches",
+        "searches_by_day",
         "stop_coverage",
         "stops",
         "stops_by_ethnicity",
@@ -202,7 +204,7 @@ def test_every_table_its_files_allow_is_made(synthetic_build):
     for name in made.tables:
         assert made.table(name).height == made.manifest["tables"][name]["rows"] > 0
     assert made.table("stops")["stops"].sum() == 49
-    assert made.table("ward_stops").rows() == [(NOW[1], "2024-25", 49)]
+    assert made.table("ward_stops").rows() == [(NOW[1], "2024-25", "outline", 49)]
     assert made.table("wards").filter(ward_code=NOW[0]).row(0)[1:4] == (
         "Bethnal Green East",
         TOWER_HAMLETS,
@@ -239,6 +241,9 @@ def test_tables_are_sorted_by_their_key(synthetic_build):
         "knife_offences": 3,
         "stops": 5,
         "stops_by_ethnicity": 4,
+        "searches": 9,
+        "searches_by_day": 5,
+        "ward_stops": 3,
         "wards": 1,
     }
     for name, width in keys.items():
@@ -365,7 +370,7 @@ def test_stops_are_placed_in_wards_only_where_none_of_the_boroughs_wards_changed
     synthetic_outlines(raw_folder, "wards-2024/made_up.gpkg", columns)
     made = edition.build(raw_folder, tmp_path / "edition")
     assert made.table("stops")["stops"].sum() == 31
-    assert made.table("ward_stops").rows() == ([] if changed else [(NOW[1], "2024-25", 31)])
+    assert made.table("ward_stops").rows() == ([] if changed else [(NOW[1], "2024-25", "outline", 31)])
 
 
 # Refusing -------------------------------------------------------------------------------------------------------------

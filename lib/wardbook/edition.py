@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 COMMITTED = places.ROOT / "data" / "edition"
 MANIFEST = "manifest.json"
-_REFERENCES = ("boroughs.csv", "offence_groups.csv")  # the hand-kept tables that a build's counts depend on
+_REFERENCES = (
+    "boroughs.csv",
+    "breaks.csv",
+    "offence_groups.csv",
+)  # the hand-kept tables that a build's counts depend on
 
 
 class EditionError(ValueError):

@@ -263,7 +263,6 @@ def _note_oddities(frame: pl.DataFrame, quality: Quality) -> None:
         "age blank": pl.col("age_range").is_null(),
         "legislation blank, counted as not section 60": pl.col("legislation").is_null(),
         "outcome link blank": pl.col("outcome_linked").is_null(),
-        "removal of clothing blank": pl.col("more_than_outer_clothing").is_null(),
         "vehicle-only searches": pl.col("search_type") == "Vehicle search",
         "search type not known": ~pl.col("search_type").is_in(SEARCH_TYPES).fill_null(False),
     }
