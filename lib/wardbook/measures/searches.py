@@ -472,7 +472,7 @@ def disproportionality(
             else:
                 table = table.with_columns(on_london_residents=_mappings(met, reference)["mapping_none"])
             parts.append(table.with_columns(pl.lit(area.name).alias("area")))
-    table = pl.concat(parts, how="diagonal")
+    table = pl.concat([pl.DataFrame(schema=TABLE), *parts], how="diagonal_relaxed")
     order = pl.DataFrame({"group": [group for group in GROUPS if group != reference]})
     grid = table.select("area", "ethnicity").unique(maintain_order=True).join(order, how="cross", maintain_order="left")
     table = grid.join(table, on=grid.columns, how="left", maintain_order="left")
