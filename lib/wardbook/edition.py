@@ -317,10 +317,10 @@ def _stop_tables(
     shapes = {key: folder.outlines(key, reader) for key, reader in in_wards.items()} if wards is not None else {}
     wards_2018, lsoas = (next(iter(shapes.get(key, [])), None) for key in in_wards)
     unchanged = tables_stops.boroughs_unchanged_since_2018(wards) if wards is not None else []
-    made = tables_stops.make(stops, boroughs[0], wards_2018, unchanged, lsoas, lookup)
+    by_name = tables_stops.make(stops, boroughs[0], wards_2018, unchanged, lsoas, lookup)
     used = [*(key for key in readers if catalogue.files(folder.raw, key)), borough_key]
     placed = [key for key in (*in_wards, "ons-lsoa-lookup") if catalogue.files(folder.raw, key)]
-    return {name: (table, [*used, *(placed if name.startswith("ward_") else [])]) for name, table in made.items()}
+    return {name: (table, [*used, *(placed if name.startswith("ward_") else [])]) for name, table in by_name.items()}
 
 
 def build(raw: Path | str, out: Path | str) -> Edition:

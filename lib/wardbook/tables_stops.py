@@ -249,7 +249,7 @@ def make(
         pl.col("borough_code").fill_null(UNPLACED)
     )
     persons = person_searches(placed)
-    made = {
+    frames = {
         "stops": stops(placed),
         "stop_coverage": stop_coverage(placed, declared_breaks()),
         "searches": searches(persons),
@@ -263,7 +263,7 @@ def make(
         lsoas = None
     if wards_2018 is not None or lsoas is not None:
         in_wards = placing.place_in_wards(placed, wards_2018, unchanged, lsoas, lookup)
-        made["ward_stops"] = ward_stops(in_wards)
+        frames["ward_stops"] = ward_stops(in_wards)
         if wards_2018 is not None and lsoas is not None:
-            made["ward_placing"] = ward_placing(in_wards)
-    return made
+            frames["ward_placing"] = ward_placing(in_wards)
+    return frames

@@ -137,10 +137,10 @@ def compare_months(
     """
     months = [*before, *after]
     refuse_across_break(months, breaks)
-    held = monthly.filter("complete", pl.col("kind") != KINDS[2], pl.col("month").is_in(months))
-    if lacking := sorted(set(months) - set(held["month"])):
+    whole = monthly.filter("complete", pl.col("kind") != KINDS[2], pl.col("month").is_in(months))
+    if lacking := sorted(set(months) - set(whole["month"])):
         raise ValueError(f"stops of {lacking[0]:%B %Y} are not complete: they are no end point of a comparison")
-    counts = [held.filter(pl.col("month").is_in(list(part)))["stops"].sum() for part in (before, after)]
+    counts = [whole.filter(pl.col("month").is_in(list(part)))["stops"].sum() for part in (before, after)]
     days = [pl.Series(list(part)).dt.days_in_month().cast(pl.Int64).sum() for part in (before, after)]
     ratio = rate_ratio(counts[1], counts[0], days[1], days[0])
     return Change(*counts, *(100 * (value - 1) for value in (ratio.ratio, ratio.lower, ratio.upper)))
@@ -161,9 +161,9 @@ def shares(searches: pl.DataFrame, part: pl.Expr, by: str | Sequence[str] = ()) 
         without any search are left out.
     """
     by = [by] if isinstance(by, str) else list(by)
-    told = searches.with_columns(part.alias("__part")).drop_nulls("__part")
+    known = searches.with_columns(part.alias("__part")).drop_nulls("__part")
     number = pl.col("searches").cast(pl.Int64)
-    table = told.group_by(by or [pl.lit("all").alias("__all")]).agg(
+    table = known.group_by(by or [pl.lit("all").alias("__all")]).agg(
         number.filter("__part").sum().alias("count"), number.sum().alias("of")
     )
     table = table.filter(pl.col("of") > 0).sort(by or "of").select(*by, "count", "of")
@@ -401,8 +401,8 @@ class _Spread:
         groups = _groups(self.ethnicity)
         at = groups.index(reference)
         table = population.group_by("borough_code", "ethnic_group").agg(pl.col("residents").sum())
-        held = {(b, g): n for b, g, n in table.iter_rows()}
-        people = np.array([[held.get((b, g), 0) for g in groups] for b in self.boroughs], float)
+        residents = {(b, g): n for b, g, n in table.iter_rows()}
+        people = np.array([[residents.get((b, g), 0) for g in groups] for b in self.boroughs], float)
         both = np.where(
             people.sum(axis=1, keepdims=True) > 0, people + people[:, [at]], np.inf
         )  # unplaced: no residents
@@ -466,8 +466,8 @@ def disproportionality(
             if ethnicity == "officer-defined":
                 table = table.with_columns(**_mappings(people, reference))
             elif area.is_london:
-                held = spread.within_boroughs(met, reference)
-                ends = [held[group] for group in table["group"]]
+                within = spread.within_boroughs(met, reference)
+                ends = [within[group] for group in table["group"]]
                 table = table.with_columns(pl.Series(name, column) for name, column in zip(_WITHIN, zip(*ends)))
             else:
                 table = table.with_columns(on_london_residents=_mappings(met, reference)["mapping_none"])
@@ -534,9 +534,9 @@ def group_counts(counts: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
     for ethnicity, column in DEFINITIONS.items():
         groups = pl.DataFrame({"group": [*_groups(ethnicity), *UNKNOWN]})
         grid = counts.select(by).unique().join(groups, how="cross") if by else groups
-        held = counts.group_by(*by, pl.col(column).alias("group")).agg(pl.col("searches").sum().cast(pl.Int64))
+        counted = counts.group_by(*by, pl.col(column).alias("group")).agg(pl.col("searches").sum().cast(pl.Int64))
         parts.append(
-            grid.join(held, on=[*by, "group"], how="left").select(
+            grid.join(counted, on=[*by, "group"], how="left").select(
                 *by, pl.lit(ethnicity).alias("ethnicity"), "group", pl.col("searches").fill_null(0)
             )
         )
