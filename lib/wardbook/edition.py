@@ -480,6 +480,7 @@ def _write(
     made: dict[str, tuple[pl.DataFrame, list[str]]],
     shorter: dict[str, tuple[str, str]],
 ) -> dict:
+    used = {quality.source for _, quality in folder.qualities}
     entries = {}
     for name, (frame, keys) in sorted(made.items()):
         file = work / f"{name}.parquet"
@@ -488,7 +489,12 @@ def _write(
         content = io.BytesIO()
         frame.rechunk().write_parquet(content, compression="zstd", compression_level=10, row_group_size=1 << 20)
         file.write_bytes(content.getvalue())
-        entry = {"rows": frame.height, "sha256": sha256(file), "sources": keys, "synthetic": not keys}
+        entry = {
+            "rows": frame.height,
+            "sha256": sha256(file),
+            "sources": [key for key in keys if key in used],
+            "synthetic": not keys,
+        }
         entries[name] = entry | _span(frame)
     inputs = sorted(
         (_input(path, folder.raw, quality) for path, quality in folder.qualities), key=lambda entry: entry["file"]
@@ -496,7 +502,7 @@ def _write(
     manifest = {
         "tables": entries,
         "inputs": inputs,
-        "sources": {key: _credit(key, inputs) for key in sorted({entry["source"] for entry in inputs})},
+        "sources": {key: _credit(key, inputs) for key in sorted(used)},
         "reference": {name: sha256(places.REFERENCE / name) for name in _REFERENCES},
     }
     if shorter:
