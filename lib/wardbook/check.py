@@ -138,10 +138,6 @@ def _groups_add_up(edition: Edition) -> list[Finding]:
         "borough offences: the eleven groups sum to the total excluding fraud, every borough and month",
         f"borough offences: the groups do not sum to the total in {wrong} borough-months",
     )
-    # An older snapshot kept for its revisions has the total and its eleven groups only.
-    held = table.group_by("snapshot").agg(pl.col("offence_group").unique())
-    whole = [snapshot for snapshot, groups in held.iter_rows() if len(groups) > len(tables.PARTITION) + 1]
-    table = table.filter(pl.col("snapshot").is_in(whole))
     held = set(table["offence_group"].unique())
     made = {whole: parts for whole, parts in decompositions("upper-case").items() if {whole, *parts} <= held}
     made.pop(tables.TOTAL, None)

@@ -92,8 +92,8 @@ def _by_group(frames: Sequence[pl.DataFrame], key: str, codes: Sequence[str] | N
     return pl.concat(tables).sort(key, "month", "offence_group", "snapshot").cast({pl.Enum: pl.String})
 
 
-def thin_superseded(table: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
-    """The table with only the groups in `keep` of each snapshot whose every month and group a single newer one also holds.
+def _without_superseded(table: pl.DataFrame) -> pl.DataFrame:
+    """The table with only the total of each snapshot whose every month and group a single newer one also holds.
 
     Such a snapshot is there to say how much a refresh revised, and for nothing else: two periods are compared within the
     newest snapshot that holds both.
@@ -105,7 +105,7 @@ def thin_superseded(table: pl.DataFrame, keep: Sequence[str]) -> pl.DataFrame:
         for old in of
         if any(old < new and of[old].join(of[new], on=["month", "offence_group"], how="anti").is_empty() for new in of)
     ]
-    return table.filter(~pl.col("snapshot").is_in(superseded) | pl.col("offence_group").is_in(list(keep)))
+    return table.filter(~pl.col("snapshot").is_in(superseded) | (pl.col("offence_group") == TOTAL))
 
 
 def borough_offences(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -115,13 +115,16 @@ def borough_offences(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     Groups overlap (burglary holds residential burglary): never sum over them.
     """
     codes = [*places.boroughs()["borough_code"], places.UNKNOWN]
-    table = thin_superseded(_by_group(frames, "borough_code", codes), [*PARTITION, TOTAL])
+    table = _by_group(frames, "borough_code", codes)
     return table.select("borough_code", "month", "offence_group", "snapshot", "offences", "airport_offences")
 
 
 def ward_offences(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Recorded offences: ward × month × offence group × snapshot. Never summed to a borough: a share that moves has no ward."""
-    table = thin_superseded(_by_group(frames, "ward_code", None), [TOTAL])
+    """Recorded offences: ward × month × offence group × snapshot. Never summed to a borough: a share that moves has no ward.
+
+    Of a snapshot that a newer one holds in full only the total is kept, for its revisions: sixteen years of wards are large.
+    """
+    table = _without_superseded(_by_group(frames, "ward_code", None))
     return table.select("ward_code", "month", "offence_group", "snapshot", "offences")
 
 
