@@ -761,6 +761,38 @@ def test_published_wards_of_2018_are_refused_with_their_rate(raw, raw_folder, tm
         edition.build(raw_folder, tmp_path / "edition")
 
 
+def ward_file_of_2022(raw, codes):
+    """As the description of 2022's ward files has it: title case with its own labels, 25 columns of which the first is a stub."""
+    months = [f"{y}{m:02}" for y in (2020, 2021, 2022) for m in range(1, 13)][5:30]
+    offences = [*offences_of(TITLE), ("Burglary", "Burglary Business and Community")]
+    path = synthetic_crime(
+        raw, dict.fromkeys(codes, 400), level="Ward", snapshot="2022-06", months=months, offences=offences
+    )
+    table = pl.read_csv(path).rename({"WardCode": "LookUp_WardCode"})
+    table.with_columns(pl.lit(0).alias(months[0])).write_csv(path)
+
+
+def test_a_ward_file_of_2022_is_refused_by_its_vintage_or_read_with_its_labels_and_without_its_stub(
+    raw_folder, tmp_path
+):
+    codes = {"NAME": ["a", "c"], "GSS_CODE": THEN, "LAGSSCODE": [TOWER_HAMLETS, "E09000002"]}
+    synthetic_outlines(raw_folder, "wards-2018/made_up.shp", codes)
+    synthetic_outlines(raw_folder, "wards-2024/made_up.gpkg", {"WD24CD": NOW, "WD24NM": ["a", "b"]})
+    ward_file_of_2022(raw_folder, THEN)
+    with pytest.raises(WardVintageError, match=r"only 1 of 2 ward codes \(50.0%\) are in the wards of 2024"):
+        edition.build(raw_folder, tmp_path / "edition")
+    ward_file_of_2022(raw_folder, NOW)
+    made = edition.build(raw_folder, tmp_path / "edition")
+    table = made.table("ward_offences").filter(ward_code=NOW[0])
+    assert (table["month"].min(), table["month"].max()) == (date(2020, 7, 1), date(2022, 6, 1))
+    # The label without a dash is a second row of the same offence.
+    assert set(table.filter(offence_group="business and community burglary")["offences"]) == {800}
+    assert set(table.filter(offence_group="possession of weapons")["offences"]) == {400 * 6}
+    (entry,) = [entry for entry in made.manifest["inputs"] if entry["source"] == "mps-ward-crime"]
+    assert entry["oddities"]["stub month 202006 left out (offences in it)"] == 1
+    assert entry["oddities"]["rows whose offence is spelt in another way"] == 2
+
+
 # Two taxonomies in one snapshot ---------------------------------------------------------------------------------------
 
 
