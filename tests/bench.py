@@ -242,7 +242,8 @@ def same(one: Path, two: Path) -> bool:
 
 def batches(folder: Path, boroughs: list[str], compared: int) -> None:
     """The whole batch, warm; against the papermill command, a fresh kernel and a cluster for some of its boroughs."""
-    from wardbook import batch, book
+    from wardbook import batch
+    from wardbook.run import runner
 
     workers = 2
     start = time.perf_counter()
@@ -265,8 +266,8 @@ def batches(folder: Path, boroughs: list[str], compared: int) -> None:
     )
 
     # The papermill command in a loop, one notebook at a time, over the first boroughs.
-    some, names = boroughs[:compared], book.notebooks()
-    plans = [book.plan_run(name) for name in some]
+    some, names = boroughs[:compared], runner.notebooks()
+    plans = [runner.plan_run(name) for name in some]
     commands = []
     for plan in plans:
         for name in names:
@@ -389,15 +390,16 @@ print("\\n" + json.dumps(spent | {"rest": cells - spent["data"] - spent["charts"
 
 def shares(folder: Path) -> None:
     """One borough, every notebook: how long warm, and what of a first run is kernel, imports, data, charts."""
-    from wardbook import book, engine
+    from wardbook import engine
+    from wardbook.run import runner
 
     engine.close()
     start = time.perf_counter()
-    book.run("Tower Hamlets", out=folder / "first", engine=engine.NAME)
+    runner.run("Tower Hamlets", out=folder / "first", engine=engine.NAME)
     first = time.perf_counter() - start
     started = engine.spent().starting
     start = time.perf_counter()
-    book.run("Tower Hamlets", out=folder / "second", engine=engine.NAME)
+    runner.run("Tower Hamlets", out=folder / "second", engine=engine.NAME)
     second = time.perf_counter() - start
     engine.close()
     done = subprocess.run(

@@ -41,7 +41,8 @@ from test_fetch import (
     serve_dates,
     serve_neighbourhoods,
 )
-from wardbook import book, edition, fetch, web
+from wardbook import edition, fetch, web
+from wardbook.run import runner
 
 HERE = Path(__file__).resolve().parent
 MONTHS = [f"2024-{m:02d}" for m in range(1, 4)]
@@ -80,7 +81,7 @@ def do_build(home: Path, which: str) -> None:
 
 def do_run(home: Path, which: str) -> None:
     """A run of the notebooks `which` (A or B), in the place of whichever is there."""
-    book.run("Tower Hamlets", "2023-24", out=home / "outputs", folder=home / which)
+    runner.run("Tower Hamlets", "2023-24", out=home / "outputs", folder=home / which)
 
 
 WORK = {"fetch": do_fetch, "build": do_build, "run": do_run}

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from bad_input import cases
 from bad_input.cases import CLEAR, READERS, REFUSED, SAME
-from wardbook import book, periods, places
+from wardbook import periods, places
+from wardbook.run import runner
 from wardbook.sources import police_uk_api
 from wardbook.sources.reading import Quality, SourceError
 
@@ -280,8 +281,8 @@ def test_whatever_is_read_as_a_year_has_months(text):
 )
 def test_a_setting_is_of_its_type_or_refused(value, default):
     try:
-        got = book._converted("times", value, default)
-    except book.SettingError as error:
+        got = runner._converted("times", value, default)
+    except runner.SettingError as error:
         told_clearly(error, Path())
     else:
         assert type(got) is type(default)

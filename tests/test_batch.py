@@ -13,8 +13,9 @@ import pytest
 from test_book import PARAMETERS, hidden, saves, tree, write_notebook
 from test_cli import folder as folder  # the same two notebooks
 from test_cli import wardbook as wardbook
-from wardbook import batch, book
+from wardbook import batch
 from wardbook.places import ROOT, UnknownName
+from wardbook.run import runner
 
 AREAS = ["Camden", "Lewisham", "Tower Hamlets", "London"]
 
@@ -63,7 +64,7 @@ def test_what_its_results_are_made_from_decides(start, tmp_path, monkeypatch, ch
     elif change == "setting":
         more = {"settings": {"times": "2"}}
     elif change == "code":
-        monkeypatch.setattr(book, "_code", lambda: "other")
+        monkeypatch.setattr(runner, "_code", lambda: "other")
     elif change == "file":
         (run / "tables" / "a.csv").write_text("edited")
     elif change == "missing":
@@ -252,12 +253,12 @@ def test_a_cluster_gives_the_same_bytes_wherever_the_edition_is(start, cluster, 
         str(tmp_path / "notebooks"),
         None,
     )
-    plan = book.plan_run("Camden", "2023-24", folder=tmp_path / "notebooks")
+    plan = runner.plan_run("Camden", "2023-24", folder=tmp_path / "notebooks")
     outcome, packed = batch._run_in_scratch(task, plan.basis["edition"], batch._pack(ROOT / "data" / "edition"))
     assert outcome.state == "done", outcome.why
     batch._unpack(packed, tmp_path / "sent")
     record = json.loads((tmp_path / "sent" / "run.json").read_text())
-    assert record["notebooks"]["01_first"]["parameters"]["edition"] == book._relative(tmp_path / "nowhere")
+    assert record["notebooks"]["01_first"]["parameters"]["edition"] == runner._relative(tmp_path / "nowhere")
     assert (tmp_path / "sent" / "tables" / "a.csv").read_bytes() == (
         tmp_path / "here/camden/2023-24/tables/a.csv"
     ).read_bytes()

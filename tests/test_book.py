@@ -17,9 +17,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from wardbook import book, edition, folders
+from wardbook import edition, folders
 from wardbook.places import ROOT, UnknownName
 from wardbook.reference import TargetsFileError
+from wardbook.run import runner
 
 PARAMETERS = """\
 borough: str = "Tower Hamlets"  # a name
@@ -87,7 +88,7 @@ def start(tmp_path, folder):
     """Run into tmp_path/out with these notebooks."""
 
     def start(borough="Tower Hamlets", period="2023-24", **more):
-        return book.run(borough, period, out=tmp_path / "out", folder=folder, **more)
+        return runner.run(borough, period, out=tmp_path / "out", folder=folder, **more)
 
     return start
 
@@ -100,7 +101,7 @@ def refused(start, tmp_path, monkeypatch):
     """Start a run that must be refused with nothing run and nothing written; the message."""
 
     def refused(kind, *arguments, **more):
-        monkeypatch.setattr(book, "_execute", lambda *_: pytest.fail("a notebook was run"))
+        monkeypatch.setattr(runner, "_execute", lambda *_: pytest.fail("a notebook was run"))
         with pytest.raises(kind) as caught:
             start(*arguments, **more)
         assert not (tmp_path / "out").exists()
@@ -128,7 +129,7 @@ def test_a_parameter_of_a_notebook_that_is_not_run_is_refused(refused):
 
 @pytest.mark.parametrize("name", ["borough", "period", "edition", "output_dir"])
 def test_a_parameter_with_an_option_of_its_own_cannot_be_set_past_it(refused, name):
-    assert f"parameter '{name}' is given by --" in refused(book.SettingError, settings={name: "x"})
+    assert f"parameter '{name}' is given by --" in refused(runner.SettingError, settings={name: "x"})
 
 
 def test_an_edition_that_is_none_is_refused(refused, tmp_path):
@@ -157,7 +158,7 @@ def typed(folder):
     ],
 )
 def test_a_value_that_is_not_of_the_parameters_type_is_refused(refused, typed, name, value, says):
-    assert says in refused(book.SettingError, settings={name: value})
+    assert says in refused(runner.SettingError, settings={name: value})
 
 
 def test_a_targets_file_is_judged_before_anything_runs(refused, typed, tmp_path):
@@ -171,37 +172,37 @@ def test_a_targets_file_is_judged_before_anything_runs(refused, typed, tmp_path)
 
 
 def test_values_reach_each_notebook_that_has_them_in_its_type(typed, folder):
-    chosen = [book._read(folder / f"{name}.ipynb") for name in ("01_first", "03_typed")]
-    given = book._settings(chosen, {"note": "1", "count": " 7 ", "share": "2", "short": "No"})
+    chosen = [runner._read(folder / f"{name}.ipynb") for name in ("01_first", "03_typed")]
+    given = runner._settings(chosen, {"note": "1", "count": " 7 ", "share": "2", "short": "No"})
     assert given == {"01_first": {"note": "1"}, "03_typed": {"count": 7, "share": 2.0, "short": False}}
     assert type(given["03_typed"]["share"]) is float
-    assert book._settings(chosen, {"share": 2}) == {"01_first": {}, "03_typed": {"share": 2.0}}
+    assert runner._settings(chosen, {"share": 2}) == {"01_first": {}, "03_typed": {"share": 2.0}}
 
 
 def test_parameters_are_read_as_python_reads_them():
     source = 'a: str = "x # y = z"  # help\nb = -1\nc = "p" + "q"\nd: int\ne, f = 1, 2\n# g = 1\nh = None'
-    assert book._literals(source) == {"a": "x # y = z", "b": -1, "h": None}
+    assert runner._literals(source) == {"a": "x # y = z", "b": -1, "h": None}
 
 
 def test_what_is_no_notebook_is_named(folder):
     (folder / "03_broken.ipynb").write_text("{")
-    with pytest.raises(book.RunError, match=r"03_broken\.ipynb is no notebook that can be run"):
-        book.run("Lewisham", folder=folder)
-    with pytest.raises(book.RunError, match="holds no notebook to run"):
-        book.run("Lewisham", folder=folder / "none")
+    with pytest.raises(runner.RunError, match=r"03_broken\.ipynb is no notebook that can be run"):
+        runner.run("Lewisham", folder=folder)
+    with pytest.raises(runner.RunError, match="holds no notebook to run"):
+        runner.run("Lewisham", folder=folder / "none")
 
 
 def test_a_folder_that_is_no_run_is_not_replaced(start, tmp_path):
     mine = tmp_path / "out" / "tower-hamlets" / "2023-24" / "mine.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("years of work")
-    with pytest.raises(book.RunError, match="is there and is no run"):
+    with pytest.raises(runner.RunError, match="is there and is no run"):
         start()
     assert mine.read_text() == "years of work"
 
 
 def test_template_is_not_among_the_notebooks_that_run(folder):
-    assert book.notebooks(folder) == ["01_first", "02_second"]
+    assert runner.notebooks(folder) == ["01_first", "02_second"]
 
 
 # What a run leaves ----------------------------------------------------------------------------------------------------
@@ -225,7 +226,8 @@ def two_runs(tmp_path_factory) -> list[Path]:
     write_notebook(folder, "02_second", "x = 1", parameters="other = 1")
     settings = {"times": "5", "own_file": str(own)}
     return [
-        book.run("tower hamlets", "2023/24", settings=settings, out=base / place, folder=folder) for place in ("a", "b")
+        runner.run("tower hamlets", "2023/24", settings=settings, out=base / place, folder=folder)
+        for place in ("a", "b")
     ]
 
 
@@ -344,7 +346,7 @@ def earlier(tmp_path, folder) -> Path:
     (target / "charts").mkdir(parents=True)
     (target / "charts" / "b.csv").write_text("b\n")
     entry = {"parameters": {}, "files": {"charts/b.csv": hashlib.sha256(b"b\n").hexdigest()}}
-    record = book._basis(edition.open_edition()) | {"notebooks": {"02_second": entry}}
+    record = runner._basis(edition.open_edition()) | {"notebooks": {"02_second": entry}}
     (target / "run.json").write_text(json.dumps(record))
     return target
 
@@ -362,16 +364,16 @@ def test_results_that_rest_on_something_else_are_not_mixed(start, earlier, monke
     record = json.loads((earlier / "run.json").read_text()) | change
     (earlier / "run.json").write_text(json.dumps(record))
     before = tree(earlier)
-    monkeypatch.setattr(book, "_execute", lambda *_: pytest.fail("a notebook was run"))
-    with pytest.raises(book.RunError, match=f"{says}.*run all notebooks again"):
+    monkeypatch.setattr(runner, "_execute", lambda *_: pytest.fail("a notebook was run"))
+    with pytest.raises(runner.RunError, match=f"{says}.*run all notebooks again"):
         start(only=["01_first"])
     assert tree(earlier) == before
 
 
 def test_a_file_that_was_edited_is_not_passed_off_as_the_runs(start, earlier, monkeypatch):
     (earlier / "charts" / "b.csv").write_text("better\n")
-    monkeypatch.setattr(book, "_execute", lambda *_: pytest.fail("a notebook was run"))
-    with pytest.raises(book.RunError, match=r"charts/b\.csv is no longer what the run made"):
+    monkeypatch.setattr(runner, "_execute", lambda *_: pytest.fail("a notebook was run"))
+    with pytest.raises(runner.RunError, match=r"charts/b\.csv is no longer what the run made"):
         start(only=["01_first"])
     assert (earlier / "charts" / "b.csv").read_text() == "better\n"
 
@@ -380,7 +382,7 @@ def test_an_edit_while_the_run_was_working_is_seen_too(start, earlier):
     def edit(*_):
         (earlier / "charts" / "b.csv").write_text("better\n")
 
-    with pytest.raises(book.RunError, match=r"charts/b\.csv is no longer what the run made"):
+    with pytest.raises(runner.RunError, match=r"charts/b\.csv is no longer what the run made"):
         start(only=["01_first"], progress=edit)
     assert (earlier / "charts" / "b.csv").read_text() == "better\n"
     assert hidden(earlier.parent) == []
@@ -388,7 +390,7 @@ def test_an_edit_while_the_run_was_working_is_seen_too(start, earlier):
 
 def test_two_notebooks_cannot_make_the_same_file(start, earlier, folder):
     write_notebook(folder, "01_first", saves(charts_b="2"))
-    with pytest.raises(book.RunError, match=r"02_second and 01_first both make charts/b\.csv"):
+    with pytest.raises(runner.RunError, match=r"02_second and 01_first both make charts/b\.csv"):
         start(only=["01_first"])
     assert (earlier / "charts" / "b.csv").read_text() == "b\n"
 
@@ -404,7 +406,7 @@ def test_a_failing_notebook_says_where_leaves_its_copy_and_touches_nothing(start
     fails = "\n# why\nraise ValueError(f'first line\\nlast line of {output_dir}')"
     write_notebook(folder, "01_first", saves(charts_a="2"), fails, "print('never')")
     ran = []
-    with pytest.raises(book.RunFailed) as caught:
+    with pytest.raises(runner.RunFailed) as caught:
         start(progress=lambda notebook, *_: ran.append(notebook))
     copy = run.with_name("2023-24.failed") / "notebooks" / "01_first.ipynb"
     message = str(caught.value)
@@ -437,7 +439,7 @@ def test_a_failing_notebook_says_where_leaves_its_copy_and_touches_nothing(start
 )
 def test_an_end_that_papermill_does_not_call_an_error(start, folder, tmp_path, source, says):
     write_notebook(folder, "01_first", source, "print('never')")
-    with pytest.raises(book.RunFailed, match=says) as caught:
+    with pytest.raises(runner.RunFailed, match=says) as caught:
         start(only=["01_first"])
     assert caught.value.copy.is_file()
     assert [path.name for path in (tmp_path / "out" / "tower-hamlets").iterdir()] == ["2023-24.failed"]
@@ -450,7 +452,10 @@ def test_a_run_that_is_stopped_leaves_what_was_there(earlier, folder, tmp_path, 
     write_notebook(
         folder, "01_first", "import os, pathlib, time\npathlib.Path('pid').write_text(str(os.getpid()))\ntime.sleep(60)"
     )
-    program = "import sys; from pathlib import Path; from wardbook import book, cli; book.NOTEBOOKS = Path(sys.argv.pop(1)); cli.main()"
+    program = (
+        "import sys; from pathlib import Path; from wardbook import cli; from wardbook.run import runner; "
+        "runner.NOTEBOOKS = Path(sys.argv.pop(1)); cli.main()"
+    )
     options = ["run", "--borough", "Tower Hamlets", "--period", "2023-24", "--out", str(tmp_path / "out")]
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(folder), *options],
@@ -521,7 +526,7 @@ def test_a_kernel_is_this_interpreter_whatever_the_machine_calls_python3(tmp_pat
     path = write_notebook(
         tmp_path / "notebooks", "01_first", "import sys, os\nprint(sys.executable)\nprint(os.getcwd())"
     )
-    book._execute(book._read(path), tmp_path / "executed.ipynb", {}, None)
+    runner._execute(runner._read(path), tmp_path / "executed.ipynb", {}, None)
     (output,) = nbformat.read(tmp_path / "executed.ipynb", as_version=4).cells[-1].outputs
     assert output.text.splitlines() == [sys.executable, str(path.parent)]
     assert os.environ["JUPYTER_PATH"] == str(tmp_path / "jupyter")
@@ -540,7 +545,7 @@ def test_refreshing_runs_and_cleans_in_place_and_then_changes_nothing(tmp_path):
     loose.cells[2].execution_count = 41
     nbformat.write(loose, path)
 
-    assert book.refresh_notebooks(folder) == {"_template": True}
+    assert runner.refresh_notebooks(folder) == {"_template": True}
     text = path.read_text()
     assert text.endswith("}\n")
     made = nbformat.read(path, as_version=4)
@@ -554,7 +559,7 @@ def test_refreshing_runs_and_cleans_in_place_and_then_changes_nothing(tmp_path):
     assert made.cells[2].outputs[0].data["text/plain"] == "'Tower Hamlets'"
     assert made.cells[3].outputs[0].text == "latest\n"
 
-    assert book.refresh_notebooks(folder) == {"_template": False}
+    assert runner.refresh_notebooks(folder) == {"_template": False}
     assert path.read_text() == text
     assert [path.name for path in folder.iterdir()] == ["_template.ipynb"]
 
@@ -577,8 +582,8 @@ def test_refreshing_runs_and_cleans_in_place_and_then_changes_nothing(tmp_path):
 def test_a_notebook_that_cannot_be_committed_stays_as_it_was(tmp_path, source, says):
     path = write_notebook(tmp_path / "notebooks", "01_first", source)
     before = path.read_bytes()
-    with pytest.raises(book.RunError, match=says):
-        book.refresh_notebooks(path.parent)
+    with pytest.raises(runner.RunError, match=says):
+        runner.refresh_notebooks(path.parent)
     assert path.read_bytes() == before
 
 
@@ -590,7 +595,7 @@ def test_copies_are_brought_up_to_date_unless_a_reader_changed_them(tmp_path):
     folder.mkdir()
     for name in ("a", "b", "_template"):
         (folder / f"{name}.ipynb").write_text("committed")
-    assert book.copy_notebooks(folder, work) == []
+    assert runner.copy_notebooks(folder, work) == []
     assert sorted(tree(work)) == [".copied.json", "_template.ipynb", "a.ipynb", "b.ipynb"]
 
     (work / "a.ipynb").write_text("mine")
@@ -598,7 +603,7 @@ def test_copies_are_brought_up_to_date_unless_a_reader_changed_them(tmp_path):
     for name in ("a", "b"):
         (folder / f"{name}.ipynb").write_text("committed later")
     for _ in range(2):
-        assert book.copy_notebooks(folder, work) == ["a.ipynb"]
+        assert runner.copy_notebooks(folder, work) == ["a.ipynb"]
         assert (work / "a.ipynb").read_text() == "mine"
         assert (work / "b.ipynb").read_text() == "committed later"
         assert (work / "own.ipynb").read_text() == "own"
@@ -612,7 +617,7 @@ def test_a_copy_nobody_remembers_making_is_the_readers(tmp_path):
     (work / "a.ipynb").write_text("mine")
     (folder / "b.ipynb").write_text("the same")
     (work / "b.ipynb").write_text("the same")
-    assert book.copy_notebooks(folder, work) == ["a.ipynb"]
+    assert runner.copy_notebooks(folder, work) == ["a.ipynb"]
     assert (work / "a.ipynb").read_text() == "mine"
 
 
@@ -631,7 +636,7 @@ def test_lab_serves_the_copies_here_alone_with_a_token_and_asks_nobody_for_news(
     monkeypatch.setattr(subprocess, "Popen", Recorded)
     codes = []
     options = ["--no-browser", "--port=0", "--allow-root"]
-    server = threading.Thread(target=lambda: codes.append(book.lab(options, work=tmp_path / "work")))
+    server = threading.Thread(target=lambda: codes.append(runner.lab(options, work=tmp_path / "work")))
     server.start()
     deadline = time.monotonic() + 60
     while not (infos := list((tmp_path / "runtime").glob("jpserver-*.json"))) and time.monotonic() < deadline:
@@ -693,5 +698,5 @@ def test_lab_leaves_ctrl_c_to_jupyter_and_takes_the_server_with_it_when_it_is_en
 
     monkeypatch.setattr(subprocess, "Popen", Server)
     with pytest.raises(SystemExit):
-        book.lab()
+        runner.lab()
     assert done == ["started", "told to end", "waited for"]

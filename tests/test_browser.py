@@ -12,7 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
-from wardbook import book, summary
+from wardbook import summary
+from wardbook.run import runner
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
@@ -38,8 +39,8 @@ def browser():
 def runs(tmp_path_factory):
     """A finished run of every notebook that has a section: London's, whose page is the longest."""
     out = tmp_path_factory.mktemp("out")
-    wanted = [section.notebook for section in summary.SECTIONS if section.notebook in book.notebooks()]
-    book.run("London", "2024-25", only=wanted, out=out)
+    wanted = [section.notebook for section in summary.SECTIONS if section.notebook in runner.notebooks()]
+    runner.run("London", "2024-25", only=wanted, out=out)
     return out
 
 
@@ -181,9 +182,9 @@ def lab(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTERLAB_WORKSPACES_DIR", str(tmp_path / "workspaces"))
     monkeypatch.setenv("JUPYTERLAB_SETTINGS_DIR", str(tmp_path / "settings"))
     work = tmp_path / "work"
-    book.copy_notebooks(work=work)
+    runner.copy_notebooks(work=work)
     options = ["--no-browser", "--port=0", "--allow-root"]
-    server = threading.Thread(target=lambda: book.lab(options, work=work))
+    server = threading.Thread(target=lambda: runner.lab(options, work=work))
     server.start()
     deadline = time.monotonic() + 60
     while not (infos := list((tmp_path / "runtime").glob("jpserver-*.json"))) and time.monotonic() < deadline:

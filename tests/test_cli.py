@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 
 from test_book import PARAMETERS, saves, write_notebook
 from test_edition import synthetic_crime
-from wardbook import book, check, cli, edition
+from wardbook import check, cli, edition
 from wardbook.check import Finding
 from wardbook.places import ROOT
+from wardbook.run import runner
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def wardbook(tmp_path, monkeypatch):
 def folder(tmp_path, monkeypatch) -> Path:
     """The project's notebooks, for this test: two that save a table each."""
     folder = tmp_path / "notebooks"
-    monkeypatch.setattr(book, "NOTEBOOKS", folder)
+    monkeypatch.setattr(runner, "NOTEBOOKS", folder)
     write_notebook(folder, "01_first", saves(tables_a="1"), parameters=f"{PARAMETERS}times: int = 1\n")
     write_notebook(folder, "02_second", saves(tables_b="1"))
     return folder
@@ -117,7 +118,7 @@ def test_the_last_lines_are_the_folder_that_was_filled_and_its_page(wardbook, fo
 
 def test_without_out_results_go_to_the_projects_own_folder(wardbook, monkeypatch):
     asked = {}
-    monkeypatch.setattr(book, "run", lambda *words, **more: asked.update(more) or ROOT / "outputs" / "x")
+    monkeypatch.setattr(runner, "run", lambda *words, **more: asked.update(more) or ROOT / "outputs" / "x")
     told = wardbook("run", "--borough", "Lewisham")
     assert (asked["out"], asked["edition"], asked["only"]) == ("outputs", "data/edition", None)
     assert told.stdout == f"{ROOT / 'outputs' / 'x'}\n{ROOT / 'outputs' / 'x' / 'summary.html'}\n"
@@ -127,7 +128,7 @@ def test_a_fault_of_the_program_keeps_its_traceback(wardbook, monkeypatch):
     def fault(*_, **__):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(book, "run", fault)
+    monkeypatch.setattr(runner, "run", fault)
     assert isinstance(wardbook("run", "--borough", "Lewisham").exception, ZeroDivisionError)
 
 
@@ -264,9 +265,9 @@ def test_notebooks_says_which_changed_and_which_failed(wardbook, folder, tmp_pat
 
 
 def test_lab_copies_says_what_it_kept_and_hands_its_options_on(wardbook, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(book, "WORK", tmp_path / "work")
+    monkeypatch.setattr(runner, "WORK", tmp_path / "work")
     asked = []
-    monkeypatch.setattr(book, "lab", lambda words: asked.append(words) or 3)
+    monkeypatch.setattr(runner, "lab", lambda words: asked.append(words) or 3)
     assert wardbook("lab", "--no-browser", "--port=1").exit_code == 3
     assert asked == [["--no-browser", "--port=1"]]
     (tmp_path / "work" / "01_first.ipynb").write_text("mine")

@@ -7,12 +7,12 @@ import re
 import polars as pl
 import pytest
 
-from wardbook import book as runner
 from wardbook import open as open_book
 from wardbook import places, synthetic
 from wardbook.figures import engagement as figures
 from wardbook.figures.export import Absent
 from wardbook.measures import engagement as en
+from wardbook.run import runner
 from wardbook.sources.mopac import QUESTIONS
 
 AREAS = [places.LONDON, *places.boroughs()["borough"]]

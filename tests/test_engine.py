@@ -8,7 +8,8 @@ import papermill
 import pytest
 
 from test_book import PARAMETERS, tree, write_notebook
-from wardbook import book, engine
+from wardbook import engine
+from wardbook.run import runner
 
 WARNS = """\
 import warnings
@@ -84,7 +85,7 @@ def no_kernel_left():
 
 def executed(path: Path, **more) -> nbformat.NotebookNode:
     out = path.with_name(f"{path.stem}.out.ipynb")
-    with book._kernel_of_this_environment():
+    with runner._kernel_of_this_environment():
         return papermill.execute_notebook(
             str(path),
             str(out),
@@ -164,10 +165,12 @@ def test_a_cell_that_kills_its_kernel_costs_only_its_own_run(tmp_path):
     write_notebook(folder, "02_second", "import os\nif borough == 'Lewisham':\n    os._exit(9)\nprint(borough)")
 
     def start(borough):
-        return book.run(borough, "2023-24", out=tmp_path / "out", folder=folder, engine=engine.NAME)
+        return runner.run(borough, "2023-24", out=tmp_path / "out", folder=folder, engine=engine.NAME)
 
     before = start("Camden")
-    with pytest.raises(book.RunFailed, match=r"02_second failed in cell \[3\] `import os`: DeadKernelError") as caught:
+    with pytest.raises(
+        runner.RunFailed, match=r"02_second failed in cell \[3\] `import os`: DeadKernelError"
+    ) as caught:
         start("Lewisham")
     assert caught.value.copy.is_file(), "what ran before the crash is there to look at"
     assert not (tmp_path / "out" / "lewisham" / "2023-24").exists()
@@ -184,8 +187,8 @@ def test_the_engine_is_papermills_by_its_entry_point():
 @pytest.mark.parametrize("borough", ["Kingston upon Thames"])
 def test_the_outputs_of_every_notebook_equal_a_fresh_kernels(tmp_path, borough):
     """Each notebook on the kernel of those before it and of one that leaves everything behind; `make bench` compares five."""
-    fresh = book.run(borough, out=tmp_path / "fresh")
-    for name in book.notebooks():
+    fresh = runner.run(borough, out=tmp_path / "fresh")
+    for name in runner.notebooks():
         warm(write_notebook(tmp_path / "other", "other", *DIRTY.values(), parameters=PARAMETERS))
-        same = book.run(borough, only=[name], out=tmp_path / "warm", engine=engine.NAME)
+        same = runner.run(borough, only=[name], out=tmp_path / "warm", engine=engine.NAME)
     assert tree(same) == tree(fresh)

@@ -425,7 +425,7 @@ def test_working_hours_are_said_where_they_count(book, priors, drawn):
     ],
 )
 def test_a_nonsense_scenario_is_refused_before_anything_runs(tmp_path, line, words):
-    from wardbook import book as runner
+    from wardbook.run import runner
 
     path = tmp_path / "nonsense.csv"
     path.write_text(f"name,value,unit\n{line}\n", encoding="utf-8")

@@ -19,8 +19,8 @@ import polars as pl
 import pytest
 import yaml
 
-from wardbook import book
 from wardbook.figures.export import Said, Shown, guarded_csv
+from wardbook.run import runner
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "lib").rglob("*.py"))
@@ -49,8 +49,8 @@ def test_lab_asks_jupyter_for_this_machine_alone_and_leaves_its_token_on(monkeyp
         def wait(self):
             return 0
 
-    monkeypatch.setattr(book.subprocess, "Popen", Server)
-    assert book.lab(work=tmp_path) == 0
+    monkeypatch.setattr(runner.subprocess, "Popen", Server)
+    assert runner.lab(work=tmp_path) == 0
     assert "--ServerApp.ip=127.0.0.1" in asked
     text = " ".join(asked)
     for switch in ("token", "password", "allow_origin", "disable_check_xsrf", "allow_remote_access", "allow_root"):
@@ -60,7 +60,10 @@ def test_lab_asks_jupyter_for_this_machine_alone_and_leaves_its_token_on(monkeyp
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="the server is stopped by a signal")
 def test_a_running_lab_listens_on_loopback_and_refuses_who_has_no_token(tmp_path):
-    start = "import sys; from pathlib import Path; from wardbook import book; sys.exit(book.lab(sys.argv[2:], work=Path(sys.argv[1])))"
+    start = (
+        "import sys; from pathlib import Path; from wardbook.run import runner; "
+        "sys.exit(runner.lab(sys.argv[2:], work=Path(sys.argv[1])))"
+    )
     runtime = tmp_path / "runtime"
     arguments = ["--no-browser", "--ServerApp.port=18923", *(["--allow-root"] if os.geteuid() == 0 else [])]
     own = {"JUPYTER_RUNTIME_DIR": str(runtime), "JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTER_DATA_DIR": str(tmp_path)}
@@ -229,7 +232,7 @@ def test_no_table_of_the_edition_has_a_column_for_a_person_or_a_point():
 
 @pytest.mark.slow
 def test_no_output_of_a_run_names_a_person_a_machine_or_a_fine_point(tmp_path):
-    made = book.run("Sutton", "2023-24", only=["04_stop_and_search", "05_engagement"], out=tmp_path / "out")
+    made = runner.run("Sutton", "2023-24", only=["04_stop_and_search", "05_engagement"], out=tmp_path / "out")
     files = [path for path in made.rglob("*") if path.suffix in (".csv", ".txt", ".svg", ".json", ".ipynb")]
     assert len(files) > 20
     for path in files:

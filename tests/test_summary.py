@@ -16,9 +16,10 @@ import pytest
 from PIL import Image
 
 from test_notebooks import copy_edition
-from wardbook import book, places, runs, summary, workbook
+from wardbook import places, runs, summary, workbook
 from wardbook.figures import sizes
 from wardbook.figures.export import Absent, Figure, guarded_csv, read_csv, read_txt
+from wardbook.run import runner
 
 FORMULA = '=HYPERLINK("https://example.invalid","prize")'
 SCRIPT = "<script>document.title='taken'</script>"
@@ -184,7 +185,7 @@ def test_a_notebook_that_has_not_run_leaves_its_section_out_and_says_so(tmp_path
     for section in summary.SECTIONS:
         assert section.heading in text
         missing = section.notebook != "03_comparison"
-        known = section.notebook in book.notebooks()
+        known = section.notebook in runner.notebooks()
         says = "has not been run here" if known else "this version of Wardbook does not have yet"
         assert (f"{section.about}, from the notebook {section.notebook}, which {says}" in text) == missing
 
@@ -286,7 +287,7 @@ def test_a_number_changed_in_the_edition_changes_table_sentence_alt_text_and_csv
         edition = copy_edition(
             tmp_path / name, remake_manifest=True, plus=plus, borough="E09000029", group="robbery", month=(2024, 5)
         )
-        folder = book.run("Sutton", "2024-25", only=["01_targets"], out=tmp_path / f"{name} out", edition=edition)
+        folder = runner.run("Sutton", "2024-25", only=["01_targets"], out=tmp_path / f"{name} out", edition=edition)
         run = summary.read_run(folder)
         row = run.charts["year-on-year"].rows.filter(measure="robbery").row(0, named=True)
         pages[name], csvs[name] = Page((folder / "summary.html").read_text(encoding="utf-8")), row
@@ -456,12 +457,12 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_written(run, tmp_path
         runs.export(run, to, charts=["change-funel"])
     with pytest.raises(places.UnknownName, match="did you mean 'slide'"):
         runs.export(run, to, charts=["change-funnel"], size="slides")
-    with pytest.raises(book.RunError, match="there is no chart ward-rates: too few wards"):
+    with pytest.raises(runner.RunError, match="there is no chart ward-rates: too few wards"):
         runs.export(run, to, charts=["ward-rates"])
     assert not to.exists()
-    with pytest.raises(book.RunError, match="Lewisham has not been run: wardbook run --borough Lewisham does it"):
+    with pytest.raises(runner.RunError, match="Lewisham has not been run: wardbook run --borough Lewisham does it"):
         runs.find_run("Lewisham", out=tmp_path / "out")
-    with pytest.raises(book.RunError, match="Sutton has not been run for 2020-21: "):
+    with pytest.raises(runner.RunError, match="Sutton has not been run for 2020-21: "):
         runs.find_run("Sutton", "2020-21", out=tmp_path / "out")
     assert runs.find_run("sutton", "2024/25", out=tmp_path / "out") == run
     assert runs.find_run("Sutton", out=tmp_path / "out") == run

@@ -1,6 +1,6 @@
 """Runs the notebooks for every borough: in processes of this machine, or on a Dask cluster.
 
-Each borough's run is `book.run`, whole or not there, so a batch that was stopped is finished by the same command: what is
+Each borough's run is `runner.run`, whole or not there, so a batch that was stopped is finished by the same command: what is
 whole and made from the same inputs, code and notebooks is left alone, and the rest is run. A run that fails, or whose
 process dies, is a row of the table at the end and costs no other run.
 """
@@ -26,10 +26,11 @@ from multiprocessing import connection
 from pathlib import Path
 from typing import Any
 
-from wardbook import book, places
-from wardbook.book import Plan, RunError, RunFailed, SettingError
+from wardbook import places
 from wardbook.edition import EditionError, from_root
 from wardbook.folders import beside, put_in_place, sweep
+from wardbook.run import runner
+from wardbook.run.runner import Plan, RunError, RunFailed, SettingError
 from wardbook.summary import write_index
 from wardbook.web import copy_member, silent
 
@@ -94,7 +95,7 @@ def run_all(
 
     Parameters
     ----------
-    period, only, settings, out, edition, folder : as for `book.run`; they are checked before anything runs.
+    period, only, settings, out, edition, folder : as for `runner.run`; they are checked before anything runs.
     areas : the boroughs to run, if not all.
     engine : "warm" keeps one kernel a worker, "fresh" starts one a notebook; the outputs are equal.
     workers : processes of this machine; by default one a processor.
@@ -103,7 +104,7 @@ def run_all(
 
     Raises
     ------
-    What `book.run` raises for what it is given, before anything runs; a run that fails later is an outcome.
+    What `runner.run` raises for what it is given, before anything runs; a run that fails later is an outcome.
     """
     own_engine = engine_named(engine)
     if scheduler and only:
@@ -119,7 +120,7 @@ def run_all(
             told(outcome, len(names))
 
     for name in names:
-        plan = book.plan_run(name, period, **{**what, "folder": folder})
+        plan = runner.plan_run(name, period, **{**what, "folder": folder})
         plans[plan.area.name] = plan
         if plan.is_done:
             sweep(plan.target)  # as a run does beside which it works
@@ -146,7 +147,7 @@ def _attempt(task: Task, edition_from: Path | None = None) -> Outcome:
     """Run one task; what goes wrong is an outcome, in words."""
     start = time.perf_counter()
     try:
-        folder = book.run(
+        folder = runner.run(
             task.area,
             task.period,
             only=task.only,
@@ -288,7 +289,7 @@ def _on_cluster(tasks: list[Task], scheduler: str, plans: Mapping[str, Plan]) ->
         # A worker may read the edition's files where it has the same ones; else it is sent them, once. They go as a task's
         # result and not by `scatter`: what was scattered to a worker that dies is lost, and every run that needs it with it.
         parcel = client.submit(bytes, edition, pure=False)
-        same = book._code(), plans[tasks[0].area].basis["edition"], parcel
+        same = runner._code(), plans[tasks[0].area].basis["edition"], parcel
         sent = {client.submit(_run_there, task, *same, pure=False, retries=TRIES - 1): task for task in tasks}
         try:
             for future in as_completed(sent, loop=client.loop):
@@ -307,7 +308,7 @@ def _on_cluster(tasks: list[Task], scheduler: str, plans: Mapping[str, Plan]) ->
 
 def _run_there(task: Task, code: str, edition_id: str, edition: bytes) -> tuple[Outcome, bytes]:
     """Run one task on a cluster's worker, in a folder of its own, and return what the run left as an archive."""
-    if book._code() != code:
+    if runner._code() != code:
         why = "this worker has another version of the project, its packages or its Python than the machine that asks"
         return Outcome(task.area, "failed", Path(), "", why), b""
     return _lane.submit(_run_in_scratch, task, edition_id, edition).result()
@@ -326,19 +327,19 @@ def _run_in_scratch(task: Task, edition_id: str, edition: bytes) -> tuple[Outcom
             there = Path(scratch) / "edition"
             _unpack(edition, there)
         outcome = _attempt(replace(task, out=str(Path(scratch) / "out")), there)
-        left = outcome.folder if outcome.state == "done" else book._failed(outcome.folder)
+        left = outcome.folder if outcome.state == "done" else runner._failed(outcome.folder)
         packed = _pack(left) if left.is_dir() else b""
         return replace(outcome, why=outcome.why.replace(f"{scratch}{os.sep}out{os.sep}", "")), packed
 
 
 def _received(outcome: Outcome, packed: bytes, notebooks: set[str]) -> Outcome:
     """Put in its place what a run left on another machine."""
-    target = outcome.folder if outcome.state == "done" else book._failed(outcome.folder)
+    target = outcome.folder if outcome.state == "done" else runner._failed(outcome.folder)
     if not packed:
         return outcome
     try:
         if outcome.state == "done":
-            book._refuse_what_is_no_run(target)
+            runner._refuse_what_is_no_run(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         work = beside(target)
         try:
@@ -347,7 +348,7 @@ def _received(outcome: Outcome, packed: bytes, notebooks: set[str]) -> Outcome:
         finally:
             shutil.rmtree(work, ignore_errors=True)
         if outcome.state == "done":
-            book._forget_failures(target, notebooks)
+            runner._forget_failures(target, notebooks)
     except (RunError, OSError) as error:
         return replace(outcome, state="failed", why=str(error))
     return outcome

@@ -78,14 +78,14 @@ def run(
         _run_all(period, engine=engine or "warm", workers=workers, scheduler=scheduler, **what)
         return
     with _told():
-        from wardbook import book
+        from wardbook.run import runner
 
         if engine:
             from wardbook import batch
 
             what["engine"] = batch.engine_named(engine)
         with _Bar() as bar:
-            folder = book.run(borough, period, progress=bar.step, **what)
+            folder = runner.run(borough, period, progress=bar.step, **what)
         from wardbook.summary import PAGE
 
         print(_short(folder))
@@ -309,10 +309,10 @@ def check(
 def notebooks() -> None:
     """Run the committed notebooks again in place, and clean them."""
     with _told():
-        from wardbook import book
+        from wardbook.run import runner
 
         with _Bar() as bar:
-            changed = book.refresh_notebooks(progress=bar.step)
+            changed = runner.refresh_notebooks(progress=bar.step)
         for name, new in changed.items():
             print(f"{name}: {'changed' if new else 'as it was'}")
 
@@ -321,11 +321,11 @@ def notebooks() -> None:
 def lab(context: typer.Context) -> None:
     """Open JupyterLab on copies of the notebooks in work/, which git ignores. Further options go to JupyterLab."""
     with _told():
-        from wardbook import book
+        from wardbook.run import runner
 
-        for name in book.copy_notebooks():
+        for name in runner.copy_notebooks():
             print(f"work/{name} has your changes and was kept; rename it to get the committed one", file=sys.stderr)
-        raise typer.Exit(book.lab(context.args))
+        raise typer.Exit(runner.lab(context.args))
 
 
 # What they share ------------------------------------------------------------------------------------------------------
@@ -337,12 +337,12 @@ class _Refused(ValueError):
 
 def _exit_code(error: Exception) -> int | None:
     """2 for a name or value that is not known, 1 for what failed, None for what would be a fault of this program."""
-    from wardbook.book import RunError, SettingError
     from wardbook.claim import ClaimRefused, ClaimsFileError
     from wardbook.edition import EditionError
     from wardbook.measures.load_model import AssumptionError
     from wardbook.places import UnknownName
     from wardbook.reference import TargetsFileError
+    from wardbook.run.runner import RunError, SettingError
 
     if isinstance(error, (UnknownName, SettingError, TargetsFileError, AssumptionError, ClaimRefused, ClaimsFileError)):
         return 2

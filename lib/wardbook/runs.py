@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wardbook import places
-from wardbook.book import RECORD, RunError
 from wardbook.edition import from_root
 from wardbook.figures import sizes
 from wardbook.figures.export import read_txt
 from wardbook.periods import financial_year
 from wardbook.places import UnknownName
+from wardbook.run.runner import RECORD, RunError
 from wardbook.workbook import WORKBOOK
 
 
@@ -24,7 +24,7 @@ def find_run(borough: str, period: str = "latest", *, out: Path | str = "outputs
     ------
     wardbook.places.UnknownName
         for an unknown borough.
-    wardbook.book.RunError
+    wardbook.run.runner.RunError
         where there is none; the message is the command that makes it.
     """
     area = places.area(borough)
@@ -53,7 +53,7 @@ def export(
     ------
     wardbook.places.UnknownName
         for a chart or a size that is not known, naming the nearest.
-    wardbook.book.RunError
+    wardbook.run.runner.RunError
         for a chart that could not be drawn, with the reason, or a run without tables.
     """
     sizes.check_size(size)

@@ -332,7 +332,7 @@ def _built(run: Run, section: Section) -> dict[str, Any]:
 
 @cache
 def _known_notebooks() -> tuple[str, ...]:
-    from wardbook.book import notebooks
+    from wardbook.run.runner import notebooks
 
     return tuple(notebooks())
 

@@ -33,16 +33,17 @@ from test_ons import GROUPS, HOUSEHOLDS, LOOKUP, SHEET, SQUARES, WARDS, syntheti
 from test_police_uk import STOP
 from test_police_uk_api import EVENT
 from test_verdicts import GOOD as TARGET
-from wardbook import book, claim, edition, fetch, periods, places, reference, web
+from wardbook import claim, edition, fetch, periods, places, reference, web
 from wardbook import tables as groups
 from wardbook.edition import EditionError
 from wardbook.notebook import open_book
+from wardbook.run import runner
 from wardbook.sources import dashboards, met, mopac, ons, police_uk, police_uk_api
 from wardbook.sources.reading import SourceError
 
 CLEAR = (
     *(SourceError, places.UnknownName, places.WardVintageError, EditionError, web.FetchError),
-    *(reference.TargetsFileError, claim.ClaimsFileError, claim.ClaimRefused, book.SettingError, book.RunError),
+    *(reference.TargetsFileError, claim.ClaimsFileError, claim.ClaimRefused, runner.SettingError, runner.RunError),
 )
 HTML = b"<!DOCTYPE html>\n<html><title>503 Service Unavailable</title></html>\n"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123456789abcdef\nsize 12345\n"
@@ -1141,7 +1142,7 @@ def folder_cases() -> Iterator[Case]:
 
 def parameter_cases() -> Iterator[Case]:
     def setting(value: Any, default: Any = 1) -> tuple[Callable, tuple]:
-        return book._converted, ("times", value, default)
+        return runner._converted, ("times", value, default)
 
     years = [periods.FinancialYear(year) for year in range(2011, 2025)]
 
@@ -1168,9 +1169,9 @@ def parameter_cases() -> Iterator[Case]:
         ("a number that is none", setting("nan", 0.5), "takes a number"),
         ("a text for yes or no", setting("maybe", True), "takes true or false"),
         ("a list", setting([1]), "takes a whole number"),
-        ("a file that is not there", (book._converted, ("own_file", "no/such.csv", "")), "no such file"),
-        ("a file whose name has a NUL", (book._converted, ("own_file", "a\0b", "")), "no such file"),
-        ("a file whose name is too long", (book._converted, ("own_file", "x" * 5000, "")), "no such file"),
+        ("a file that is not there", (runner._converted, ("own_file", "no/such.csv", "")), "no such file"),
+        ("a file whose name has a NUL", (runner._converted, ("own_file", "a\0b", "")), "no such file"),
+        ("a file whose name is too long", (runner._converted, ("own_file", "x" * 5000, "")), "no such file"),
     ]:
         yield Case("parameters", kind, partial(lambda given, folder: given, given), REFUSED, says)
 

@@ -14,6 +14,9 @@ import altair as alt
 import polars as pl
 
 from wardbook.figures import theme
+from wardbook.figures.table import Shown, guarded_csv, read_csv, rounded
+
+__all__ = ["Absent", "Figure", "Interactive", "Said", "Shown", "guarded_csv", "read_csv", "read_txt"]
 
 FORMATS = ("svg", "png", "csv", "txt")
 
@@ -28,19 +31,6 @@ _TXT = {
     "Licence": "licence",
 }
 _NO_CHART = "No chart"
-
-
-def guarded_csv(frame: pl.DataFrame) -> str:
-    """A frame as CSV whose cells cannot start a formula in a spreadsheet: a reader's own targets reach these files."""
-    text = pl.col(pl.String)
-    starts = text.str.contains(r"^[=+@\t\r-]")
-    return frame.with_columns(pl.when(starts).then("'" + text).otherwise(text).name.keep()).write_csv()
-
-
-def read_csv(path: Path) -> pl.DataFrame:
-    """A frame as `guarded_csv` wrote it, without the guards: what a cell says is text here, whatever it begins with."""
-    frame = pl.read_csv(path, infer_schema_length=None)
-    return frame.with_columns(pl.col(pl.String).str.replace(r"^'([=+@\t\r-])", "${1}"))
 
 
 def read_txt(path: Path) -> dict[str, str]:
@@ -103,6 +93,7 @@ class Figure:
     licence: str
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "data", rounded(self.data))
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):
             raise ValueError(
                 f"a figure's name is lower-case words joined by hyphens, since files are named by it: {self.name!r}"
@@ -133,16 +124,15 @@ class Figure:
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hex digits of the SHA-256 of the plotted data, floats to ten significant digits."""
-        rounded = self.data.with_columns(pl.col(pl.Float64).round_sig_figs(10))
-        return hashlib.sha256(rounded.write_csv().encode()).hexdigest()[:12]
+        """Twelve hex digits of the SHA-256 of the plotted data."""
+        return hashlib.sha256(self.data.write_csv().encode()).hexdigest()[:12]
 
     @cached_property
     def _drawn(self) -> str:
         # A notebook shows a figure and then saves it, and a PNG is made of its SVG: drawn once.
         import vl_convert
 
-        return _own_ids(vl_convert.vegalite_to_svg(self.complete.to_json()), f"wb-{self.name}")
+        return _own_ids(vl_convert.vegalite_to_svg(rounded(self.complete.to_dict())), f"wb-{self.name}")
 
     def svg(self) -> str:
         """The chart as an accessible SVG: `role="img"`, `<title>` and `<desc>` first, tied by id."""
@@ -169,7 +159,7 @@ class Figure:
         """The chart in a frame where a mark says its data under the pointer: to explore with, not to save."""
         import vl_convert
 
-        chart = self.complete.to_dict()
+        chart = rounded(self.complete.to_dict())
         chart["config"]["mark"] = {"tooltip": {"content": "data"}}
         width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', self._drawn).groups()
         # `bundle` puts Vega itself into the page, which then asks no network for it.
@@ -243,23 +233,6 @@ class Absent:
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
         return {"text/plain": f"No chart: {self.reason}"}
-
-
-@dataclass(frozen=True)
-class Shown:
-    """A table shown whole in a notebook, as HTML for reading and as text that nbval compares."""
-
-    frame: pl.DataFrame
-
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
-        with pl.Config(
-            tbl_rows=-1,
-            tbl_cols=-1,
-            fmt_str_lengths=400,
-            tbl_hide_dataframe_shape=True,
-            tbl_hide_column_data_types=True,
-        ):
-            return {"text/html": self.frame._repr_html_(), "text/plain": self.frame.write_csv(float_precision=6)}
 
 
 class Said:

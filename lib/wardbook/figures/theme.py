@@ -56,3 +56,26 @@ def config() -> alt.theme.ThemeConfig:
         },
         "text": {"color": DARK_GREY, "fontSize": 12},
     }
+
+
+def sized(font: float) -> dict:
+    """The same configuration with text of another size, in px; the title and what stands around the plot go with it."""
+    base, by = config(), font / 12
+    grow = {
+        "labelFontSize",
+        "titleFontSize",
+        "fontSize",
+        "subtitleFontSize",
+        "lineHeight",
+        "subtitleLineHeight",
+        "offset",
+    }
+
+    def scaled(part: object) -> object:
+        if not isinstance(part, dict):
+            return part
+        return {k: round(v * by, 1) if k in grow else scaled(v) for k, v in part.items()}
+
+    made = scaled(base)
+    made["axis"] |= {"labelLimit": 320 * by, "tickSize": 5 * by, "labelPadding": 3 * by}
+    return made

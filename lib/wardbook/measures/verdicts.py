@@ -116,7 +116,7 @@ class History:
     def pairs(self, name: str, item: str, lag: int, snapshot: str) -> list[tuple[int, int]]:
         """The pairs of years `lag` apart with no break between them that is declared to cut."""
         held = sorted(self.series(name, item, snapshot)["year"].unique().to_list())
-        cuts = self.breaks.filter(pl.col("effect").is_in(["cuts", "ends"]))
+        cuts = self.breaks.filter(pl.col("effect").is_in(["cuts", "ends"]) | (pl.col("teaches") == "no"))
         free = []
         for year in held:
             first, last = FinancialYear(year).first_month, FinancialYear(year + lag).last_month

@@ -361,7 +361,7 @@ def _code() -> str:
 
     Once a process: what a process imported stays what it was.
     """
-    package = Path(__file__).parent
+    package = Path(__file__).parents[1]
     files = sorted(path for path in package.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     files += [ROOT / "data" / name for name in ("catalogue.toml", "dictionary.csv")]
     under = {name: version(name) for name in (re.match(r"[\w.-]+", entry)[0] for entry in requires("wardbook") or [])}

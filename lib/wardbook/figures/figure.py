@@ -1,0 +1,401 @@
+"""A figure: a chart's Vega-Lite, its data and its words, kept as one JSON and drawn from it at any of four sizes."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import textwrap
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import altair as alt
+import polars as pl
+
+from wardbook.figures import theme
+from wardbook.figures.table import guarded_csv, rounded
+from wardbook.places import UnknownName
+
+FORMATS = ("json", "svg", "png", "csv", "txt")
+LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
+# What a text file says of a figure, in this order.
+_TEXT = {
+    "title": "Title",
+    "subtitle": "Subtitle",
+    "sentence": "In a sentence",
+    "caveat": "Before you use it",
+    "alt": "Alt text",
+    "how": "How it recomputes",
+    "command": "The command that makes it",
+    "provenance": "Made from",
+    "source": "Source",
+    "licence": "Licence",
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """Where a chart is read: its width in px, its height (None: as the chart needs), its text in px, what is laid out narrow."""
+
+    width: int
+    height: int | None
+    font: float
+    narrow: bool = False
+    fill: bool = False  # is the height to be filled, rather than not to be passed?
+    scale: float = 2.0  # pixels of its PNG for one px
+
+
+SIZES = {
+    "page": Size(720, None, 13),
+    "phone": Size(360, None, 13, narrow=True),
+    "print": Size(604, 472, 12, scale=300 / 96),  # 160 mm, two to a sheet of A4; 12 px are 9 points
+    "slide": Size(1920, 1080, 26, fill=True, scale=1.0),
+}
+
+
+def check_size(size: str) -> Size:
+    """The size of this name.
+
+    Raises
+    ------
+    wardbook.places.UnknownName
+        for another name, naming the nearest.
+    """
+    if size not in SIZES:
+        raise UnknownName("size", size, list(SIZES), "sizes are where a chart is read")
+    return SIZES[size]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with everything a reader needs to use it and a challenger needs to check it.
+
+    `spec` is its Vega-Lite (None where it cannot be drawn honestly: `words["absent"]` then says why), `data` exactly what is
+    plotted, `words` its texts: `title` (a list, the longest first), `subtitle`, `alt`, `sentence`, `caveat`, `how`, `source`,
+    `licence`, `command`, `provenance`.
+
+    In a notebook it shows as an SVG beside a text with its title, sentence, row count and a hash of the data: nbval compares
+    both, so a number that moved turns the notebook red even where no table prints it.
+    """
+
+    name: str
+    spec: dict | None
+    data: pl.DataFrame
+    words: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):
+            raise ValueError(
+                f"a figure's name is lower-case words joined by hyphens, since files are named by it: {self.name!r}"
+            )
+
+    @classmethod
+    def of(cls, name: str, chart: alt.TopLevelMixin | None, data: pl.DataFrame, words: dict[str, Any]) -> Figure:
+        """A figure from an Altair chart; numbers are kept to eight significant digits, the same on any processor."""
+        return cls(name, None if chart is None else rounded(chart.to_dict()), rounded(data), words)
+
+    # -- one JSON -----------------------------------------------------------------------------------------------------
+
+    def to_json(self) -> str:
+        """Everything it is made of: `read_figure` reads it back, and every other format is drawn from it."""
+        columns = {column: str(kind) for column, kind in self.data.schema.items()}
+        rows = json.loads(self.data.write_json()) if self.data.height else []
+        whole = {"name": self.name, "words": self.words, "columns": columns, "rows": rows, "spec": self.spec}
+        return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+
+    @property
+    def absent(self) -> bool:
+        """Is there no chart, but a reason?"""
+        return self.spec is None
+
+    @property
+    def title(self) -> str:
+        """The longest of its titles."""
+        return self.words["title"][0]
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hex digits of the SHA-256 of the plotted data."""
+        return hashlib.sha256(self.data.write_csv().encode()).hexdigest()[:12]
+
+    # -- drawn --------------------------------------------------------------------------------------------------------
+
+    def svg(self, size: str = "page", *, bare: bool = False) -> str:
+        """The chart at a size as an accessible SVG; `bare` is the plot alone, for a page that says its title and source.
+
+        `role="img"`, `<title>` and `<desc>` come first, tied by id: Vega writes none.
+        """
+        if self.absent:
+            raise ValueError(f"there is no chart {self.name!r}: {self.words['absent']}")
+        place = check_size(size)
+        if (size, bare) not in self._drawn:
+            self._drawn[size, bare] = _described(
+                _draw(self, place, bare), f"wb-{self.name}", self.title, self.words["alt"]
+            )
+        return self._drawn[size, bare]
+
+    @cached_property
+    def _drawn(self) -> dict[tuple[str, bool], str]:
+        return {}
+
+    def png(self, size: str = "page") -> bytes:
+        """The chart on white, its title, description and source in the file's own text."""
+        import vl_convert
+
+        drawn = vl_convert.svg_to_png(self.svg(size), scale=check_size(size).scale)
+        return _labelled(drawn, self.title, self.words["alt"], self.words["source"])
+
+    def csv(self) -> str:
+        """The plotted data, one header row."""
+        return guarded_csv(self.data)
+
+    def txt(self) -> str:
+        """Everything about it that is not in its CSV."""
+        said = {**self.words, "title": self.title}
+        if self.absent:
+            said = {"title": self.title, "sentence": self.words["absent"]}
+        parts = [f"{head}\n{_filled(said[part])}" for part, head in _TEXT.items() if said.get(part)]
+        rows = f"{self.data.height} row{'s' if self.data.height != 1 else ''}"
+        return "\n\n".join([*parts, f"Data\n{self.name}.csv, {rows}, fingerprint {self.fingerprint}"]) + "\n"
+
+    def save(self, folder: Path, size: str = "page", formats: tuple[str, ...] = FORMATS) -> list[Path]:
+        """Write it into a folder in these formats, and return the paths; one that has no chart leaves its words alone."""
+        folder.mkdir(parents=True, exist_ok=True)
+        paths = []
+        for kind in formats:
+            if self.absent and kind not in ("json", "txt"):
+                continue
+            path = folder / f"{self.name}.{kind}"
+            made = {"json": self.to_json, "csv": self.csv, "txt": self.txt}.get(kind)
+            content = made() if made else self.svg(size) if kind == "svg" else self.png(size)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+            paths.append(path)
+        return paths
+
+    # -- in a notebook ------------------------------------------------------------------------------------------------
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        if not self.absent:
+            rows = (
+                f"{self.data.height} row{'s' if self.data.height != 1 else ''} plotted, fingerprint {self.fingerprint}"
+            )
+            text = "\n".join([self.title, self.words["subtitle"], self.words["alt"], rows])
+            display({"image/svg+xml": self.svg(), "text/plain": text}, raw=True)
+        said = [self.words["absent"]] if self.absent else [self.words["sentence"], self.words["caveat"]]
+        display(Prose(*said))
+
+    def interactive(self) -> Interactive:
+        """The chart in a frame where a mark says its data under the pointer: to explore with, not to save."""
+        import vl_convert
+
+        spec = _sized(self, SIZES["page"], 480, None, bare=False)
+        spec["config"]["mark"] = {"tooltip": {"content": "data"}}
+        # `bundle` puts Vega itself into the page, which then asks no network for it.
+        return Interactive(self.title, vl_convert.vegalite_to_html(spec, bundle=True))
+
+
+def read_figure(path: Path) -> Figure:
+    """A figure as `to_json` wrote it.
+
+    Raises
+    ------
+    ValueError
+        for a file that no figure wrote.
+    """
+    try:
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        frame = pl.DataFrame(whole["rows"], schema=list(whole["columns"]), infer_schema_length=None, orient="row")
+        if whole["rows"]:
+            frame = pl.DataFrame(whole["rows"], infer_schema_length=None).select(list(whole["columns"]))
+        for column, kind in whole["columns"].items():
+            if kind == "Date":
+                frame = frame.with_columns(pl.col(column).str.to_date())
+            elif kind in ("Float64", "Int64", "Int32", "UInt32", "Boolean", "String"):
+                frame = frame.with_columns(pl.col(column).cast(getattr(pl, kind)))
+        return Figure(whole["name"], whole["spec"], frame, whole["words"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(f"{path} is no figure: {error}") from error
+
+
+class Prose:
+    """Sentences shown as paragraphs, with the same text for nbval to compare."""
+
+    def __init__(self, *sentences: str):
+        self.text = "\n\n".join(sentence for sentence in sentences if sentence)
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        # A name that holds an asterisk or an underscore is text, not emphasis.
+        return {"text/markdown": re.sub(r"([*_`<\[])", r"\\\1", self.text), "text/plain": self.text}
+
+
+@dataclass(frozen=True)
+class Interactive:
+    """A page with one chart, shown in a notebook as a frame that can run its own script and reach nothing else."""
+
+    title: str
+    page: str
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        page, title = (escape(text, {'"': "&quot;"}) for text in (self.page, self.title))
+        frame = f'<iframe sandbox="allow-scripts" title="{title}" style="border: 0; width: 100%; height: 640px" srcdoc="{page}"></iframe>'
+        return {"text/html": frame, "text/plain": f"{self.title} (interactive)"}
+
+
+# -- one specification, four sizes ----------------------------------------------------------------------------------------
+
+
+def _draw(figure: Figure, size: Size, bare: bool) -> str:
+    """The chart as Vega's SVG, its plot as wide and as high as makes the whole fit the size."""
+    import vl_convert
+
+    margin = 16 if bare else 24
+    width, height = size.width * 0.6, None
+    for _ in range(
+        3
+    ):  # what stands around the plot hardly depends on it: the second try fits, the third is for wrapped labels
+        spec = _sized(figure, size, width, height, bare=bare)
+        whole = vl_convert.vegalite_to_scenegraph(spec)
+        over = size.width - whole["width"]
+        tall = whole["height"]
+        limit = None if size.height is None else size.height - (margin if bare else 0)
+        wrong_height = limit is not None and (abs(limit - tall) > 2 if size.fill else tall > limit)
+        if abs(over) <= 1 and not wrong_height:
+            break
+        columns = _columns(figure.spec, size)
+        width = max(width + over / columns, 90.0)
+        if wrong_height:
+            bands = _facet_rows(figure.spec, columns)
+            now = _plot_height(figure.spec, size, height)
+            height = max(now + (limit - tall) / bands, 60.0)
+    return _own_ids(vl_convert.vegalite_to_svg(spec), f"wb-{figure.name}")
+
+
+def _sized(figure: Figure, size: Size, width: float, height: float | None, *, bare: bool) -> dict:
+    """The specification with the size's layout, text and plot, and (if not bare) its title above and its source below."""
+    inner = json.loads(json.dumps(figure.spec))
+    top = {name: inner.pop(name) for name in ("$schema", "datasets", "usermeta") if name in inner}
+    inner.pop("config", None)
+    plot = inner.get("spec", inner) if "facet" in inner else inner
+    plot["width"] = round(width)
+    if not isinstance(plot.get("height"), dict) or height is not None:
+        plot["height"] = round(_plot_height(figure.spec, size, height))
+    if "facet" in inner:
+        inner["columns"] = _columns(figure.spec, size)
+    params = [{"name": "narrow", "value": size.narrow}, {"name": "font", "value": size.font}]
+    params += inner.pop("params", [])
+    config = theme.sized(size.font) | ({"padding": 4} if bare else {"padding": 12 if size.width > 400 else 6})
+    made = {**top, "params": params, "config": config, "vconcat": [inner]}
+    if not bare:
+        letters = (size.width - 24) / size.font
+        inner["title"] = {
+            "text": fitting(figure.words["title"], int(letters * 1.36)),
+            "subtitle": textwrap.wrap(figure.words["subtitle"], int(letters * 1.85)),
+        }
+        small = max(size.font * 0.85, 11)
+        foot = textwrap.wrap(
+            f"Source: {figure.words['source']}. {figure.words['licence']}.",
+            int((size.width - 24) / small * 2.0),
+            break_on_hyphens=False,
+        )
+        made["title"] = {"text": foot, "orient": "bottom", "fontSize": small, "fontWeight": "normal", "frame": "bounds"}
+        made["title"] |= {"lineHeight": round(small * 1.35), "offset": round(size.font)}
+    return made
+
+
+def fitting(titles: list[str], letters: int) -> list[str]:
+    """The longest title that fits two lines of so many letters, or the shortest, in lines."""
+    for title in titles:
+        lines = textwrap.wrap(title, letters, break_on_hyphens=False)
+        if len(lines) <= 2:
+            return lines
+    return textwrap.wrap(titles[-1], letters, break_on_hyphens=False)
+
+
+def _units(spec: dict) -> list[dict]:
+    """The single charts in a specification, layers and facets taken apart."""
+    inner = spec.get("spec")
+    parts = spec.get("layer") or ([inner] if inner else [])
+    return [unit for part in parts for unit in _units(part)] if parts else [spec]
+
+
+def row_count(spec: dict) -> int:
+    """How many rows a chart of rows has: the names on its y axis; 0 for any other chart."""
+    names: set = set()
+    for unit in _units(spec):
+        y = unit.get("encoding", {}).get("y", {})
+        if y.get("type") in ("nominal", "ordinal") and "field" in y:
+            source = unit.get("data", spec.get("data", {})).get("name")
+            names |= {str(row.get(y["field"])) for row in spec.get("datasets", {}).get(source, [])}
+    return len(names)
+
+
+def _plot_height(spec: dict, size: Size, height: float | None) -> float:
+    if height is not None:
+        return height
+    if rows := row_count(spec):
+        return rows * size.font * (4.6 if size.narrow else 2.8)
+    plot = spec.get("spec", spec)
+    return plot["height"] if isinstance(plot.get("height"), int | float) else 280
+
+
+def _columns(spec: dict, size: Size) -> int:
+    if "facet" not in spec:
+        return 1
+    return min(2 if size.narrow else spec.get("columns", 3), _facets(spec))
+
+
+def _facets(spec: dict) -> int:
+    field = spec["facet"].get("field")
+    rows = spec.get("datasets", {}).get(spec.get("data", {}).get("name"), [])
+    return max(len({str(row.get(field)) for row in rows}), 1)
+
+
+def _facet_rows(spec: dict, columns: int) -> int:
+    return -(-_facets(spec) // columns) if "facet" in spec else 1
+
+
+# -- what Vega leaves out -------------------------------------------------------------------------------------------------
+
+
+def _described(svg: str, ident: str, title: str, description: str) -> str:
+    head, rest = svg.split(">", 1)
+    opening = head.replace("<svg", f'<svg role="img" aria-labelledby="{ident}-title {ident}-desc"', 1)
+    return f'{opening}><title id="{ident}-title">{escape(title)}</title><desc id="{ident}-desc">{escape(description)}</desc>{rest}'
+
+
+def _own_ids(svg: str, prefix: str) -> str:
+    """The ids of clips and gradients counted within the drawing: as drawn, they count every chart of the process so far."""
+    made = dict.fromkeys(re.findall(r'\bid="((?:clip|gradient_)\d+)"', svg))
+    renamed = {ident: f"{prefix}-part-{number}" for number, ident in enumerate(made, 1)}
+    return re.sub(
+        r'(?<=\bid=")(?:clip|gradient_)\d+(?=")|(?<=url\(#)(?:clip|gradient_)\d+(?=\))',
+        lambda part: renamed.get(part[0], part[0]),
+        svg,
+    )
+
+
+def _labelled(drawn: bytes, title: str, description: str, source: str) -> bytes:
+    """A PNG with title, description and source in its text chunks, so that they go with the picture wherever it is pasted."""
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
+    notes = PngInfo()
+    for key, text in {"Title": title, "Description": description, "Source": source}.items():
+        notes.add_itxt(key, text)
+    made = io.BytesIO()
+    # A chart has few colours: a palette makes the file a fifth of its size.
+    Image.open(io.BytesIO(drawn)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+        made, "PNG", pnginfo=notes
+    )
+    return made.getvalue()
+
+
+def _filled(text: str) -> str:
+    """The text in lines of a hundred; nothing is cut, so that joining the lines by blanks gives it back."""
+    return textwrap.fill(text, 100, break_on_hyphens=False, break_long_words=False)

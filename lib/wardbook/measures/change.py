@@ -1,0 +1,357 @@
+"""Is a change the borough's, or all of London's? One computation for every place that judges a change.
+
+A borough's ratio of two counts is divided by the ratio of the rest of London (the other 31 boroughs) over the same months, and
+held against how far boroughs usually moved from the rest of London over as long. What hits all boroughs alike cancels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy import optimize, special
+
+from wardbook.periods import Period, breaks_between
+from wardbook.places import UNKNOWN
+
+BELOW, IN_LINE, ABOVE = "below London", "in line with London", "above London"
+TOO_FEW, CANNOT_SAY = "too few to say", "cannot say"
+VERDICTS = (BELOW, IN_LINE, ABOVE, TOO_FEW, CANNOT_SAY)
+FEWEST_EXPECTED = 5  # an expected after-count under this is too few to say anything of
+FEWEST_WINDOWS = 3  # windows that do not overlap, under which nothing is said to be usual
+MOVED_SHARE = 0.02  # how far the share without a borough may move before two counts no longer compare
+MANY = 0.12  # a share of boroughs outside above this, where one in twenty is expected, marks the ruler as too short
+
+# Nodes and weights of the standard normal, for the part of a change that chance in two counts does not explain.
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
+_WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+_KEY = ["borough_code", "offence_group"]
+
+
+# -- counts -----------------------------------------------------------------------------------------------------------------
+
+
+def count_windows(monthly: pl.DataFrame, before: Period, after: Period) -> pl.DataFrame:
+    """Offences in two windows by borough and group: `borough_code`, `offence_group`, `before`, `after`.
+
+    Parameters
+    ----------
+    monthly : `borough_code`, `offence_group`, `month`, `offences`, in one snapshot.
+    """
+    month = pl.col("month")
+    sums = [
+        pl.col("offences").filter(window.within(month)).sum().alias(name)
+        for name, window in (("before", before), ("after", after))
+    ]
+    return monthly.group_by(_KEY).agg(sums).sort(_KEY)
+
+
+def with_rest_of_london(counts: pl.DataFrame) -> pl.DataFrame:
+    """The counts of the 32 boroughs, with `rest_before` and `rest_after`: the other 31 of the same group together."""
+    boroughs = counts.filter(pl.col("borough_code") != UNKNOWN)
+    others = [
+        (pl.col(name).sum().over("offence_group") - pl.col(name)).alias(f"rest_{name}") for name in ("before", "after")
+    ]
+    return boroughs.with_columns(others)
+
+
+def comparability(
+    counts: pl.DataFrame, breaks: pl.DataFrame, series: str, before: Period, after: Period
+) -> pl.DataFrame:
+    """Whether the two counts of each offence group compare, and what lies between them.
+
+    Parameters
+    ----------
+    counts : as `count_windows` gives them, the offences without a borough among them.
+    breaks : `wardbook.periods.declared_breaks()`.
+
+    Returns
+    -------
+    pl.DataFrame
+        `offence_group`, `comparable`, `why` (what forbids it), `crosses` (what only marks it), `alike` (whether what lies
+        between hit all boroughs alike, so that the change relative to London stands).
+    """
+    rows = []
+    unknown = pl.col("borough_code") == UNKNOWN
+    shares = counts.group_by("offence_group").agg(
+        *((pl.col(n).filter(unknown).sum() / pl.col(n).sum()).fill_nan(0.0).alias(n) for n in ("before", "after")),
+    )
+    for group, share_before, share_after in shares.sort("offence_group").iter_rows():
+        crossed = breaks_between(breaks, series, group, before.first, after.last)
+        cuts = crossed.filter(pl.col("effect") != "marks")["what"].to_list()
+        if abs(share_after - share_before) > MOVED_SHARE:
+            cuts.append(f"offences without a borough went from {share_before:.1%} to {share_after:.1%} of London's")
+        rows.append(
+            {
+                "offence_group": group,
+                "comparable": not cuts,
+                "why": "; ".join(cuts),
+                "crosses": "; ".join(crossed.filter(effect="marks")["what"]),
+                "alike": bool((crossed["alike"] == "yes").all()),
+            }
+        )
+    schema = {"offence_group": pl.String, "comparable": pl.Boolean, "why": pl.String, "crosses": pl.String}
+    return pl.DataFrame(rows, schema=schema | {"alike": pl.Boolean})
+
+
+# -- the ruler --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """How far boroughs usually moved from the rest of London between two windows like these.
+
+    `table`: `offence_group`, `phi`, `tau2`, `scale`, `windows` (pairs it was learnt from), `apart` (how many of them share no
+    month of counts). The variance of a log relative change at counts b, o is `scale² · (phi · (1/b + 1/o) + tau2)`: a
+    part that shrinks with volume and one that does not. `changes`: each change it was learnt from, `offence_group`,
+    `borough_code`, `after_last` (the last month), `log_relative`.
+    """
+
+    before: Period
+    after: Period
+    table: pl.DataFrame
+    changes: pl.DataFrame
+
+
+def teaching_windows(
+    months: Sequence, before: Period, after: Period, barred: Sequence[tuple] = ()
+) -> list[tuple[Period, Period]]:
+    """The pairs of windows that a change between `before` and `after` can be measured by, oldest first.
+
+    They are the same calendar months as far apart, in other years: all that lie in `months` whole, touch none of the
+    `barred` spells (first and last month), and are not the pair that is judged.
+    """
+    have, shifts = set(months), range(-60, 61)
+    pairs = [(before.earlier(shift), after.earlier(shift)) for shift in reversed(shifts) if shift]
+    return [
+        (first, last)
+        for first, last in pairs
+        if have.issuperset(first.months)
+        and have.issuperset(last.months)
+        and not any(start <= last.last and end >= first.first for start, end in barred)
+    ]
+
+
+def windows_apart(pairs: Sequence[tuple[Period, Period]]) -> int:
+    """The most pairs, taken oldest first, of which no two share a month of counts."""
+    used: set = set()
+    count = 0
+    for first, last in pairs:
+        months = {*first.months, *last.months}
+        if not months & used:
+            used |= months
+            count += 1
+    return count
+
+
+def learn_ruler(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl.DataFrame, series: str) -> Ruler:
+    """Learn, for each offence group, how far boroughs usually moved from the rest of London over as long.
+
+    The pair that is judged is left out for every borough. A pair teaches even across a break that hit all boroughs alike;
+    one that touches a break that teaches nothing (the pandemic; fraud's end) never does.
+
+    Parameters
+    ----------
+    monthly : `borough_code`, `offence_group`, `month`, `offences`: every month held, in one snapshot.
+    breaks : `wardbook.periods.declared_breaks()`; series : the table in it.
+    """
+    barred = breaks.filter((pl.col("series") == series) & (pl.col("teaches") == "no"))
+    months = monthly["month"].unique().to_list()
+    tables, changes = [], []
+    for (group,), rows in monthly.group_by("offence_group", maintain_order=True):
+        spells = [
+            (row["from_month"], row["to_month"] or row["from_month"])
+            for row in barred.iter_rows(named=True)
+            if row["offence_groups"] == "all" or group in row["offence_groups"].split(" | ")
+        ]
+        pairs = teaching_windows(months, before, after, spells)
+        counted = [
+            with_rest_of_london(count_windows(rows, first, last)).with_columns(after_last=last.last)
+            for first, last in pairs
+        ]
+        fit = {"phi": None, "tau2": None, "scale": None}
+        if counted:
+            learnt = pl.concat(counted).filter(pl.col("before") + pl.col("after") > 0, pl.col("rest_before") > 0)
+            fit = fit_variance(learnt)
+            relative = pl.Series("log_relative", log_relative(learnt))
+            changes.append(
+                learnt.with_columns(relative).select("offence_group", "borough_code", "after_last", "log_relative")
+            )
+        tables.append({"offence_group": group, **fit, "windows": len(pairs), "apart": windows_apart(pairs)})
+    shape = {"offence_group": pl.String} | dict.fromkeys(("phi", "tau2", "scale"), pl.Float64)
+    shape |= dict.fromkeys(("windows", "apart"), pl.Int64)
+    none = pl.DataFrame(
+        schema={
+            "offence_group": pl.String,
+            "borough_code": pl.String,
+            "after_last": pl.Date,
+            "log_relative": pl.Float64,
+        }
+    )
+    return Ruler(before, after, pl.DataFrame(tables, schema=shape), pl.concat(changes) if changes else none)
+
+
+def log_relative(counts: pl.DataFrame) -> np.ndarray:
+    """ln of a borough's ratio of counts over that of the rest of London; a count of 0 taken as a half."""
+    before, after, rest_before, rest_after = _arrays(counts)
+    return np.log(np.maximum(after, 0.5) / np.maximum(before, 0.5)) - np.log(
+        np.maximum(rest_after, 0.5) / np.maximum(rest_before, 0.5)
+    )
+
+
+def fit_variance(counts: pl.DataFrame) -> dict[str, float]:
+    """`phi`, `tau2` and `scale` of one offence group's changes: see `Ruler`.
+
+    Multiplying the chance in two counts alone flags the largest boroughs, adding a constant alone the smallest; both
+    together hold at every volume. The fit is iterated weighted least squares on the squared changes, neither part below
+    its floor (chance in two counts; 0); the scale then puts one change in twenty outside, whatever the tails are.
+    """
+    chance = _chance(counts)[2]
+    squared = log_relative(counts) ** 2
+    design = np.column_stack([chance, np.ones_like(chance)])
+    phi, tau2 = max(1.0, float(np.mean(squared / chance))), 0.0
+    for _ in range(50):
+        weight = 1 / (phi * chance + tau2)
+        extra, _residual = optimize.nnls(design * weight[:, None], (squared - chance) * weight)
+        step = abs(extra[0] + 1 - phi) + abs(extra[1] - tau2)
+        phi, tau2 = float(extra[0]) + 1, float(extra[1])
+        if step < 1e-10:
+            break
+    low, high = 0.25, 4.0
+    for _ in range(24):  # to better than a ten-thousandth, far finer than a count can tell
+        scale = (low + high) / 2
+        middle = _middle(counts, scale**2 * phi, scale**2 * tau2)
+        if np.mean((middle < 0.025) | (middle > 0.975)) > 0.05:
+            low = scale
+        else:
+            high = scale
+    return {"phi": phi, "tau2": tau2, "scale": high}
+
+
+# -- the verdict ------------------------------------------------------------------------------------------------------------
+
+
+def against_london(counts: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
+    """Judge each borough's change against the rest of London.
+
+    Given the two counts' sum, the later one is binomial; how far boroughs usually differ is laid over its odds. The region
+    that holds 95 % of ordinary changes is exact at any volume, and the same for every place that shows it.
+
+    Parameters
+    ----------
+    counts : `borough_code`, `offence_group`, `before`, `after`, `rest_before`, `rest_after`; other columns are kept.
+
+    Returns
+    -------
+    pl.DataFrame
+        the rows with `change_percent`, `london_change_percent` (the rest of London's), `relative_percent`, the usual range of
+        the relative change (`usual_low_percent`, `usual_high_percent`, null without an end), `against_london`, `as_far` of
+        `of` other changes that were as far from the rest of London, `apart` (windows that do not overlap), `stand_out` of
+        `judged` boroughs of the group outside their usual range.
+    """
+    rows = counts.join(ruler.table, on="offence_group", how="left")
+    before, after, rest_before, rest_after = _arrays(rows)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        london = rest_after / rest_before
+        ratio = after / before
+        expected = before * london
+    known = (rows["phi"].is_not_null().to_numpy()) & (before + after > 0) & (rest_before > 0) & (rest_after > 0)
+    low, high = (np.full(rows.height, np.nan) for _ in range(2))
+    outside = np.zeros(rows.height, dtype=int)
+    if known.any():
+        part = rows.filter(pl.Series(known))
+        scale = part["scale"].to_numpy() ** 2
+        fewest, most = usual_counts(part, scale * part["phi"].to_numpy(), scale * part["tau2"].to_numpy())
+        total = before[known] + after[known]
+        with np.errstate(divide="ignore"):
+            low[known] = fewest / (total - fewest) / london[known]
+            high[known] = most / (total - most) / london[known]
+        outside[known] = np.where(after[known] < fewest, -1, np.where(after[known] > most, 1, 0))
+    few = ~known | ~(expected >= FEWEST_EXPECTED) | ((low <= 0.5) & (high >= 2))
+    verdict = np.where(outside < 0, BELOW, np.where(outside > 0, ABOVE, IN_LINE)).astype(object)
+    short = rows["apart"].fill_null(0).to_numpy() < FEWEST_WINDOWS
+    verdict[few], verdict[short & ~few] = TOO_FEW, CANNOT_SAY
+    finite = {
+        "change_percent": 100 * (ratio - 1),
+        "london_change_percent": 100 * (london - 1),
+        "relative_percent": 100 * (ratio / london - 1),
+        "usual_low_percent": 100 * (low - 1),
+        "usual_high_percent": 100 * (high - 1),
+    }
+    judged = rows.with_columns(
+        *(
+            pl.Series(name, np.where(np.isfinite(values), values, np.nan)).fill_nan(None)
+            for name, values in finite.items()
+        ),
+        pl.Series("against_london", verdict.tolist(), dtype=pl.String),
+        pl.Series("log_relative", log_relative(rows)),
+    )
+    return _with_as_far(judged, ruler).drop("phi", "tau2", "scale", "windows", "log_relative")
+
+
+def _with_as_far(judged: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
+    sizes = {
+        group: np.sort(np.abs(rows["log_relative"].to_numpy()))
+        for (group,), rows in ruler.changes.group_by("offence_group")
+    }
+    own = judged.select("offence_group", pl.col("log_relative").abs()).rows()
+    # A change of the same counts is as far: a hair is left for what arithmetic does to the last digit.
+    far = [
+        len(s) - int(np.searchsorted(s, size - 1e-12)) for group, size in own for s in [sizes.get(group, np.array([]))]
+    ]
+    stood = pl.col("against_london").is_in([BELOW, ABOVE])
+    return judged.with_columns(
+        pl.Series("as_far", far, dtype=pl.Int64),
+        pl.Series("of", [len(sizes.get(group, ())) for group, _ in own], dtype=pl.Int64),
+        stood.sum().over("offence_group").cast(pl.Int64).alias("stand_out"),
+        (stood | (pl.col("against_london") == IN_LINE)).sum().over("offence_group").cast(pl.Int64).alias("judged"),
+    )
+
+
+def usual_counts(counts: pl.DataFrame, phi: np.ndarray, tau2: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The fewest and the most offences after, given the two counts' sum, that lie within the usual 95 %."""
+    n, eta, chance = _chance(counts)
+    spread = np.sqrt(np.maximum(phi * chance + tau2 - chance, 0))
+    ends = []
+    for tail in (0.025, 0.975):
+        low, high = np.full(len(n), -1.0), n + 1.0  # the smallest count whose middle probability is above the tail
+        while (high - low > 1).any():
+            half = np.floor((low + high) / 2)
+            above = _middle_of(half, n, eta, spread) >= tail
+            high, low = np.where(above, half, high), np.where(above, low, half)
+        ends.append(high)
+    # At the upper end the first count past the tail is already outside, unless it lies exactly on it.
+    return ends[0], ends[1] - (_middle_of(ends[1], n, eta, spread) > 0.975)
+
+
+def _arrays(counts: pl.DataFrame) -> tuple[np.ndarray, ...]:
+    names = ("before", "after", "rest_before", "rest_after")
+    return tuple(counts[name].to_numpy().astype(float) for name in names)
+
+
+def _chance(counts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The sum of two counts, the log odds that the rest of London gives the later one, and 1/b + 1/o expected of the sum."""
+    before, after, rest_before, rest_after = _arrays(counts)
+    n, london = before + after, np.maximum(rest_after, 0.5) / np.maximum(rest_before, 0.5)
+    return n, np.log(london), (1 + london) ** 2 / (np.maximum(n, 1) * london)
+
+
+def _middle(counts: pl.DataFrame, phi: float, tau2: float) -> np.ndarray:
+    n, eta, chance = _chance(counts)
+    return _middle_of(_arrays(counts)[1], n, eta, np.sqrt(np.maximum(phi * chance + tau2 - chance, 0)))
+
+
+def _middle_of(k: np.ndarray, n: np.ndarray, eta: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """P(X < k) + P(X = k)/2 for a binomial X of n whose log odds are normal about eta."""
+    k, n = k[:, None], n[:, None]
+    odds = eta[:, None] + spread[:, None] * _NODES
+    inside = np.clip(k, 0, n)
+    log_p, log_q = -np.logaddexp(0, -odds), -np.logaddexp(0, odds)
+    ways = special.gammaln(n + 1) - special.gammaln(inside + 1) - special.gammaln(n - inside + 1)
+    exactly = np.where((k >= 0) & (k <= n), np.exp(ways + inside * log_p + (n - inside) * log_q), 0.0)
+    at_most = np.where(
+        k >= n, 1.0, np.where(k < 0, 0.0, special.betainc(np.maximum(n - inside, 1e-9), inside + 1, np.exp(log_q)))
+    )
+    return ((at_most - exactly / 2) * _WEIGHTS).sum(axis=1)
