@@ -249,7 +249,7 @@ def coverage_spans(edition: Edition) -> pl.DataFrame:
     for name in edition.tables:
         table = edition.table(name)
         column = dated_by(table.columns)
-        if column in (None, "financial_year"):
+        if column is None or table.schema[column] != pl.Date:
             continue
         parts = table.group_by("snapshot") if "snapshot" in table.columns else [(("",), table)]
         for (snapshot,), part in sorted(parts, key=lambda item: item[0]):

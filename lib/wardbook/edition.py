@@ -57,7 +57,9 @@ def edition_id(manifest: dict) -> str:
 
 def dated_by(columns: Iterable[str]) -> str | None:
     """The column that says what time a table's rows are of; None where they are of no time."""
-    return next((c for c in ("month", "quarter_end", "capture_date", "financial_year") if c in columns), None)
+    return next(
+        (c for c in ("month", "quarter_end", "capture_date", "day", "financial_year", "year") if c in columns), None
+    )
 
 
 @dataclass(frozen=True)

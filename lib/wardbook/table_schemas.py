@@ -11,10 +11,12 @@ from datetime import date
 import dataframely as dy
 import polars as pl
 
+from wardbook.schemas import LINE
 
-def _borough(*others: str) -> dy.String:
+
+def _borough(*others: str, primary_key: bool = True) -> dy.String:
     allowed = " or ".join(["the GSS code of a London borough", *others])
-    return dy.String(primary_key=True, regex="^(" + "|".join([r"E09\d{6}", *others]) + ")$", description=allowed)
+    return dy.String(primary_key=primary_key, regex="^(" + "|".join([r"E09\d{6}", *others]) + ")$", description=allowed)
 
 
 def _ward(primary_key: bool = True) -> dy.String:
@@ -23,17 +25,17 @@ def _ward(primary_key: bool = True) -> dy.String:
     )
 
 
-def _month() -> dy.Date:
+def _month(*, primary_key: bool = True) -> dy.Date:
     return dy.Date(
-        primary_key=True,
+        primary_key=primary_key,
         min=date(2000, 1, 1),
         check=lambda month: month.dt.day() == 1,
         description="the first day of a month",
     )
 
 
-def _name() -> dy.String:
-    return dy.String(primary_key=True, min_length=1)
+def _name(*, primary_key: bool = True) -> dy.String:
+    return dy.String(primary_key=primary_key, min_length=1)
 
 
 def _snapshot() -> dy.String:
@@ -113,6 +115,62 @@ class Stops(dy.Schema):
     search_type = _name()
     outcome = _name()
     stops = dy.Int32(min=1)
+
+
+class Searches(dy.Schema):
+    """A row is a borough × month × object × section 60 or not × both ethnicities × outcome × age band × clothing removed."""
+
+    borough_code = _borough("unplaced", primary_key=False)
+    month = _month(primary_key=False)
+    object_of_search = _name(primary_key=False)
+    is_section_60 = dy.Bool()
+    self_defined = _name(primary_key=False)
+    officer_defined = _name(primary_key=False)
+    outcome = _name(primary_key=False)
+    age_band = _name(primary_key=False)
+    more_than_outer_clothing = dy.Bool(nullable=True)  # nothing was published of it before 2024: it can be no key
+    searches = dy.Int32(min=1)
+
+    @dy.rule()
+    def each_combination_once(cls) -> pl.Expr:
+        return pl.struct(name for name in cls.column_names() if name not in (LINE, "searches")).is_unique()
+
+
+class SearchesByDay(dy.Schema):
+    """A row is a borough × local day × object × both ethnicities."""
+
+    borough_code = _borough("unplaced")
+    day = dy.Date(primary_key=True)
+    object_of_search = _name()
+    self_defined = _name()
+    officer_defined = _name()
+    searches = dy.Int32(min=1)
+
+
+class ThoroughSearches(dy.Schema):
+    """A row is a borough × year × age band × ethnic appearance × adult present × outcome."""
+
+    borough_code = _borough("unknown")
+    year = dy.Int32(primary_key=True, min=2000)
+    age_band = _name()
+    ethnic_appearance = _name()
+    adult_present = _name()
+    outcome = _name()
+    months = dy.Int32(min=1, max=12)
+    searches = dy.Int32(min=1)
+
+
+class WardPlacing(dy.Schema):
+    """A row is a borough × year: stops placed by outline, and those of them that the best fit puts in the same ward."""
+
+    borough_code = _borough("unplaced")
+    financial_year = _year()
+    stops = dy.Int32(min=1)
+    same_ward = dy.Int32(min=0)
+
+    @dy.rule()
+    def same_ward_within_stops(cls) -> pl.Expr:
+        return pl.col("same_ward") <= pl.col("stops")
 
 
 class StopsByEthnicity(dy.Schema):
@@ -261,14 +319,18 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "outcomes": Outcomes,
     "population": Population,
     "priorities": Priorities,
+    "searches": Searches,
+    "searches_by_day": SearchesByDay,
     "stop_coverage": StopCoverage,
     "stops": Stops,
     "stops_by_ethnicity": StopsByEthnicity,
     "stops_by_group_outcome": StopsByGroupOutcome,
     "stops_by_object": StopsByObject,
     "stops_by_person": StopsByPerson,
+    "thorough_searches": ThoroughSearches,
     "vawg_offences": VawgOffences,
     "ward_offences": WardOffences,
+    "ward_placing": WardPlacing,
     "ward_stops": WardStops,
     "wards": Wards,
 }
