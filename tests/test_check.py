@@ -84,7 +84,7 @@ def synthetic_edition(tmp_path):
         for name, frame in frames.items():
             frame.write_parquet(folder / f"{name}.parquet")
             digest = hashlib.sha256((folder / f"{name}.parquet").read_bytes()).hexdigest()
-            entries[name] = {"rows": frame.height, "sha256": digest, "sources": [], "synthetic": False}
+            entries[name] = {"rows": frame.height, "sha256": digest, "sources": []}
         identity = "".join(entries[name]["sha256"] for name in sorted(entries))
         made = hashlib.sha256(identity.encode()).hexdigest()[:12]
         manifest = {"edition": made, "tables": entries, "inputs": [], "sources": {}, "reference": {}}

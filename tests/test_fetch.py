@@ -253,7 +253,6 @@ PLANTED = "Zebulon Quillfeather"
 
 def serve_neighbourhoods(server, ids=TOWER_HAMLETS):
     """Three neighbourhoods: one with an event and a priority, one with none, one whose events cannot be had."""
-    details = {"contact_details": {"email": f"{PLANTED.replace(' ', '.')}@example.org"}, "population": "0", "links": []}
     listed = [{"id": name, "name": "A &amp; B"} for name in (*ids, "E05000405N", "00BKX6")]
     server.answers[f"{API}metropolitan/neighbourhoods"] = Answer(listed)
     event = {
@@ -266,10 +265,15 @@ def serve_neighbourhoods(server, ids=TOWER_HAMLETS):
         "contact_details": {"name": PLANTED, "telephone": "101"},
         "organiser": PLANTED,
     }
-    priority = {"issue": "<p>Bicycles</p>", "issue-date": "2025-05-01T00:00:00", "action": None, "action-date": None}
+    priority = {
+        "issue": "<p>Bicycle theft</p>",
+        "issue-date": "2025-05-01T00:00:00",
+        "action": None,
+        "action-date": None,
+    }
     for number, name in enumerate(ids):
         at = f"{API}metropolitan/{name}"
-        server.answers[at] = Answer({"id": name, "name": "A &amp; B", "description": f"PCSO {PLANTED}", **details})
+        server.answers[at] = Answer({"id": name, "name": "A &amp; B", "description": f"PCSO {PLANTED}"})
         server.answers[f"{at}/events"] = Answer([event] if number == 0 else [])
         server.answers[f"{at}/priorities"] = Answer([priority] if number == 0 else [])
         server.answers[f"{at}/people"] = Answer([{"name": PLANTED, "rank": "PC", "bio": PLANTED}])
@@ -830,7 +834,7 @@ def test_a_capture_tells_none_published_from_not_captured_and_goes_on_later(serv
     ]
     assert captured.captures["capture_date"].unique().to_list() == [date.fromisoformat(TODAY)]
     assert captured.events.row(0, named=True)["start"].isoformat() == "2025-06-10T19:00:00+01:00"
-    assert captured.priorities.select("ward_code", "issue", "action").rows() == [("E05009317", "Bicycles", None)]
+    assert captured.priorities.select("ward_code", "issue", "action_date").rows() == [("E05009317", "theft", None)]
 
     server.asked.clear()
     assert [status for *_, status in run("engagement", borough="Tower Hamlets")] == ["fetched"]
@@ -859,12 +863,12 @@ def test_no_name_reaches_a_file_a_table_or_the_log(server, tmp_path, monkeypatch
     captured = police_uk_api.read_captures(tmp_path / "raw")
     tables = [frame.write_csv() for frame in (captured.events, captured.priorities, captured.captures)]
     files = [path.read_text() for path in (tmp_path / "raw").rglob("*") if path.is_file() and path != people]
-    assert captured.events["title"].to_list() == ["Coffee with PC [name]"]
+    assert captured.events.select("type", "title").rows() == [("drop-in surgery", None)]
     for text in [*tables, *files, told.stdout, told.stderr]:
         assert "Quillfeather" not in text
         assert "Zebulon" not in text
     assert told.exit_code == 1, "one answer could not be had"
-    assert not [path for path in server.paths() if path.endswith("/people")]
+    assert {PurePosixPath(path).name for path in server.paths()} == {"neighbourhoods", "events", "priorities"}
 
 
 def test_a_capture_stops_asking_a_server_that_no_longer_answers(server, run):

@@ -88,10 +88,6 @@ class Edition:
             self._frames[name] = pl.read_parquet(self.path / f"{name}.parquet")
         return self._frames[name]
 
-    def is_synthetic(self, name: str) -> bool:
-        """Is a table invented example data, to be called so wherever it shows?"""
-        return self.manifest["tables"][name]["synthetic"]
-
     @cached_property
     def snapshots(self) -> dict[str, list[FinancialYear]]:
         """The borough-level snapshots, oldest first, each with the financial years it holds in full."""
@@ -236,7 +232,6 @@ def _once(frames: list[pl.DataFrame], *key: str, what: str) -> list[pl.DataFrame
 
 def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
     """Every table the folder's files allow, with the catalogue keys it draws on."""
-    from wardbook import synthetic
     from wardbook.sources import met, mopac, ons, placing, police_uk
 
     made: dict[str, tuple[pl.DataFrame, list[str]]] = {}
@@ -300,16 +295,20 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
         for name in ("stops_by_ethnicity", "stops_by_group_outcome", "stops_by_object", "stops_by_person"):
             made[name] = getattr(tables, name)(persons), used
 
-    captured, used = folder.captures(), ["police-uk-engagement"]
-    if captured.captures.is_empty() and "wards" in made:
-        # Until there are captures, an invented example of one borough shows what they will give; it draws on no source.
-        mine = (pl.col("borough_code") == synthetic.BOROUGH) & pl.col("vintages").str.contains("2024")
-        captured, used = synthetic.example(made["wards"][0].filter(mine)["ward_code"].to_list()), []
-    if captured.captures.height:
-        made["engagement"] = tables.engagement(captured.events), used
-        made["priorities"] = tables.priorities(captured.priorities), used
-        made["engagement_captures"] = tables.engagement_captures(captured.captures), used
-    return made
+    return made | _captured_tables(folder, empty="wards" in made)
+
+
+def _captured_tables(folder: _Folder, *, empty: bool) -> dict[str, tuple[pl.DataFrame, list[str]]]:
+    """The tables of captures; where nothing is captured, `empty` ones, which say so as a missing table could not."""
+    captured = folder.captures()
+    used = ["police-uk-engagement"] if captured.captures.height else []
+    if not used and not empty:
+        return {}
+    return {
+        "engagement": (tables.engagement(captured.events), used),
+        "priorities": (tables.priorities(captured.priorities), used),
+        "engagement_captures": (tables.engagement_captures(captured.captures), used),
+    }
 
 
 def _boroughs_unchanged_since_2018(wards: pl.DataFrame) -> list[str]:
@@ -385,9 +384,9 @@ def _write(work: Path, folder: _Folder, made: dict[str, tuple[pl.DataFrame, list
         content = io.BytesIO()
         frame.write_parquet(content, compression="zstd", compression_level=10)
         file.write_bytes(content.getvalue())
-        entry = {"rows": frame.height, "sha256": sha256(file), "sources": keys, "synthetic": not keys}
+        entry = {"rows": frame.height, "sha256": sha256(file), "sources": keys}
         dates = next((c for c in ("month", "quarter_end", "capture_date") if c in frame.columns), None)
-        if dates:
+        if dates and frame.height:
             entry |= {"from": str(frame[dates].min()), "to": str(frame[dates].max())}
         entries[name] = entry
     inputs = [

@@ -398,7 +398,7 @@ class _Run:
         """Today's capture: what each neighbourhood of the area publishes now, and which of them could not be asked.
 
         An empty list is an answer ("none published"); a failed request is not ("failed"), and is made again by the next run
-        of the day. Persons are left out before anything is written, and `people` is never asked for.
+        of the day. Only kinds and times are written, no text, and `people` is never asked for.
         """
         today = self.web.manners.now().astimezone(ZoneInfo("Europe/London")).date().isoformat()
         folder = source.fetch["into"].format(day=today)
@@ -418,14 +418,12 @@ class _Run:
             if rows.get((name, kind), {}).get("status", "failed") != "failed":
                 continue
             asked += 1
-            path = f"{FORCE}/{quote(name, safe='')}" + ("" if kind == "neighbourhood" else f"/{kind}")
+            path = f"{FORCE}/{quote(name, safe='')}/{kind}"
             target = police_uk_api.answer_path(day, name, kind)
             status, count = police_uk_api.FAILED, ""
             try:
                 answer = police_uk_api.stored(kind, self.json(source, path), path)
                 status, count = ("published", len(answer)) if answer else ("none published", 0)
-                if kind == "neighbourhood":
-                    count = 1
                 staged = self.stage(target.relative_to(self.raw).as_posix())
                 staged.write_text(json.dumps(answer, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
                 target.parent.mkdir(parents=True, exist_ok=True)
