@@ -395,6 +395,11 @@ def truncated_geopackage():
         ("ons/wards-2024/b.gpkg", truncated_geopackage(), "a truncated file"),
         ("mps/monthly-crime-dashboard.parquet", b"PAR1" + bytes(90), "a truncated file"),
         ("ons/census2021-ts044-ltla.csv", b"geography,all\nE09000001,1\n", "columns geography, all"),
+        (
+            "police_uk/2024-07/2024-07-metropolitan-stop-and-search.csv",
+            Path("police_uk/2024-05/2024-05-metropolitan-stop-and-search.csv"),
+            "32 of 32 rows of other months, 32 of May 2024",
+        ),
     ],
     ids=[
         "web page",
@@ -404,6 +409,7 @@ def truncated_geopackage():
         "truncated gpkg",
         "truncated parquet",
         "missing column",
+        "a month of stops under another's name",
     ],
 )
 @pytest.mark.parametrize("before", [False, True], ids=["new", "over a good edition"])
@@ -413,7 +419,7 @@ def test_an_unreadable_file_is_named_and_nothing_is_written(synthetic_build, tmp
     if before:
         shutil.copytree(synthetic_build[1].path, out)
     (raw / name).parent.mkdir(exist_ok=True, parents=True)
-    (raw / name).write_bytes(content)
+    (raw / name).write_bytes((raw / content).read_bytes() if isinstance(content, Path) else content)
     with pytest.raises(SourceError) as caught:
         edition.build(raw, out)
     assert caught.value.path == raw / name
