@@ -104,7 +104,8 @@ def test_the_readers_of_the_catalogue_are_all_in_the_corpus():
     asked = {source.reader for source in catalogue.sources().values()} - {"reading.check_file"}
     said = {
         **{"met.read_borough_crime": "met borough", "met.read_ward_crime": "met ward"},
-        **{"met.read_knife_crime": "met knife CSV", "police_uk.read_stops": "stops CSV"},
+        **{"dashboards.read_knife_crime": "met knife CSV", "dashboards.read_vawg": "met VAWG"},
+        **{"dashboards.read_outcomes": "met outcomes", "police_uk.read_stops": "stops CSV"},
         **{"police_uk_api.read_stops": "API stops", "police_uk_api.read_crimes": "API crimes"},
         **{"police_uk_api.read_captures": "API captures", "mopac.read_attitudes": "mopac"},
         **{"ons.read_wards": "ons wards", "ons.read_borough_outlines": "ons boroughs"},
@@ -131,6 +132,8 @@ DELIMITED = {
     "met borough": cases.BOROUGH,
     "met ward": cases.WARD,
     "met knife CSV": cases.KNIFE,
+    "met VAWG": cases.VAWG,
+    "met outcomes": cases.OUTCOMES,
     "stops CSV": cases.STOPS,
     "mopac": cases.SURVEY,
     "ons lookup": cases.LSOAS,

@@ -213,7 +213,7 @@ def _own_targets(own_file: str, known: History) -> pl.DataFrame:
     path = Path(own_file).expanduser()
     path = path if path.is_absolute() else (places.ROOT / path).resolve()
     try:
-        table = read_text_table(path, ends=False)
+        table = read_text_table(path)
     except SourceError as error:
         raise TargetsFileError(f"{error} (parameter targets_file)") from error
     missing = [name for name in OWN_TARGET_COLUMNS if name not in table.columns]

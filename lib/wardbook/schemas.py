@@ -1,0 +1,135 @@
+"""Schemas by dataframely, and a failure told the way a person can act on it: file, line, column, value, what is allowed.
+
+One schema says what a table may hold, whether it is one of the edition's or a file that a reader wrote; this module is the
+one place that turns what dataframely reports into words.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+
+LINE = "line"  # the column that carries a row's line in its file, if the caller has it
+
+
+@dataclass(frozen=True)
+class Violation:
+    """One rule broken: the first row that breaks it, and how many do.
+
+    `column` is empty for a rule over several columns, `line` None where no single row is to blame.
+    """
+
+    column: str
+    line: int | None
+    value: Any
+    allowed: str
+    rows: int = 1
+
+    def __str__(self) -> str:
+        where = [f"line {self.line}"] if self.line is not None else []
+        where += [f"column {self.column}"] if self.column else []
+        more = f" (and {self.rows - 1:,} more)" if self.rows > 1 else ""
+        return f"{', '.join(where)}: {self.value!r}{more}; allowed: {self.allowed}"
+
+
+class SchemaViolation(ValueError):
+    """A file whose rows break its schema; the message names file, line, column, value and what is allowed."""
+
+    def __init__(self, path: Path | str, violation: Violation):
+        self.path, self.violation = path, violation
+        super().__init__(f"{path}, {violation}")
+
+
+def allowed_in(column: dy.Column) -> str:
+    """What a column may hold, in words: its own description if it has one, else what its type and limits say."""
+    if column.description:
+        return column.description
+    if isinstance(column, dy.Enum):
+        return f"one of {', '.join(column.categories)}"
+    kind = column.dtype
+    what = "a whole number" if kind.is_integer() else "a number" if kind.is_numeric() else "text"
+    what = {pl.Date: "a date (YYYY-MM-DD)", pl.Boolean: "true or false"}.get(kind, what)
+    low, high = getattr(column, "min", None), getattr(column, "max", None)
+    if low is not None and high is not None:
+        what += f" from {low:,} to {high:,}"
+    elif low is not None:
+        what += f", {low:,} or more"
+    elif high is not None:
+        what += f", at most {high:,}"
+    if getattr(column, "regex", None):
+        what += f" like {column.regex}"
+    return what + (" or nothing" if column.nullable else "")
+
+
+def violations(frame: pl.DataFrame, schema: type[dy.Schema], *, first_line: int = 2) -> list[Violation]:
+    """Every rule of `schema` that `frame` breaks, one a rule, in the order of its columns; empty where it is good.
+
+    Columns the schema does not name are left alone. Lines are those of the column `line`, or counted from `first_line`.
+    """
+    columns = schema.columns()
+    broken = [
+        Violation(name, None, "no such column", allowed_in(column))
+        for name, column in columns.items()
+        if name not in frame.columns
+    ]
+    broken += [
+        Violation(name, None, str(frame.schema[name]), allowed_in(column))
+        for name, column in columns.items()
+        if name in frame.columns and not column.validate_dtype(frame.schema[name])
+    ]
+    if broken:
+        return broken
+    if LINE not in frame.columns:
+        frame = frame.with_row_index(LINE, offset=first_line)
+    # dataframely drops the columns it does not know: known to it, the line of a failing row comes back with the row.
+    numbered = type(schema.__name__, (schema,), {LINE: dy.Any()})
+    _, failure = numbered.filter(frame)
+    rows = failure.details()
+    for rule, count in failure.counts().items():
+        name, _, kind = rule.partition("|")
+        row = rows.filter(pl.col(rule) == "invalid").row(0, named=True)
+        if kind:
+            broken.append(Violation(name, row[LINE], row[name], allowed_in(columns[name]), count))
+        else:
+            key = rule == "primary_key"
+            value = tuple(row[column] for column in (schema.primary_key() if key else columns))
+            words = f"each {', '.join(schema.primary_key())} once" if key else rule.replace("_", " ")
+            broken.append(Violation("", row[LINE], value, words, count))
+    order = list(columns)
+    return sorted(broken, key=lambda one: order.index(one.column) if one.column else len(order))
+
+
+def read_as(frame: pl.DataFrame, schema: type[dy.Schema], path: Path | str) -> pl.DataFrame:
+    """A table of text cells as its schema's types, checked; for a file that a reader wrote.
+
+    Parameters
+    ----------
+    frame : every column text, empty cells null; with the column `line`, or one row a line after the header.
+    schema : what it may hold; columns it does not name are dropped.
+
+    Raises
+    ------
+    SchemaViolation
+        for the first cell or row at fault.
+    """
+    columns = schema.columns()
+    if LINE not in frame.columns:
+        frame = frame.with_row_index(LINE, offset=2)
+    for name, column in columns.items():
+        if name not in frame.columns:
+            raise SchemaViolation(path, Violation(name, None, "no such column", allowed_in(column)))
+        text = frame[name].str.strip_chars()
+        # polars takes no cast from text to a date.
+        typed = text.str.to_date("%Y-%m-%d", strict=False) if isinstance(column, dy.Date) else None
+        typed = text.cast(column.dtype, strict=False) if typed is None else typed
+        if (unread := typed.is_null() & (text.fill_null("") != "")).any():
+            row = unread.arg_max()
+            raise SchemaViolation(path, Violation(name, frame[LINE][row], frame[name][row], allowed_in(column)))
+        frame = frame.with_columns(typed.alias(name))
+    if broken := violations(frame, schema):
+        raise SchemaViolation(path, min(broken, key=lambda one: one.line or 0))
+    return frame.select(list(columns))

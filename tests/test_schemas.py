@@ -1,0 +1,92 @@
+"""A schema's failure in words: file, line, column, value and what is allowed, for a table and for a reader's own file."""
+
+from __future__ import annotations
+
+import dataframely as dy
+import polars as pl
+import pytest
+
+from wardbook.schemas import SchemaViolation, Violation, allowed_in, read_as, violations
+
+
+class Rates(dy.Schema):
+    """A made-up table with every kind of column the project's tables have."""
+
+    code = dy.String(primary_key=True, regex=r"^E\d{2}$", description="a code such as E01")
+    month = dy.Date(primary_key=True)
+    offences = dy.Int64(min=0)
+    share = dy.Float64(min=0, max=1, nullable=True)
+    kind = dy.Enum(["rise", "fall"])
+
+    @dy.rule()
+    def share_only_where_there_are_offences(cls) -> pl.Expr:
+        """Nothing is shared out of nothing."""
+        return pl.col("share").is_null() | (pl.col("offences") > 0)
+
+
+GOOD = {"code": "E01", "month": "2024-03-01", "offences": "3", "share": "0.5", "kind": "rise"}
+
+
+def text(*rows):
+    return pl.DataFrame([GOOD | row for row in rows], infer_schema_length=None)
+
+
+def test_good_text_becomes_typed_rows_without_what_the_schema_does_not_name():
+    table = read_as(text({}, {"code": "E02 ", "share": None, "note": "mine"}), Rates, "own.csv")
+    assert table.schema == pl.Schema({name: column.dtype for name, column in Rates.columns().items()})
+    assert table["code"].to_list() == ["E01", "E02"] and table["share"].to_list() == [0.5, None]
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"offences": "many"}, "line 3, column offences: 'many'; allowed: a whole number, 0 or more"),
+        ({"offences": "-3"}, "line 3, column offences: -3; allowed: a whole number, 0 or more"),
+        ({"offences": None}, "line 3, column offences: None; allowed: a whole number, 0 or more"),
+        ({"share": "0,5"}, "line 3, column share: '0,5'; allowed: a number from 0 to 1 or nothing"),
+        ({"share": "1.5"}, "line 3, column share: 1.5; allowed: a number from 0 to 1 or nothing"),
+        ({"share": "nan"}, "line 3, column share: nan; allowed: a number from 0 to 1 or nothing"),
+        ({"month": "2024-13-01"}, "line 3, column month: '2024-13-01'; allowed: a date (YYYY-MM-DD)"),
+        ({"kind": "up"}, "line 3, column kind: 'up'; allowed: one of rise, fall"),
+        ({"code": "Barnet"}, "line 3, column code: 'Barnet'; allowed: a code such as E01"),
+        ({"offences": "0"}, "allowed: share only where there are offences"),
+        ({"code": "E01"}, "('E01', datetime.date(2024, 3, 1)) (and 1 more); allowed: each code, month once"),
+    ],
+)
+def test_a_cell_or_row_at_fault_is_named_with_what_is_allowed(row, says):
+    with pytest.raises(SchemaViolation) as caught:
+        read_as(text({}, {"code": "E02"} | row), Rates, "folder/own.csv")
+    assert str(caught.value).startswith("folder/own.csv, line ") and str(caught.value).endswith(says)
+
+
+def test_the_line_is_the_files_own_where_the_caller_has_it():
+    table = text({}, {"code": "E02", "offences": "x"}).with_columns(pl.Series("line", [2, 9]))
+    with pytest.raises(SchemaViolation, match="own.csv, line 9, column offences: 'x'"):
+        read_as(table, Rates, "own.csv")
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(SchemaViolation, match="own.csv, column share: 'no such column'; allowed: a number from 0 to 1"):
+        read_as(text({}).drop("share"), Rates, "own.csv")
+
+
+def test_a_table_of_the_wrong_type_or_without_a_column_is_told_before_its_rows_are():
+    table = read_as(text({}), Rates, "own.csv")
+    assert violations(table, Rates) == []
+    (wrong,) = violations(table.with_columns(pl.col("offences").cast(pl.Int32)), Rates)
+    assert (wrong.column, wrong.line, wrong.value) == ("offences", None, "Int32")
+    (wrong,) = violations(table.drop("kind"), Rates)
+    assert wrong == Violation("kind", None, "no such column", "one of rise, fall")
+
+
+def test_every_broken_rule_is_listed_once_with_how_many_rows_break_it():
+    table = read_as(text({}, {"code": "E02"}, {"code": "E03"}), Rates, "own.csv")
+    table = table.with_columns(pl.lit(-1, dtype=pl.Int64).alias("offences"), pl.lit(2.0).alias("share"))
+    broken = violations(table, Rates)
+    assert [(one.column, one.line, one.rows) for one in broken[:2]] == [("offences", 2, 3), ("share", 2, 3)]
+
+
+def test_a_column_says_what_it_may_hold():
+    said = {name: allowed_in(column) for name, column in Rates.columns().items()}
+    assert said["offences"] == "a whole number, 0 or more" and said["month"] == "a date (YYYY-MM-DD)"
+    assert allowed_in(dy.String(regex="^a$")) == "text like ^a$" and allowed_in(dy.Int32(max=9)).endswith("at most 9")
