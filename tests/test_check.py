@@ -87,7 +87,7 @@ def synthetic_edition(tmp_path):
         for name, frame in frames.items():
             frame.write_parquet(folder / f"{name}.parquet")
             digest = hashlib.sha256((folder / f"{name}.parquet").read_bytes()).hexdigest()
-            entries[name] = {"rows": frame.height, "sha256": digest, "sources": [], "synthetic": False}
+            entries[name] = {"rows": frame.height, "sha256": digest, "sources": []}
         manifest = {"tables": entries, "inputs": [], "sources": {}, "reference": {}}
         manifest["edition"] = edition_id(manifest)
         (folder / "manifest.json").write_text(json.dumps(manifest))

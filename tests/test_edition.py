@@ -200,7 +200,9 @@ def test_every_table_its_files_allow_is_made(synthetic_build):
         *(f"{name}.parquet" for name in made.tables),
     }
     for name in made.tables:
-        assert made.table(name).height == made.manifest["tables"][name]["rows"] > 0
+        held = made.table(name).height
+        assert held == made.manifest["tables"][name]["rows"]
+        assert (held > 0) == (name not in ("engagement", "engagement_captures", "priorities")), "nothing is invented"
     assert made.table("stops")["stops"].sum() == 49
     assert made.table("ward_stops").rows() == [(NOW[1], "2024-25", 49)]
     assert made.table("wards").filter(ward_code=NOW[0]).row(0)[1:4] == (
@@ -280,7 +282,9 @@ def test_the_manifest_accounts_for_every_file(synthetic_build):
     for name, entry in made.manifest["tables"].items():
         assert entry["sha256"] == hashlib.sha256((made.path / f"{name}.parquet").read_bytes()).hexdigest()
         assert set(entry["sources"]) <= set(made.manifest["sources"])
-        assert entry["synthetic"] is (name in ("engagement", "engagement_captures", "priorities"))
+    for name in ("engagement", "engagement_captures", "priorities"):
+        assert made.manifest["tables"][name] | {"sha256": ""} == {"rows": 0, "sha256": "", "sources": []}
+        assert made.table(name).is_empty()
     references = made.manifest["reference"]
     assert (
         references["offence_groups.csv"]
@@ -315,7 +319,9 @@ def test_a_folder_of_one_source_is_enough(synthetic_build, raw_folder, tmp_path,
     (raw_folder / file.relative_to(everything)).parent.mkdir(parents=True)
     shutil.copyfile(file, raw_folder / file.relative_to(everything))
     made = edition.build(raw_folder, tmp_path / "edition")
-    assert len(made.tables) == len(made.manifest["inputs"]) == len(made.manifest["sources"]) == 1
+    drawn = [name for name, entry in made.manifest["tables"].items() if entry["sources"]]
+    assert len(drawn) == len(made.manifest["inputs"]) == len(made.manifest["sources"]) == 1
+    assert set(made.tables) - {"engagement", "engagement_captures", "priorities"} == set(drawn)
     assert set(made.tables) < set(whole.tables)
     assert [f for f in check.check(open_edition(made.path)) if f.level == "wrong"] == []
 
@@ -393,6 +399,11 @@ def truncated_geopackage():
         ("ons/wards-2024/b.gpkg", truncated_geopackage(), "a truncated file"),
         ("mps/monthly-crime-dashboard.parquet", b"PAR1" + bytes(90), "a truncated file"),
         ("ons/census2021-ts044-ltla.csv", b"geography,all\nE09000001,1\n", "columns geography, all"),
+        (
+            "police_uk/2024-07/2024-07-metropolitan-stop-and-search.csv",
+            Path("police_uk/2024-05/2024-05-metropolitan-stop-and-search.csv"),
+            "32 of 32 rows of other months, 32 of May 2024",
+        ),
     ],
     ids=[
         "web page",
@@ -402,6 +413,7 @@ def truncated_geopackage():
         "truncated gpkg",
         "truncated parquet",
         "missing column",
+        "a month of stops under another's name",
     ],
 )
 @pytest.mark.parametrize("before", [False, True], ids=["new", "over a good edition"])
@@ -411,7 +423,7 @@ def test_an_unreadable_file_is_named_and_nothing_is_written(synthetic_build, tmp
     if before:
         shutil.copytree(synthetic_build[1].path, out)
     (raw / name).parent.mkdir(exist_ok=True, parents=True)
-    (raw / name).write_bytes(content)
+    (raw / name).write_bytes((raw / content).read_bytes() if isinstance(content, Path) else content)
     with pytest.raises(SourceError) as caught:
         edition.build(raw, out)
     assert caught.value.path == raw / name

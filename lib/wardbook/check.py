@@ -251,10 +251,9 @@ def coverage_spans(edition: Edition) -> pl.DataFrame:
         column = dated_by(table.columns)
         if column is None or table.schema[column] != pl.Date:
             continue
-        parts = table.group_by("snapshot") if "snapshot" in table.columns else [(("",), table)]
+        parts = table.group_by("snapshot") if "snapshot" in table.columns else [(("",), table)] if table.height else []
         for (snapshot,), part in sorted(parts, key=lambda item: item[0]):
             label = f"{name}, {snapshot}" if snapshot else name
-            label += ", synthetic example" if edition.is_synthetic(name) else ""
             rows.append({"table": label, "from": part[column].min(), "to": part[column].max()})
     return pl.DataFrame(rows, schema={"table": pl.String, "from": pl.Date, "to": pl.Date})
 
@@ -492,10 +491,9 @@ def _confidence(edition: Edition) -> list[Finding]:
 
 def _captures(edition: Edition) -> list[Finding]:
     table = edition.table("engagement_captures")
-    if edition.is_synthetic("engagement_captures"):
-        return [
-            Finding("note", "events and priorities: synthetic example data, invented, until captures of them are built")
-        ]
+    if table.is_empty():
+        what = "events and priorities: none captured (`wardbook fetch --source engagement`, then `wardbook build`)"
+        return [Finding("note", what)]
     events = table.filter(kind="events")
     failed = events.filter(status="failed").height
     return [

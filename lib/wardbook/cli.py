@@ -467,7 +467,7 @@ def _fetched(outcomes: list[Outcome]) -> Iterator[str]:
         if told:
             yield f"{catalogue.sources()[key].title}: {told}" + (f" ({_size(size)})" if size else "")
         for outcome in its:
-            if outcome.said and outcome.status in ("not published", "kept") and outcome.said != "put there by hand":
+            if outcome.said and outcome.said != "put there by hand":
                 yield f"  {outcome.status}: {outcome.file} ({outcome.said})"
 
 

@@ -98,10 +98,6 @@ class Edition:
             self._frames[name] = pl.read_parquet(self.path / f"{name}.parquet")
         return self._frames[name]
 
-    def is_synthetic(self, name: str) -> bool:
-        """Is a table invented example data, to be called so wherever it shows?"""
-        return self.manifest["tables"][name]["synthetic"]
-
     @cached_property
     def snapshots(self) -> dict[str, list[FinancialYear]]:
         """The borough-level snapshots, oldest first, each with the financial years it holds in full."""
@@ -274,7 +270,6 @@ def _met_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
 
 def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
     """Every table the folder's files allow, with the catalogue keys it draws on."""
-    from wardbook import synthetic
     from wardbook.sources import dashboards, mopac, ons, placing, police_uk
 
     made = _met_tables(folder)
@@ -331,16 +326,20 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
         for name in ("stops_by_ethnicity", "stops_by_group_outcome", "stops_by_object", "stops_by_person"):
             made[name] = getattr(tables, name)(persons), used
 
-    captured, used = folder.captures(), ["police-uk-engagement"]
-    if captured.captures.is_empty() and "wards" in made:
-        # Until there are captures, an invented example of one borough shows what they will give; it draws on no source.
-        mine = (pl.col("borough_code") == synthetic.BOROUGH) & pl.col("vintages").str.contains("2024")
-        captured, used = synthetic.example(made["wards"][0].filter(mine)["ward_code"].to_list()), []
-    if captured.captures.height:
-        made["engagement"] = tables.engagement(captured.events), used
-        made["priorities"] = tables.priorities(captured.priorities), used
-        made["engagement_captures"] = tables.engagement_captures(captured.captures), used
-    return made
+    return made | _captured_tables(folder, empty="wards" in made)
+
+
+def _captured_tables(folder: _Folder, *, empty: bool) -> dict[str, tuple[pl.DataFrame, list[str]]]:
+    """The tables of captures; where nothing is captured, `empty` ones, which say so as a missing table could not."""
+    captured = folder.captures()
+    used = ["police-uk-engagement"] if captured.captures.height else []
+    if not used and not empty:
+        return {}
+    return {
+        "engagement": (tables.engagement(captured.events), used),
+        "priorities": (tables.priorities(captured.priorities), used),
+        "engagement_captures": (tables.engagement_captures(captured.captures), used),
+    }
 
 
 def _boroughs_unchanged_since_2018(wards: pl.DataFrame) -> list[str]:
@@ -495,7 +494,6 @@ def _write(
             "rows": frame.height,
             "sha256": sha256(file),
             "sources": [key for key in keys if key in used],
-            "synthetic": not keys,
         }
         entries[name] = entry | _span(frame)
     inputs = sorted(

@@ -127,9 +127,12 @@ def own_scenario(path: str, assumptions: load_model.Assumptions) -> load_model.S
     place = Path(path).expanduser()
     place = place if place.is_absolute() else (places.ROOT / place).resolve()
     try:
-        table = read_text_table(place)
+        table = read_text_table(place, ends=False)
     except SourceError as error:
         raise load_model.AssumptionError(f"{error} (a scenario of your own)") from error
+    cells = pl.col(pl.String).str.strip_chars()
+    table = table.with_columns(pl.when(cells != "").then(cells))
+    table = table.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines, as spreadsheets leave at the end
     if sorted(table.columns) != ["name", "unit", "value"]:
         raise load_model.AssumptionError(
             f"{place}: a scenario has the columns name, value, unit; found {table.columns}"

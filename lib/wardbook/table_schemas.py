@@ -6,12 +6,15 @@ in `data/dictionary.csv`.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from datetime import date
 
 import dataframely as dy
 import polars as pl
 
 from wardbook.schemas import LINE
+from wardbook.sources import police_uk_api
 
 
 def _borough(*others: str, primary_key: bool = True) -> dy.String:
@@ -44,6 +47,16 @@ def _snapshot() -> dy.String:
 
 def _year() -> dy.String:
     return dy.String(primary_key=True, regex=r"^\d{4}-\d{2}$", description="a financial year such as 2024-25")
+
+
+def _one_of(names: Iterable[str], *, primary_key: bool = False, nullable: bool = False) -> dy.String:
+    names = list(names)
+    return dy.String(
+        primary_key=primary_key,
+        nullable=nullable,
+        regex=f"^({'|'.join(map(re.escape, names))})$",
+        description=f"one of {', '.join(names)}{' or nothing' if nullable else ''}",
+    )
 
 
 class BoroughOffences(dy.Schema):
@@ -285,6 +298,9 @@ class Engagement(dy.Schema):
     capture_date = dy.Date()
     start = dy.Datetime(time_zone="Europe/London", time_unit="us", nullable=True)
     end = dy.Datetime(time_zone="Europe/London", time_unit="us", nullable=True)
+    # No text of the publisher's: it may name a person in a way that nobody foresaw.
+    type = _one_of([*police_uk_api.EVENT_KINDS, police_uk_api.OTHER])
+    title = _one_of(police_uk_api.EVENT_KINDS, nullable=True)
 
 
 class Priorities(dy.Schema):
@@ -295,6 +311,7 @@ class Priorities(dy.Schema):
     capture_date = dy.Date()
     issue_date = dy.Date(nullable=True)
     action_date = dy.Date(nullable=True)
+    issue = _one_of([*police_uk_api.PRIORITY_KINDS, police_uk_api.OTHER])
 
 
 class EngagementCaptures(dy.Schema):
@@ -303,8 +320,8 @@ class EngagementCaptures(dy.Schema):
     neighbourhood_id = dy.String(primary_key=True, min_length=1)
     ward_code = _ward(primary_key=False)
     capture_date = dy.Date(primary_key=True)
-    kind = _name()
-    status = _name()
+    kind = _one_of(police_uk_api.KINDS, primary_key=True)
+    status = _one_of(police_uk_api.STATUSES)
     count = dy.Int64(min=0)
 
 

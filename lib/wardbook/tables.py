@@ -335,15 +335,15 @@ def confidence(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
 
 
 def engagement(events: pl.DataFrame) -> pl.DataFrame:
-    """Events that police teams listed: ward × event × capture date. What is told of them beyond the title is not kept."""
+    """Events that police teams listed: ward × event × capture date, each by its times and its kind from a fixed list."""
     table = events.select("ward_code", "neighbourhood_id", "capture_date", "start", "end", "type", "title")
-    return table.sort("neighbourhood_id", "capture_date", "start", "title")
+    return table.sort("neighbourhood_id", "capture_date", "start", "type", "end")
 
 
 def priorities(listed: pl.DataFrame) -> pl.DataFrame:
-    """Priorities that police teams listed: ward × priority × capture date, with the day an action was published, not its text."""
+    """Priorities that police teams listed: ward × priority × capture date, each by its days and its kind from a fixed list."""
     table = listed.select("ward_code", "neighbourhood_id", "capture_date", "issue_date", "action_date", "issue")
-    return table.sort("neighbourhood_id", "capture_date", "issue_date", "issue")
+    return table.sort("neighbourhood_id", "capture_date", "issue_date", "issue", "action_date")
 
 
 def engagement_captures(captures: pl.DataFrame) -> pl.DataFrame:
