@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
+from test_thorough import synthetic_searches
 from wardbook import catalogue, check, edition, places, tables
 from wardbook.edition import EditionError, open_edition
 from wardbook.measures.verdicts import History
@@ -185,6 +186,8 @@ def test_every_table_its_files_allow_is_made(synthetic_build):
         "households",
         "knife_offences",
         "priorities",
+        "searches",
+        "searches_by_day",
         "stop_coverage",
         "stops",
         "stops_by_ethnicity",
@@ -204,7 +207,7 @@ def test_every_table_its_files_allow_is_made(synthetic_build):
         assert held == made.manifest["tables"][name]["rows"]
         assert (held > 0) == (name not in ("engagement", "engagement_captures", "priorities")), "nothing is invented"
     assert made.table("stops")["stops"].sum() == 49
-    assert made.table("ward_stops").rows() == [(NOW[1], "2024-25", 49)]
+    assert made.table("ward_stops").rows() == [(NOW[1], "2024-25", "outline", 49)]
     assert made.table("wards").filter(ward_code=NOW[0]).row(0)[1:4] == (
         "Bethnal Green East",
         TOWER_HAMLETS,
@@ -241,6 +244,9 @@ def test_tables_are_sorted_by_their_key(synthetic_build):
         "knife_offences": 3,
         "stops": 5,
         "stops_by_ethnicity": 4,
+        "searches": 9,
+        "searches_by_day": 5,
+        "ward_stops": 3,
         "wards": 1,
     }
     for name, width in keys.items():
@@ -375,7 +381,70 @@ def test_stops_are_placed_in_wards_only_where_none_of_the_boroughs_wards_changed
     synthetic_outlines(raw_folder, "wards-2024/made_up.gpkg", columns)
     made = edition.build(raw_folder, tmp_path / "edition")
     assert made.table("stops")["stops"].sum() == 31
-    assert made.table("ward_stops").rows() == ([] if changed else [(NOW[1], "2024-25", 31)])
+    assert made.table("ward_stops").rows() == ([] if changed else [(NOW[1], "2024-25", "outline", 31)])
+
+
+def synthetic_answer(raw, month, days):
+    """The API's answer for a month: a stop on each of `days`, in another ward of Tower Hamlets; without days, none."""
+    path = raw / f"police_uk_api/stops-force/metropolitan-{month}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stop = {"type": "Person search", "self_defined_ethnicity": "White - Irish", "officer_defined_ethnicity": "White"}
+    place = {"latitude": "51.525", "longitude": "-0.05"}
+    path.write_text(
+        json.dumps([stop | {"datetime": f"{month}-{day:02}T12:00:00+00:00", "location": place} for day in days])
+    )
+    return path
+
+
+def test_months_of_the_api_join_those_of_the_files_each_once(raw_folder, tmp_path):
+    synthetic_outlines(raw_folder, "London_Boroughs.gpkg", {"gss_code": [BARNET, TOWER_HAMLETS]})
+    synthetic_stops(raw_folder, "2024-08", range(1, 32))
+    synthetic_answer(raw_folder, "2024-09", range(1, 31))
+    synthetic_answer(raw_folder, "2025-06", [])
+    made = edition.build(raw_folder, tmp_path / "edition")
+    coverage = made.table("stop_coverage")
+    assert coverage.select("month", "rows").rows() == [(date(2024, 8, 1), 31), (date(2024, 9, 1), 30)]
+    assert coverage["complete"].to_list() == [True, False], "a month inside the declared break of publication"
+    assert made.table("searches_by_day")["day"].n_unique() == 61
+    empty = next(entry for entry in made.manifest["inputs"] if entry["file"].endswith("2025-06.json"))
+    assert empty["oddities"] == {"an empty answer: the month is not published": 1}
+    assert made.manifest["tables"]["searches"]["sources"] == ["police-uk-stops", "police-uk-stops-api", "gla-boroughs"]
+    synthetic_answer(raw_folder, "2024-08", range(1, 32))
+    with pytest.raises(ValueError, match="two files give August 2024 of metropolitan"):
+        edition.build(raw_folder, tmp_path / "edition")
+
+
+def test_every_boroughs_stops_are_placed_in_wards_by_their_lsoa(raw_folder, tmp_path):
+    synthetic_stops(raw_folder, "2024-05", range(1, 32))
+    synthetic_outlines(raw_folder, "London_Boroughs.gpkg", {"gss_code": [BARNET, TOWER_HAMLETS]})
+    now = {"WD24CD": NOW, "WD24NM": NOW, "LAD24CD": [TOWER_HAMLETS] * 2}
+    synthetic_outlines(raw_folder, "wards-2024/made_up.gpkg", now)
+    synthetic_outlines(raw_folder, "lsoa-2021/made_up.shp", {"LSOA21CD": ["E01000000", "E01000001"]})
+    lookup = (
+        "LSOA21CD,WD24CD,WD24NM,LAD24CD\n"
+        + f"E01000000,{NOW[0]},x,{TOWER_HAMLETS}\nE01000001,{NOW[0]},x,{TOWER_HAMLETS}\n"
+    )
+    (raw_folder / "ons/LSOA_(2021)_to_Electoral_Ward_(2024)_made_up.csv").write_text(lookup)
+    made = edition.build(raw_folder, tmp_path / "edition")
+    assert made.table("ward_stops").rows() == [(NOW[0], "2024-25", "best fit", 31)]
+    assert "ward_placing" not in made.tables
+    # With the outlines of 2018, which have all of its wards, they place them, and the best fit is held against it.
+    codes = {"NAME": ["a", "b"], "GSS_CODE": NOW, "LAGSSCODE": [TOWER_HAMLETS] * 2}
+    synthetic_outlines(raw_folder, "wards-2018/made_up.shp", codes)
+    made = edition.build(raw_folder, tmp_path / "edition")
+    assert made.table("ward_stops").rows() == [(NOW[1], "2024-25", "outline", 31)]
+    assert made.table("ward_placing").rows() == [(TOWER_HAMLETS, "2024-25", 31, 0)]
+    used = made.manifest["tables"]["ward_stops"]["sources"]
+    assert used[-3:] == ["gla-wards-2018", "ons-lsoa-2021", "ons-lsoa-lookup"]
+
+
+def test_more_thorough_searches_are_those_of_the_newest_file(raw_folder, tmp_path):
+    for snapshot, rows in {"2025-11": [{}], "2026-02": [{}, {"stop_date": "2021-06-04", "borough": "Hackney"}]}.items():
+        folder = raw_folder / f"mps/{snapshot}"
+        folder.mkdir(parents=True)
+        synthetic_searches(folder, rows=rows)
+    made = edition.build(raw_folder, tmp_path / "edition")
+    assert made.table("thorough_searches")["searches"].sum() == 2
 
 
 # Refusing -------------------------------------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ def test_the_month_comes_from_the_name_then_from_the_folder(synthetic_month):
 
 
 def test_exact_duplicates_are_counted_and_kept(synthetic_month):
-    other = {"Removal of more than just outer clothing": "True"}  # a column the frame does not carry
+    other = {"Policing operation": "Made up"}  # a column the frame does not carry
     loaded = read_stops(synthetic_month({}, {}, {}, other))
     assert loaded.frame.height == 4
     assert loaded.quality.oddities == {"exact duplicate rows": 2}
@@ -292,6 +292,7 @@ def test_an_unknown_outcome_is_a_group_of_its_own_and_is_named(synthetic_month):
         ("Latitude", "51,5", "'51,5'"),
         ("Longitude", "nan", "'nan'"),
         ("Outcome linked to object of search", "perhaps", "'perhaps'"),
+        ("Removal of more than just outer clothing", "some", "'some'"),
     ],
 )
 def test_a_cell_that_cannot_be_read_is_named_with_its_column_and_line(synthetic_month, column, value, shown):
@@ -307,6 +308,14 @@ def test_a_missing_column_is_refused(synthetic_month, column):
     path = synthetic_month({}, without=[column])
     with pytest.raises(SourceError, match=f"{NAME}: expected a column '{column}'; found columns .*Gender"):
         read_stops(path)
+
+
+def test_whether_clothing_was_removed_is_not_known_where_no_column_says(synthetic_month):
+    removal = "Removal of more than just outer clothing"
+    told = read_stops(synthetic_month({removal: "True"}, {removal: ""}, {})).frame["more_than_outer_clothing"]
+    assert told.to_list() == [True, None, False]
+    untold = read_stops(synthetic_month({}, folder="older", without=(removal,)))
+    assert untold.frame["more_than_outer_clothing"].to_list() == [None]
 
 
 def test_a_header_alone_is_no_month(synthetic_month):
@@ -403,3 +412,10 @@ def test_published_outcomes(stop_files, all_stops):
     for month, loaded in stop_files.items():
         linked = [None] if month < "2024-02" else [False]
         assert loaded.frame["outcome_linked"].unique().to_list() == linked
+
+
+@pytest.mark.raw
+def test_removal_of_clothing_is_published_from_february_2024_on(all_stops):
+    told = all_stops.group_by("month").agg(pl.col("more_than_outer_clothing").is_not_null().mean()).sort("month")
+    assert dict(told.iter_rows()) == {month: float(month >= date(2024, 2, 1)) for month in told["month"]}
+    assert all_stops["more_than_outer_clothing"].sum() == 1_164

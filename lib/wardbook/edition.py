@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from wardbook import catalogue, places, tables
+from wardbook import catalogue, places, tables, tables_stops
 from wardbook.folders import beside, put_in_place
 from wardbook.periods import FinancialYear, complete_years, financial_year_of
 from wardbook.schemas import violations
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 
 COMMITTED = places.ROOT / "data" / "edition"
 MANIFEST = "manifest.json"
-_REFERENCES = ("boroughs.csv", "offence_groups.csv")  # the hand-kept tables that a build's counts depend on
+_REFERENCES = (
+    "boroughs.csv",
+    "breaks.csv",
+    "offence_groups.csv",
+)  # the hand-kept tables that a build's counts depend on
 
 
 class EditionError(ValueError):
@@ -270,7 +274,7 @@ def _met_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
 
 def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
     """Every table the folder's files allow, with the catalogue keys it draws on."""
-    from wardbook.sources import dashboards, mopac, ons, placing, police_uk
+    from wardbook.sources import dashboards, mopac, ons, thorough
 
     made = _met_tables(folder)
     if frames := folder.read("mopac-attitudes", mopac.read_attitudes):
@@ -304,27 +308,9 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
         if len(current):
             places.check_ward_vintage(codes, current, data="MPS ward-level crime", table="the wards of 2024")
 
-    borough_key = "gla-boroughs" if catalogue.files(folder.raw, "gla-boroughs") else "ons-boroughs-2024"
-    boroughs = folder.outlines(borough_key, ons.read_borough_outlines)
-    if boroughs and (frames := folder.read("police-uk-stops", police_uk.read_stops)):
-        stops = pl.concat(_once(frames, "force", "file_month", what="{1} of {0}"))
-        stops = placing.place_points(stops, boroughs[0], code="borough_code").with_columns(
-            pl.col("borough_code").fill_null(tables.UNPLACED)
-        )
-        used = ["police-uk-stops", borough_key]
-        if "wards" in made and (shapes := folder.outlines("gla-wards-2018", ons.read_ward_outlines)):
-            # Only the full-resolution outlines of 2018 are at hand; they place a stop for the wards that are unchanged.
-            kept = _boroughs_unchanged_since_2018(made["wards"][0])
-            placed = placing.place_points(stops, shapes[0], code="ward_code")
-            placed = placed.with_columns(
-                pl.when(pl.col("borough_code").is_in(kept)).then(pl.col("ward_code")).alias("ward_code")
-            )
-            made["ward_stops"] = tables.ward_stops(placed), [*used, "gla-wards-2018"]
-        persons = tables.person_searches(stops)
-        made["stops"] = tables.stops(stops), used
-        made["stop_coverage"] = tables.stop_coverage(stops), used
-        for name in ("stops_by_ethnicity", "stops_by_group_outcome", "stops_by_object", "stops_by_person"):
-            made[name] = getattr(tables, name)(persons), used
+    made |= _stop_tables(folder, made["wards"][0] if "wards" in made else None, lookup)
+    if frames := folder.read("mps-thorough-searches", thorough.read_thorough_searches):
+        made["thorough_searches"] = tables_stops.thorough_searches(_newest(frames, "month")), ["mps-thorough-searches"]
 
     return made | _captured_tables(folder, empty="wards" in made)
 
@@ -342,17 +328,27 @@ def _captured_tables(folder: _Folder, *, empty: bool) -> dict[str, tuple[pl.Data
     }
 
 
-def _boroughs_unchanged_since_2018(wards: pl.DataFrame) -> list[str]:
-    """The boroughs all of whose 2024 ward codes were in use in 2018 (seven of the Met's)."""
-    met = places.boroughs()["borough_code"]
-    return (
-        wards.filter(pl.col("vintages").str.contains("2024") & pl.col("borough_code").is_in(met.implode()))
-        .group_by("borough_code")
-        .agg(pl.col("vintages").str.contains("2018").all().alias("kept"))
-        .filter("kept")["borough_code"]
-        .sort()
-        .to_list()
-    )
+def _stop_tables(
+    folder: _Folder, wards: pl.DataFrame | None, lookup: pl.DataFrame | None
+) -> dict[str, tuple[pl.DataFrame, list[str]]]:
+    """The tables of stops: the months of the archive's files and of the API's answers, each once."""
+    from wardbook.sources import ons, police_uk
+
+    borough_key = "gla-boroughs" if catalogue.files(folder.raw, "gla-boroughs") else "ons-boroughs-2024"
+    boroughs = folder.outlines(borough_key, ons.read_borough_outlines)
+    readers = {"police-uk-stops": police_uk.read_stops, "police-uk-stops-api": tables_stops.read_answer}
+    frames = [frame for key, reader in readers.items() if boroughs for frame in folder.read(key, reader)]
+    if not sum(frame.height for frame in frames):
+        return {}
+    stops = pl.concat(_once(frames, "force", "file_month", what="{1} of {0}"))
+    in_wards = {"gla-wards-2018": ons.read_ward_outlines, "ons-lsoa-2021": ons.read_lsoa_outlines}
+    shapes = {key: folder.outlines(key, reader) for key, reader in in_wards.items()} if wards is not None else {}
+    wards_2018, lsoas = (next(iter(shapes.get(key, [])), None) for key in in_wards)
+    unchanged = tables_stops.boroughs_unchanged_since_2018(wards) if wards is not None else []
+    by_name = tables_stops.make(stops, boroughs[0], wards_2018, unchanged, lsoas, lookup)
+    used = [*(key for key in readers if catalogue.files(folder.raw, key)), borough_key]
+    placed = [key for key in (*in_wards, "ons-lsoa-lookup") if catalogue.files(folder.raw, key)]
+    return {name: (table, [*used, *(placed if name.startswith("ward_") else [])]) for name, table in by_name.items()}
 
 
 def build(raw: Path | str, out: Path | str, *, allow_shorter: bool = False) -> Edition:

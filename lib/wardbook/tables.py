@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import polars as pl
 
 from wardbook import places
-from wardbook.periods import financial_year_of
-from wardbook.sources import met, police_uk
+from wardbook.sources import met
+from wardbook.tables_stops import UNPLACED, financial_year_label, person_searches, stop_coverage, stops  # noqa: F401
 
 # The offence groups that hold each offence once; they sum to the total recorded offences excluding fraud.
 PARTITION = (
@@ -31,13 +31,6 @@ PARTITION = (
 TOTAL = "total recorded offences excluding fraud"
 ALL_BUSINESS = "all business crime"
 ALL_KINDS = "all"  # the kind of a count of violence against women and girls that is not told by kind
-UNPLACED = "unplaced"  # the borough_code of stops without coordinates, or with coordinates outside London
-
-
-def financial_year_label(month: pl.Expr) -> pl.Expr:
-    """The financial year of each month as `2024-25`."""
-    start = financial_year_of(month)
-    return pl.format("{}-{}", start, ((start + 1) % 100).cast(pl.String).str.zfill(2)).alias("financial_year")
 
 
 def groups_filled_by(taxonomies: Sequence[str]) -> pl.DataFrame:
@@ -209,120 +202,6 @@ def vawg_offences(frame: pl.DataFrame, ward_names: pl.DataFrame) -> pl.DataFrame
         grid = pl.DataFrame({"level": level, "area_code": codes}).join(frame.select("month").unique(), how="cross")
         tables.append(_completed(grid.join(pl.DataFrame({"kind": kinds}), how="cross"), sums, ["offences"]))
     return pl.concat(tables).sort("level", "area_code", "month", "kind")
-
-
-def _tally(stops: pl.DataFrame, *key: str | pl.Expr, name: str = "searches") -> pl.DataFrame:
-    counted = stops.group_by(*key).agg(pl.len().cast(pl.Int32).alias(name))
-    return counted.sort(counted.columns[:-1])
-
-
-def stops(frame: pl.DataFrame) -> pl.DataFrame:
-    """Stops: borough (or `unplaced`) × month × section 60 or not × search type × outcome."""
-    return _tally(
-        frame,
-        "borough_code",
-        "month",
-        "is_section_60",
-        "search_type",
-        pl.col("outcome").fill_null("not recorded"),
-        name="stops",
-    )
-
-
-def person_searches(frame: pl.DataFrame) -> pl.DataFrame:
-    """The stops in which a person was searched: a vehicle-only search is no person's, and 91 % of them have no ethnicity."""
-    return frame.filter(pl.col("search_type") != "Vehicle search").with_columns(
-        financial_year_label(pl.col("month")),
-        police_uk.broad_group(pl.col("self_defined")).alias("self_defined"),
-        pl.col("officer_defined").fill_null("blank"),
-    )
-
-
-def stops_by_ethnicity(persons: pl.DataFrame) -> pl.DataFrame:
-    """Person searches: borough × financial year × self-defined × officer-defined; not stated and blank kept apart."""
-    return _tally(persons, "borough_code", "financial_year", "self_defined", "officer_defined")
-
-
-def stops_by_group_outcome(persons: pl.DataFrame) -> pl.DataFrame:
-    """Person searches: borough × financial year × definition × group × outcome."""
-    both = pl.concat(
-        persons.with_columns(pl.lit(definition).alias("definition"), pl.col(column).alias("group"))
-        for definition, column in (("self-defined", "self_defined"), ("officer-defined", "officer_defined"))
-    )
-    return _tally(
-        both, "borough_code", "financial_year", "definition", "group", pl.col("outcome").fill_null("not recorded")
-    )
-
-
-def stops_by_object(persons: pl.DataFrame) -> pl.DataFrame:
-    """Person searches: borough × financial year × object of search × outcome."""
-    return _tally(
-        persons,
-        "borough_code",
-        "financial_year",
-        pl.col("object_of_search").fill_null("not recorded"),
-        pl.col("outcome").fill_null("not recorded"),
-    )
-
-
-def stops_by_person(persons: pl.DataFrame) -> pl.DataFrame:
-    """Person searches: borough × financial year × age band × sex, as the officer recorded them."""
-    return _tally(
-        persons,
-        "borough_code",
-        "financial_year",
-        pl.col("age_range").fill_null("not recorded").alias("age_band"),
-        pl.col("gender").fill_null("not recorded").alias("sex"),
-    )
-
-
-def ward_stops(frame: pl.DataFrame) -> pl.DataFrame:
-    """Stops: ward × financial year, for the wards whose full-resolution outline was at hand."""
-    placed = frame.filter(pl.col("ward_code").is_not_null()).with_columns(financial_year_label(pl.col("month")))
-    return _tally(placed, "ward_code", "financial_year", name="stops")
-
-
-def stop_coverage(frame: pl.DataFrame) -> pl.DataFrame:
-    """Per force and month: rows, unplaced, duplicates, gaps, the last local day seen, and whether the month is complete.
-
-    Complete means: the last day of the month is there, the rows are at least half the median of the three months either
-    side (a month cut to a third of its neighbours has been published), at most half are unplaced, and at most nine in
-    ten lack an age or an ethnicity. A month that is not complete is named in `why_not`.
-    """
-    months = (
-        frame.group_by("force", "month")
-        .agg(
-            pl.len().cast(pl.Int32).alias("rows"),
-            (pl.col("borough_code") == UNPLACED).sum().cast(pl.Int32).alias("unplaced"),
-            pl.col("is_repeat").sum().cast(pl.Int32).alias("exact_duplicates"),
-            pl.col("age_range").is_null().sum().cast(pl.Int32).alias("without_age"),
-            pl.col("self_defined").is_null().sum().cast(pl.Int32).alias("without_ethnicity"),
-            pl.col("local_time").dt.date().max().alias("last_day"),
-        )
-        .sort("force", "month")
-    )
-    reasons = []
-    for row in months.iter_rows(named=True):
-        apart = 12 * (pl.col("month").dt.year() - row["month"].year) + pl.col("month").dt.month() - row["month"].month
-        near = months.filter(pl.col("force") == row["force"], apart != 0, apart.abs() <= 3)["rows"]
-        last = pl.Series([row["month"]]).dt.month_end()[0]
-        why = []
-        if row["last_day"] < last:
-            why.append(f"ends on the {row['last_day'].day}{_ordinal(row['last_day'].day)}")
-        if len(near) and row["rows"] < 0.5 * near.median():
-            why.append(f"{row['rows']:,} rows where the months around it have about {near.median():,.0f}")
-        if row["unplaced"] > 0.5 * row["rows"]:
-            why.append(f"{row['unplaced'] / row['rows']:.0%} without a place")
-        if max(row["without_age"], row["without_ethnicity"]) > 0.9 * row["rows"]:
-            why.append("almost no ages or ethnicities")
-        reasons.append("; ".join(why) or None)
-    return months.with_columns(pl.Series("why_not", reasons, dtype=pl.String)).with_columns(
-        pl.col("why_not").is_null().alias("complete")
-    )
-
-
-def _ordinal(day: int) -> str:
-    return "th" if 10 < day % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
 
 
 def confidence(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:

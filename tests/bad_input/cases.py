@@ -32,13 +32,14 @@ from test_met import MARCH_2025, ROBBERY, STALKING, UPPER, offences_of
 from test_ons import GROUPS, HOUSEHOLDS, LOOKUP, SHEET, SQUARES, WARDS, synthetic_workbook
 from test_police_uk import STOP
 from test_police_uk_api import EVENT
+from test_thorough import synthetic_searches
 from test_verdicts import GOOD as TARGET
 from wardbook import claim, edition, fetch, periods, places, reference, web
 from wardbook import tables as groups
 from wardbook.edition import EditionError
 from wardbook.notebook import open_book
 from wardbook.run import runner
-from wardbook.sources import dashboards, met, mopac, ons, police_uk, police_uk_api
+from wardbook.sources import dashboards, met, mopac, ons, police_uk, police_uk_api, thorough
 from wardbook.sources.reading import SourceError
 
 CLEAR = (
@@ -302,9 +303,9 @@ def _captured(raw: Path) -> Read:
     return Read(got.events, got.events.height, dict.fromkeys(got.captures["status"], 1))
 
 
-def _outlined(path: Path) -> Read:
-    table = ons.read_borough_outlines(path)
-    return Read(pl.DataFrame({"borough_code": table["borough_code"].to_list()}), len(table))
+def _outlined(path: Path, reader: Callable = ons.read_borough_outlines, code: str = "borough_code") -> Read:
+    table = reader(path)
+    return Read(pl.DataFrame({code: table[code].to_list()}), len(table))
 
 
 @cache
@@ -386,6 +387,8 @@ READERS: dict[str, tuple[Callable[[Path], Any], Callable[[Any], Read]]] = {
     "ons ethnic groups": (lambda f: sheet(f), partial(_loaded, ons.read_ethnic_groups, "residents")),
     "ons wards": (lambda f: outlines(f), partial(_loaded, ons.read_wards, "")),
     "ons boroughs": (lambda f: boroughs(f), _outlined),
+    "ons LSOAs": (lambda f: lsoas(f), partial(_outlined, reader=ons.read_lsoa_outlines, code="lsoa_code")),
+    "thorough searches": (lambda f: synthetic_searches(f), partial(_loaded, thorough.read_thorough_searches, "")),
     "API stops": (lambda f: answer(f, "API stops"), partial(_loaded, police_uk_api.read_stops, "")),
     "API crimes": (lambda f: [answer(f, "API crimes")], partial(_loaded, police_uk_api.read_crimes, "")),
     "API captures": (lambda f: captures(f), _captured),
@@ -436,6 +439,10 @@ def boroughs(
     folder: Path, codes: tuple = ("E09000030", "E09000012"), name: str = "boroughs.geojson", **more: Any
 ) -> Path:
     return outlines(folder, {"LAD24CD": list(codes)}, name=name, crs=4326, **more)
+
+
+def lsoas(folder: Path, codes: tuple = ("E01000001", "E01000002"), column: str = "LSOA21CD", **more: Any) -> Path:
+    return outlines(folder, {column: list(codes)}, name="lsoa.gpkg", **more)
 
 
 def answer(folder: Path, reader: str, value: Any = None, **changes: Any) -> Path:
@@ -866,6 +873,49 @@ def ons_cases() -> Iterator[Case]:
     ]:
         yield Case("ons boroughs", kind, partial(text, how=how), outcome, *rest)
 
+    yield from binaries("ons LSOAs", lsoas, "lsoa.gpkg")
+    for kind, make, outcome, *rest in [
+        ("another vintage", lambda f: lsoas(f, column="LSOA11CD"), REFUSED, "a column named like LSOA21CD"),
+        ("codes of wards", lambda f: lsoas(f, ("E05000001", "E05000002")), REFUSED, "LSOAs"),
+        ("a repeated key", lambda f: lsoas(f, ("E01000001", "E01000001")), REFUSED, "each area once"),
+        ("GSS codes in lower case", lambda f: lsoas(f, ("e01000001", "E01000002 ")), SAME),
+        ("coordinates outside London", lambda f: lsoas(f, shapes=yorkshire), REPORTED, ""),
+    ]:
+        yield Case("ons LSOAs", kind, make, outcome, *rest)
+
+
+def thorough_cases() -> Iterator[Case]:
+    yield from binaries("thorough searches", synthetic_searches, "thorough-searches.parquet")
+    made = synthetic_searches
+    for kind, make, outcome, *rest in [
+        ("missing column", lambda f: made(f, without="col_0"), REFUSED, "a column 'col_0'"),
+        ("no column of a release", lambda f: made(f, without="postive_outcome_of_stop"), REFUSED, "a column"),
+        ("extra column", lambda f: made(f, more={"made_up": "x"}), SAME),
+        ("a row of no release", lambda f: made(f, {"postive_outcome_of_stop": None}), REFUSED, "an answer in one of"),
+        ("a day that is none", lambda f: made(f, {"stop_date": "31/02/2024"}), REFUSED, "a day from the year 2000"),
+        ("a day out of range", lambda f: made(f, {"stop_date": "1066-10-14"}), REFUSED, "a day from the year 2000"),
+        ("a day without text", lambda f: made(f, cast={"stop_date": pl.Binary}), REFUSED, "text in column stop_date"),
+        ("an age band that is none", lambda f: made(f, {"age_group": "12"}), REFUSED, "age_band one of"),
+        (
+            "an appearance that is none",
+            lambda f: made(f, {"ethnic_appearance": "Martian"}),
+            REFUSED,
+            "ethnic_appearance",
+        ),
+        ("an outcome that is none", lambda f: made(f, {"outcome_reason": "Sent to Mars"}), REFUSED, "outcome one of"),
+        (
+            "an answer that is none",
+            lambda f: made(f, {"postive_outcome_of_stop": "Perhaps"}),
+            REFUSED,
+            "positive one of",
+        ),
+        ("a borough that is none", lambda f: made(f, {"borough": "Hackny"}), REFUSED, "the Met's boroughs"),
+        ("an airport for a borough", lambda f: made(f, {"borough": "CO18 (City Airport)"}), REPORTED, "of no borough"),
+        ("the same row again", lambda f: made(f, {}, again=True), REPORTED, "the same search again"),
+        ("a header alone", lambda f: made(f, rows=[]), REFUSED, "a header alone"),
+    ]:
+        yield Case("thorough searches", kind, make, outcome, *rest)
+
 
 def api_cases() -> Iterator[Case]:
     for reader in ("API stops", "API crimes", "API captures"):
@@ -1157,7 +1207,17 @@ def parameter_cases() -> Iterator[Case]:
 @cache
 def cases() -> tuple[Case, ...]:
     """Every case, in the table's order."""
-    made = (crime_cases, stops_cases, survey_cases, ons_cases, api_cases, own_cases, archive_cases, folder_cases)
+    made = (
+        crime_cases,
+        stops_cases,
+        survey_cases,
+        ons_cases,
+        thorough_cases,
+        api_cases,
+        own_cases,
+        archive_cases,
+        folder_cases,
+    )
     return tuple(case for make in (*made, parameter_cases) for case in make())
 
 

@@ -172,6 +172,15 @@ def read_wards(path: Path | str) -> Loaded:
     return Loaded(frame, quality.close(frame.height))
 
 
+def read_lsoa_outlines(path: Path | str) -> GeoDataFrame:
+    """LSOAs of 2021 to place points in: `lsoa_code`, `geometry` (valid, EPSG:27700), sorted by code."""
+    table = _outlines(Path(path), {"lsoa_code": r"LSOA21CD"}, "ons-lsoa-2021")[0]
+    strange = table[~table["lsoa_code"].str.fullmatch(r"E01\d{6}")]["lsoa_code"]
+    if len(strange):
+        raise SourceError(path, "LSOAs (codes E01…)", ", ".join(strange.head(3)))
+    return table
+
+
 def read_borough_outlines(path: Path | str) -> GeoDataFrame:
     """London's 33 boroughs, the City included: `borough_code`, `geometry` (valid, EPSG:27700), sorted by code."""
     table = _outlines(Path(path), {"borough_code": r"gss_code|LAD\d\dCD"}, "gla-boroughs")[0]

@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from wardbook import places
+
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
+
+OUTLINE, BEST_FIT = "outline", "best fit"
 
 
 def place_points(frame: pl.DataFrame, outlines: GeoDataFrame, *, code: str) -> pl.DataFrame:
@@ -52,3 +56,57 @@ def place_points(frame: pl.DataFrame, outlines: GeoDataFrame, *, code: str) -> p
     found = pl.DataFrame({"pair": pl.Series(point, dtype=pairs.schema["pair"]), code: codes.gather(area)})
     placed = pairs.join(found.group_by("pair").agg(pl.col(code).min()), on="pair").drop("pair")
     return frame.join(placed, on=["longitude", "latitude"], how="left", maintain_order="left")
+
+
+def place_in_wards(
+    frame: pl.DataFrame,
+    wards: GeoDataFrame | None,
+    unchanged: list[str],
+    lsoas: GeoDataFrame | None,
+    lookup: pl.DataFrame | None,
+) -> pl.DataFrame:
+    """Add the ward each stop of the Met's 32 boroughs lies in, and what placed it.
+
+    Full-resolution outlines exist of 2018 only: they place the stops of boroughs whose wards are the same today. Elsewhere
+    a stop lies in an LSOA, and that LSOA is in the ward the ONS fits it to best, as the ONS counts residents by ward. A
+    best fit in another borough than the stop's own (a border drawn to within 20 m) is none.
+
+    Parameters
+    ----------
+    frame : with `longitude`, `latitude` and `borough_code` (from outlines at full resolution).
+    wards : `ward_code`, outlines; `unchanged` are the boroughs whose stops they place.
+    lsoas, lookup : `lsoa_code`, outlines; and `lsoa_code`, `ward_code`, `borough_code`.
+
+    Returns
+    -------
+    pl.DataFrame
+        with `ward_code` and `placed_by` ("outline" or "best fit"; both null where no ward), and `best_fit_ward`, the best
+        fit of every stop, so that the two ways can be held against each other where both are.
+    """
+    met = places.boroughs()["borough_code"]
+    here = pl.col("borough_code").is_in(met.implode())
+    none = pl.lit(None, pl.String)
+    if lsoas is None or lookup is None:
+        frame = frame.with_columns(none.alias("best_fit_ward"))
+    else:
+        fits = lookup.select(
+            "lsoa_code", pl.col("ward_code").alias("best_fit_ward"), pl.col("borough_code").alias("of")
+        )
+        frame = (
+            place_points(frame, lsoas, code="lsoa_code")
+            .join(fits, on="lsoa_code", how="left", maintain_order="left")
+            .with_columns(
+                pl.when(here, pl.col("of") == pl.col("borough_code")).then("best_fit_ward").alias("best_fit_ward")
+            )
+            .drop("lsoa_code", "of")
+        )
+    if wards is None:
+        unchanged = []
+        frame = frame.with_columns(none.alias("outlined"))
+    else:
+        frame = place_points(frame, wards, code="ward_code").rename({"ward_code": "outlined"})
+    ward = pl.when(pl.col("borough_code").is_in(unchanged)).then("outlined").otherwise("best_fit_ward")
+    how = pl.when(pl.col("borough_code").is_in(unchanged)).then(pl.lit(OUTLINE)).otherwise(pl.lit(BEST_FIT))
+    return frame.with_columns(ward.alias("ward_code"), pl.when(ward.is_not_null()).then(how).alias("placed_by")).drop(
+        "outlined"
+    )

@@ -33,6 +33,7 @@ STOPS_SCHEMA = pl.Schema(
         "object_of_search": pl.String,
         "outcome": pl.String,
         "outcome_linked": pl.Boolean,
+        "more_than_outer_clothing": pl.Boolean,
         "is_repeat": pl.Boolean,
         "line": pl.Int64,
     }
@@ -42,6 +43,7 @@ NOT_STATED = "not stated"
 BLANK = "blank"
 UNRECOGNISED = "unrecognised label"
 
+_REMOVAL = "Removal of more than just outer clothing"
 _COLUMNS = {
     "time": ["Date"],
     "search_type": ["Type"],
@@ -55,7 +57,9 @@ _COLUMNS = {
     "object_of_search": ["Object of search"],
     "outcome": ["Outcome"],
     "outcome_linked": ["Outcome linked to object of search"],
+    "more_than_outer_clothing": [_REMOVAL],
 }
+_YES_OR_NO = ("outcome_linked", "more_than_outer_clothing")
 # Section 60AA (removing a disguise) is another power than section 60 (searching without suspicion).
 _SECTION_60 = r"(?i)public order act.*section 60(?:$|[^0-9a-z])"
 _OTHER_MONTHS = 0.03  # the share of rows outside the file's month above which it is no file of that month
@@ -193,23 +197,25 @@ def tidy_stops(raw: pl.DataFrame, path: Path, file_month: date, force: str) -> L
         raise SourceError(path, "a stop or more", "a header alone")
     # Of rows equal in every published column, each after the first; the frame below keeps too few columns to tell.
     table = table.with_columns((~pl.struct(published).is_first_distinct()).alias("is_repeat"))
+    if _REMOVAL not in table.columns:
+        table = table.with_columns(pl.lit(None, pl.String).alias(_REMOVAL))  # filled since February 2024 only
     table = take_columns(table, path, _COLUMNS)
-
-    linked = pl.col("outcome_linked").str.to_lowercase()
     parsed = table.with_columns(
         # %z reads any offset, though only +00:00 has been seen; a time without one is refused.
         pl.col("time")
         .str.to_datetime("%Y-%m-%dT%H:%M:%S%z", time_unit="us", strict=False)
         .dt.convert_time_zone("Europe/London"),
         pl.col("latitude", "longitude").cast(pl.Float64, strict=False),
-        linked.replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean),
+        pl.col(_YES_OR_NO)
+        .str.to_lowercase()
+        .replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean),
     )
     coordinates = parsed.select(pl.col("latitude", "longitude").is_finite())
     for name, bad, expected in [
         ("time", parsed["time"].is_null(), "times such as 2024-05-31T23:30:00+00:00"),
         ("latitude", table["latitude"].is_not_null() & ~coordinates["latitude"].fill_null(False), "degrees"),
         ("longitude", table["longitude"].is_not_null() & ~coordinates["longitude"].fill_null(False), "degrees"),
-        ("outcome_linked", table["outcome_linked"].is_not_null() & parsed["outcome_linked"].is_null(), "True or False"),
+        *((name, table[name].is_not_null() & parsed[name].is_null(), "True or False") for name in _YES_OR_NO),
     ]:
         refuse_cells(table, name, bad, path, expected, named=_COLUMNS[name][0])
     if strange := unknown_self_defined(table["self_defined"]):

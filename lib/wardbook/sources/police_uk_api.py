@@ -206,11 +206,19 @@ def ward_of(neighbourhood_id: str) -> str | None:
     return match[1] if match else None
 
 
+class NotPublished(SourceError):
+    """An empty answer of `stops-force`: the month is not published. Missing is not zero."""
+
+
 def read_stops(path: Path | str) -> Loaded:
     """Stops and searches from an answer of `stops-force`, saved as FORCE-YYYY-MM.json, as `police_uk.read_stops` has them.
 
-    `line` is the record's place in the answer, counted from 1. An empty answer is a month that is not published, and
-    refused: missing is not zero.
+    `line` is the record's place in the answer, counted from 1.
+
+    Raises
+    ------
+    NotPublished
+        for an empty answer.
     """
     path = Path(path)
     match = re.fullmatch(r"([a-z-]+)-(\d{4})-(0[1-9]|1[0-2])\.json", path.name)
@@ -220,7 +228,7 @@ def read_stops(path: Path | str) -> Loaded:
     if not isinstance(answer, list) or not all(isinstance(r, dict) and "datetime" in r for r in answer):
         raise SourceError(path, "a list of stops, each with a datetime", _shape(answer))
     if not answer:
-        raise SourceError(path, "a stop or more", "an empty answer: the month is not published")
+        raise NotPublished(path, "a stop or more", "an empty answer: the month is not published")
     for r in answer:
         check_record(r, path, dict.fromkeys(_CSV_HEADERS.values(), (str, bool)) | {"location": (dict,)})
         check_record(r.get("location") or {}, path, _NUMBERS)

@@ -1,0 +1,587 @@
+"""Stop and search: how many, with what result, and how unlike between groups, with what is unknown carried through.
+
+Counts are of searches, not of people; the place is where the search was, not where the person searched lives; nothing is
+adjusted for age. Every function takes frames of the shape of the edition's `searches`, `searches_by_day`, `stops`,
+`ward_stops` and `population`, cut to the area and months that are meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from wardbook.measures.rates import rate_ratio, wilson
+from wardbook.periods import breaks_between
+from wardbook.places import Area
+from wardbook.sources.police_uk import BLANK, NOT_STATED, outcome_group
+
+GROUPS = ("Asian", "Black", "Mixed", "Other", "White")
+OFFICER_GROUPS = ("Asian", "Black", "Other", "White")  # officers' codes have no Mixed
+UNKNOWN = (NOT_STATED, BLANK)
+DEFINITIONS = {"self-defined": "self_defined", "officer-defined": "officer_defined"}
+KINDS = ("persons, other powers", "persons, section 60", "vehicle only")
+# "Anything to threaten or harm anyone" is the object of every search under section 60, and of no other.
+OBJECTS = {
+    "Controlled drugs": "drugs",
+    "Offensive weapons": "weapons",
+    "Stolen goods": "stolen goods",
+    "Anything to threaten or harm anyone": "section 60",
+}
+OTHER_OBJECT = "other or not recorded"
+CHILD = pl.col("age_band").is_in(["under 10", "10-17", "under 18"])
+ARREST = outcome_group(pl.col("outcome")) == "arrest"
+POSITIVE = outcome_group(pl.col("outcome")).is_in(["arrest", "other outcome"])
+TOO_FEW = 10  # searches of a group with the group known, below which no ratio and no share is given
+FEW_SEARCHES, FEW_RESIDENTS = 100, 5_000  # below either, a borough's ratio is marked as resting on few
+DRAWS, SEED = 1_000, 2024
+
+
+def object_kind(published: pl.Expr) -> pl.Expr:
+    """What was searched for in four plain kinds, section 60 one of them, and the rest."""
+    return published.replace_strict(OBJECTS, default=OTHER_OBJECT, return_dtype=pl.String)
+
+
+# -- which months, and how many ----------------------------------------------------------------------------------------
+
+
+class AcrossBreak(ValueError):
+    """Months on either side of a declared break, which cannot be compared."""
+
+
+def refuse_across_break(months: Sequence[date], breaks: pl.DataFrame) -> None:
+    """Refuse to lay months of stops beside one another where a break that cuts lies between any two of them.
+
+    Parameters
+    ----------
+    breaks : rows of `periods.declared_breaks`.
+
+    Raises
+    ------
+    AcrossBreak
+        naming the months and what the break is.
+    """
+    first, last = min(months), max(months)
+    between = breaks_between(breaks.filter(effect="cuts"), "stops", "stops", first, last)
+    if between.height:
+        what = between.row(0, named=True)
+        raise AcrossBreak(
+            f"stops of {first:%B %Y} and of {last:%B %Y} cannot be compared, since a break of {what['from_month']:%B %Y} "
+            f"lies between them: {what['what']}"
+        )
+
+
+def newest_twelve(coverage: pl.DataFrame) -> list[date]:
+    """The newest twelve months in a row that are complete; a month inside a declared break of publication never is.
+
+    Raises
+    ------
+    ValueError
+        if no twelve months in a row are complete.
+    """
+    complete = coverage.filter("complete")["month"].unique().sort(descending=True).to_list()
+    for newest in complete:
+        months = pl.date_range(pl.lit(newest).dt.offset_by("-11mo"), newest, "1mo", eager=True).to_list()
+        if set(months) <= set(complete):
+            return months
+    raise ValueError("no twelve months of stops in a row are complete: see the edition's table stop_coverage")
+
+
+def monthly_rates(stops: pl.DataFrame, coverage: pl.DataFrame, residents: int) -> pl.DataFrame:
+    """Searches by month and kind: persons under section 60 apart from the rest, vehicle-only searches apart from persons.
+
+    Returns
+    -------
+    pl.DataFrame
+        `month, kind, stops, rate_per_1000` (a month, residents of Census 2021), `complete, why_not`; every kind in every
+        month, zero where there was none.
+    """
+    person = pl.when("is_section_60").then(pl.lit(KINDS[1])).otherwise(pl.lit(KINDS[0]))
+    kind = pl.when(pl.col("search_type") == "Vehicle search").then(pl.lit(KINDS[2])).otherwise(person)
+    counted = stops.group_by("month", kind.alias("kind")).agg(pl.col("stops").sum().cast(pl.Int64))
+    return (
+        coverage.select("month", "complete", "why_not")
+        .join(pl.DataFrame({"kind": KINDS}), how="cross")
+        .join(counted, on=["month", "kind"], how="left")
+        .with_columns(pl.col("stops").fill_null(0))
+        .with_columns((1000 * pl.col("stops") / residents).alias("rate_per_1000"))
+        .select("month", "kind", "stops", "rate_per_1000", "complete", "why_not")
+        .sort("month", "kind")
+    )
+
+
+@dataclass(frozen=True)
+class Change:
+    """Person searches of two sets of months, a day's against a day's: `change_percent` with its 95 % interval."""
+
+    baseline: int
+    outturn: int
+    change_percent: float
+    low: float
+    high: float
+
+
+def compare_months(
+    monthly: pl.DataFrame, before: Sequence[date], after: Sequence[date], breaks: pl.DataFrame
+) -> Change:
+    """Person searches in `after` against those in `before`, by day; refused across a break and for a month not whole.
+
+    The interval is of counting alone: too few years are published to learn how much searches usually vary.
+
+    Parameters
+    ----------
+    monthly : from `monthly_rates`.
+    """
+    months = [*before, *after]
+    refuse_across_break(months, breaks)
+    whole = monthly.filter("complete", pl.col("kind") != KINDS[2], pl.col("month").is_in(months))
+    if lacking := sorted(set(months) - set(whole["month"])):
+        raise ValueError(f"stops of {lacking[0]:%B %Y} are not complete: they are no end point of a comparison")
+    counts = [whole.filter(pl.col("month").is_in(list(part)))["stops"].sum() for part in (before, after)]
+    days = [pl.Series(list(part)).dt.days_in_month().cast(pl.Int64).sum() for part in (before, after)]
+    ratio = rate_ratio(counts[1], counts[0], days[1], days[0])
+    return Change(*counts, *(100 * (value - 1) for value in (ratio.ratio, ratio.lower, ratio.upper)))
+
+
+# -- shares: outcomes, children, clothing -------------------------------------------------------------------------------
+
+
+def shares(searches: pl.DataFrame, part: pl.Expr, by: str | Sequence[str] = ()) -> pl.DataFrame:
+    """The share of searches for which a condition holds, with Wilson's 95 % interval, for each value of `by`.
+
+    Where the condition is null (clothing before February 2024) a search counts neither as having it nor among all.
+
+    Returns
+    -------
+    pl.DataFrame
+        `by`, `count`, `of` (searches where the condition is known), `share`, `lower`, `upper` (fractions), sorted; rows
+        without any search are left out.
+    """
+    by = [by] if isinstance(by, str) else list(by)
+    known = searches.with_columns(part.alias("__part")).drop_nulls("__part")
+    number = pl.col("searches").cast(pl.Int64)
+    table = known.group_by(by or [pl.lit("all").alias("__all")]).agg(
+        number.filter("__part").sum().alias("count"), number.sum().alias("of")
+    )
+    table = table.filter(pl.col("of") > 0).sort(by or "of").select(*by, "count", "of")
+    limits = [wilson(count, of) for count, of in table.select("count", "of").iter_rows()]
+    return table.with_columns(
+        (pl.col("count") / pl.col("of")).alias("share"),
+        pl.Series("lower", [low for low, _ in limits], dtype=pl.Float64),
+        pl.Series("upper", [high for _, high in limits], dtype=pl.Float64),
+    )
+
+
+def outcome_rates(searches: pl.DataFrame, by: str | Sequence[str] = ()) -> pl.DataFrame:
+    """`shares` of arrest and of any positive outcome, under one another, named in `result`.
+
+    Nothing is said of what was *found*: the Met's files do not link an outcome to the object searched for.
+    """
+    results = {"arrest": ARREST, "any positive outcome": POSITIVE}
+    return pl.concat(
+        shares(searches, part, by).with_columns(pl.lit(name).alias("result")) for name, part in results.items()
+    )
+
+
+# -- who: rates, bounds, and the unknown spread -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RelativeRate:
+    """Two groups' searches per 1,000 residents and their ratio, under what is known and what is not.
+
+    `bound_low` and `bound_high` give all unknowns to the reference group, and all to the group: whatever the unknown are,
+    the ratio lies between. `ratio` spreads them, `lower` and `upper` are its 95 % interval; `known_only` leaves them out.
+    """
+
+    group: str
+    reference: str
+    ethnicity: str
+    rate_group: float
+    rate_reference: float
+    ratio: float
+    lower: float
+    upper: float
+    known_only: float
+    bound_low: float
+    bound_high: float
+    unknown_share: float
+    searches_known: int
+    searches_reference_known: int
+    residents_group: float
+    residents_reference: float
+
+
+def relative_rate(
+    counts: pl.DataFrame,
+    population: pl.DataFrame,
+    group: str,
+    reference: str,
+    *,
+    ethnicity: str = "self-defined",
+    draws: int = DRAWS,
+    seed: int = SEED,
+) -> RelativeRate:
+    """Searches per 1,000 residents of one group over those of another, unknown ethnicity carried through.
+
+    Not stating one's ethnicity is informative: of those whom officers saw as Black more do not state it. Here unknowns
+    are spread by P(self-defined | officer-defined) among the searches of the same borough that have both (for
+    officer-defined ethnicity the other way round); where a borough has no such search, all boroughs' serve.
+
+    Searches come in clusters, several from one operation, so the interval is a bootstrap by day (percentiles; Efron &
+    Tibshirani 1993): whole days are drawn again. Without a column `day` each count is drawn as Poisson, which for London
+    is about two thirds as wide as it should be.
+
+    Parameters
+    ----------
+    counts : `self_defined, officer_defined, searches`, and `borough_code` where there are several boroughs (unplaced
+        searches are one of their own); person searches only. `day` for the bootstrap.
+    population : `ethnic_group, residents`, of the same area.
+    group, reference : of `GROUPS`; with officer-defined ethnicity not Mixed. Officers' groups have no Mixed: Mixed
+        residents are then shared as officers saw those searched who call themselves Mixed.
+
+    Raises
+    ------
+    ValueError
+        for a group, an ethnicity or a label that is not known, or a group without residents.
+    """
+    allowed = _groups(ethnicity)
+    for name in (group, reference):
+        if name not in allowed:
+            raise ValueError(f"{ethnicity} groups are {', '.join(allowed)}: {name!r}")
+    if group == reference:
+        raise ValueError(f"a group is compared with another, not with itself: {group!r}")
+    people = residents_by_group(counts, population, ethnicity)
+    for name in (group, reference):
+        if not people.get(name):
+            raise ValueError(f"no residents of the group {name!r} in the population given")
+    table = _Spread.of(counts, ethnicity, draws, seed).against(people, reference)
+    row = table.filter(group=group).row(0, named=True)
+    return RelativeRate(**{field.name: row[field.name] for field in fields(RelativeRate)})
+
+
+def _groups(ethnicity: str) -> tuple[str, ...]:
+    if ethnicity not in DEFINITIONS:
+        raise ValueError(f"ethnicity is {' or '.join(map(repr, DEFINITIONS))}: {ethnicity!r}")
+    return GROUPS if ethnicity == "self-defined" else OFFICER_GROUPS
+
+
+def residents_by_group(counts: pl.DataFrame, population: pl.DataFrame, ethnicity: str) -> dict[str, float]:
+    """Residents by group; for officers' groups those who are Mixed are shared as officers saw the searched who are."""
+    people = dict(population.group_by("ethnic_group").agg(pl.col("residents").sum()).iter_rows())
+    if ethnicity == "self-defined":
+        return people
+    mixed = counts.filter(pl.col("self_defined") == "Mixed", pl.col("officer_defined").is_in(OFFICER_GROUPS))
+    seen = dict(mixed.group_by("officer_defined").agg(pl.col("searches").sum()).iter_rows())
+    every = sum(seen.values()) or 1
+    return {g: people.get(g, 0) + people.get("Mixed", 0) * seen.get(g, 0) / every for g in OFFICER_GROUPS}
+
+
+def _spread(known: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+    """Searches by borough and group, [..., b, g], the unknowns of each cell (b, o) shared out as its known ones are.
+
+    `known` is [..., b, o, g], `unknown` [..., b, o]; a cell without known searches learns from all boroughs' of the same
+    other definition, and failing that from all.
+    """
+    boroughs, every = known.sum(axis=-3, keepdims=True), known.sum(axis=(-3, -2), keepdims=True)
+    source = np.where(boroughs.sum(axis=-1, keepdims=True) > 0, boroughs, every)
+    source = np.where(known.sum(axis=-1, keepdims=True) > 0, known, source)
+    size = source.sum(axis=-1, keepdims=True)
+    share = np.divide(source, size, where=size > 0, out=np.zeros(source.shape))
+    return (known + unknown[..., None] * share).sum(axis=-2)
+
+
+def _over(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Ratios; over nothing, infinite."""
+    return np.divide(one, other, where=other > 0, out=np.full(one.shape, np.inf))
+
+
+def _middle(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The middle 95 % of the draws, which are the first axis."""
+    lower, upper = np.quantile(drawn, (0.025, 0.975), axis=0, method="nearest")
+    return lower, upper
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """Searches of an area by group, known and with the unknown spread, as counted and as drawn again."""
+
+    ethnicity: str
+    boroughs: tuple[str, ...]
+    known: np.ndarray  # [g]
+    unknown: int
+    totals: np.ndarray  # [b, g]
+    drawn: np.ndarray  # [draw, b, g]
+
+    @staticmethod
+    def of(counts: pl.DataFrame, ethnicity: str, draws: int, seed: int) -> _Spread:
+        groups = _groups(ethnicity)
+        for column, allowed in (("self_defined", GROUPS), ("officer_defined", OFFICER_GROUPS)):
+            if strange := set(counts[column].unique()) - {*allowed, *UNKNOWN}:
+                allowed = ", ".join((*allowed, *UNKNOWN))
+                raise ValueError(f"{column} holds {min(map(str, strange))!r}: allowed are {allowed}")
+        if counts.filter(pl.col("searches") < 0).height:
+            raise ValueError("searches are counts of 0 or more")
+        if "borough_code" not in counts.columns:
+            counts = counts.with_columns(pl.lit("all").alias("borough_code"))
+        mine = DEFINITIONS[ethnicity]
+        (other,) = set(DEFINITIONS.values()) - {mine}
+        boroughs, others = tuple(counts["borough_code"].unique().sort()) or ("none",), (*GROUPS, *UNKNOWN)
+        by_day = "day" in counts.columns and counts.height > 0
+        # A day without a search is a day that may be drawn, too.
+        first = counts["day"].min() if by_day else None
+        days = (counts["day"].max() - first).days + 1 if by_day else 1
+        cells = np.zeros((days, len(boroughs), len(others), len(groups) + 1))
+        named = [("borough_code", boroughs), (other, others), (mine, groups)]
+        at = counts.select(
+            (pl.col("day") - first).dt.total_days() if by_day else pl.lit(0).alias("day"),
+            *(
+                pl.col(column).replace_strict(dict(zip(names, range(len(names)))), default=len(names))
+                for column, names in named
+            ),
+        ).cast(pl.Int64)
+        np.add.at(cells, tuple(at.to_numpy().T), counts["searches"].to_numpy())
+        whole, rng = cells.sum(axis=0), np.random.default_rng(seed)
+        if by_day:
+            weights = rng.multinomial(days, np.full(days, 1 / days), size=draws).astype(float)
+            again = (weights @ cells.reshape(days, -1)).reshape(draws, *whole.shape)
+        else:
+            again = rng.poisson(whole, size=(draws, *whole.shape)).astype(float)
+        return _Spread(
+            ethnicity,
+            boroughs,
+            known=whole[..., :-1].sum(axis=(0, 1)),
+            unknown=int(whole[..., -1].sum()),
+            totals=_spread(whole[..., :-1], whole[..., -1]),
+            drawn=_spread(again[..., :-1], again[..., -1]),
+        )
+
+    def against(self, people: dict[str, float], reference: str) -> pl.DataFrame:
+        """A row a group with the columns of `RelativeRate`, and `times`, its searches over the reference's."""
+        groups = _groups(self.ethnicity)
+        at, residents = groups.index(reference), np.array([float(people.get(g, 0)) for g in groups])
+        drawn, unknown, known = self.drawn.sum(axis=1), self.unknown, int(self.known[at])
+        lower, upper = _middle(_over(drawn * residents[at], drawn[:, [at]] * residents))
+        every = self.known.sum() + unknown
+        table = pl.DataFrame(
+            {"group": groups, "searches": self.totals.sum(axis=0), "residents_group": residents}
+        ).with_columns(
+            pl.Series("searches_known", self.known.astype(int)),
+            pl.Series("lower", lower),
+            pl.Series("upper", upper),
+            (pl.col("searches") / pl.col("searches").get(at)).alias("times"),
+            (1000 * pl.col("searches") / pl.col("residents_group")).alias("rate_group"),
+            pl.lit(reference).alias("reference"),
+            pl.lit(self.ethnicity).alias("ethnicity"),
+            pl.lit(unknown / every if every else None, pl.Float64).alias("unknown_share"),
+            pl.lit(known).alias("searches_reference_known"),
+            pl.lit(residents[at]).alias("residents_reference"),
+        )
+        scale = residents[at] / pl.col("residents_group")
+        return table.with_columns(
+            pl.col("rate_group").get(at).alias("rate_reference"),
+            (pl.col("times") * scale).alias("ratio"),
+            (pl.col("searches_known") / pl.lit(known) * scale).alias("known_only"),
+            (pl.col("searches_known") / pl.lit(known + unknown) * scale).alias("bound_low"),
+            ((pl.col("searches_known") + unknown) / pl.lit(known) * scale).alias("bound_high"),
+        )
+
+    def within_boroughs(self, population: pl.DataFrame, reference: str) -> dict[str, tuple[float, float, float]]:
+        """The ratio of rates held within boroughs, (ratio, lower, upper) a group: Mantel and Haenszel's weights.
+
+        London's plain ratio mixes who is searched with where searches are. Searches without a place are left out.
+
+        References
+        ----------
+        Rothman & Greenland (1998), Modern Epidemiology, 2nd ed., eq. 15-22 for person-time data.
+        """
+        groups = _groups(self.ethnicity)
+        at = groups.index(reference)
+        table = population.group_by("borough_code", "ethnic_group").agg(pl.col("residents").sum())
+        residents = {(b, g): n for b, g, n in table.iter_rows()}
+        people = np.array([[residents.get((b, g), 0) for g in groups] for b in self.boroughs], float)
+        both = np.where(
+            people.sum(axis=1, keepdims=True) > 0, people + people[:, [at]], np.inf
+        )  # unplaced: no residents
+
+        def ratio(totals: np.ndarray) -> np.ndarray:
+            mine = (totals * people[:, [at]] / both).sum(axis=-2)
+            return _over(mine, (totals[..., [at]] * people / both).sum(axis=-2))
+
+        lower, upper = _middle(ratio(self.drawn))
+        return dict(zip(groups, zip(ratio(self.totals).tolist(), lower.tolist(), upper.tolist())))
+
+
+# -- the tables of ratios ----------------------------------------------------------------------------------------------
+
+_KEY = ("area", "period", "ethnicity", "group", "reference")
+_ESTIMATES = ("rate_group", "rate_reference", "ratio", "lower", "upper", "known_only", "bound_low", "bound_high")
+_WITHIN = ("within_boroughs", "within_low", "within_high")
+_MORE = ("mapping_low", "mapping_none", "mapping_high", "on_london_residents", *_WITHIN)
+TABLE = {
+    **dict.fromkeys(_KEY, pl.String),
+    **dict.fromkeys((*_ESTIMATES, "unknown_share"), pl.Float64),
+    **dict.fromkeys(("searches_known", "searches_reference_known"), pl.Int64),
+    **dict.fromkeys(("residents_group", "residents_reference", *_MORE), pl.Float64),
+    "why": pl.String,
+}
+
+
+def disproportionality(
+    counts: pl.DataFrame,
+    population: pl.DataFrame,
+    areas: Sequence[Area],
+    boroughs: Sequence[str],
+    period: str,
+    *,
+    reference: str = "White",
+) -> pl.DataFrame:
+    """`relative_rate` of every group in every area under both definitions: the rows of `tables/disproportionality.csv`.
+
+    Parameters
+    ----------
+    counts : `searches_by_day` of the period.
+    population : the edition's `population`.
+    areas : boroughs and London (which counts searches without a place, over residents of the Met's `boroughs`).
+
+    Returns
+    -------
+    pl.DataFrame
+        columns `TABLE`. `mapping_…` (officers' groups): the ratio with all Mixed residents in the group, in neither, and
+        in the reference group. `on_london_residents`: a borough's searches over London's residents, the second benchmark.
+        `within_…` (London, self-defined): held within boroughs. Where either group has fewer than ten known searches, or
+        officers have no such group, figures are null and `why` says so.
+    """
+    met = population.filter(pl.col("borough_code").is_in(list(boroughs)))
+    parts = []
+    for area in areas:
+        here = pl.lit(value=True) if area.is_london else pl.col("borough_code") == area.code
+        mine, people = counts.filter(here), met.filter(here)
+        for ethnicity in DEFINITIONS:
+            spread = _Spread.of(mine, ethnicity, DRAWS, SEED)
+            table = spread.against(residents_by_group(mine, people, ethnicity), reference)
+            if ethnicity == "officer-defined":
+                table = table.with_columns(**_mappings(people, reference))
+            elif area.is_london:
+                within = spread.within_boroughs(met, reference)
+                ends = [within[group] for group in table["group"]]
+                table = table.with_columns(pl.Series(name, column) for name, column in zip(_WITHIN, zip(*ends)))
+            else:
+                table = table.with_columns(on_london_residents=_mappings(met, reference)["mapping_none"])
+            parts.append(table.with_columns(pl.lit(area.name).alias("area")))
+    table = pl.concat([pl.DataFrame(schema=TABLE), *parts], how="diagonal_relaxed")
+    order = pl.DataFrame({"group": [group for group in GROUPS if group != reference]})
+    grid = table.select("area", "ethnicity").unique(maintain_order=True).join(order, how="cross", maintain_order="left")
+    table = grid.join(table, on=grid.columns, how="left", maintain_order="left")
+    few = pl.min_horizontal("searches_known", "searches_reference_known") < TOO_FEW
+    why = (
+        pl.when(pl.col("searches_known").is_null())
+        .then(pl.format("officers' codes have no {} group", "group"))
+        .when(few)
+        .then(pl.lit(f"fewer than {TOO_FEW} searches of a group whose ethnicity is known"))
+    )
+    table = table.with_columns(why.alias("why"), pl.lit(period).alias("period"), pl.lit(reference).alias("reference"))
+    table = table.with_columns(pl.when(pl.col("why").is_null()).then(pl.col(*_ESTIMATES, *_MORE)))
+    return table.select(list(TABLE)).cast(TABLE)
+
+
+def _mappings(people: pl.DataFrame, reference: str) -> dict[str, pl.Expr]:
+    """The ratio over these residents with those who are Mixed all in the group, in neither, all in the reference group."""
+    plain = dict(people.group_by("ethnic_group").agg(pl.col("residents").sum()).iter_rows())
+    one = pl.col("group").replace_strict(plain, default=None, return_dtype=pl.Float64)
+    other, mixed, times = plain[reference], plain.get("Mixed", 0), pl.col("times")
+    return {
+        "mapping_low": times * other / (one + mixed),
+        "mapping_none": times * other / one,
+        "mapping_high": times * (other + mixed) / one,
+    }
+
+
+def disproportionality_by_object(
+    counts: pl.DataFrame, population: pl.DataFrame, areas: Sequence[Area], boroughs: Sequence[str], period: str
+) -> pl.DataFrame:
+    """`disproportionality` for each kind of object, named in a first column `object`: pooling hides that they differ."""
+    kinds = counts.with_columns(object_kind(pl.col("object_of_search")).alias("object"))
+    parts = [
+        disproportionality(kinds.filter(object=kind), population, areas, boroughs, period).select(
+            pl.lit(kind).alias("object"), pl.all()
+        )
+        for kind in OBJECTS.values()
+    ]
+    return pl.concat(parts)
+
+
+def rests_on_few() -> pl.Expr:
+    """Does a row of `disproportionality` rest on few searches or few residents? Such a borough is marked in a ranking."""
+    known = pl.min_horizontal("searches_known", "searches_reference_known")
+    residents = pl.min_horizontal("residents_group", "residents_reference")
+    return (known < FEW_SEARCHES) | (residents < FEW_RESIDENTS)
+
+
+def group_counts(counts: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
+    """The counts beneath the ratios, unknown ones too: what the rule for small counts (`figures.withhold`) is asked about.
+
+    Returns
+    -------
+    pl.DataFrame
+        `by, ethnicity, group, searches`: every group of both definitions and both kinds of unknown for each value of
+        `by`, nought where there is none. Within a definition they add up to all searches.
+    """
+    parts = []
+    for ethnicity, column in DEFINITIONS.items():
+        groups = pl.DataFrame({"group": [*_groups(ethnicity), *UNKNOWN]})
+        grid = counts.select(by).unique().join(groups, how="cross") if by else groups
+        counted = counts.group_by(*by, pl.col(column).alias("group")).agg(pl.col("searches").sum().cast(pl.Int64))
+        parts.append(
+            grid.join(counted, on=[*by, "group"], how="left").select(
+                *by, pl.lit(ethnicity).alias("ethnicity"), "group", pl.col("searches").fill_null(0)
+            )
+        )
+    return pl.concat(parts).sort(*by, "ethnicity", "group")
+
+
+# -- where -------------------------------------------------------------------------------------------------------------
+
+
+def ward_rates(ward_stops: pl.DataFrame, residents: pl.DataFrame, offences: pl.DataFrame) -> pl.DataFrame:
+    """A period's stops by ward, over residents and, beside that, over recorded offences.
+
+    Neither is the right denominator: those searched need not live there, and offences are recorded where police look.
+
+    Parameters
+    ----------
+    ward_stops : `ward_code, placed_by, stops`.
+    residents : `ward_code, residents`; offences : `ward_code, offences`, of the same twelve months.
+
+    Returns
+    -------
+    pl.DataFrame
+        every ward of `residents` by code: `ward_code, placed_by, stops, residents, offences, per_1000_residents,
+        per_100_offences`; no stops where none were placed.
+    """
+    stops = ward_stops.group_by("ward_code").agg(pl.col("placed_by").first(), pl.col("stops").sum().cast(pl.Int64))
+    people = residents.group_by("ward_code").agg(pl.col("residents").sum().cast(pl.Int64))
+    crimes = offences.group_by("ward_code").agg(pl.col("offences").sum().cast(pl.Int64))
+    return (
+        people.join(stops, on="ward_code", how="left")
+        .join(crimes, on="ward_code", how="left")
+        .with_columns(pl.col("stops").fill_null(0))
+        .with_columns(
+            (1000 * pl.col("stops") / pl.col("residents")).alias("per_1000_residents"),
+            pl.when(pl.col("offences") > 0).then(100 * pl.col("stops") / pl.col("offences")).alias("per_100_offences"),
+        )
+        .select("ward_code", "placed_by", "stops", "residents", "offences", "per_1000_residents", "per_100_offences")
+        .sort("ward_code")
+    )
+
+
+def share_placed_alike(ward_placing: pl.DataFrame) -> pl.DataFrame:
+    """How many stops the best fit puts in the ward their outline does: `borough_code, stops, same_ward, share`.
+
+    Measured where both are at hand (the seven boroughs whose wards are those of 2018), said of the others.
+    """
+    table = ward_placing.group_by("borough_code").agg(pl.col("stops", "same_ward").sum())
+    return table.with_columns((pl.col("same_ward") / pl.col("stops")).alias("share")).sort("share", "borough_code")

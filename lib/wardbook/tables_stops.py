@@ -1,0 +1,269 @@
+"""The edition's tables of stops and searches: one function a table, and `make`, which places the stops and makes them all.
+
+As in `wardbook.tables`: keyed by GSS code, sorted by key, whole counts; what each column means stands in
+`data/dictionary.csv`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from wardbook import places
+from wardbook.periods import declared_breaks, financial_year_of
+from wardbook.sources import placing, police_uk
+from wardbook.sources.reading import Loaded, Quality
+
+if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
+UNPLACED = "unplaced"  # the borough_code of stops without coordinates, or with coordinates outside London
+
+
+def financial_year_label(month: pl.Expr) -> pl.Expr:
+    """The financial year of each month as `2024-25`."""
+    start = financial_year_of(month)
+    return pl.format("{}-{}", start, ((start + 1) % 100).cast(pl.String).str.zfill(2)).alias("financial_year")
+
+
+def _tally(stops: pl.DataFrame, *key: str | pl.Expr, name: str = "searches") -> pl.DataFrame:
+    counted = stops.group_by(*key).agg(pl.len().cast(pl.Int32).alias(name))
+    return counted.sort(counted.columns[:-1])
+
+
+def stops(frame: pl.DataFrame) -> pl.DataFrame:
+    """Stops: borough (or `unplaced`) × month × section 60 or not × search type × outcome."""
+    return _tally(
+        frame,
+        "borough_code",
+        "month",
+        "is_section_60",
+        "search_type",
+        pl.col("outcome").fill_null("not recorded"),
+        name="stops",
+    )
+
+
+def person_searches(frame: pl.DataFrame) -> pl.DataFrame:
+    """The stops in which a person was searched: a vehicle-only search is no person's, and 91 % of them have no ethnicity."""
+    return frame.filter(pl.col("search_type") != "Vehicle search").with_columns(
+        financial_year_label(pl.col("month")),
+        police_uk.broad_group(pl.col("self_defined")).alias("self_defined"),
+        pl.col("officer_defined").fill_null("blank"),
+    )
+
+
+def stops_by_ethnicity(persons: pl.DataFrame) -> pl.DataFrame:
+    """Person searches: borough × financial year × self-defined × officer-defined; not stated and blank kept apart."""
+    return _tally(persons, "borough_code", "financial_year", "self_defined", "officer_defined")
+
+
+def stops_by_group_outcome(persons: pl.DataFrame) -> pl.DataFrame:
+    """Person searches: borough × financial year × definition × group × outcome."""
+    both = pl.concat(
+        persons.with_columns(pl.lit(definition).alias("definition"), pl.col(column).alias("group"))
+        for definition, column in (("self-defined", "self_defined"), ("officer-defined", "officer_defined"))
+    )
+    return _tally(
+        both, "borough_code", "financial_year", "definition", "group", pl.col("outcome").fill_null("not recorded")
+    )
+
+
+def stops_by_object(persons: pl.DataFrame) -> pl.DataFrame:
+    """Person searches: borough × financial year × object of search × outcome."""
+    return _tally(
+        persons,
+        "borough_code",
+        "financial_year",
+        pl.col("object_of_search").fill_null("not recorded"),
+        pl.col("outcome").fill_null("not recorded"),
+    )
+
+
+def stops_by_person(persons: pl.DataFrame) -> pl.DataFrame:
+    """Person searches: borough × financial year × age band × sex, as the officer recorded them."""
+    return _tally(
+        persons,
+        "borough_code",
+        "financial_year",
+        pl.col("age_range").fill_null("not recorded").alias("age_band"),
+        pl.col("gender").fill_null("not recorded").alias("sex"),
+    )
+
+
+def searches(persons: pl.DataFrame) -> pl.DataFrame:
+    """Person searches: borough × month × object × section 60 or not × both definitions × outcome × age band × clothing.
+
+    `more_than_outer_clothing` is null before February 2024, when nothing was published of it.
+    """
+    return _tally(
+        persons.with_columns(
+            pl.col("object_of_search", "outcome").fill_null("not recorded"),
+            pl.col("age_range").fill_null("not recorded").alias("age_band"),
+        ),
+        *("borough_code", "month", "object_of_search", "is_section_60", "self_defined", "officer_defined"),
+        *("outcome", "age_band", "more_than_outer_clothing"),
+    )
+
+
+def searches_by_day(persons: pl.DataFrame) -> pl.DataFrame:
+    """Person searches: borough × local day × object × both definitions: what a bootstrap by day draws from."""
+    return _tally(
+        persons.with_columns(pl.col("object_of_search").fill_null("not recorded")),
+        *("borough_code", pl.col("local_time").dt.date().alias("day"), "object_of_search"),
+        *("self_defined", "officer_defined"),
+    )
+
+
+def ward_stops(frame: pl.DataFrame) -> pl.DataFrame:
+    """Stops: ward × financial year × how they were placed (`placing.place_in_wards`)."""
+    placed = frame.filter(pl.col("ward_code").is_not_null()).with_columns(financial_year_label(pl.col("month")))
+    return _tally(placed, "ward_code", "financial_year", "placed_by", name="stops")
+
+
+def ward_placing(frame: pl.DataFrame) -> pl.DataFrame:
+    """Stops placed by outline, and how many of them the best fit puts in the same ward: borough × financial year.
+
+    Says how far to trust the wards of the other boroughs, which only the best fit can place.
+    """
+    both = frame.filter(pl.col("placed_by") == placing.OUTLINE).with_columns(financial_year_label(pl.col("month")))
+    same = (pl.col("ward_code") == pl.col("best_fit_ward")).fill_null(False)
+    counts = both.group_by("borough_code", "financial_year").agg(
+        pl.len().cast(pl.Int32).alias("stops"), same.sum().cast(pl.Int32).alias("same_ward")
+    )
+    return counts.sort("borough_code", "financial_year")
+
+
+def thorough_searches(frame: pl.DataFrame) -> pl.DataFrame:
+    """More thorough searches: borough × calendar year × age band × ethnic appearance × adult present × outcome.
+
+    `months` is how many months of the year are published.
+    """
+    year = frame.with_columns(
+        pl.col("month").dt.year().alias("year"),
+        pl.col("month").n_unique().over(pl.col("month").dt.year()).cast(pl.Int32).alias("months"),
+    )
+    key = ("borough_code", "year", "age_band", "ethnic_appearance", "adult_present", "outcome", "months")
+    return _tally(year, *key)
+
+
+def stop_coverage(frame: pl.DataFrame, breaks: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Per force and month: rows, unplaced, duplicates, gaps, the last local day seen, and whether the month is complete.
+
+    Complete means: the last day of the month is there, the rows are at least half the median of the three months either
+    side (a month cut to a third of its neighbours has been published), at most half are unplaced, at most nine in
+    ten lack an age or an ethnicity, and no declared break of publication has begun that has not ended. A month that is
+    not complete is named in `why_not`.
+
+    Parameters
+    ----------
+    breaks : rows of `declared_breaks`; of them those of the series "stops" that cut. Months apart by one are no neighbours.
+    """
+    starts = [] if breaks is None else breaks.filter(series="stops", effect="cuts").sort("from_month").rows(named=True)
+    months = (
+        frame.group_by("force", "month")
+        .agg(
+            pl.len().cast(pl.Int32).alias("rows"),
+            (pl.col("borough_code") == UNPLACED).sum().cast(pl.Int32).alias("unplaced"),
+            pl.col("is_repeat").sum().cast(pl.Int32).alias("exact_duplicates"),
+            pl.col("age_range").is_null().sum().cast(pl.Int32).alias("without_age"),
+            pl.col("self_defined").is_null().sum().cast(pl.Int32).alias("without_ethnicity"),
+            pl.col("local_time").dt.date().max().alias("last_day"),
+        )
+        .sort("force", "month")
+    )
+    reasons = []
+    for row in months.iter_rows(named=True):
+        apart = 12 * (pl.col("month").dt.year() - row["month"].year) + pl.col("month").dt.month() - row["month"].month
+        inside = [s for s in starts if s["from_month"] <= row["month"] <= (s["to_month"] or row["month"])]
+        near = months.filter(pl.col("force") == row["force"], apart != 0, apart.abs() <= 3)
+        for start in starts:
+            side = pl.col("month") >= start["from_month"]
+            near = near.filter(side == (row["month"] >= start["from_month"]))
+        near = near["rows"]
+        last = pl.Series([row["month"]]).dt.month_end()[0]
+        why = [f"in a break of publication: {start['break_id']}" for start in inside]
+        if row["last_day"] < last:
+            why.append(f"ends on the {row['last_day'].day}{_ordinal(row['last_day'].day)}")
+        if len(near) and row["rows"] < 0.5 * near.median():
+            why.append(f"{row['rows']:,} rows where the months around it have about {near.median():,.0f}")
+        if row["unplaced"] > 0.5 * row["rows"]:
+            why.append(f"{row['unplaced'] / row['rows']:.0%} without a place")
+        if max(row["without_age"], row["without_ethnicity"]) > 0.9 * row["rows"]:
+            why.append("almost no ages or ethnicities")
+        reasons.append("; ".join(why) or None)
+    return months.with_columns(pl.Series("why_not", reasons, dtype=pl.String)).with_columns(
+        pl.col("why_not").is_null().alias("complete")
+    )
+
+
+def _ordinal(day: int) -> str:
+    return "th" if 10 < day % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
+
+
+def read_answer(path: Path) -> Loaded:
+    """`police_uk_api.read_stops`; an answer that says its month is not published gives no row and says so."""
+    from wardbook.sources import police_uk_api
+
+    try:
+        return police_uk_api.read_stops(path)
+    except police_uk_api.NotPublished:
+        quality = Quality(str(path), "police-uk-stops-api")
+        quality.note("an empty answer: the month is not published", 1)
+        return Loaded(police_uk.STOPS_SCHEMA.to_frame(), quality.close(0))
+
+
+def boroughs_unchanged_since_2018(wards: pl.DataFrame) -> list[str]:
+    """The boroughs all of whose 2024 ward codes were in use in 2018 (seven of the Met's)."""
+    met = places.boroughs()["borough_code"]
+    return (
+        wards.filter(pl.col("vintages").str.contains("2024") & pl.col("borough_code").is_in(met.implode()))
+        .group_by("borough_code")
+        .agg(pl.col("vintages").str.contains("2018").all().alias("kept"))
+        .filter("kept")["borough_code"]
+        .sort()
+        .to_list()
+    )
+
+
+def make(
+    frame: pl.DataFrame,
+    boroughs: GeoDataFrame,
+    wards_2018: GeoDataFrame | None,
+    unchanged: list[str],
+    lsoas: GeoDataFrame | None,
+    lookup: pl.DataFrame | None,
+) -> dict[str, pl.DataFrame]:
+    """Every table of stops, by name; those by ward only with outlines to place a stop in one.
+
+    Parameters
+    ----------
+    frame : `police_uk.STOPS_SCHEMA`, every month.
+    boroughs : their outlines at full resolution.
+    wards_2018 : wards' outlines at full resolution, which place the stops of the boroughs `unchanged` since.
+    lsoas, lookup : LSOAs' outlines and the ONS best-fit lookup, which place those of the other boroughs.
+    """
+    placed = placing.place_points(frame, boroughs, code="borough_code").with_columns(
+        pl.col("borough_code").fill_null(UNPLACED)
+    )
+    persons = person_searches(placed)
+    frames = {
+        "stops": stops(placed),
+        "stop_coverage": stop_coverage(placed, declared_breaks()),
+        "searches": searches(persons),
+        "searches_by_day": searches_by_day(persons),
+        "stops_by_ethnicity": stops_by_ethnicity(persons),
+        "stops_by_group_outcome": stops_by_group_outcome(persons),
+        "stops_by_object": stops_by_object(persons),
+        "stops_by_person": stops_by_person(persons),
+    }
+    if lookup is None:
+        lsoas = None
+    if wards_2018 is not None or lsoas is not None:
+        in_wards = placing.place_in_wards(placed, wards_2018, unchanged, lsoas, lookup)
+        frames["ward_stops"] = ward_stops(in_wards)
+        if wards_2018 is not None and lsoas is not None:
+            frames["ward_placing"] = ward_placing(in_wards)
+    return frames

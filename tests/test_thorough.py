@@ -1,0 +1,161 @@
+"""More thorough searches: releases laid under one another are counted once, and spellings made one."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from wardbook import places, tables_stops
+from wardbook.sources.reading import SourceError
+from wardbook.sources.thorough import THOROUGH_SCHEMA, read_thorough_searches
+
+ROW = {
+    "col_0": None,
+    "stop_date": "2021-05-03 00:00:00.000000",
+    "area": "Central North",
+    "borough": "Camden",
+    "age_group": "18 or older",
+    "appropriate_adult_present": None,
+    "sex": "M",
+    "ethnic_appearance": "White",
+    "stop_reason": "B Drugs (s.23 Misuse of Drugs Act)",
+    "positive_outcome_of_stop": None,
+    "outcome_reason": "B Drugs",
+    "sheet": "Sheet1",
+    "approporiate_adult_present_if_required?": None,
+    "postive_outcome_of_stop": "Yes",
+    "positve_outcome": None,
+}
+TO_2022 = {"postive_outcome_of_stop": None, "positve_outcome": "Yes"}
+LATER = {"postive_outcome_of_stop": None, "positive_outcome_of_stop": "Yes", "outcome_reason": "Drugs"}
+ROWS = [{}, {"stop_date": "2021-05-04 00:00:00.000000"}, {"age_group": "Under 18", "borough": "Hackney"}]
+
+
+def synthetic_searches(folder, *changes, rows=ROWS, without="", more=None, cast=None, again=False):
+    """A made-up file; `changes` are of its first rows, `rows` what its rows have that differs from `ROW`."""
+    made = [ROW | row | (changes[n] if n < len(changes) else {}) for n, row in enumerate(rows)]
+    schema = dict.fromkeys(ROW, pl.String) | {"col_0": pl.Int64}
+    table = pl.DataFrame(made + made[:1] * again, schema=schema).drop(without or [])
+    table = table.cast(cast or {}).with_columns(pl.lit(v).alias(k) for k, v in (more or {}).items())
+    path = folder / "thorough-searches.parquet"
+    table.write_parquet(path)
+    return path
+
+
+def read(folder, *rows):
+    return read_thorough_searches(synthetic_searches(folder, rows=rows))
+
+
+def test_a_search_that_two_releases_hold_counts_once(tmp_path):
+    loaded = read(tmp_path, {}, TO_2022, {"borough": "Hackney"}, TO_2022 | {"borough": "Hackney"})
+    assert loaded.frame.schema == THOROUGH_SCHEMA
+    assert loaded.frame["borough_code"].to_list() == ["E09000007", "E09000012"]
+    assert loaded.quality.set_aside == {"of a month counted in another release than that to August 2022": 2}
+
+
+def test_a_month_is_counted_in_one_release_though_another_has_more_of_it(tmp_path):
+    numbered = LATER | {"col_0": 7, "stop_date": "2024-03-05 00:00:00.000000"}
+    unnumbered = LATER | {"stop_date": "2024-03-06"}
+    earlier = LATER | {"stop_date": "2022-05-06"}
+    loaded = read(tmp_path, numbered, unnumbered, unnumbered | {"borough": "Brent"}, earlier)
+    assert loaded.frame.select("month", "release").rows() == [
+        (date(2022, 5, 1), "without numbers, from April 2022"),
+        (date(2024, 3, 1), "numbered, from July 2023"),
+    ]
+
+
+def test_a_search_in_six_numbered_releases_counts_once_and_two_alike_do_too(tmp_path):
+    numbered = LATER | {"stop_date": "2025-01-05 00:00:00.000000"}
+    loaded = read(tmp_path, *(numbered | {"col_0": n} for n in (5, 94, 206, 464, 630, 701)))
+    assert (loaded.frame.height, loaded.quality.set_aside) == (1, {"the same search again": 5})
+
+
+@pytest.mark.parametrize(
+    ("change", "column", "value"),
+    [
+        ({"age_group": "18 or over"}, "age_band", "18 and over"),
+        ({"age_group": "Recorded as 0 or Not Known"}, "age_band", "not recorded"),
+        ({"ethnic_appearance": "#N/A"}, "ethnic_appearance", "not recorded"),
+        ({"appropriate_adult_present": " "}, "adult_present", "not recorded"),
+        ({"appropriate_adult_present": "N"}, "adult_present", "no"),
+        ({"approporiate_adult_present_if_required?": "Y"}, "adult_present", "yes"),
+        ({"outcome_reason": "B Drugs Possession Only"}, "outcome", "drugs, possession only"),
+        ({"outcome_reason": "D Weapons, Points & Blades Offences"}, "outcome", "weapons"),
+        ({"outcome_reason": "Weapons, Points and Blade Offences"}, "outcome", "weapons"),
+        ({"outcome_reason": "Not Applicable"}, "outcome", "other"),
+        ({"postive_outcome_of_stop": "No"}, "outcome", "no positive outcome"),
+        ({"borough": "City of Westminster"}, "borough_code", "E09000033"),
+        ({"borough": "Kingston Upon Thames"}, "borough_code", "E09000021"),
+        ({"borough": "CO18 (Heathrow Airport) (Legacy Only)"}, "borough_code", places.UNKNOWN),
+        ({"borough": None}, "borough_code", places.UNKNOWN),
+    ],
+)
+def test_every_spelling_is_one_word(tmp_path, change, column, value):
+    assert read(tmp_path, change).frame[column].to_list() == [value]
+
+
+def test_a_label_of_no_release_is_refused_by_name(tmp_path):
+    with pytest.raises(SourceError, match=r"ethnic_appearance one of Asian.*found 'Martian'"):
+        read(tmp_path, {"ethnic_appearance": "Martian"})
+    with pytest.raises(SourceError, match=r"a day from the year 2000.*'3 May 2021' in row 2"):
+        read(tmp_path, {}, {"stop_date": "3 May 2021"})
+
+
+def test_the_table_says_how_many_months_of_a_year_are_there(tmp_path):
+    june = {"stop_date": "2021-06-30 00:00:00.000000"}
+    frame = read(tmp_path, {}, june, june | {"sex": "F"}, {"stop_date": "2022-01-01 00:00:00.000000"}).frame
+    assert tables_stops.thorough_searches(frame).select("year", "months", "searches").rows() == [
+        (2021, 2, 3),
+        (2022, 1, 1),
+    ]
+
+
+# ---- the publisher's file
+
+
+@pytest.fixture(scope="module")
+def published(raw):
+    path = raw / "mps/2026-02/thorough-searches.parquet"
+    if not path.is_file():
+        pytest.skip("no more thorough searches here: put mps/2026-02/thorough-searches.parquet below WARDBOOK_RAW")
+    return read_thorough_searches(path)
+
+
+@pytest.mark.raw
+def test_published_years_are_near_what_was_printed_of_them_and_half_of_the_rows(published, raw):
+    """2021: 4,287 searches (London Policing Ethics Panel, September 2022) and 271 of children (Mayor's Office, 2023)."""
+    table = tables_stops.thorough_searches(published.frame).filter(year=2021)
+    children = table.filter(age_band="under 18")["searches"].sum()
+    assert 0.93 < table["searches"].sum() / 4_287 < 1
+    assert 0.98 < children / 271 <= 1
+    rows = pl.read_parquet(raw / "mps/2026-02/thorough-searches.parquet")
+    assert rows["stop_date"].str.starts_with("2021").sum() == 8_021
+
+
+@pytest.mark.raw
+def test_published_rows_are_all_accounted_for(published):
+    quality = published.quality
+    assert (quality.rows_read, quality.rows_kept) == (44_110, published.frame.height)
+    assert quality.rows_kept + sum(quality.set_aside.values()) == 44_110
+    assert published.frame.group_by("month").agg(pl.col("release").n_unique())["release"].unique().to_list() == [1]
+
+
+@pytest.mark.raw
+def test_published_series_is_whole_and_does_not_jump_where_the_release_changes(published):
+    months = published.frame.group_by("month").len().sort("month")
+    assert months["month"].to_list() == pl.date_range(date(2019, 1, 1), date(2026, 2, 1), "1mo", eager=True).to_list()
+    years = dict(published.frame.group_by(pl.col("month").dt.year()).len().sort("month").iter_rows())
+    assert years == {2019: 3190, 2020: 4576, 2021: 4011, 2022: 2290, 2023: 1195, 2024: 822, 2025: 835, 2026: 157}
+    # July to December 2023 by the older release, which is set aside there: the two agree month by month.
+    counted = months.filter(pl.col("month").is_between(date(2023, 7, 1), date(2023, 12, 1)))["len"].sum()
+    assert abs(counted / (86 + 107 + 87 + 92 + 67 + 81) - 1) < 0.03
+
+
+@pytest.mark.raw
+def test_published_boroughs_are_the_32_and_unknown(published):
+    assert set(published.frame["borough_code"]) == {*places.boroughs()["borough_code"], places.UNKNOWN}
+    table = tables_stops.thorough_searches(published.frame)
+    assert table["searches"].sum() == published.frame.height
+    assert dict(table.group_by("year").agg(pl.col("months").first()).iter_rows())[2026] == 2
