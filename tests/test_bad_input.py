@@ -105,7 +105,8 @@ def test_the_readers_of_the_catalogue_are_all_in_the_corpus():
     asked = {source.reader for source in catalogue.sources().values()} - {"reading.check_file"}
     said = {
         **{"met.read_borough_crime": "met borough", "met.read_ward_crime": "met ward"},
-        **{"met.read_knife_crime": "met knife CSV", "police_uk.read_stops": "stops CSV"},
+        **{"dashboards.read_knife_crime": "met knife CSV", "dashboards.read_vawg": "met VAWG"},
+        **{"dashboards.read_outcomes": "met outcomes", "police_uk.read_stops": "stops CSV"},
         **{"police_uk_api.read_stops": "API stops", "police_uk_api.read_crimes": "API crimes"},
         **{"police_uk_api.read_captures": "API captures", "mopac.read_attitudes": "mopac"},
         **{"ons.read_wards": "ons wards", "ons.read_borough_outlines": "ons boroughs"},
@@ -133,6 +134,8 @@ DELIMITED = {
     "met borough": cases.BOROUGH,
     "met ward": cases.WARD,
     "met knife CSV": cases.KNIFE,
+    "met VAWG": cases.VAWG,
+    "met outcomes": cases.OUTCOMES,
     "stops CSV": cases.STOPS,
     "mopac": cases.SURVEY,
     "ons lookup": cases.LSOAS,
@@ -289,8 +292,7 @@ def test_a_setting_is_of_its_type_or_refused(value, default):
 @searching
 @given(st.text(), st.text())
 def test_no_text_brings_down_what_leaves_names_out(text, name):
-    police_uk_api.plain_text(text)
-    police_uk_api.without_names(text)
+    assert police_uk_api.kind_of(text, police_uk_api.EVENT_KINDS) in {*police_uk_api.EVENT_KINDS, police_uk_api.OTHER}
     try:
         folder = police_uk_api.answer_path(Path("/day"), name, "events")
     except SourceError as error:

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from test_book import PARAMETERS, saves, write_notebook
+from test_edition import synthetic_crime
 from wardbook import check, cli, edition
 from wardbook.check import Finding
 from wardbook.places import ROOT
@@ -166,7 +167,7 @@ def test_a_relative_raw_folder_counts_from_here_and_that_of_the_environment_from
 ):
     asked = []
 
-    def build(raw, out):
+    def build(raw, out, *, allow_shorter):
         asked.append((raw, out))
         raise edition.EditionError("enough")
 
@@ -178,6 +179,21 @@ def test_a_relative_raw_folder_counts_from_here_and_that_of_the_environment_from
     wardbook("build", "--out", "made")
     assert [raw for raw, _ in asked] == [tmp_path / "there", ROOT / ".." / "somewhere", ROOT / "data" / "raw"]
     assert {out for _, out in asked} == {tmp_path / "made"}
+
+
+def test_a_build_that_would_shorten_the_history_exits_1_and_is_allowed_by_name(wardbook, tmp_path):
+    months = ["202401", "202402", "202403", "202404"]
+    synthetic_crime(tmp_path / "raw", {"Barnet": 5}, months=months)
+    build = ("build", "--raw", "raw", "--out", "made")
+    assert wardbook(*build).exit_code == 0
+    before = (tmp_path / "made/manifest.json").read_bytes()
+    synthetic_crime(tmp_path / "raw", {"Barnet": 5}, months=months[1:])
+    refused = wardbook(*build)
+    assert refused.exit_code == 1
+    assert "borough_offences held 2024-01-01 to 2024-04-01 and would hold 2024-02-01 to 2024-04-01" in refused.stderr
+    assert (tmp_path / "made/manifest.json").read_bytes() == before
+    assert wardbook(*build, "--allow-shorter").exit_code == 0
+    assert '"shorter"' in (tmp_path / "made/manifest.json").read_text()
 
 
 def test_build_accounts_for_every_file(wardbook, tmp_path):

@@ -159,7 +159,7 @@ def events(*rows):
         "capture_date": pl.Date,
         "start": pl.Datetime,
         "end": pl.Datetime,
-        "title": pl.String,
+        "type": pl.String,
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
 
@@ -211,6 +211,17 @@ def test_an_event_in_several_captures_counts_once_and_as_last_seen():
     assert (row["events"], row["event_hours"], row["hours_unknown"], row["captures"]) == (2, 2.0, 1, 2)
 
 
+def test_two_events_of_one_start_and_kind_are_two_where_one_capture_lists_both():
+    found = events(
+        ("E05000001", day("2025-01-10"), at(10), at(11), "stall"),
+        ("E05000001", day("2025-01-24"), at(10), at(11), "stall"),
+        ("E05000001", day("2025-01-24"), at(10), at(12), "stall"),
+    )
+    taken = captures(*(("E05000001", day(d), "events", "published") for d in ("2025-01-10", "2025-01-24")))
+    row = covered(found, taken).filter(ward="One").row(0, named=True)
+    assert (row["events"], row["event_hours"]) == (2, 3.0)
+
+
 def test_a_quarter_not_captured_leaves_the_ward_without_a_figure():
     taken = captures(
         ("E05000001", day("2025-01-10"), "events", "none published"),
@@ -242,12 +253,19 @@ def test_priorities_have_an_age_and_a_time_to_action():
         ("E05000001", day("2025-02-10"), "speeding", day("2024-12-01"), day("2025-01-20")),
         ("E05000001", day("2025-06-10"), "speeding", day("2024-12-01"), day("2025-06-01")),
         ("E05000002", day("2025-01-10"), "noise", day("2025-01-05"), day("2024-12-01")),
+        ("E05000003", day("2025-01-10"), "drugs", day("2025-01-05"), None),
+        ("E05000003", day("2025-02-10"), "drugs", day("2025-01-05"), None),
+        ("E05000003", day("2025-02-10"), "drugs", day("2025-01-05"), day("2025-01-06")),
     ]
-    found = en.priorities_in_force(pl.DataFrame(rows, schema=schema, orient="row"), day("2025-03-01"))
-    assert found.sort("ward_code").select("ward_code", "age_days", "days_to_action").rows() == [
+    listed = pl.DataFrame(rows, schema=schema, orient="row")
+    found = en.priorities_in_force(listed, day("2025-03-01"))
+    assert found.sort("ward_code", "action_date").select("ward_code", "age_days", "days_to_action").rows() == [
         ("E05000001", 71, 50),
         ("E05000002", 5, None),
+        ("E05000003", 36, None),
+        ("E05000003", 36, 1),
     ]
+    assert en.priorities_in_force(listed).filter(ward_code="E05000001")["age_days"].to_list() == [191]
 
 
 def test_rank_correlation_and_its_interval():

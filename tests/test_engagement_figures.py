@@ -1,19 +1,22 @@
-"""Engagement in words: synthetic data is called so in every chart, table and text made from it, and in no other."""
+"""Engagement in words: the survey for every area, and what was captured of events and priorities, or that nothing was."""
 
 from __future__ import annotations
 
 import re
 
+import nbformat
 import polars as pl
 import pytest
 
+import wardbook
+from made_captures import write_captures
 from wardbook import open as open_book
-from wardbook import places, synthetic
+from wardbook import places, tables
 from wardbook.figures import engagement as figures
-from wardbook.figures.export import Absent
+from wardbook.figures.export import Absent, read_txt
 from wardbook.measures import engagement as en
-from wardbook.run import runner
 from wardbook.sources.mopac import QUESTIONS
+from wardbook.sources.police_uk_api import PRIORITY_KINDS
 
 AREAS = [places.LONDON, *places.boroughs()["borough"]]
 CAUSAL = r"\b(because|due to|cause[sd]?|led to|leads? to|result(s|ed) in|driven|drives|thanks to|explains?)\b"
@@ -59,72 +62,84 @@ def test_a_borough_the_survey_does_not_hold_has_no_chart():
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    out = tmp_path_factory.mktemp("runs")
-    return {name: runner.run(name, only=["05_engagement"], out=out) for name in ("Tower Hamlets", "Sutton")}
+def captured(tmp_path_factory):
+    """Made-up captures of the twenty wards of Tower Hamlets, as the tables of an edition."""
+    raw = tmp_path_factory.mktemp("captured")
+    wards = open_book(notebook="05_engagement", borough="Tower Hamlets").edition.table("wards")
+    mine = wards.filter(pl.col("vintages").str.contains("2024"), borough_code=places.area("Tower Hamlets").code)
+    read = write_captures(raw, mine["ward_code"].to_list())
+    return {
+        "engagement": tables.engagement(read.events),
+        "priorities": tables.priorities(read.priorities),
+        "engagement_captures": tables.engagement_captures(read.captures),
+    }
 
 
-def test_synthetic_data_is_called_so_in_every_output_made_from_it(runs):
-    folder = runs["Tower Hamlets"]
-    made = [path for path in (folder / "charts").iterdir() if path.stem in MADE_FROM_CAPTURES and path.suffix != ".png"]
-    assert {path.stem for path in made} == MADE_FROM_CAPTURES and len(made) == 3 * len(MADE_FROM_CAPTURES)
-    made += [folder / "tables/engagement.csv", folder / "tables/priorities.csv"]
-    for path in made:
+def run_notebook(monkeypatch, frames, out, **parameters):
+    """The notebook's own cells, in order, over the committed edition with other tables of captures; what they leave."""
+    notebook = nbformat.read(places.ROOT / "notebooks/05_engagement.ipynb", as_version=4)
+
+    def opened(**values):
+        book = open_book(**values | {"output_dir": str(out)})
+        book.edition._frames.update(frames)
+        return book
+
+    monkeypatch.setattr(wardbook, "open", opened)
+    cells: dict = {}
+    for cell in (cell for cell in notebook.cells if cell.cell_type == "code"):
+        exec(cell.source, cells)
+        if "parameters" in cell.metadata.get("tags", []):
+            cells |= parameters
+    return cells
+
+
+def test_captured_events_and_priorities_are_drawn_and_name_nobody(captured, monkeypatch, tmp_path):
+    cells = run_notebook(monkeypatch, captured, tmp_path, borough="Tower Hamlets")
+    assert cells["absent"] is None
+    assert {path.stem for path in (tmp_path / "charts").glob("*.svg")} == MADE_FROM_CAPTURES | {
+        "survey",
+        "survey-years",
+    }
+    files = [path for path in tmp_path.rglob("*") if path.suffix in (".csv", ".txt", ".svg")]
+    assert len(files) == 3 * 6 + 3
+    for path in files:
         text = path.read_text(encoding="utf-8")
-        assert "synthetic example data" in text.lower(), path.name
-        if path.suffix == ".csv":
-            header, *lines = text.splitlines()
-            assert header.split(",")[-1] == "origin"
-            assert lines and all(line.endswith("synthetic example data") for line in lines)
-        if path.suffix == ".txt":
-            assert text.splitlines()[1].startswith("Synthetic example: ")
-
-
-def test_what_was_published_is_never_called_synthetic_nor_mixed_with_it(runs):
-    for folder in runs.values():
-        for path in [*(folder / "charts").glob("survey*.[tcs]*"), folder / "tables/survey.csv"]:
-            assert "synthetic" not in path.read_text(encoding="utf-8").lower(), path.name
-    other = runs["Sutton"] / "charts"
-    for name in MADE_FROM_CAPTURES:
-        text = (other / f"{name}.txt").read_text(encoding="utf-8")
-        assert text.startswith("No chart") and "synthetic" not in text.lower()
-    tables = runs["Sutton"] / "tables"
-    assert len((tables / "engagement.csv").read_text(encoding="utf-8").splitlines()) == 1, "wards that nobody captured"
-
-
-def test_londons_wards_are_not_shown_from_one_boroughs_captures():
-    book = open_book(notebook="05_engagement", borough="London")
-    edition = book.edition
-    total = en.whole_period(
-        en.coverage(
-            edition.table("engagement"),
-            edition.table("engagement_captures"),
-            edition.table("wards"),
-            edition.table("population"),
-            book.area,
-        )
+        assert not re.search("synthetic|quillfeather|zebulon|sgt", text, re.I), path.name
+    assert "Neighbourhoods, their events and priorities, as captured" in cells["event_map"].source
+    assert set(cells["current"]["issue"]) <= set(PRIORITY_KINDS)
+    # Every priority of the twenty wards, two each, though one ward was captured in the first quarter only.
+    assert cells["current"].height == 40 and cells["priorities"].title.startswith(
+        f"{cells['current']['days_to_action'].count()} of 40 "
     )
-    assert total.height == 679
-    figure = figures.events_map(book, total, edition.table("wards"), span="2025", synthetic=True)
-    assert isinstance(figure, Absent) and "captures of 20 of 679 wards only" in figure.sentence
 
 
-def test_the_example_holds_the_cases_that_must_be_told_apart():
-    codes = [f"E0500930{i}" for i in range(5)]
-    made = synthetic.example(codes)
-    status = made.captures.filter(kind="events").group_by("ward_code").agg(pl.col("status").unique())
-    found = {code: set(kinds) for code, kinds in status.iter_rows()}
-    assert found[codes[0]] == {"none published"}
-    assert "failed" in found[codes[1]]
-    assert made.events["end"].null_count() > 0 and made.priorities["action_date"].null_count() > 0
-    assert made.priorities["action_date"].count() > 0
-    assert made.events["title"].str.starts_with(synthetic.LABEL).all()
-    assert made.priorities["issue"].str.starts_with(synthetic.LABEL).all()
-    again = synthetic.example(codes)
-    assert again.events.equals(made.events) and again.captures.equals(made.captures)
-    assert not synthetic.example(codes, seed=1).events.equals(made.events)
-    # An event is listed while it is to come, and not after.
-    assert (made.events["start"].dt.date() >= made.events["capture_date"]).all()
+def test_without_captures_one_line_says_so_with_the_command(captured, monkeypatch, tmp_path):
+    nothing = {name: frame.clear() for name, frame in captured.items()}
+    cells = run_notebook(monkeypatch, nothing, tmp_path, borough="Tower Hamlets")
+    assert {path.stem for path in (tmp_path / "charts").iterdir()} == {"survey", "survey-years", cells["absent"].name}
+    said = read_txt(tmp_path / "charts" / f"{cells['absent'].name}.txt")["reason"]
+    assert "wardbook fetch --source engagement, then wardbook build" in said
+    assert [cells[name] for name in ("event_map", "against_crime", "against_stops", "priorities")] == [None] * 4
+    # Of a borough that nobody captured it is the same, where another one was.
+    other = run_notebook(monkeypatch, captured, tmp_path / "other", borough="Sutton")
+    assert "no capture of them" in other["absent"].reason and other["by_quarter"]["status"].to_list() == []
+
+
+def test_londons_wards_are_not_shown_from_one_boroughs_captures(captured, monkeypatch, tmp_path):
+    cells = run_notebook(monkeypatch, captured, tmp_path, borough="London")
+    assert cells["total"].height == 679
+    assert "captures of 20 of 679 wards only" in cells["absent"].sentence
+
+
+def test_no_word_for_invented_data_is_left_where_a_reader_could_meet_it():
+    folders = [places.ROOT / name for name in ("lib", "notebooks")]
+    files = [
+        path for folder in folders for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    ]
+    files += [path for path in (places.ROOT / "data").rglob("*") if path.is_file() and "raw" not in path.parts]
+    assert len(files) > 100
+    named = [path for path in files if b"synthetic" in path.read_bytes().lower()]
+    assert named == []
 
 
 @pytest.mark.parametrize(
@@ -147,9 +162,8 @@ def test_more_fewer_and_no_telling(other, wanted):
             "other_per_1000": other,
         }
     )
-    figure = figures.against_crime(book, rows, synthetic=False)
+    figure = figures.against_crime(book, rows)
     assert wanted in figure.title + figure.sentence
     assert len(figure.title.split()) <= 15
-    assert "ynthetic" not in figure.title + figure.subtitle + figure.sentence
-    few = figures.against_crime(book, rows.head(5), synthetic=False)
+    few = figures.against_crime(book, rows.head(5))
     assert isinstance(few, Absent) and "five of its wards have both figures" in few.sentence

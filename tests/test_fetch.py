@@ -30,9 +30,9 @@ import pytest
 from typer.testing import CliRunner
 
 from test_police_uk import STOP
-from wardbook import catalogue, cli, fetch, web
+from wardbook import catalogue, cli, edition, fetch, web
 from wardbook.places import UnknownName
-from wardbook.sources import met, police_uk_api
+from wardbook.sources import dashboards, police_uk_api
 from wardbook.sources.met import offence_groups
 
 NOW = datetime(2025, 6, 3, 22, 30, tzinfo=UTC)  # half past eleven in London
@@ -160,11 +160,16 @@ def clock() -> Clock:
 
 @pytest.fixture
 def run(server, clock, tmp_path):
-    """Fetch into tmp_path/raw; returns the outcomes as (source, file or month, status) and keeps them whole in `.last`."""
+    """Fetch into tmp_path/raw; returns the outcomes as (source, file or month, status) and keeps them whole in `.last`.
+
+    What became of the older release of the boroughs' file, which lies at an address of its own, is in `.release`.
+    """
 
     def run(*sources, manners=None, **more):
         asked = {"raw": tmp_path / "raw", "mirror": server.url, "manners": manners or clock.manners()} | more
-        run.last = fetch.fetch(sources, **asked)
+        outcomes = fetch.fetch(sources, **asked)
+        run.release = [outcome for outcome in outcomes if outcome.file == RELEASE["into"]]
+        run.last = [outcome for outcome in outcomes if outcome.file != RELEASE["into"]]
         return [(outcome.source, outcome.file, outcome.status) for outcome in run.last]
 
     return run
@@ -213,6 +218,13 @@ def crime_csv(months, place="LookUp_BoroughName", names=("Barnet", "Tower Hamlet
     return ("\n".join(lines) + "\n").encode()
 
 
+def months(first, last):
+    """The months from one to another as a file's headers, `2010-04` to `2023-09` as 201004 to 202309."""
+    (year, month), (end, until) = (map(int, text.split("-")) for text in (first, last))
+    span = range(12 * year + month - 1, 12 * end + until)
+    return [f"{n // 12}{n % 12 + 1:02d}" for n in span]
+
+
 def zipped(members: dict[str, bytes], *, stored=()) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -242,9 +254,14 @@ def serve_datastore(server, dataset, files: dict[str, Answer]):
         resources[str(number)] = {"title": name, "format": "csv", "url": f"https://data.london.gov.uk{path}"}
         server.answers[f"/data.london.gov.uk{path}"] = answer
     server.answers[f"{DATASTORE}{dataset}"] = Answer({"resources": resources})
+    if dataset == "exy3m":
+        server.answers.setdefault(RELEASED, Answer(WHOLE, etag='"whole"'))
     return resources
 
 
+RELEASE = catalogue.sources()["mps-borough-crime"].fetch["releases"][0]
+RELEASED = "/" + RELEASE["url"].removeprefix("https://")
+WHOLE = crime_csv(months(*RELEASE["months"]), names=("Barnet",), count=4)
 RECENT = "MPS Borough Level Crime (most recent 24 months).csv"
 HISTORICAL = "MPS Borough Level Crime (Historical).csv"
 TOWER_HAMLETS = ("E05009317N", "E05009318N", "E05009319N")
@@ -253,7 +270,6 @@ PLANTED = "Zebulon Quillfeather"
 
 def serve_neighbourhoods(server, ids=TOWER_HAMLETS):
     """Three neighbourhoods: one with an event and a priority, one with none, one whose events cannot be had."""
-    details = {"contact_details": {"email": f"{PLANTED.replace(' ', '.')}@example.org"}, "population": "0", "links": []}
     listed = [{"id": name, "name": "A &amp; B"} for name in (*ids, "E05000405N", "00BKX6")]
     server.answers[f"{API}metropolitan/neighbourhoods"] = Answer(listed)
     event = {
@@ -266,10 +282,15 @@ def serve_neighbourhoods(server, ids=TOWER_HAMLETS):
         "contact_details": {"name": PLANTED, "telephone": "101"},
         "organiser": PLANTED,
     }
-    priority = {"issue": "<p>Bicycles</p>", "issue-date": "2025-05-01T00:00:00", "action": None, "action-date": None}
+    priority = {
+        "issue": "<p>Bicycle theft</p>",
+        "issue-date": "2025-05-01T00:00:00",
+        "action": None,
+        "action-date": None,
+    }
     for number, name in enumerate(ids):
         at = f"{API}metropolitan/{name}"
-        server.answers[at] = Answer({"id": name, "name": "A &amp; B", "description": f"PCSO {PLANTED}", **details})
+        server.answers[at] = Answer({"id": name, "name": "A &amp; B", "description": f"PCSO {PLANTED}"})
         server.answers[f"{at}/events"] = Answer([event] if number == 0 else [])
         server.answers[f"{at}/priorities"] = Answer([priority] if number == 0 else [])
         server.answers[f"{at}/people"] = Answer([{"name": PLANTED, "rank": "PC", "bio": PLANTED}])
@@ -613,6 +634,86 @@ def test_each_snapshot_is_kept_and_none_is_written_over(server, run, tmp_path):
     assert (tmp_path / f"raw/mps/2024-03/{RECENT}").read_bytes() == crime_csv(["202402", "202403"])
 
 
+def test_the_last_whole_history_is_asked_for_once_by_its_own_address_and_kept(server, run, tmp_path):
+    assert RELEASED == "/data.london.gov.uk/download/exy3m/0r7/MPS%20Borough%20Level%20Crime%20(Historical).csv"
+    listed = {
+        HISTORICAL: Answer(crime_csv(months("2020-08", "2023-12"))),
+        RECENT: Answer(crime_csv(["202401", "202402"])),
+    }
+    serve_datastore(server, "exy3m", listed)
+    got = run("mps-borough-crime")
+    assert got == [
+        ("mps-borough-crime", f"mps/2024-02/{RECENT}", "fetched"),
+        ("mps-borough-crime", f"mps/2024-02/{HISTORICAL}", "fetched"),
+    ]
+    assert [(outcome.file, outcome.status) for outcome in run.release] == [(f"mps/2023-09/{HISTORICAL}", "fetched")]
+    assert run.last[0].said == ""
+    assert run.last[1].said == (
+        f"it begins in 2020-08, the release kept as mps/2023-09/{HISTORICAL} in 2010-04: keep both, "
+        "the months before are in no newer file"
+    )
+    held = tree(tmp_path / "raw")
+    server.asked.clear()
+    run("mps-borough-crime")
+    assert [outcome.status for outcome in run.release] == ["kept"] and RELEASED not in server.paths()
+    assert "it begins in 2020-08" in run.last[1].said, "said each time"
+    assert tree(tmp_path / "raw") == held
+    # A build of what is held has the whole history, each file under its snapshot.
+    made = edition.build(tmp_path / "raw", tmp_path / "edition").table("borough_offences")
+    assert (made["month"].min(), made["month"].max()) == (date(2010, 4, 1), date(2024, 2, 1))
+
+
+def test_a_history_that_is_whole_needs_no_word(server, run, tmp_path):
+    whole = Answer(crime_csv(months("2010-04", "2023-12"), names=("Barnet",)))
+    serve_datastore(server, "exy3m", {HISTORICAL: whole, RECENT: Answer(crime_csv(["202401", "202402"]))})
+    run("mps-borough-crime")
+    assert [(outcome.status, outcome.said) for outcome in run.last] == [("fetched", "")] * 2
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (crime_csv(months("2020-08", "2023-09")), "expected the months 2010-04 to 2023-09; found 2020-08 to 2023-09"),
+        (PAGE, "expected a CSV table; found a web page"),
+        (None, "answered 404"),
+    ],
+    ids=["shorter by now", "a web page", "not there"],
+)
+def test_a_release_that_is_not_the_whole_history_is_not_kept_and_stops_nothing(server, run, tmp_path, body, said):
+    serve_datastore(server, "exy3m", {RECENT: Answer(crime_csv(["202401", "202402"]))})
+    server.answers[RELEASED] = body and Answer(body)
+    assert run("mps-borough-crime") == [("mps-borough-crime", f"mps/2024-02/{RECENT}", "fetched")]
+    (outcome,) = run.release
+    assert (outcome.status, said in outcome.said) == ("failed", True), outcome.said
+    assert "by hand: https://data.london.gov.uk/dataset/mps-rec" in outcome.said
+    assert not (tmp_path / "raw/mps/2023-09").exists()
+
+
+def test_a_release_put_there_by_hand_is_kept(server, run, tmp_path):
+    place = tmp_path / "raw" / RELEASE["into"]
+    place.parent.mkdir(parents=True)
+    place.write_bytes(WHOLE)
+    serve_datastore(server, "exy3m", {RECENT: Answer(crime_csv(["202401", "202402"]))})
+    run("mps-borough-crime")
+    assert [(outcome.status, outcome.said) for outcome in run.release] == [("kept", "put there by hand")]
+    assert place.read_bytes() == WHOLE and RELEASED not in server.paths()
+
+
+def test_another_months_stops_under_a_months_name_are_not_put_in_its_place(server, run, tmp_path):
+    serve_dates(server, "2024-05", "2024-06")
+    wrong = {"2024-06/2024-06-metropolitan-stop-and-search.csv": stops_csv("2024-05")}
+    server.answers[f"{ARCHIVE}2024-06.zip"] = Answer(zipped(wrong), etag='"zip"')
+    span = {"first": date(2024, 6, 1), "last": date(2024, 6, 1)}
+    assert run("police-uk-stops", **span)[-1] == ("police-uk-stops", "police-uk-stops", "failed")
+    says = "expected stops of June 2024; found 3 of 3 rows of other months, 3 of May 2024 (another month's file"
+    assert says in run.last[-1].said
+    record = {"datetime": "2024-05-10T12:00:00+00:00", "type": "Person search", "location": None}
+    server.answers[f"{API}stops-force"] = Answer([record])
+    run("police-uk-stops-api", **span)
+    assert "1 of 1 rows of other months" in run.last[-1].said
+    assert not list((tmp_path / "raw").rglob("*2024-06*"))
+
+
 def test_without_an_etag_the_same_bytes_are_unchanged(server, run, tmp_path):
     serve_datastore(server, "exy3m", {RECENT: Answer(crime_csv(["202401", "202402"]))})
     run("mps-borough-crime")
@@ -643,8 +744,8 @@ def knife_csv(month, refreshed, count, form="%d/%m/%Y") -> bytes:
 def test_the_knife_crime_dashboard_as_published_is_read_like_its_parquet_copy(server, run, tmp_path, form):
     serve_datastore(server, "e5n6w", {KNIFE: Answer(knife_csv("2024-04-01", "2024-05-20", 7, form))})
     assert run("mps-knife-crime") == [("mps-knife-crime", f"mps/2024-04/{KNIFE}", "fetched")]
-    frame = met.read_knife_crime(tmp_path / f"raw/mps/2024-04/{KNIFE}").frame
-    assert frame.schema == met.KNIFE_CRIME
+    frame = dashboards.read_knife_crime(tmp_path / f"raw/mps/2024-04/{KNIFE}").frame
+    assert frame.schema == dashboards.KNIFE_CRIME
     assert frame.select("borough_code", "month", "offences", "refreshed").rows() == [
         ("E09000003", date(2024, 4, 1), 7, date(2024, 5, 20))
     ]
@@ -700,7 +801,7 @@ def test_a_file_put_there_by_hand_is_kept_and_built_from(server, run, tmp_path):
     households.unlink()
     made = build(tmp_path / "raw", tmp_path / "edition")
     assert made.table("borough_offences").filter(borough_code="E09000030")["offences"].max() < 100
-    assert [entry["file"] for entry in made.manifest["inputs"]] == [f"mps/2024-02/{RECENT}"]
+    assert [entry["file"] for entry in made.manifest["inputs"]] == [RELEASE["into"], f"mps/2024-02/{RECENT}"]
 
 
 # Open Geography -------------------------------------------------------------------------------------------------------
@@ -830,7 +931,7 @@ def test_a_capture_tells_none_published_from_not_captured_and_goes_on_later(serv
     ]
     assert captured.captures["capture_date"].unique().to_list() == [date.fromisoformat(TODAY)]
     assert captured.events.row(0, named=True)["start"].isoformat() == "2025-06-10T19:00:00+01:00"
-    assert captured.priorities.select("ward_code", "issue", "action").rows() == [("E05009317", "Bicycles", None)]
+    assert captured.priorities.select("ward_code", "issue", "action_date").rows() == [("E05009317", "theft", None)]
 
     server.asked.clear()
     assert [status for *_, status in run("engagement", borough="Tower Hamlets")] == ["fetched"]
@@ -859,12 +960,12 @@ def test_no_name_reaches_a_file_a_table_or_the_log(server, tmp_path, monkeypatch
     captured = police_uk_api.read_captures(tmp_path / "raw")
     tables = [frame.write_csv() for frame in (captured.events, captured.priorities, captured.captures)]
     files = [path.read_text() for path in (tmp_path / "raw").rglob("*") if path.is_file() and path != people]
-    assert captured.events["title"].to_list() == ["Coffee with PC [name]"]
+    assert captured.events.select("type", "title").rows() == [("drop-in surgery", None)]
     for text in [*tables, *files, told.stdout, told.stderr]:
         assert "Quillfeather" not in text
         assert "Zebulon" not in text
     assert told.exit_code == 1, "one answer could not be had"
-    assert not [path for path in server.paths() if path.endswith("/people")]
+    assert {PurePosixPath(path).name for path in server.paths()} == {"neighbourhoods", "events", "priorities"}
 
 
 def test_a_capture_stops_asking_a_server_that_no_longer_answers(server, run):
@@ -910,8 +1011,8 @@ def test_a_part_of_a_name_means_every_source_that_has_it():
     ]
     assert [source.key for source in fetch.choose(["engagement"])] == ["police-uk-engagement"]
     everything = {source.key for source in fetch.choose([])}
-    by_hand = {"dwo-abstraction", "mps-thorough-searches"}
-    assert set(catalogue.sources()) - everything == {"police-uk-stops-api", "police-uk-street", *by_hand}
+    can_be_fetched = {key for key, source in catalogue.sources().items() if source.fetch}
+    assert can_be_fetched - everything == {"police-uk-stops-api", "police-uk-street"}
     with pytest.raises(UnknownName, match="data/catalogue.toml"):
         fetch.choose(["mps", "nothing"])
 
@@ -942,10 +1043,15 @@ def test_the_command_says_what_it_fetched_a_line_a_file_in_a_log(wardbook, serve
     told = wardbook(*words)
     assert told.exit_code == 0, told.stderr
     lines = told.stdout.splitlines()
-    assert re.fullmatch(r"MPS Recorded Crime: .*: 1 fetched \(\d+\.\d kB\)", lines[0])
+    assert re.fullmatch(r"MPS Recorded Crime: .*: 2 fetched \(\d+\.\d kB\)", lines[0])
     assert lines[-1] == "raw"
     assert re.search(rf"^{re.escape(RECENT)}: \d+\.\d kB$", told.stderr, flags=re.MULTILINE)
-    assert ": 1 unchanged" in wardbook(*words).stdout
+    assert ": 1 kept, 1 unchanged" in wardbook(*words).stdout
+    shorter = Answer(crime_csv(months("2020-08", "2023-12")))
+    serve_datastore(server, "exy3m", {RECENT: Answer(crime_csv(["202401", "202402"]), etag='"1"'), HISTORICAL: shorter})
+    told = wardbook(*words)
+    said = f"  fetched: mps/2024-02/{HISTORICAL} (it begins in 2020-08, the release kept as mps/2023-09/{HISTORICAL} in 2010-04"
+    assert said in told.stdout
     assert wardbook("build", "--raw", "raw", "--out", "edition").exit_code == 0
 
 
@@ -1007,7 +1113,7 @@ def test_killed_at_any_point_and_started_again_it_ends_with_the_same_files(serve
     assert len(set(killed)) >= 2, f"killed only after {killed} files"
     assert start(tmp_path / "killed").wait(60) == 0
     assert tree(tmp_path / "killed") == tree(tmp_path / "whole")
-    assert len(tree(tmp_path / "whole")) == 2 + 6 + 1 + 1 + 3 * 3 + 1 + 1
+    assert len(tree(tmp_path / "whole")) == 3 + 6 + 1 + 1 + 3 * 2 + 1 + 1
 
 
 def serve_layer(server, name, rows):
@@ -1035,6 +1141,9 @@ def serve_publishers(server, raw):
     mps = {f"mps/2025-11/{HISTORICAL}", f"mps/2025-11/{RECENT}"}
     mps |= {"mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv"}
     serve_datastore(server, "exy3m", {Path(f).name: Answer((raw / f).read_bytes(), etag=f'"{f}"') for f in sorted(mps)})
+    whole = pl.read_csv(raw / f"mps/2025-11/{HISTORICAL}", infer_schema=False)
+    until = [name for name in whole.columns if not name.isdecimal() or name <= "202309"]
+    server.answers[RELEASED] = Answer(whole.select(until).write_csv().encode())
     knife = pl.read_parquet(raw / "mps/monthly-crime-dashboard.parquet").drop("sheet")
     knife.columns = [name.title() for name in knife.columns]
     serve_datastore(server, "e5n6w", {KNIFE: Answer(knife.write_csv(datetime_format="%d/%m/%Y").encode())})

@@ -87,6 +87,109 @@ def test_a_file_that_is_not_what_it_claims_is_refused(tmp_path, rows, name, says
         national.count_file(write(tmp_path, rows, name), LOOKUP)
 
 
+STREET = "2022-06-metropolitan-street.csv"
+ROW = {"LSOA code": "E01000001", "Crime ID": "a", "Longitude": "0.1", "Latitude": "51.5"}
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            lambda text: text[:-40],
+            "expected 12 cells a line, as in the header; found [0-9]+ on line 4",
+        ),
+        (
+            lambda text: text.replace("Drugs,,", "Drugs,,,x", 1),
+            "expected 12 cells a line, as in the header; found 13 on line 2",
+        ),
+        (lambda text: text.replace("E01000001", "E01000001,x", 1), "expected crimes of 2022-06, each with its type"),
+        (lambda text: text.replace("Drugs,", "", 1), "expected 12 cells a line, as in the header; found 11 on line 2"),
+        (lambda text: text.replace("E01000001", "E0100\0001", 1), "found (a NUL byte in line 2|binary data)"),
+        (lambda text: text.replace("E01000001", "E01\r000001", 1), "on line [23]|by one reading and"),
+        (lambda text: text.replace("\r", "").replace("\n", "\r"), "."),
+        (lambda text: text.splitlines(keepends=True)[0], "expected a crime or more; found a header alone"),
+        (lambda text: text.splitlines()[0], "expected a crime or more; found a header alone"),
+        (
+            lambda text: text.replace("Drugs", "Witchcraft", 1),
+            r"expected the crime types listed .* 'Witchcraft' \(1 crimes\)",
+        ),
+    ],
+    ids=[
+        "cut inside a row",
+        "a cell too many",
+        "a cell too many before the type",
+        "a cell too few",
+        "NUL",
+        "a lone carriage return",
+        "carriage returns for line ends",
+        "a header alone",
+        "a header alone without a line end",
+        "a type that is not known",
+    ],
+)
+def test_a_damaged_file_is_refused(tmp_path, line_end, change, says):
+    path = write(tmp_path, [ROW] * 3)
+    good = path.read_text().replace("\n", line_end)
+    path.write_bytes(good.encode())
+    assert national.count_file(path, LOOKUP)[0]["offences"].sum() == 3
+    path.write_bytes(change(good).encode())
+    with pytest.raises(SourceError, match=says) as caught:
+        national.count_file(path, LOOKUP)
+    assert str(caught.value).startswith(f"{path}: expected ")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.replace("Drugs", "ROBBERY").replace("ROBBERY", "Drugs ", 1),
+        lambda text: text.replace("E01000001", " e01000001 ", 1),
+        lambda text: text.replace("2022-06", " 2022-06"),
+        lambda text: text.replace("Drugs", '"Drugs"', 1),
+        lambda text: "\ufeff" + text,
+        lambda text: text + "\n\n",
+        lambda text: text + "," * 11 + "\n",
+        lambda text: text.replace("\n", ",,,,\n"),
+        lambda text: text.removesuffix("\n"),
+    ],
+    ids=[
+        *("types", "codes", "months", "quotes", "BOM", "blank lines", "a row of commas", "commas at each end"),
+        "no last line break",
+    ],
+)
+def test_what_is_only_written_differently_is_counted_the_same(tmp_path, change):
+    path = write(tmp_path, [ROW, ROW | {"LSOA code": "E01000009"}, ROW | {"LSOA code": ""}])
+    path.write_text(change(path.read_text()), encoding="utf-8")
+    frame, quality = national.count_file(path, LOOKUP)
+    by_ward = dict(frame.group_by(pl.col("ward_code").cast(pl.String)).agg(pl.col("offences").sum()).iter_rows())
+    assert by_ward == {"E05000001": 1, "E05000002": 1, "unplaced": 1}
+    assert set(frame["crime_type"].cast(pl.String)) <= {"Drugs", "Robbery"}
+    assert (quality.rows_read, quality.oddities) == (3, {"in no ward": 1})
+
+
+def test_every_type_of_the_generator_and_of_both_vocabularies_is_known():
+    assert set(generate_months.MIX) <= set(national.CRIME_TYPES)
+    assert {"Violent crime", "Public disorder and weapons"} <= set(national.CRIME_TYPES), "those of before May 2013"
+
+
+@pytest.mark.raw
+def test_a_real_month_cut_anywhere_is_refused_or_has_lost_nothing_but_text(raw, tmp_path):
+    """Cut inside a row, a real file is refused; only within its last cell, which is no cell that is counted, it cannot tell."""
+    real = next(iter(sorted(raw.rglob("*-street.csv"))))
+    content, lookup = real.read_bytes(), LOOKUP
+    path, refused = tmp_path / real.name, 0
+    row = content.rfind(b"\n", 0, len(content) - 2) + 1
+    last = content.rfind(b",") + 1
+    for at in range(row + 1, last):
+        path.write_bytes(content[:at])
+        with pytest.raises(SourceError, match="cells a line"):
+            national.count_file(path, lookup)
+        refused += 1
+    assert refused > 50
+    path.write_bytes(content[:last])
+    assert national.count_file(path, lookup)[1].rows_read == national.count_file(real, lookup)[1].rows_read
+
+
 def test_a_missing_column_and_a_failed_download_are_named(tmp_path, failed_download):
     path = tmp_path / "2022-06-x-street.csv"
     path.write_text("Crime ID,Month\n1,2022-06\n")

@@ -216,7 +216,9 @@ def test_the_declared_breaks_can_be_read_and_apply_to_something():
     table = declared_breaks()
     assert table.schema["from_month"] == table.schema["to_month"] == pl.Date
     assert table["break_id"].is_unique().all()
-    assert set(table["series"]) <= {"borough_offences", "ward_offences", "knife_offences", "stops", "confidence"}
+    assert set(table["series"]) <= {
+        *("borough_offences", "ward_offences", "knife_offences", "vawg_offences", "outcomes", "stops", "confidence")
+    }
     assert set(table["effect"]) <= {"cuts", "marks", "ends"}
     dates = table.select("from_month", "to_month").drop_nulls()
     assert (dates["from_month"] <= dates["to_month"]).all()

@@ -75,13 +75,40 @@ def test_every_row_is_kept_with_the_declared_columns(synthetic_month):
     ],
 )
 def test_a_stop_belongs_to_its_local_month(synthetic_month, utc, local_hour, month):
-    loaded = read_stops(synthetic_month({"Date": utc}))
+    loaded = read_stops(synthetic_month({"Date": utc}, *[{}] * 40))
     stop = loaded.frame.row(0, named=True)
     assert stop["local_time"] == datetime.fromisoformat(utc)
     assert stop["local_time"].astimezone(ZoneInfo("Europe/London")).hour == local_hour
     assert (stop["file_month"], stop["month"]) == (date(2024, 6, 1), month)
     outside = int(month != date(2024, 6, 1))
     assert loaded.quality.oddities.get("rows dated outside the file's month", 0) == outside
+
+
+@pytest.mark.parametrize(("outside", "rows"), [(3, 100), (4, 134), (0, 1)])
+def test_up_to_three_rows_in_a_hundred_may_be_of_another_month(synthetic_month, outside, rows):
+    may = {"Date": "2024-05-20T12:00:00+00:00"}
+    loaded = read_stops(synthetic_month(*[may] * outside, *[{}] * (rows - outside)))
+    assert loaded.quality.oddities.get("rows dated outside the file's month", 0) == outside
+    with pytest.raises(SourceError, match=rf"found {outside + 1} of {rows} rows of other months, {outside + 1} of May"):
+        read_stops(synthetic_month(*[may] * (outside + 1), *[{}] * (rows - outside - 1)))
+
+
+def test_a_month_under_another_months_name_is_refused(synthetic_month):
+    path = synthetic_month({}, {}, name="2024-07-metropolitan-stop-and-search.csv", folder="2024-07")
+    with pytest.raises(SourceError) as caught:
+        read_stops(path)
+    assert str(caught.value) == (
+        f"{path}: expected stops of July 2024; found 2 of 2 rows of other months, 2 of June 2024 "
+        "(another month's file under this name?)"
+    )
+
+
+@pytest.mark.raw
+def test_a_real_month_under_another_months_name_is_refused(raw, tmp_path):
+    path = tmp_path / "2024-08-metropolitan-stop-and-search.csv"
+    path.symlink_to(raw / "police_uk/2024-07/2024-07-metropolitan-stop-and-search.csv")
+    with pytest.raises(SourceError, match=r"expected stops of August 2024; found .* of July 2024 \(another month's"):
+        read_stops(path)
 
 
 def test_the_month_comes_from_the_name_then_from_the_folder(synthetic_month):

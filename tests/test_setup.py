@@ -287,14 +287,17 @@ def test_the_example_run_is_small_and_names_its_edition_and_readme_shows_it():
 
 
 def test_no_tracked_file_is_large():
-    """A file over 1.5 MB is a publisher's file, or a notebook with its data inside, until somebody argues otherwise."""
+    """A file over 1.5 MB is a publisher's file, or a notebook with its data inside, until somebody argues otherwise.
+
+    Argued: sixteen years of 679 wards by offence group, five million counts in under four megabytes.
+    """
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode:
         pytest.skip("not a git checkout")
     tracked = [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
-    assert {
-        str(path.relative_to(ROOT)): path.stat().st_size for path in tracked if path.stat().st_size > 1_500_000
-    } == {}
+    allowed = {ROOT / "data/edition/ward_offences.parquet": 4_000_000}
+    sizes = {path: path.stat().st_size for path in tracked}
+    assert {str(path): size for path, size in sizes.items() if size > allowed.get(path, 1_500_000)} == {}
 
 
 # What an import costs -------------------------------------------------------------------------------------------------

@@ -490,6 +490,19 @@ def test_a_scenario_of_ones_own(assumptions, tmp_path):
 
 
 @pytest.mark.parametrize(
+    "written",
+    ["{}", "{}\n", "{}\n,,\n", "{}\n\n\n", "{}\n , ,\n", "\ufeff{}\r\n"],
+    ids=["no last line break", "as it was", "a row of commas", "blank lines", "a row of blanks", "BOM and CRLF"],
+)
+def test_a_scenario_may_end_as_spreadsheets_end(assumptions, tmp_path, written):
+    path = tmp_path / "own.csv"
+    rows = "name,value,unit\nsubscribers, 900 ,people\n,,\nreply_share,0.01,share"
+    path.write_bytes(written.format(rows).encode())
+    mine = reference.own_scenario(str(path), assumptions)
+    assert (mine.subscribers, dict(mine.overrides)["reply_share"]) == (900, 0.01)
+
+
+@pytest.mark.parametrize(
     ("changed", "words"),
     [
         ({"minutes_per_message": (-3.0, "minutes")}, "minutes_per_message -3 is outside 0.1 to 240 minutes"),

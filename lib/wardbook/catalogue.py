@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 
 from wardbook.places import ROOT
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Files of a source that came by way of a third party, which altered them or gives another licence for them."""
+
+    pattern: str
+    by_way_of: str
+    licence: str
+    attribution: str
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,17 @@ class Source:
     pattern: str
     reader: str
     also: tuple[str, ...] = ()
+    copies: tuple[Copy, ...] = ()
     fetch: dict = field(default_factory=dict, compare=False)
+
+    def recognises(self, file: str) -> bool:
+        """Is a file, named by its path below a raw folder, one of this source's, in whichever layout?"""
+        return any(fnmatch(file, pattern) for pattern in (self.pattern, *self.also))
+
+    def copy_of(self, file: str) -> Copy:
+        """How a file came and under which licence: `by_way_of` is empty where it is as the publisher released it."""
+        as_published = Copy(self.pattern, "", self.licence, self.attribution)
+        return next((copy for copy in self.copies if fnmatch(file, copy.pattern)), as_published)
 
     @property
     def line(self) -> str:
@@ -51,6 +72,12 @@ def sources() -> dict[str, Source]:
             licence=licences[entry["licence"]]["name"],
             attribution=licences[entry["licence"]]["attribution"],
             also=tuple(entry.get("also", ())),
+            copies=tuple(
+                Copy(
+                    copy["pattern"], copy["by_way_of"], *(licences[copy["licence"]][n] for n in ("name", "attribution"))
+                )
+                for copy in entry.get("copies", ())
+            ),
             fetch=entry.get("fetch", {}),
             **{name: entry[name] for name in ("title", "publisher", "address", "pattern", "reader")},
         )

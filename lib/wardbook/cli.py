@@ -240,6 +240,9 @@ def build(
     scheduler: Annotated[
         str | None, typer.Option(metavar="tcp://…", help="With --street: a Dask cluster that sees the same folder.")
     ] = None,
+    allow_shorter: Annotated[
+        bool, typer.Option("--allow-shorter", help="Replace an edition whose tables reach further back or on.")
+    ] = False,
 ) -> None:
     """Make the tables and their manifest from the publishers' files; nothing is written unless all of it is good."""
     if scheduler and not street:
@@ -254,7 +257,7 @@ def build(
             _count_street(raw, _from_here(street), _from_here(out), scheduler)
             return
         try:
-            made = editions.build(raw, _from_here(out))
+            made = editions.build(raw, _from_here(out), allow_shorter=allow_shorter)
         except ValueError as error:  # a file, or two together, that cannot be read as what they claim
             raise _Refused(f"{error}; nothing was written") from error
         for line in _account(raw, made):
@@ -471,7 +474,7 @@ def _fetched(outcomes: list[Outcome]) -> Iterator[str]:
         if told:
             yield f"{catalogue.sources()[key].title}: {told}" + (f" ({_size(size)})" if size else "")
         for outcome in its:
-            if outcome.said and outcome.status in ("not published", "kept") and outcome.said != "put there by hand":
+            if outcome.said and outcome.said != "put there by hand":
                 yield f"  {outcome.status}: {outcome.file} ({outcome.said})"
 
 

@@ -10,10 +10,10 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,9 @@ import polars as pl
 from wardbook import catalogue, places, tables, tables_stops
 from wardbook.folders import beside, put_in_place
 from wardbook.periods import FinancialYear, complete_years, financial_year_of
+from wardbook.schemas import violations
 from wardbook.sources.reading import Loaded, Quality, SourceError
+from wardbook.table_schemas import SCHEMAS
 
 if TYPE_CHECKING:
     from wardbook.sources import police_uk_api
@@ -52,14 +54,22 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def _edition_id(hashes: dict[str, str]) -> str:
-    """Twelve hex digits of the hash over the tables' hashes: the same tables, the same id."""
-    return hashlib.sha256("".join(digest for _, digest in sorted(hashes.items())).encode()).hexdigest()[:12]
+def edition_id(manifest: dict) -> str:
+    """Twelve hex digits of the hash over all that a manifest says: tables and their rows, inputs, sources, definitions."""
+    rest = {name: value for name, value in manifest.items() if name != "edition"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def dated_by(columns: Iterable[str]) -> str | None:
+    """The column that says what time a table's rows are of; None where they are of no time."""
+    return next(
+        (c for c in ("month", "quarter_end", "capture_date", "day", "financial_year", "year") if c in columns), None
+    )
 
 
 @dataclass(frozen=True)
 class Edition:
-    """An opened edition. `id` is the first twelve hex digits of the hash over its tables' hashes."""
+    """An opened edition. `id` is that of its manifest, which names every table, its rows, and its inputs (`edition_id`)."""
 
     path: Path
     manifest: dict
@@ -92,10 +102,6 @@ class Edition:
         if name not in self._frames:
             self._frames[name] = pl.read_parquet(self.path / f"{name}.parquet")
         return self._frames[name]
-
-    def is_synthetic(self, name: str) -> bool:
-        """Is a table invented example data, to be called so wherever it shows?"""
-        return self.manifest["tables"][name]["synthetic"]
 
     @cached_property
     def snapshots(self) -> dict[str, list[FinancialYear]]:
@@ -164,19 +170,19 @@ def open_edition(path: Path | str = COMMITTED) -> Edition:
         )
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        hashes = {name: entry["sha256"] for name, entry in manifest["tables"].items()}
-        right = manifest["edition"] == _edition_id(hashes)
+        named = [(name, entry["sha256"]) for name, entry in manifest["tables"].items()]
+        right = manifest["edition"] == edition_id(manifest)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EditionError(f"{folder / MANIFEST} is no manifest of an edition: {error}") from error
     if not right:
         raise EditionError(
-            f"{folder}: the edition's id {manifest['edition']} is not that of the tables its manifest names"
+            f"{folder}: the edition's id {manifest['edition']} is not that of the tables and inputs its manifest names"
         )
-    for name, entry in manifest["tables"].items():
+    for name, digest in named:
         file = folder / f"{name}.parquet"
         if not file.is_file():
             raise EditionError(f"{folder}: the table {name!r} that its manifest names is missing")
-        if sha256(file) != entry["sha256"]:
+        if sha256(file) != digest:
             raise EditionError(
                 f"{folder}: {name}.parquet is not the table its manifest describes (its SHA-256 differs): "
                 "it was changed after the build; rebuild it with `wardbook build` and say so in CHANGELOG.md"
@@ -199,6 +205,8 @@ class _Folder:
         for path in catalogue.files(self.raw, key):
             loaded = reader(path)
             loaded.quality.source = key
+            if path.suffix == ".csv" and path.read_bytes()[-1:] not in (b"\n", b"\r"):
+                loaded.quality.note("last line without a line break (whole, or cut inside its last cell)", 1)
             self.qualities.append((path, loaded.quality))
             frames.append(loaded.frame)
         return frames
@@ -239,24 +247,38 @@ def _once(frames: list[pl.DataFrame], *key: str, what: str) -> list[pl.DataFrame
     return frames
 
 
-def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
-    """Every table the folder's files allow, with the catalogue keys it draws on."""
-    from wardbook import facts, synthetic
-    from wardbook.sources import dwo, met, mopac, ons, thorough
+def _newest(frames: list[pl.DataFrame], column: str) -> pl.DataFrame:
+    """The newest of several snapshots that each hold every month: two of them added up would double the counts."""
+    return max(frames, key=lambda frame: frame[column].max())
+
+
+def _met_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
+    """The tables made of the Met's files alone: recorded crime, knife crime, outcomes of business crime."""
+    from wardbook.sources import dashboards, met
 
     made: dict[str, tuple[pl.DataFrame, list[str]]] = {}
-    one_snapshot = partial(_once, what="{1} of the snapshot {0}")
-    if frames := folder.read("mps-borough-crime", met.read_borough_crime):
-        made["borough_offences"] = (
-            tables.borough_offences(one_snapshot(frames, "snapshot", "month")),
-            ["mps-borough-crime"],
-        )
-    if frames := folder.read("mps-ward-crime", met.read_ward_crime):
-        made["ward_offences"] = tables.ward_offences(one_snapshot(frames, "snapshot", "month")), ["mps-ward-crime"]
-    if frames := folder.read("mps-knife-crime", met.read_knife_crime):
-        # Each snapshot of the dashboard holds every month: two of them added up would double the counts.
-        newest = max(frames, key=lambda frame: frame["refreshed"].max())
-        made["knife_offences"] = tables.knife_offences(newest), ["mps-knife-crime"]
+    for key, name, reader, make in [
+        ("mps-borough-crime", "borough_offences", met.read_borough_crime, tables.borough_offences),
+        ("mps-ward-crime", "ward_offences", met.read_ward_crime, tables.ward_offences),
+    ]:
+        if frames := folder.read(key, reader):
+            _once(frames, "snapshot", "month", what="{1} of the snapshot {0}")
+            made[name] = make(frames), [key]
+    for key, name, reader, make in [
+        ("mps-knife-crime", "knife_offences", dashboards.read_knife_crime, tables.knife_offences),
+        ("mps-business-outcomes", "outcomes", dashboards.read_outcomes, tables.outcomes),
+    ]:
+        if frames := folder.read(key, reader):
+            made[name] = make(_newest(frames, "refreshed")), [key]
+    return made
+
+
+def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
+    """Every table the folder's files allow, with the catalogue keys it draws on."""
+    from wardbook import facts
+    from wardbook.sources import dashboards, dwo, mopac, ons, thorough
+
+    made = _met_tables(folder)
     if frames := folder.read("mopac-attitudes", mopac.read_attitudes):
         made["confidence"] = tables.confidence(frames), ["mopac-attitudes"]
     if frames := folder.read("ons-households", ons.read_households):
@@ -276,6 +298,11 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
     outlines = [frame for key in outline_keys for frame in folder.read(key, ons.read_wards)]
     if outlines:
         made["wards"] = tables.wards(outlines, lookup), [*outline_keys, "ons-lsoa-lookup"]
+    if "wards" in made and (frames := folder.read("mps-vawg", dashboards.read_vawg)):
+        made["vawg_offences"] = (
+            tables.vawg_offences(_newest(frames, "month"), tables.ward_names(outlines, made["wards"][0])),
+            ["mps-vawg", *made["wards"][1]],
+        )
     if "ward_offences" in made and "wards" in made:
         # The MPS codes in use since 2022 are all in the 2024 set; codes of 2018 would match about a quarter of it.
         current = made["wards"][0].filter(pl.col("vintages").str.contains("2024"))["ward_code"]
@@ -285,24 +312,26 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
 
     made |= _stop_tables(folder, made["wards"][0] if "wards" in made else None, lookup)
     if frames := folder.read("mps-thorough-searches", thorough.read_thorough_searches):
-        # A later file holds the earlier one's months again.
-        newest = max(frames, key=lambda frame: frame["month"].max())
-        made["thorough_searches"] = tables_stops.thorough_searches(newest), ["mps-thorough-searches"]
+        made["thorough_searches"] = tables_stops.thorough_searches(_newest(frames, "month")), ["mps-thorough-searches"]
 
-    captured, used = folder.captures(), ["police-uk-engagement"]
-    if captured.captures.is_empty() and "wards" in made:
-        # Until there are captures, an invented example of one borough shows what they will give; it draws on no source.
-        mine = (pl.col("borough_code") == synthetic.BOROUGH) & pl.col("vintages").str.contains("2024")
-        captured, used = synthetic.example(made["wards"][0].filter(mine)["ward_code"].to_list()), []
-    if captured.captures.height:
-        made["engagement"] = tables.engagement(captured.events), used
-        made["priorities"] = tables.priorities(captured.priorities), used
-        made["engagement_captures"] = tables.engagement_captures(captured.captures), used
     minutes = _once(folder.read(dwo.KEY, dwo.read_minutes), "month", what="the officers' hours of {0}")
     if made or minutes:  # the published figures alone are no edition
         used = [dwo.KEY] if minutes else []
         made["officer_hours"] = dwo.officer_hours(facts.officer_hours(), minutes), used
-    return made
+    return made | _captured_tables(folder, empty="wards" in made)
+
+
+def _captured_tables(folder: _Folder, *, empty: bool) -> dict[str, tuple[pl.DataFrame, list[str]]]:
+    """The tables of captures; where nothing is captured, `empty` ones, which say so as a missing table could not."""
+    captured = folder.captures()
+    used = ["police-uk-engagement"] if captured.captures.height else []
+    if not used and not empty:
+        return {}
+    return {
+        "engagement": (tables.engagement(captured.events), used),
+        "priorities": (tables.priorities(captured.priorities), used),
+        "engagement_captures": (tables.engagement_captures(captured.captures), used),
+    }
 
 
 def _stop_tables(
@@ -328,7 +357,7 @@ def _stop_tables(
     return {name: (table, [*used, *(placed if name.startswith("ward_") else [])]) for name, table in by_name.items()}
 
 
-def build(raw: Path | str, out: Path | str) -> Edition:
+def build(raw: Path | str, out: Path | str, *, allow_shorter: bool = False) -> Edition:
     """Make every table the raw folder allows, and the manifest, in `out`; nothing is written unless all of it is good.
 
     Deterministic under `uv.lock`: the same inputs give the same bytes; the manifest holds no clock, commit or path.
@@ -337,11 +366,14 @@ def build(raw: Path | str, out: Path | str) -> Edition:
     ----------
     raw : folder of publishers' files, laid out as `data/catalogue.toml` says.
     out : folder of the edition; replaced as a whole.
+    allow_shorter : replace an edition whose tables reach further back or on; the manifest then says which and from what.
 
     Raises
     ------
     SourceError
         naming the file that cannot be read; `out` is then as it was.
+    EditionError
+        naming the tables that would lose months, or the cell of a table that its schema does not allow.
     """
     raw, out = from_root(raw), from_root(out)
     if not raw.is_dir():
@@ -357,14 +389,51 @@ def build(raw: Path | str, out: Path | str) -> Edition:
     if not made:
         patterns = "; ".join(source.pattern for source in catalogue.sources().values())
         raise SourceError(raw, f"at least one publisher's file ({patterns})", "none of them")
+    for name, (frame, _) in made.items():
+        if name not in SCHEMAS:
+            raise EditionError(f"table {name} has no schema in lib/wardbook/table_schemas.py")
+        if broken := violations(frame, SCHEMAS[name], first_line=1):
+            raise EditionError(f"table {name}, {broken[0]}")
+    shorter = _shortened(out, made)
+    if shorter and not allow_shorter:
+        lost = "; ".join(f"{name} held {old} and would hold {new}" for name, (old, new) in shorter.items())
+        raise EditionError(
+            f"{out} would lose history: {lost}. Put the older files back into {raw} "
+            "(the catalogue names the last full release), or allow it with --allow-shorter"
+        )
     out.parent.mkdir(parents=True, exist_ok=True)
     work = beside(out)
     try:
-        manifest = _write(work, folder, made)
+        manifest = _write(work, folder, made, shorter)
         put_in_place(work, out)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return Edition(out, manifest)
+
+
+def _span(frame: pl.DataFrame) -> dict[str, str]:
+    """The first and the last time of a table's rows; empty where they are of no time."""
+    column = dated_by(frame.columns)
+    return {"from": str(frame[column].min()), "to": str(frame[column].max())} if column and frame.height else {}
+
+
+def _shortened(out: Path, made: dict[str, tuple[pl.DataFrame, list[str]]]) -> dict[str, tuple[str, str]]:
+    """The tables that start later or end earlier than in the edition in `out`, or are not there: what was, what would be.
+
+    By the manifest alone, so that an edition with a spoilt table keeps its history too. A table that drew on no
+    publisher's file has none to lose.
+    """
+    try:
+        before = json.loads((out / MANIFEST).read_text(encoding="utf-8"))["tables"]
+        spans = {name: (e["from"], e["to"]) for name, e in before.items() if "from" in e and e["sources"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+    lost = {}
+    for name, (first, last) in sorted(spans.items()):
+        span = _span(made[name][0]) if name in made else {}
+        if not span or span["from"] > first or span["to"] < last:
+            lost[name] = f"{first} to {last}", f"{span['from']} to {span['to']}" if span else "nothing"
+    return lost
 
 
 def _parts(path: Path, raw: Path) -> dict[str, str]:
@@ -380,48 +449,67 @@ def input_hashes(entry: dict) -> dict[str, str]:
     return {entry["file"]: entry["sha256"]} | entry.get("parts", {})
 
 
-def _write(work: Path, folder: _Folder, made: dict[str, tuple[pl.DataFrame, list[str]]]) -> dict:
+def _input(path: Path, raw: Path, quality: Quality) -> dict:
+    """The manifest's entry of one publisher's file."""
+    name = path.relative_to(raw).as_posix()
+    copy = catalogue.sources()[quality.source].copy_of(name)
+    return {
+        "file": name,
+        "sha256": sha256(path),
+        "bytes": path.stat().st_size,
+        **({"parts": parts} if (parts := _parts(path, raw)) else {}),
+        "source": quality.source,
+        **({"by_way_of": copy.by_way_of} if copy.by_way_of else {}),
+        "licence": copy.licence,
+        "rows_read": quality.rows_read,
+        "rows_kept": quality.rows_kept,
+        "set_aside": dict(sorted(quality.set_aside.items())),
+        "oddities": dict(sorted(quality.oddities.items())),
+    }
+
+
+def _credit(key: str, inputs: list[dict]) -> dict[str, str]:
+    """What the manifest says of a source: every licence and attribution that one of its inputs came under."""
+    source = catalogue.sources()[key]
+    copies = [source.copy_of(entry["file"]) for entry in inputs if entry["source"] == key]
+    return {name: getattr(source, name) for name in ("title", "publisher", "address")} | {
+        name: "; ".join(sorted({getattr(copy, name) for copy in copies})) for name in ("licence", "attribution")
+    }
+
+
+def _write(
+    work: Path,
+    folder: _Folder,
+    made: dict[str, tuple[pl.DataFrame, list[str]]],
+    shorter: dict[str, tuple[str, str]],
+) -> dict:
+    used = {quality.source for _, quality in folder.qualities}
     entries = {}
     for name, (frame, keys) in sorted(made.items()):
         file = work / f"{name}.parquet"
-        # Through memory: of a full disk, Python's own error says which file and why, in one line.
+        # Through memory: of a full disk, Python's own error says which file and why, in one line. In one piece, since how
+        # many pieces a frame is in, and so how it is written, depends on the machine's processors.
         content = io.BytesIO()
-        frame.write_parquet(content, compression="zstd", compression_level=10)
+        frame.rechunk().write_parquet(content, compression="zstd", compression_level=10, row_group_size=1 << 20)
         file.write_bytes(content.getvalue())
-        entry = {"rows": frame.height, "sha256": sha256(file), "sources": keys}
-        # Published figures of data/reference draw on no file of the raw folder either.
-        entry["synthetic"] = not keys and name != "officer_hours"
-        dates = next((c for c in ("month", "quarter_end", "capture_date") if c in frame.columns), None)
-        if dates:
-            entry |= {"from": str(frame[dates].min()), "to": str(frame[dates].max())}
-        entries[name] = entry
-    inputs = [
-        {
-            "file": path.relative_to(folder.raw).as_posix(),
-            "sha256": sha256(path),
-            "bytes": path.stat().st_size,
-            **({"parts": parts} if (parts := _parts(path, folder.raw)) else {}),
-            "source": quality.source,
-            "rows_read": quality.rows_read,
-            "rows_kept": quality.rows_kept,
-            "set_aside": dict(sorted(quality.set_aside.items())),
-            "oddities": dict(sorted(quality.oddities.items())),
+        entry = {
+            "rows": frame.height,
+            "sha256": sha256(file),
+            "sources": [key for key in keys if key in used],
         }
-        for path, quality in folder.qualities
-    ]
-    inputs.sort(key=lambda entry: entry["file"])
-    used = sorted({entry["source"] for entry in inputs})
+        entries[name] = entry | _span(frame)
+    inputs = sorted(
+        (_input(path, folder.raw, quality) for path, quality in folder.qualities), key=lambda entry: entry["file"]
+    )
     manifest = {
-        "edition": _edition_id({name: entry["sha256"] for name, entry in entries.items()}),
         "tables": entries,
         "inputs": inputs,
-        "sources": {
-            key: {name: getattr(source, name) for name in ("title", "publisher", "address", "licence", "attribution")}
-            for key, source in catalogue.sources().items()
-            if key in used
-        },
+        "sources": {key: _credit(key, inputs) for key in sorted(used)},
         "reference": {name: sha256(places.REFERENCE / name) for name in _REFERENCES},
     }
+    if shorter:
+        manifest["shorter"] = {name: {"was": old, "is": new} for name, (old, new) in shorter.items()}
+    manifest["edition"] = edition_id(manifest)
     (work / MANIFEST).write_text(
         json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"
     )

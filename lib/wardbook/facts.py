@@ -154,7 +154,7 @@ def _read_cells(path: Path, schema: type[dy.Schema]) -> pl.DataFrame:
     columns = list(schema.columns())
     try:
         # What a reader typed need not end in a line break.
-        table = read_text_table(path, ends=False)
+        table = read_text_table(path)
     except SourceError as error:
         raise FactsError(str(error)) from error
     if sorted(table.columns) != sorted(columns):
@@ -387,7 +387,7 @@ def own_targets(path: Path, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     wardbook.schemas.SchemaViolation, wardbook.sources.reading.SourceError
         naming file, line, column, value and what is allowed.
     """
-    table = read_text_table(path, ends=False)
+    table = read_text_table(path)
     strange = [name for name in table.columns if name not in OwnTargets.columns()]
     missing = [name for name in OWN_COLUMNS if name not in table.columns]
     if strange or missing:

@@ -129,6 +129,11 @@ class _Run:
     def note(self, source: catalogue.Source, file: str, status: str, size: int = 0, said: str = "") -> None:
         self.outcomes.append(Outcome(source.key, file, status, size, said))
 
+    def fail(self, source: catalogue.Source, file: str, error: Exception) -> None:
+        said = str(error).replace(f"{self.staging}{os.sep}", "")
+        hand = f"; nothing was replaced; by hand: {by_hand([source], self.raw)}"
+        self.note(source, file, "failed", said=said + hand)
+
     def json(self, source: catalogue.Source, path: str = "", *, form: dict | None = None, **query: str) -> Any:
         url = f"{source.fetch['url']}{path}{'?' + urlencode(query) if query else ''}"
         label = f"{path.strip('/') or source.key} {(form or query).get('date', '')}".rstrip()
@@ -153,7 +158,15 @@ class _Run:
         return staged
 
     def place(
-        self, source: catalogue.Source, staged: Path, file: str, address: str, etag: str = "", *, status: str = ""
+        self,
+        source: catalogue.Source,
+        staged: Path,
+        file: str,
+        address: str,
+        etag: str = "",
+        *,
+        status: str = "",
+        said: str = "",
     ) -> None:
         """Put a file that passed its checks in its place; the ledger first, so that no file is without a line."""
         target, digest, size = self.raw / file, _hash(staged), staged.stat().st_size
@@ -167,7 +180,7 @@ class _Run:
         self.ledger.add(dict(zip(_COLUMNS, values)))
         target.parent.mkdir(parents=True, exist_ok=True)
         staged.replace(target)
-        self.note(source, file, status or ("unchanged" if same else "fetched"), size)
+        self.note(source, file, status or ("unchanged" if same else "fetched"), size, said)
 
     def write_json(
         self, source: catalogue.Source, file: str, answer: Any, address: str, *, checked: bool = True
@@ -215,6 +228,7 @@ class _Run:
         spec, into = source.fetch, source.fetch["into"]
         if "{snapshot}" not in into and self.held(source):
             return
+        self.releases(source)
         answer = self.json(source)
         resources = answer.get("resources") if isinstance(answer, dict) else None
         listed: dict[str, dict] = {}
@@ -235,7 +249,9 @@ class _Run:
             try:
                 etag = self.web.download(url, staged, etag=known["etag"] if known else "")
             except Unchanged:
-                self.note(source, known["file"], "unchanged")
+                self.note(
+                    source, known["file"], "unchanged", said=_starts_later(source, name, self.raw / known["file"])
+                )
                 snapshot = snapshot or PurePosixPath(known["file"]).parent.name
                 continue
             if "member" in spec:
@@ -244,7 +260,27 @@ class _Run:
             frame = check(source, staged)
             if "{snapshot}" in into:
                 snapshot = snapshot or _snapshot(frame)
-            self.place(source, staged, into.format(snapshot=snapshot, name=name), url, etag)
+            said = _starts_later(source, name, staged)
+            self.place(source, staged, into.format(snapshot=snapshot, name=name), url, etag, said=said)
+
+    def releases(self, source: catalogue.Source) -> None:
+        """Older files of a source, each at its own address: asked for once, and kept, for the page may list shorter ones.
+
+        One that cannot be had does not stop what the page lists.
+        """
+        for release in source.fetch.get("releases", ()):
+            file = release["into"]
+            if self.there(source, file):
+                continue
+            staged = self.stage(file)
+            try:
+                etag = self.web.download(release["url"], staged)
+                months = _months_of(check(source, staged))
+                if months != tuple(release["months"]):
+                    raise SourceError(staged, f"the months {' to '.join(release['months'])}", " to ".join(months))
+                self.place(source, staged, file, release["url"], etag)
+            except (FetchError, SourceError) as error:
+                self.fail(source, file, error)
 
     def unpack(self, source: catalogue.Source, whole: Path, member: str, into: str, url: str) -> None:
         """The members of a downloaded zip that fit, checked together (a shapefile is several files), then placed."""
@@ -398,7 +434,7 @@ class _Run:
         """Today's capture: what each neighbourhood of the area publishes now, and which of them could not be asked.
 
         An empty list is an answer ("none published"); a failed request is not ("failed"), and is made again by the next run
-        of the day. Persons are left out before anything is written, and `people` is never asked for.
+        of the day. Only kinds and times are written, no text, and `people` is never asked for.
         """
         today = self.web.manners.now().astimezone(ZoneInfo("Europe/London")).date().isoformat()
         folder = source.fetch["into"].format(day=today)
@@ -418,14 +454,12 @@ class _Run:
             if rows.get((name, kind), {}).get("status", "failed") != "failed":
                 continue
             asked += 1
-            path = f"{FORCE}/{quote(name, safe='')}" + ("" if kind == "neighbourhood" else f"/{kind}")
+            path = f"{FORCE}/{quote(name, safe='')}/{kind}"
             target = police_uk_api.answer_path(day, name, kind)
             status, count = police_uk_api.FAILED, ""
             try:
                 answer = police_uk_api.stored(kind, self.json(source, path), path)
                 status, count = ("published", len(answer)) if answer else ("none published", 0)
-                if kind == "neighbourhood":
-                    count = 1
                 staged = self.stage(target.relative_to(self.raw).as_posix())
                 staged.write_text(json.dumps(answer, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -454,6 +488,24 @@ def _snapshot(frame: pl.DataFrame) -> str:
     if "snapshot" in frame.columns:
         return str(frame["snapshot"][0])
     return str(frame["month" if "month" in frame.columns else "quarter_end"].max())[:7]
+
+
+def _months_of(frame: pl.DataFrame) -> tuple[str, str]:
+    return f"{frame['month'].min():%Y-%m}", f"{frame['month'].max():%Y-%m}"
+
+
+def _starts_later(source: catalogue.Source, name: str, path: Path) -> str:
+    """Says so where a publisher's "Historical" file begins after its older releases, whose months it no longer holds."""
+    older = [release for release in source.fetch.get("releases", ()) if PurePosixPath(release["into"]).name == name]
+    if not older:
+        return ""
+    first, release = _months_of(check(source, path))[0], min(older, key=lambda release: release["months"])
+    if first <= release["months"][0]:
+        return ""
+    return (
+        f"it begins in {first}, the release kept as {release['into']} in {release['months'][0]}: "
+        "keep both, the months before are in no newer file"
+    )
 
 
 def month(text: str) -> date:
@@ -580,9 +632,7 @@ def _fetch(
                 if not web.reached and manners.monotonic() - began > 10:
                     break
             except (FetchError, SourceError, zipfile.BadZipFile) as error:
-                said = str(error).replace(f"{run.staging}{os.sep}", "")
-                hand = f"; nothing was replaced; by hand: {by_hand([source], raw)}"
-                run.note(source, source.key, "failed", said=said + hand)
+                run.fail(source, source.key, error)
     finally:
         web.client.close()
         shutil.rmtree(run.staging, ignore_errors=True)

@@ -130,6 +130,9 @@ def own_scenario(path: str, assumptions: load_model.Assumptions) -> load_model.S
         table = read_text_table(place)
     except SourceError as error:
         raise load_model.AssumptionError(f"{error} (a scenario of your own)") from error
+    cells = pl.col(pl.String).str.strip_chars()
+    table = table.with_columns(pl.when(cells != "").then(cells))
+    table = table.filter(~pl.all_horizontal(pl.all().is_null()))  # blank lines, as spreadsheets leave at the end
     if sorted(table.columns) != ["name", "unit", "value"]:
         raise load_model.AssumptionError(
             f"{place}: a scenario has the columns name, value, unit; found {table.columns}"
@@ -210,7 +213,7 @@ def _own_targets(own_file: str, known: History) -> pl.DataFrame:
     path = Path(own_file).expanduser()
     path = path if path.is_absolute() else (places.ROOT / path).resolve()
     try:
-        table = read_text_table(path, ends=False)
+        table = read_text_table(path)
     except SourceError as error:
         raise TargetsFileError(f"{error} (parameter targets_file)") from error
     missing = [name for name in OWN_TARGET_COLUMNS if name not in table.columns]

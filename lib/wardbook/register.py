@@ -79,7 +79,7 @@ def read_claims(claims_file: str = "") -> pl.DataFrame:
 
 def _read(path: Path, *, known: dict[str, dict]) -> pl.DataFrame:
     try:
-        table = read_text_table(path, ends=False)
+        table = read_text_table(path)
     except SourceError as error:
         raise ClaimsFileError(f"{error} (parameter claims_file)") from error
     missing = [name for name in OWN_CLAIM_COLUMNS if name not in table.columns]

@@ -55,11 +55,11 @@ def allowed_in(column: dy.Column) -> str:
     what = {pl.Date: "a date (YYYY-MM-DD)", pl.Boolean: "true or false"}.get(kind, what)
     low, high = getattr(column, "min", None), getattr(column, "max", None)
     if low is not None and high is not None:
-        what += f" from {low:g} to {high:g}"
+        what += f" from {low:,} to {high:,}"
     elif low is not None:
-        what += f", {low:g} or more"
+        what += f", {low:,} or more"
     elif high is not None:
-        what += f", at most {high:g}"
+        what += f", at most {high:,}"
     if getattr(column, "regex", None):
         what += f" like {column.regex}"
     return what + (" or nothing" if column.nullable else "")

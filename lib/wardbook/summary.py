@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -266,7 +265,7 @@ def used_sources(inputs: Iterable[str]) -> list[Used]:
     """The catalogue's sources that an edition's input files are of, with the dates in the files' paths."""
     found = []
     for source in sources().values():
-        paths = [path for path in inputs if fnmatch(path, source.pattern)]
+        paths = [path for path in inputs if source.recognises(path)]
         if paths:
             found.append(Used(source, _dates(paths), len(paths)))
     return found

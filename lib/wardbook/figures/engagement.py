@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date
 
 import altair as alt
@@ -17,9 +16,8 @@ from wardbook.measures import engagement as measures
 from wardbook.measures.engagement import ABOVE, BELOW, FELL, ROSE, RankCorrelation
 from wardbook.notebook import Book
 from wardbook.sources.mopac import QUESTIONS
-from wardbook.synthetic import LABEL, SENTENCE
 
-SYNTHETIC = "synthetic example data"
+CAPTURED = sources()["police-uk-engagement"]
 # As a chart has room for them; the sentences give the wording in full.
 SHORT = {
     "good job local": "police do a good job locally",
@@ -238,30 +236,27 @@ def _panel(rows: pl.DataFrame, label: str, *, london: bool) -> alt.LayerChart:
 # -- events -------------------------------------------------------------------------------------------------------------
 
 
-def _marked(figure: Figure, synthetic: bool) -> Figure:
-    """The figure with what is invented said in its title, subtitle, sentence, alt text, source and data."""
-    if not synthetic:
-        return figure
-    return replace(
-        figure,
-        title=f"{LABEL}: {figure.title[:1].lower()}{figure.title[1:]}",
-        subtitle=f"{words.capital(SYNTHETIC)}. {figure.subtitle}",
-        alt_text=f"{words.capital(SYNTHETIC)}: {figure.alt_text}",
-        sentence=f"{SENTENCE} {figure.sentence}",
-        challenge=f"{words.capital(SYNTHETIC)}, not a claim about any place. {figure.challenge}",
-        source=f"{SYNTHETIC} made by wardbook.synthetic; {figure.source}",
-        data=figure.data.with_columns(pl.lit(SYNTHETIC).alias("origin")),
+def not_captured(book: Book, total: pl.DataFrame) -> Absent | None:
+    """Why nothing is shown of meetings and priorities, and the command that gets them; None where they can be shown.
+
+    No ward of a borough was captured, or for London not every one.
+
+    Parameters
+    ----------
+    total : `measures.engagement.whole_period`.
+    """
+    captured = total.filter(pl.col("status") != measures.NOT_CAPTURED).height
+    if captured and not (book.area.is_london and captured < total.height):
+        return None
+    held = f"captures of {captured} of {total.height} wards only" if captured else "no capture of them"
+    return Absent(
+        "meetings-and-priorities",
+        f"cannot say what police teams published for wards of {book.area.name}, for the edition holds {held} (to "
+        "capture what is published now: wardbook fetch --source engagement, then wardbook build)",
     )
 
 
-def marked_table(table: pl.DataFrame, synthetic: bool) -> pl.DataFrame:
-    """A table with a column that says what it is made from."""
-    return table.with_columns(pl.lit(SYNTHETIC if synthetic else "captures of data.police.uk").alias("origin"))
-
-
-def events_map(
-    book: Book, total: pl.DataFrame, wards: pl.DataFrame, *, span: str, synthetic: bool, outlines: str = ""
-) -> Figure | Absent:
+def events_map(book: Book, total: pl.DataFrame, wards: pl.DataFrame, *, span: str, outlines: str = "") -> Figure:
     """Published events per 1,000 residents a quarter on the ward map, the ranked list beside it.
 
     Parameters
@@ -271,8 +266,6 @@ def events_map(
     """
     name, where = "event-coverage", book.area.name
     known = total.filter(pl.col("events").is_not_null())
-    if absent := _not_all(book, name, total):
-        return absent
     rows = known.with_columns(pl.col("events_per_1000_a_quarter").alias("rate")).sort(
         "rate", "ward_code", descending=[True, False]
     )
@@ -286,7 +279,7 @@ def events_map(
         f"Published events in {where} run from {_rate(last)} to {_rate(first)} per 1,000 residents a quarter",
         f"Published events in {where}: {_rate(last)} to {_rate(first)} per 1,000 residents",
     )
-    figure = charts.assemble(
+    return charts.assemble(
         book,
         name,
         chart,
@@ -302,21 +295,7 @@ def events_map(
         claim=title,
         how="1,000 × events ÷ residents ÷ quarters, row by row, from the CSV",
         moved="",
-        source=sources()["gla-ethnic-group"].line,
-    )
-    return _marked(figure, synthetic)
-
-
-def _not_all(book: Book, name: str, total: pl.DataFrame) -> Absent | None:
-    """Why nothing is shown: no ward of a borough was captured, or for London not every one."""
-    captured = total.filter(pl.col("status") != measures.NOT_CAPTURED).height
-    if captured and not (book.area.is_london and captured < total.height):
-        return None
-    held = f"captures of {captured} of {total.height} wards only" if captured else "no capture of them"
-    return Absent(
-        name,
-        f"cannot say what police teams published for wards of {book.area.name}: the edition holds {held} "
-        "(wardbook fetch --source engagement makes one)",
+        source=f"{CAPTURED.line}; {sources()['gla-ethnic-group'].line}",
     )
 
 
@@ -342,28 +321,20 @@ def beside_rate(total: pl.DataFrame, counts: pl.DataFrame, column: str) -> pl.Da
     return joined.with_columns((1000 * pl.col("count") / pl.col("residents")).alias("other_per_1000"))
 
 
-def against_crime(book: Book, rows: pl.DataFrame, *, synthetic: bool) -> Figure | Absent:
+def against_crime(book: Book, rows: pl.DataFrame) -> Figure | Absent:
     """Published events against recorded offences by ward; `rows` from `beside_rate`."""
     what, source = f"recorded offences in {book.period}", sources()["mps-ward-crime"].line
-    return _against(
-        book, rows, name="events-and-crime", what=what, short="recorded crime", source=source, synthetic=synthetic
-    )
+    return _against(book, rows, name="events-and-crime", what=what, short="recorded crime", source=source)
 
 
-def against_stops(book: Book, rows: pl.DataFrame, year: str, *, synthetic: bool) -> Figure | Absent:
+def against_stops(book: Book, rows: pl.DataFrame, year: str) -> Figure | Absent:
     """Published events against stops and searches by ward; `rows` from `beside_rate`."""
     what, source = f"stops and searches in {year}", sources()["police-uk-stops"].line
-    return _against(
-        book, rows, name="events-and-stops", what=what, short="searches", source=source, synthetic=synthetic
-    )
+    return _against(book, rows, name="events-and-stops", what=what, short="searches", source=source)
 
 
-def _against(
-    book: Book, rows: pl.DataFrame, *, name: str, what: str, short: str, source: str, synthetic: bool
-) -> Figure | Absent:
+def _against(book: Book, rows: pl.DataFrame, *, name: str, what: str, short: str, source: str) -> Figure | Absent:
     where = book.area.name
-    if absent := _not_all(book, name, rows):
-        return absent
     drawn = rows.drop_nulls(["events_per_1000_a_quarter", "other_per_1000"])
     found = measures.rank_correlation(drawn["events_per_1000_a_quarter"].to_list(), drawn["other_per_1000"].to_list())
     if found.rho is None:
@@ -391,7 +362,7 @@ def _against(
         alt.Chart(row).mark_text(dy=-11, fontSize=11, align=align).encode(x=x, y=y, text="ward:N")
         for row, align in ((plotted.head(1), "left"), (plotted.tail(1), "right"))
     ]
-    figure = charts.assemble(
+    return charts.assemble(
         book,
         name,
         alt.layer(dots, *ends).properties(width=theme.WIDTH - 130, height=240),
@@ -404,9 +375,8 @@ def _against(
         claim=title,
         how="Spearman's rank correlation of the two columns of the CSV",
         moved="",
-        source=f"{source}; {sources()['gla-ethnic-group'].line}",
+        source=f"{CAPTURED.line}; {source}; {sources()['gla-ethnic-group'].line}",
     )
-    return _marked(figure, synthetic)
 
 
 def _rho(found: RankCorrelation) -> str:
@@ -434,17 +404,14 @@ def _why_not(found: RankCorrelation) -> str:
     return "its wards do not differ in one of the two"
 
 
-def priorities(book: Book, rows: pl.DataFrame, total: pl.DataFrame, *, synthetic: bool) -> Figure | Absent:
+def priorities(book: Book, rows: pl.DataFrame) -> Figure | Absent:
     """How old each ward's published priorities are, and for which an action has been published.
 
     Parameters
     ----------
     rows : `measures.engagement.priorities_in_force` with `ward`.
-    total : `measures.engagement.whole_period`, which tells which wards were captured.
     """
     name, where = "priorities", book.area.name
-    if absent := _not_all(book, name, total):
-        return absent
     if rows.is_empty():
         return Absent(name, f"no priority was published for wards of {where} when they were captured")
     acted = rows.filter(pl.col("days_to_action").is_not_null())
@@ -472,7 +439,7 @@ def priorities(book: Book, rows: pl.DataFrame, total: pl.DataFrame, *, synthetic
         .properties(width=theme.WIDTH - 260, height=alt.Step(18))
     )
     took = f" Where one has, it took {acted['days_to_action'].median():.0f} days in the median." if acted.height else ""
-    figure = charts.assemble(
+    return charts.assemble(
         book,
         name,
         chart,
@@ -489,23 +456,15 @@ def priorities(book: Book, rows: pl.DataFrame, total: pl.DataFrame, *, synthetic
         claim=title,
         how="rows of the CSV with days_to_action, of all",
         moved="",
-        source="data.police.uk, neighbourhood priorities, as captured",
+        source=CAPTURED.line,
     )
-    return _marked(figure, synthetic)
 
 
-def data_sentences(table: pl.DataFrame, synthetic: bool) -> list[str]:
-    """What was captured: synthetic or not, and how many ward-quarters had events, none, or no capture."""
-    said = [SENTENCE] if synthetic else []
-    captured = table.filter(pl.col("status") != measures.NOT_CAPTURED)
-    if captured.is_empty():
-        return [*said, f"No events have been captured for this area: cannot say how its wards are covered. {UPCOMING}"]
+def data_sentence(table: pl.DataFrame) -> str:
+    """How many ward-quarters had events, none, or no capture."""
     tally = [(status, table.filter(status=status).height) for status in measures.STATUSES]
     counted = ", ".join(f"{words.or_none(n)} {status}" for status, n in tally)
-    return [
-        *said,
-        f"Of {table.height} ward-quarters ({quarters_text(table['quarter'].unique())}): {counted}. {UPCOMING}",
-    ]
+    return f"Of {table.height} ward-quarters ({quarters_text(table['quarter'].unique())}): {counted}. {UPCOMING}"
 
 
 def quarters_text(quarters: Iterable[date]) -> str:

@@ -227,13 +227,14 @@ def coverage(
 ) -> pl.DataFrame:
     """Published events and their hours per 1,000 residents, by ward and calendar quarter.
 
-    An event seen in several captures counts once. A quarter in which a ward was captured and listed nothing is *none
+    An event seen in several captures counts once, as in the last of them: a ward's events of one start and kind are those that
+    the last capture to list any of them listed. A quarter in which a ward was captured and listed nothing is *none
     published*; one without a capture is *not captured*, and has no figure: only upcoming events are ever listed, so what
     was missed cannot be had later.
 
     Parameters
     ----------
-    engagement : `ward_code, capture_date, start, end, title` (local times; `end` may be null), one row an event and capture.
+    engagement : `ward_code, capture_date, start, end, type` (local times; `end` may be null), one row an event and capture.
     captures : `ward_code, capture_date, kind, status`; kind "events".
     wards : the edition's table; the wards of 2024 are used.
     population : the edition's table.
@@ -253,9 +254,8 @@ def coverage(
     taken = captures.filter(pl.col("kind") == "events", pl.col("ward_code").is_in(mine["ward_code"].implode()))
     seen = taken.filter(pl.col("status") != "failed").with_columns(quarter_of(pl.col("capture_date")).alias("quarter"))
     distinct = (
-        engagement.filter(pl.col("ward_code").is_in(mine["ward_code"].implode()))
-        .sort("capture_date")
-        .unique(["ward_code", "start", "title"], keep="last", maintain_order=True)
+        _as_last_listed(engagement, "ward_code", "start", "type")
+        .filter(pl.col("ward_code").is_in(mine["ward_code"].implode()))
         .with_columns(
             quarter_of(pl.col("start").dt.date()).alias("quarter"),
             ((pl.col("end") - pl.col("start")).dt.total_minutes() / 60).alias("hours"),
@@ -301,6 +301,12 @@ def coverage(
     )
 
 
+def _as_last_listed(listed: pl.DataFrame, *key: str) -> pl.DataFrame:
+    """The rows of the last capture that lists anything of a key: two events alike in it are two rows of one capture."""
+    last = pl.col("capture_date") == pl.col("capture_date").max().over(key)
+    return listed.filter(last).sort("capture_date", maintain_order=True)
+
+
 def whole_period(table: pl.DataFrame) -> pl.DataFrame:
     """`coverage` summed over its quarters: a ward's figure is null where any quarter was not captured."""
     captured = (pl.col("status") != NOT_CAPTURED).all()
@@ -325,8 +331,10 @@ def whole_period(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def priorities_in_force(priorities: pl.DataFrame, on: date) -> pl.DataFrame:
-    """Each priority as last captured up to a day: its age, and how long until an action was published.
+def priorities_in_force(priorities: pl.DataFrame, on: date | None = None) -> pl.DataFrame:
+    """Each priority as last captured, up to a day where one is given: its age, and how long until an action was published.
+
+    Priorities are known by ward, kind and day of issue; where several are alike in these, each counts.
 
     Returns
     -------
@@ -334,8 +342,8 @@ def priorities_in_force(priorities: pl.DataFrame, on: date) -> pl.DataFrame:
         `ward_code, issue, issue_date, action_date, capture_date, age_days` (issue to last capture), `days_to_action` (null where
         no action has been published, or its date is before the issue's).
     """
-    last = priorities.filter(pl.col("capture_date") <= on).sort("capture_date")
-    last = last.unique(["ward_code", "issue", "issue_date"], keep="last", maintain_order=True)
+    captured = priorities if on is None else priorities.filter(pl.col("capture_date") <= on)
+    last = _as_last_listed(captured, "ward_code", "issue", "issue_date")
     took = (pl.col("action_date") - pl.col("issue_date")).dt.total_days()
     return last.with_columns(
         (pl.col("capture_date") - pl.col("issue_date")).dt.total_days().alias("age_days"),

@@ -43,8 +43,15 @@ class Section:
 SECTIONS = (
     Section("change", "What changed, beside London", "01_targets", ("year-change", "knife-crime")),
     Section("trends", "Month by month", "02_trends", ("changing", "groups", "vawg")),
-    Section("comparison", "Beside the other boroughs, and ward by ward", "03_comparison", ("change-funnel", "ranking", "ward-rates")),
-    Section("searches", "Stop and search", "04_stop_and_search", ("disproportionality", "stops-by-month", "search-outcomes")),
+    Section(
+        "comparison",
+        "Beside the other boroughs, and ward by ward",
+        "03_comparison",
+        ("change-funnel", "ranking", "ward-rates"),
+    ),
+    Section(
+        "searches", "Stop and search", "04_stop_and_search", ("disproportionality", "stops-by-month", "search-outcomes")
+    ),
     Section("residents", "What residents say", "05_engagement", ("survey", "survey-years")),
     Section("hours", "Officers' hours, and mail", "06_subscriber_load", ("officer-hours-lost", "officer-hours-demand")),
     Section("claims", "What has been claimed, checked", "07_claims", ("claims-verdicts",)),
@@ -149,11 +156,16 @@ def _table(frame: pl.DataFrame) -> dict[str, Any]:
     }
 
 
+# What Vega writes for its own scripts, names each of hundreds of marks by, or repeats from the page.
+_UNDRAWN = re.compile(
+    r' (?:class|aria-roledescription|aria-label|aria-hidden|xmlns:xlink|font-family|pointer-events)="[^"]*"'
+    r'| role="graphics-[a-z]+"| (?:stroke-|fill-)?opacity="1"'
+)
+
+
 def slim(svg: str) -> str:
-    """A drawing without what draws nothing: the names Vega gives each mark, and the font that the page has already."""
-    kept = re.sub(r' (?:class|aria-roledescription|aria-label|role="graphics-[a-z]+"|xmlns:xlink|font-family|pointer-events)="[^"]*"', "", svg)
-    kept = re.sub(r' role="graphics-[a-z]+"| aria-hidden="true"| opacity="1"| stroke-opacity="1"', "", kept)
-    return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", kept)
+    """A drawing without what draws nothing, its places to a hundredth of a pixel."""
+    return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", _UNDRAWN.sub("", svg))
 
 
 def write_page(folder: Path) -> Path:
@@ -175,7 +187,9 @@ def page(run: Run) -> str:
         open_ = sorted((f for f in figures if f.name in order and not f.absent), key=lambda figure: order[figure.name])
         folded = [figure for figure in figures if figure not in open_]
         placed |= {figure.name for figure in figures}
-        sections.append({"section": section, "open": open_, "folded": folded, "ran": section.notebook in run.record["notebooks"]})
+        sections.append(
+            {"section": section, "open": open_, "folded": folded, "ran": section.notebook in run.record["notebooks"]}
+        )
     return (
         environment()
         .get_template("page.html.j2")
@@ -186,7 +200,9 @@ def page(run: Run) -> str:
             sections=sections,
             others=[figure for figure in run.figures.values() if figure.name not in placed],
             sources=used_sources(run.record["inputs"]),
-            own_files=sorted({name for entry in run.record["notebooks"].values() for name in entry.get("files_read", {})}),
+            own_files=sorted(
+                {name for entry in run.record["notebooks"].values() for name in entry.get("files_read", {})}
+            ),
             quoted=f"'{run.area}'" if " " in run.area else run.area,
             formats=FORMATS,
             table=_table,

@@ -62,6 +62,7 @@ _COLUMNS = {
 _YES_OR_NO = ("outcome_linked", "more_than_outer_clothing")
 # Section 60AA (removing a disguise) is another power than section 60 (searching without suspicion).
 _SECTION_60 = r"(?i)public order act.*section 60(?:$|[^0-9a-z])"
+_OTHER_MONTHS = 0.03  # the share of rows outside the file's month above which it is no file of that month
 _LONDON = {"latitude": (51.2, 51.75), "longitude": (-0.6, 0.4)}
 
 _MIXED = "White and Asian|White and Black African|White and Black Caribbean"
@@ -174,8 +175,8 @@ def read_stops(path: Path | str) -> Loaded:
     Raises
     ------
     SourceError
-        for a missing column, a name without month or force, a self-defined label of neither vocabulary, or a time,
-        coordinate or true/false cell that cannot be read (naming value, column and line).
+        for a missing column, a name without month or force, a self-defined label of neither vocabulary, a time,
+        coordinate or true/false cell that cannot be read (naming value, column and line), or another month's rows.
     """
     path = Path(path)
     raw = read_text_table(path).with_row_index("line", offset=2)
@@ -228,9 +229,27 @@ def tidy_stops(raw: pl.DataFrame, path: Path, file_month: date, force: str) -> L
         pl.col("time").dt.date().dt.month_start().alias("month"),
         pl.col("legislation").str.contains(_SECTION_60).fill_null(False).alias("is_section_60"),
     )
+    refuse_other_months(frame, path)
     _note_oddities(frame, quality)
     frame = frame.select(STOPS_SCHEMA.names()).cast(dict(STOPS_SCHEMA))
     return Loaded(frame, quality.close(frame.height))
+
+
+def refuse_other_months(frame: pl.DataFrame, path: Path) -> None:
+    """Refuse a file more than 3 % of whose rows are of another month than its name says: a copy would double that month.
+
+    The 40 real months at hand hold none, once their times are local; a few are a clock's fault, and reported.
+
+    Parameters
+    ----------
+    frame : `file_month`, and `month`, the first of each row's local month.
+    """
+    outside = frame.filter(pl.col("month") != pl.col("file_month"))
+    if outside.height > _OTHER_MONTHS * frame.height:
+        months = outside["month"].value_counts().sort("count", "month", descending=[True, False])
+        found = f"{outside.height:,} of {frame.height:,} rows of other months, {months['count'][0]:,} of {months['month'][0]:%B %Y}"
+        month = f"{frame['file_month'][0]:%B %Y}"
+        raise SourceError(path, f"stops of {month}", f"{found} (another month's file under this name?)")
 
 
 def note_places(frame: pl.DataFrame, quality: Quality) -> None:

@@ -1,12 +1,13 @@
-"""Readers for answers of the data.police.uk API: stops, street-level crimes, neighbourhoods and captures of them.
+"""Readers for answers of the data.police.uk API: stops, street-level crimes, and captures of events and priorities.
 
 The API lists only *upcoming* events and *current* priorities, so a history exists only as far as it was captured, and a
 neighbourhood with none published must be told from one that was not asked: `wardbook fetch --source engagement` writes a
 manifest for each day, and `read_captures` goes by it and opens nothing that it does not name.
 
-Persons are left out twice, when an answer is stored (`stored`) and when it is read. Keys are taken by a list of what is
-wanted, so a key that names somebody cannot come along, and no error repeats an answer's values. `people` is never asked
-for. In free text a name is known only by the rank before it; one without a rank cannot be told from any other word.
+No free text is kept. Titles and descriptions name people in more ways than any pattern knows, so a text is only looked
+through for the words of a fixed list of kinds, and what is kept is the kind's own wording from that list (`kind_of`): no
+word of the publisher's can come along. That is done twice, when an answer is stored (`stored`) and when it is read, and no
+error repeats an answer's values. `people` is never asked for.
 """
 
 from __future__ import annotations
@@ -15,10 +16,9 @@ import csv
 import html
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
 
@@ -41,57 +41,44 @@ CRIMES_SCHEMA = pl.Schema(
         "outcome_month": pl.Date,
     }
 )
-NEIGHBOURHOODS_SCHEMA = pl.Schema(
-    {
-        "neighbourhood_id": pl.String,
-        "ward_code": pl.String,
-        "name": pl.String,
-        "description": pl.String,
-        "population": pl.Int64,
-        "latitude": pl.Float64,
-        "longitude": pl.Float64,
-    }
-)
 _CAPTURED = {"neighbourhood_id": pl.String, "ward_code": pl.String, "capture_date": pl.Date}
 EVENTS_SCHEMA = pl.Schema(
     _CAPTURED
     | {"start": pl.Datetime("us", "Europe/London"), "end": pl.Datetime("us", "Europe/London")}
-    | dict.fromkeys(("type", "title", "description"), pl.String)
+    | dict.fromkeys(("type", "title"), pl.String)
 )
-PRIORITIES_SCHEMA = pl.Schema(
-    _CAPTURED | {"issue_date": pl.Date, "action_date": pl.Date, "issue": pl.String, "action": pl.String}
-)
+PRIORITIES_SCHEMA = pl.Schema(_CAPTURED | {"issue_date": pl.Date, "action_date": pl.Date, "issue": pl.String})
 CAPTURES_SCHEMA = pl.Schema(_CAPTURED | {"kind": pl.String, "status": pl.String, "count": pl.Int64})
 PUBLISHED, NONE_PUBLISHED, FAILED = STATUSES = ("published", "none published", "failed")
-KINDS = ("neighbourhood", "events", "priorities")
+KINDS = ("events", "priorities")
 MANIFEST = "captures.csv"
+OTHER = "other"
 
-# What is kept of each answer; contact details, links, premises and whatever is added one day are not.
-_KEPT = {
-    "neighbourhood": ("id", "name", "description", "population", "centre"),
-    "events": ("title", "type", "description", "start_date", "end_date"),
-    "priorities": ("issue", "issue-date", "action", "action-date"),
+# The kinds of event and of priority, each with the words that tell it; a text is of the kind whose words it has first.
+# Each kind's own name is among its words: what is stored is read again, and must stay what it is.
+EVENT_KINDS = {
+    "ward panel meeting": r"(?:ward|neighbourhood) panel|panel meeting|ward meeting",
+    "street briefing": r"street.?brief",
+    "drop-in surgery": r"drop.?in|surger(?:y|ies)|contact point|coffee|cuppa|tea with",
+    "crime-prevention stall": r"crime.?prevention|\bstall|marking|(?:bike|phone|property) (?:mark|regist)",
+    "online meeting": r"on.?line|virtual|zoom|webinar|(?:microsoft|ms) teams",
 }
-_KINDS_OF = {
-    "neighbourhood": {"id": (str,), "name": (str,), "description": (str,), "population": (str, int), "centre": (dict,)},
-    "events": dict.fromkeys(_KEPT["events"], (str,)),
-    "priorities": dict.fromkeys(_KEPT["priorities"], (str,)),
+PRIORITY_KINDS = {
+    "violence against women and girls": r"violence against women|women'?s safety|vawg|domestic (?:abuse|violence)",
+    "anti-social behaviour": r"anti.?social|\basb\b|street drink|begg(?:ing|ars)|noise|nuisance|rough sleep",
+    "drugs": r"drugs?\b|cannabis|nitrous|crack (?:house|cocaine)",
+    "burglary": r"burglar",
+    "robbery": r"robber|mugg",
+    "vehicle crime": r"(?:motor.?)?vehicle (?:crime|theft)|theft (?:of|from) (?:motor.?)?vehicle|catalytic|car crime",
+    "theft": r"shop.?lift|theft|thie(?:f|ves)|snatch|steal|stolen|pickpocket",
+    "violence": r"violen|weapon|knife|kniv|stabb|gang",
+    "road safety": r"speeding|road safety|traffic|parking|e-?scooter|dangerous driv",
 }
-_TIMES = ("start_date", "end_date", "issue-date", "action-date")
+# What the words stand in, and the times beside it; contact details, places, links and whatever is added one day are not
+# looked at.
+_TEXTS = {"events": ("title", "type"), "priorities": ("issue",)}
+_TIMES = {"events": ("start_date", "end_date"), "priorities": ("issue-date", "action-date")}
 _NUMBERS = dict.fromkeys(("latitude", "longitude"), (str, int, float))
-_RANK = (
-    r"(?:acting |temporary |detective |chief |special |police |dedicated ward |t/|a/|d/)*"
-    r"(?:constable|sergeant|sgt|inspector|insp|superintendent|supt|commander|officer|"
-    r"community support officer|pcso|pcsos|dwo|tdc|pcs|pc|ps|sc|dc|ds|dci|di|ci)"
-)
-# A rank, perhaps a number, then one to four words with a capital: the words and the number go, the rank stays.
-_NAMED = re.compile(
-    rf"(?<!\w)(?P<rank>(?i:{_RANK}))\b\.?(?:[ \t]+\d+\w*\b)?"
-    r"(?:(?:,|[ \t]+(?:and|&))?[ \t]+(?:[A-Z]\.?(?=[ \t,.])|[A-Z][\w'’-]+)){1,4}"
-)
-_CALLED = re.compile(r"(?<!\w)(?:Mr|Mrs|Miss|Ms|Dr|Cllr|Councillor|Sir|Rev)\b\.?(?:[ \t]+[A-Z][\w'’-]*\.?){1,3}")
-_ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-_BLOCKS = {"p", "br", "div", "li", "ul", "ol", "tr", "h1", "h2", "h3", "h4", "h5", "h6"}
 _CSV_HEADERS = {
     "Type": "type",
     "Date": "datetime",
@@ -115,71 +102,58 @@ _CRIME_KINDS = {
 }
 
 
-class _Text(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self.hidden = 0
+def kind_of(text: str | None, kinds: Mapping[str, str]) -> str:
+    """The kind whose words come first in a published text, in the list's own wording; `OTHER` where none do.
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
-        self.hidden += tag in ("script", "style")
-        if tag in _BLOCKS:
-            self.parts.append("\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        self.hidden -= tag in ("script", "style") and self.hidden > 0
-        if tag in _BLOCKS:
-            self.parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self.hidden:
-            self.parts.append(data)
+    Parameters
+    ----------
+    text : as published: HTML, with entities, or nothing.
+    kinds : `EVENT_KINDS` or `PRIORITY_KINDS`.
+    """
+    plain = re.sub(r"<[^>]*>", " ", html.unescape(text or "")).casefold()
+    at = {kind: match.start() for kind, words in kinds.items() if (match := re.search(words, plain))}
+    return min(at, key=at.__getitem__, default=OTHER)
 
 
-def plain_text(published: str | None) -> str | None:
-    """HTML reduced to its text, one line a block, entities resolved, officers' names and addresses left out; null if empty."""
-    if not published:
-        return None
-    parser = _Text()
-    parser.feed(str(published))
-    parser.close()
-    lines = (" ".join(line.split()) for line in html.unescape("".join(parser.parts)).splitlines())
-    text = without_names("\n".join(line for line in lines if line))
-    return text or None
+def _title(text: str | None, kinds: Mapping[str, str]) -> str | None:
+    plain = " ".join((text or "").casefold().split())
+    return next((kind for kind in kinds if kind == plain), None)
 
 
-def without_names(text: str) -> str:
-    """Free text with a named officer reduced to the rank, a titled person to "[name]" and an e-mail address to "[address]"."""
-    text = _ADDRESS.sub("[address]", text)
-    return _CALLED.sub("[name]", _NAMED.sub(lambda match: f"{match['rank']} [name]", text))
+def stored(kind: str, answer: object, path: Path | str) -> list[dict]:
+    """What of an answer may be written to disk: its times, and the kind of each event or priority; no text of it.
 
-
-def stored(kind: str, answer: object, path: Path | str) -> list | dict:
-    """What of an answer may be written to disk: the keys that are wanted, texts plain and without names.
+    An event's `type` is its kind and its `title` the same where the published title is that kind's name and nothing else;
+    a priority's `issue` is its kind. What is returned is of the answer's shape: read again, it stays as it is.
 
     Raises
     ------
     SourceError
         for an answer of another shape, naming its keys and never its values.
     """
-    records = answer if isinstance(answer, list) else [answer]
-    kept = _KEPT[kind]
-    must = {"neighbourhood": "id", "events": "start_date", "priorities": "issue-date"}[kind]
-    if isinstance(answer, list) == (kind == "neighbourhood"):
-        raise SourceError(path, f"{'one object' if kind == 'neighbourhood' else 'a list'} of {kind}", _shape(answer))
-    for record in records:
-        if not isinstance(record, dict) or must not in record:
-            raise SourceError(path, f"a key {must!r} in each of the {kind}", _shape(record))
-        check_record(record, path, _KINDS_OF[kind])
-        check_record(record.get("centre") or {}, path, _NUMBERS)
-        for name in _TIMES:
+    texts, times = _TEXTS[kind], _TIMES[kind]
+    if not isinstance(answer, list):
+        raise SourceError(path, f"a list of {kind}", _shape(answer))
+    for record in answer:
+        if not isinstance(record, dict) or times[0] not in record:
+            raise SourceError(path, f"a key {times[0]!r} in each of the {kind}", _shape(record))
+        check_record(record, path, dict.fromkeys(texts + times, (str,)))
+        for name in times:
             if record.get(name) and not _is_local_time(record[name]):
                 raise SourceError(path, f"a time without a zone, such as 2025-06-10T19:00:00, under {name!r}", "none")
-        if kind == "neighbourhood" and not record["id"]:
-            raise SourceError(path, "an id of one letter or more", "none")
-    texts = {"name", "title", "type", "description", "issue", "action"}
-    tidy = [{key: plain_text(r[key]) if key in texts else r[key] for key in kept if key in r} for r in records]
-    return tidy if isinstance(answer, list) else tidy[0]
+    return [_kinds(kind, record) | {name: _iso(record.get(name)) for name in times} for record in answer]
+
+
+def _kinds(kind: str, record: dict) -> dict[str, str | None]:
+    if kind == "priorities":
+        return {"issue": kind_of(record.get("issue"), PRIORITY_KINDS)}
+    text = " ".join(record.get(name) or "" for name in _TEXTS[kind])
+    return {"type": kind_of(text, EVENT_KINDS), "title": _title(record.get("title"), EVENT_KINDS)}
+
+
+def _iso(time: str | None) -> str | None:
+    # Written anew: what separates the day from the hour in a published time can be any character.
+    return datetime.fromisoformat(time).isoformat(timespec="seconds") if time else None
 
 
 def _is_local_time(text: str) -> bool:
@@ -313,33 +287,6 @@ def read_crimes(paths: Iterable[Path | str]) -> Loaded:
     return Loaded(frame, quality.close(frame.height))
 
 
-def read_neighbourhoods(paths: Iterable[Path | str]) -> Loaded:
-    """Neighbourhoods from one answer a file, or from a list of references: `NEIGHBOURHOODS_SCHEMA`, sorted by id.
-
-    `population` is published as text; "0" and what is no number are null. Names may hold HTML entities.
-    """
-    rows: dict[str, tuple] = {}
-    paths, count = list(paths), 0
-    for path in paths:
-        answer = read_json(path)
-        for record in answer if isinstance(answer, list) else [answer]:
-            r = stored("neighbourhood", record, path)
-            people = str(r.get("population") or "")
-            residents = int(people) if re.fullmatch(r"[0-9]{1,9}", people) and int(people) else None
-            named = (r["id"], ward_of(r["id"]), r.get("name"), r.get("description"))
-            row = (*named, residents, *coordinates(r.get("centre")))
-            count += 1
-            if rows.setdefault(r["id"], row) != row:
-                raise SourceError(path, "one neighbourhood an id", f"two with the id {r['id']!r}")
-    if not rows:
-        raise SourceError(paths[0] if paths else "", "a neighbourhood or more", "an empty answer")
-    frame = pl.DataFrame(list(rows.values()), schema=NEIGHBOURHOODS_SCHEMA, orient="row").sort("neighbourhood_id")
-    quality = Quality(str(paths[0]), "police-uk-engagement", rows_read=count)
-    quality.drop("the same neighbourhood again", count - frame.height)
-    police_uk.note_places(frame, quality)
-    return Loaded(frame, quality.close(frame.height))
-
-
 @dataclass(frozen=True)
 class Captures:
     """What was captured: `events` (EVENTS_SCHEMA), `priorities` (PRIORITIES_SCHEMA) and `captures` (CAPTURES_SCHEMA).
@@ -369,6 +316,8 @@ def read_manifest(day: Path) -> list[dict[str, str]]:
     table = read_text_table(path)
     if table.columns != ["neighbourhood_id", "kind", "status", "count"]:
         raise SourceError(path, "columns neighbourhood_id, kind, status, count", ", ".join(table.columns))
+    # Captures of before asked for the neighbourhood itself too: its name and description, which nothing reads.
+    table = table.filter(pl.col("kind").ne_missing("neighbourhood"))
     strange = table.filter(~(pl.col("status").is_in(STATUSES) & pl.col("kind").is_in(KINDS)))
     if strange.height:
         raise SourceError(path, f"one of {', '.join(STATUSES)} for {', '.join(KINDS)}", "another status or kind")
@@ -401,14 +350,14 @@ def _day(column: str) -> pl.Expr:
 
 
 def tidy_events(records: list[dict], key: tuple[str, str | None, date]) -> pl.DataFrame:
-    """Events of one capture (`EVENTS_SCHEMA`); an event without an end keeps a null one."""
-    names = {"start_date": "start", "end_date": "end", "type": "type", "title": "title", "description": "description"}
+    """Events of one capture, as `stored` has them (`EVENTS_SCHEMA`); an event without an end keeps a null one."""
+    names = {"start_date": "start", "end_date": "end", "type": "type", "title": "title"}
     return _tidy(records, key, names, EVENTS_SCHEMA, {"start": _local("start"), "end": _local("end")})
 
 
 def tidy_priorities(records: list[dict], key: tuple[str, str | None, date]) -> pl.DataFrame:
-    """Priorities of one capture (`PRIORITIES_SCHEMA`); without an action, both of its columns are null."""
-    names = {"issue-date": "issue_date", "action-date": "action_date", "issue": "issue", "action": "action"}
+    """Priorities of one capture, as `stored` has them (`PRIORITIES_SCHEMA`); without an action, its day is null."""
+    names = {"issue-date": "issue_date", "action-date": "action_date", "issue": "issue"}
     days = {name: _day(name) for name in ("issue_date", "action_date")}
     return _tidy(records, key, names, PRIORITIES_SCHEMA, days)
 
@@ -437,7 +386,7 @@ def read_captures(raw: Path | str) -> Captures:
         for row in read_manifest(manifest.parent):
             key = (row["neighbourhood_id"], ward_of(row["neighbourhood_id"]), captured)
             captures.append((*key, row["kind"], row["status"], int(row["count"] or 0)))
-            if row["status"] == PUBLISHED and row["kind"] != "neighbourhood":
+            if row["status"] == PUBLISHED:
                 path = answer_path(manifest.parent, row["neighbourhood_id"], row["kind"])
                 records = stored(row["kind"], read_json(path), path)
                 if len(records) != int(row["count"] or 0):
@@ -448,7 +397,7 @@ def read_captures(raw: Path | str) -> Captures:
                     priorities.append(tidy_priorities(records, key))
     order = ["capture_date", "neighbourhood_id"]
     return Captures(
-        pl.concat(events).sort(*order, "start", "title", "description"),
+        pl.concat(events).sort(*order, "start", "type", "end"),
         pl.concat(priorities).sort(*order, "issue_date", "issue", "action_date"),
         pl.DataFrame(captures, schema=CAPTURES_SCHEMA, orient="row").sort(*order, "kind"),
     )

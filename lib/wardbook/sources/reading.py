@@ -16,7 +16,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import dataframely as dy
 import polars as pl
+
+from wardbook.schemas import SchemaViolation, read_as
 
 # More of anything than London has; beyond it lies a sum that no longer fits.
 _MOST = 1_000_000_000
@@ -176,45 +179,50 @@ def _refuse_bomb(path: Path, what: str) -> None:
 
 
 def _count_lines(lines: Iterator[list[str]], names: list[str]) -> tuple[int, tuple[int, int] | None]:
-    """How many lines hold anything, and the first of them whose cells are not as many as the header's."""
+    """How many lines hold anything, and the first of them whose cells are not as many as the header's.
+
+    Empty cells past the header's last are what a spreadsheet leaves behind, and no cells at all.
+    """
     count, uneven = 0, None
     for cells in lines:
         count += any(cells)
-        if cells and len(cells) != len(names) and uneven is None:
+        if any(cells) and uneven is None and (len(cells) < len(names) or any(cells[len(names) :])):
             uneven = lines.line_num, len(cells)
     return count, uneven
 
 
-def read_text_table(path: Path | str, *, separator: str = ",", ends: bool = True) -> pl.DataFrame:
-    """Read a delimited file as text, header names stripped of a BOM and of stray blanks; nothing is parsed or dropped.
+def read_text_table(path: Path | str, *, separator: str = ",") -> pl.DataFrame:
+    """Read a delimited file, or a Parquet copy of one, as text; nothing is parsed, and only blank rows at the end are dropped.
 
-    Parameters
-    ----------
-    ends : must the last line end in a line break? Publishers' do, and a file cut inside its last number is told by nothing
-        else; one that a reader typed need not.
+    Header names are stripped of a BOM and of stray blanks. What real exports end in is no fault: a last line without a line
+    break, and cells or rows of nothing but separators. So that one check of the cells serves for both, a Parquet file's
+    numbers and dates become the text that the delimited file would hold.
 
     Returns
     -------
     pl.DataFrame
         every column `String`, empty cells null, one row a data row of the file.
     """
+    path = Path(path)
+    if path.suffix.lower() == ".parquet":
+        return _read_parquet_as_text(path)
     path = check_file(path, "csv")
     expected = f"a UTF-8 table separated by {separator!r}"
     content = path.read_bytes()
     if b"\x00" in content:
         raise SourceError(path, expected, f"a NUL byte in line {content[: content.index(0)].count(10) + 1}")
-    if ends and not content.endswith((b"\n", b"\r")):
-        raise SourceError(path, expected, "a last line without a line break (cut short?)")
     try:
         # polars renames a repeated header and fills a short line with nothing; both are refused here, before it can.
         with path.open(encoding="utf-8-sig", newline="") as handle:
             lines = csv.reader(handle, delimiter=separator, strict=True)
             # A ward lookup has been seen with a header " WardName".
             names = [name.strip() for name in next(lines, [])]
+            while names and not names[-1]:
+                names.pop()
             count, uneven = _count_lines(lines, names)
         if uneven:
             raise SourceError(path, f"{len(names)} cells a line, as in the header", f"{uneven[1]} on line {uneven[0]}")
-        frame = pl.read_csv(path, separator=separator, infer_schema=False, encoding="utf8")
+        frame = pl.read_csv(path, separator=separator, infer_schema=False, encoding="utf8", truncate_ragged_lines=True)
     except (csv.Error, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
         raise SourceError(path, expected, str(error).splitlines()[0].removeprefix("found ")) from error
     if len(set(names)) != len(names):
@@ -224,8 +232,33 @@ def read_text_table(path: Path | str, *, separator: str = ",", ends: bool = True
     read = frame.filter(~pl.all_horizontal(pl.all().fill_null("") == "")).height
     if read != count:
         raise SourceError(path, expected, f"{count:,} lines by one reading and {read:,} by another (line endings?)")
+    frame = frame[:, : len(names)]
     frame.columns = names
-    return frame
+    filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
+    return frame.head(filled[-1] + 1 if len(filled) else 0)
+
+
+def _read_parquet_as_text(path: Path) -> pl.DataFrame:
+    try:
+        frame = pl.read_parquet(check_file(path, "parquet"))
+    except pl.exceptions.PolarsError as error:
+        raise SourceError(path, "a Parquet file", str(error).splitlines()[0]) from error
+    if nested := [name for name, kind in frame.schema.items() if kind.is_nested() or kind == pl.Binary]:
+        raise SourceError(path, f"text, numbers or dates in column {nested[0]}", str(frame.schema[nested[0]]))
+    cells = []
+    for name, kind in frame.schema.items():
+        column = pl.col(name)
+        # A converter makes decimals of whole numbers where a cell is empty.
+        if kind.is_float() and (frame[name].is_null() | (frame[name] == frame[name].round())).all():
+            column = column.cast(pl.Int64, strict=False)
+        text = column.cast(pl.String)
+        cells.append(pl.when(text != "").then(text).alias(name))
+    return frame.select(cells)
+
+
+def line_of(path: Path | str, row: int) -> str:
+    """Where a row of `read_text_table` stands in its file: a line after the header, or a row of a Parquet file."""
+    return f"row {row + 1}" if Path(path).suffix.lower() == ".parquet" else f"line {row + 2}"
 
 
 def take_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Sequence[str]]) -> pl.DataFrame:
@@ -233,11 +266,12 @@ def take_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Seq
 
     Parameters
     ----------
-    wanted : our name → the publisher's spellings of it, any one of which will do.
+    wanted : our name → the publisher's spellings of it, any one of which will do, in capitals or not.
     """
+    by_name = {name.casefold(): name for name in frame.columns}
     renames = {}
     for ours, theirs in wanted.items():
-        present = [name for name in theirs if name in frame.columns]
+        present = [by_name[name.casefold()] for name in theirs if name.casefold() in by_name]
         if not present:
             raise SourceError(
                 path, f"a column {' or '.join(map(repr, theirs))}", f"columns {', '.join(frame.columns[:12])}"
@@ -246,6 +280,23 @@ def take_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Seq
             raise SourceError(path, f"one column for {ours}", f"{' and '.join(map(repr, present))}, which differ")
         renames[present[0]] = ours
     return frame.rename(renames)
+
+
+def read_typed(table: pl.DataFrame, schema: type[dy.Schema], path: Path | str) -> pl.DataFrame:
+    """A text table's columns as their schema's types; the first cell that is not what the schema allows is refused.
+
+    Raises
+    ------
+    SourceError
+        naming the file, what is allowed in the column, the value and its line.
+    """
+    try:
+        return read_as(table, schema, path)
+    except SchemaViolation as error:
+        broken = error.violation
+        where = f" in column {broken.column}" if broken.column else ""
+        line = "" if broken.line is None else f", {line_of(path, broken.line - 2)}"
+        raise SourceError(path, f"{broken.allowed}{where}", f"{broken.value!r}{line}") from error
 
 
 def check_record(record: Mapping, path: Path | str, kinds: Mapping[str, tuple[type, ...]]) -> None:
@@ -303,7 +354,6 @@ def parse_whole_numbers(
         bad = frame[name].is_not_null() & (parsed[name].is_null() | ~parsed[name].is_between(0, _MOST))
         if bad.any():
             row = bad.arg_max()
-            raise SourceError(
-                path, f"whole numbers of {of}, 0 or more", f"{frame[name][row]!r} in column {name!r}, line {row + 2}"
-            )
+            found = f"{frame[name][row]!r} in column {name!r}, {line_of(path, row)}"
+            raise SourceError(path, f"whole numbers of {of}, 0 or more", found)
     return parsed.with_columns(pl.col(columns).fill_null(0))

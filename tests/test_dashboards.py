@@ -1,0 +1,362 @@
+"""The Met's dashboards: made-up files for each trap, then the published ones to the digit."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from test_met import BARNET, WESTMINSTER, by, refused
+from wardbook import tables
+from wardbook.places import LONDON_CODE, UNKNOWN
+from wardbook.sources import dashboards
+
+HILLINGDON, TOWER_HAMLETS = "E09000017", "E09000030"
+
+
+@pytest.fixture
+def synthetic_knife(tmp_path):
+    """Write a made-up dashboard file: one row a dict of what differs from a borough's three offences."""
+
+    def write(*rows, without=()):
+        usual = {
+            "month_year": date(2024, 4, 1),
+            "area_type": "Borough",
+            "borough_snt": "Barnet",
+            "area_name": "Barnet",
+            "area_code": BARNET,
+            "crime_subtype": "Knife Crime",
+            "measure": "Offences",
+            "count": 3,
+            "refresh_date": date(2024, 6, 18),
+        }
+        path = tmp_path / "made-up-dashboard.parquet"
+        table = pl.DataFrame([usual | row for row in rows], infer_schema_length=None).drop(*without)
+        table.with_columns(pl.col(pl.Date).cast(pl.Datetime("us"))).write_parquet(path)
+        return path
+
+    return write
+
+
+def team(name, code, count, **differs):
+    row = {"area_type": "Safer Neighbourhood Teams", "borough_snt": f"Barnet {name}", "area_name": name, "count": count}
+    return row | {"area_code": code} | differs
+
+
+# Knife crime ----------------------------------------------------------------------------------------------------------
+
+
+def test_teams_are_never_added_to_their_boroughs(synthetic_knife):
+    path = synthetic_knife(
+        {"count": 10},
+        team("Edgware", "E05013631 ", 6),
+        team("High Barnet", "E05013634", 3),
+        {"count": 4, "measure": "Positive Outcomes"},
+        team("Edgware", "E05013631 ", 4, measure="Positive Outcomes"),
+    )
+    loaded = dashboards.read_knife_crime(path)
+    assert loaded.frame.schema == dashboards.KNIFE_CRIME
+    assert loaded.frame["borough_code"].unique().to_list() == [BARNET]
+    assert loaded.frame.filter("by_team")["offences"].sum() == 13
+    assert loaded.frame["refreshed"].unique().to_list() == [date(2024, 6, 18)]
+    table = tables.knife_offences(loaded.frame).filter(borough_code=BARNET)
+    assert table.rows() == [(BARNET, date(2024, 4, 1), "Knife Crime", 10, 4, 9)]
+
+
+def test_codes_that_end_in_a_blank_are_the_wards_they_name(synthetic_knife):
+    path = synthetic_knife({}, team("Edgware", "E05013631 ", 2), team("Mill Hill", "E05013635", 1))
+    loaded = dashboards.read_knife_crime(path)
+    assert loaded.frame["ward_code"].to_list() == [None, "E05013631", "E05013635"]
+    assert loaded.frame["by_team"].to_list() == [False, True, True]
+    assert loaded.quality.oddities == {"area codes that end in a blank": 1}
+
+
+@pytest.mark.parametrize("code", ["N/K", "-1", "NON ATHENA FORCE", None])
+def test_sentinels_are_of_no_borough_and_no_ward(synthetic_knife, code):
+    path = synthetic_knife({}, team("N/K", code, 2, borough_snt="Other / NK"), {"borough_snt": None, "area_code": code})
+    loaded = dashboards.read_knife_crime(path)
+    assert loaded.frame.filter(borough_code=UNKNOWN)["offences"].sort().to_list() == [2, 3]
+    assert loaded.frame["ward_code"].null_count() == 3
+    assert loaded.quality.oddities == {"rows of no borough (N/K, -1, NON ATHENA FORCE, null)": 2}
+    table = tables.knife_offences(loaded.frame)
+    assert table.filter(borough_code=UNKNOWN).select("offences", "team_offences").row(0) == (3, 2)
+
+
+def test_a_team_stands_in_the_borough_its_name_begins_with(synthetic_knife):
+    names = {"Kingston upon Thames Norbiton": "E09000021", "Barking and Dagenham Abbey": "E09000002"}
+    path = synthetic_knife(*[team("made up", "E05000001", 1, borough_snt=name) for name in names])
+    assert dashboards.read_knife_crime(path).frame["borough_code"].sort().to_list() == sorted(names.values())
+
+
+@pytest.mark.parametrize("name", ["City of Westminster", "Westminster"])
+def test_a_borough_of_the_dashboard_is_known_under_every_spelling(synthetic_knife, name):
+    frame = dashboards.read_knife_crime(synthetic_knife({"borough_snt": name, "area_name": name})).frame
+    assert frame["borough_code"].to_list() == [WESTMINSTER]
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, None])
+def test_a_knife_crime_count_that_is_none_is_refused(synthetic_knife, count):
+    expected = refused(dashboards.read_knife_crime, synthetic_knife({}, {"count": count})).expected
+    assert expected == "a whole number, 0 or more in column count"
+
+
+@pytest.mark.parametrize(("column", "value"), [("area_type", "Ward"), ("measure", "Sanction Detections")])
+def test_a_kind_of_row_that_is_not_known_is_refused(synthetic_knife, column, value):
+    # Left alone, every one of them would be counted as nothing.
+    assert value in refused(dashboards.read_knife_crime, synthetic_knife({}, {column: value})).found
+
+
+def test_a_dashboard_without_a_column_or_cut_short_is_refused(synthetic_knife):
+    path = synthetic_knife({}, without=["area_code"])
+    assert refused(dashboards.read_knife_crime, path).expected == "a column 'area_code'"
+    path = synthetic_knife({})
+    path.write_bytes(path.read_bytes()[:-20])
+    assert refused(dashboards.read_knife_crime, path).found.startswith("a truncated file")
+
+
+# Violence against women and girls -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def synthetic_vawg(tmp_path):
+    """Write a made-up file of two sheets: rows by place as (borough, ward, count), rows by kind as (kind, count)."""
+
+    def write(places, kinds, months=(date(2024, 1, 1),), name="vawg-offences.parquet"):
+        rows = [
+            {
+                "sheet": dashboards.LOCATION,
+                "borough_name": b,
+                "ward_name_clean_2": w,
+                "recorded_date_months": m,
+                "count": n,
+            }
+            for m in months
+            for b, w, n in places
+        ]
+        rows += [
+            {"sheet": dashboards.CLASSIFICATION, "crimsec_group": kind, "recorded_date_months": m, "count": n}
+            for m in months
+            for kind, n in kinds
+        ]
+        path = tmp_path / name
+        table = pl.DataFrame(rows, infer_schema_length=None).with_row_index("date_committed")
+        table.write_csv(path) if name.endswith("csv") else table.write_parquet(path)
+        return path
+
+    return write
+
+
+WARDS = pl.DataFrame(
+    [
+        ("E05009317", "Bethnal Green East", TOWER_HAMLETS),
+        ("E05009317", "Bethnal Green", TOWER_HAMLETS),
+        ("E05009331", "St Peter's", TOWER_HAMLETS),
+        ("E05013631", "Abbey", BARNET),
+        ("E05013570", "Heathrow Villages", HILLINGDON),
+        ("E05009999", "Abbey", WESTMINSTER),
+    ],
+    schema=["ward_code", "ward", "borough_code"],
+    orient="row",
+)
+
+
+@pytest.mark.parametrize("name", ["vawg-offences.parquet", "vawg-offences.csv"])
+def test_a_ward_is_known_by_its_name_within_its_borough(synthetic_vawg, name):
+    rows = [
+        ("Barnet", "Abbey", 5),
+        ("Westminster", "ABBEY", 7),
+        ("Tower Hamlets", "St. Peters", 11),
+        ("Tower Hamlets", "Bethnal Green", 1),
+        ("Tower Hamlets", "Bethnal Green East", 2),
+        ("Tower Hamlets", "Abbey", 13),
+        ("Tower Hamlets", None, 17),
+    ]
+    frame = dashboards.read_vawg(synthetic_vawg(rows, [("Rape", 6), ("Homicide", 50)], name=name)).frame
+    assert frame.schema == dashboards.VAWG
+    table = tables.vawg_offences(frame, WARDS)
+    wards = dict(table.filter(level="ward").select("area_code", "offences").iter_rows())
+    assert wards == {"E05013631": 5, "E05009999": 7, "E05009331": 11, "E05009317": 3, "E05013570": 0}
+    boroughs = table.filter(level="borough")
+    assert boroughs.height == 33 and boroughs["offences"].sum() == 56
+    assert boroughs.filter(area_code=TOWER_HAMLETS)["offences"].to_list() == [44]
+    kinds = table.filter(level="London").select("area_code", "kind", "offences").rows()
+    assert kinds == [(LONDON_CODE, "Homicide", 50), (LONDON_CODE, "Rape", 6)]
+
+
+def test_heathrow_under_another_police_area_is_in_hillingdon_and_the_rest_of_it_nowhere(synthetic_vawg):
+    rows = [
+        ("Other", "Heathrow Villages", 3),
+        ("Hillingdon", "Heathrow Villages", 4),
+        ("Other", "N/K", 5),
+        ("Unknown", None, 6),
+    ]
+    loaded = dashboards.read_vawg(synthetic_vawg(rows, [("Rape", 18)]))
+    assert loaded.quality.oddities == {
+        "offences at the airports, counted in Hillingdon": 3,
+        "offences whose borough is unknown": 11,
+    }
+    table = tables.vawg_offences(loaded.frame, WARDS).filter(pl.col("offences") > 0)
+    assert table.select("level", "area_code", "offences").rows() == [
+        ("London", LONDON_CODE, 18),
+        ("borough", HILLINGDON, 7),
+        ("borough", UNKNOWN, 11),
+        ("ward", "E05013570", 7),
+    ]
+
+
+def test_two_wards_of_one_name_in_a_borough_are_refused(synthetic_vawg):
+    frame = dashboards.read_vawg(synthetic_vawg([("Barnet", "Abbey", 1)], [("Rape", 1)])).frame
+    more = pl.concat([WARDS, pl.DataFrame({"ward_code": ["E05000001"], "ward": ["ab-bey"], "borough_code": [BARNET]})])
+    with pytest.raises(ValueError, match="two wards of one borough share a name: E05000001, E05013631"):
+        tables.vawg_offences(frame, more)
+
+
+@pytest.mark.parametrize(
+    ("place", "kind", "says"),
+    [
+        (("Barnet", "Abbey", 2), ("Rape", 3), "as many offences by place as by kind"),
+        (("Barnt", "Abbey", 3), ("Rape", 3), "the Met's boroughs, Other or Unknown"),
+        ((None, "Abbey", 3), ("Rape", 3), "a borough or a kind in every row"),
+        (("Barnet", "Abbey", 3), (None, 3), "a borough or a kind in every row"),
+        (("Barnet", "Abbey", -3), ("Rape", -3), "a whole number, 0 or more in column count"),
+    ],
+)
+def test_a_file_that_does_not_add_up_or_names_no_borough_is_refused(synthetic_vawg, place, kind, says):
+    assert refused(dashboards.read_vawg, synthetic_vawg([place], [kind])).expected.startswith(says)
+
+
+# Outcomes of business crime -------------------------------------------------------------------------------------------
+
+OUTCOME = {
+    "date": "2024-06-01",
+    "measure": "Business Crime Outcomes",
+    "borough": "Barnet",
+    "crime_section": "THEFT",
+    "crime_group": "SHOPLIFTING",
+    "outcome": "Caution Adult",
+    "positive_outcome": "Y",
+    "outcome_count": 3,
+    "refresh_date": "2025-06-05",
+}
+# One offence that only the taxonomy of 2025-03 has: enough to say which a small file is in.
+DWELLING = {"crime_section": "BURGLARY", "crime_group": "BURGLARY IN A DWELLING"}
+
+
+@pytest.fixture
+def synthetic_outcomes(tmp_path):
+    def write(*rows):
+        path = tmp_path / "business-crime-outcomes.parquet"
+        pl.DataFrame([OUTCOME | row for row in rows], infer_schema_length=None).write_parquet(path)
+        return path
+
+    return write
+
+
+def test_outcomes_are_counted_by_group_and_the_positive_ones_among_them(synthetic_outcomes):
+    path = synthetic_outcomes(
+        {},
+        {"positive_outcome": "N", "outcome_count": 7, "outcome": None},
+        DWELLING | {"positive_outcome": "N", "outcome_count": 5},
+        {"borough": "Other", "outcome_count": 2},
+        {"crime_section": "FRAUD AND FORGERY", "crime_group": "FRAUD AND FORGERY", "outcome_count": 11},
+    )
+    loaded = dashboards.read_outcomes(path)
+    assert loaded.frame.schema == dashboards.OUTCOMES
+    assert loaded.quality.oddities == {"rows that name no outcome": 1, "outcomes whose borough is unknown": 2}
+    table = tables.outcomes(loaded.frame).filter(pl.col("outcomes") > 0)
+    barnet = {
+        row[0]: row[1:]
+        for row in table.filter(borough_code=BARNET)
+        .select("offence_group", "outcomes", "positive_outcomes")
+        .iter_rows()
+    }
+    assert barnet["shoplifting"] == barnet["theft"] == (10, 3)
+    assert (barnet["burglary"], barnet[tables.TOTAL], barnet[tables.ALL_BUSINESS]) == ((5, 0), (15, 3), (26, 14))
+    assert table.filter(borough_code=UNKNOWN, offence_group="theft")["outcomes"].to_list() == [2]
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"outcome_count": -1}, "a whole number, 0 or more in column outcome_count"),
+        ({"positive_outcome": "P"}, "one of Y, N in column positive_outcome"),
+        ({"date": "June 2024"}, "a date from the year 2000 on in column date"),
+        ({"date": "2025-07-01"}, "months up to the day the dashboard was refreshed"),
+        ({"borough": "City of London"}, "the Met's boroughs, Other or Unknown"),
+        ({"crime_group": "PIRACY"}, "offences of one taxonomy"),
+    ],
+)
+def test_a_row_of_outcomes_that_is_none_is_refused(synthetic_outcomes, row, says):
+    assert refused(dashboards.read_outcomes, synthetic_outcomes(DWELLING, row)).expected.startswith(says)
+
+
+# The published files --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def knife(raw):
+    return dashboards.read_knife_crime(raw / "mps/monthly-crime-dashboard.parquet")
+
+
+def financial_year():
+    return (pl.col("month").dt.year() - (pl.col("month").dt.month() < 4)).alias("year")
+
+
+@pytest.mark.raw
+def test_published_knife_crime(knife):
+    frame, quality = knife.frame, knife.quality
+    assert (frame["month"].min(), frame["month"].max()) == (date(2022, 3, 1), date(2026, 2, 1))
+    assert frame["subtype"].n_unique() == 5
+    assert set(frame["measure"]) == {"Offences", "Positive Outcomes"}
+    assert quality.oddities["area codes that end in a blank"] == 24_846
+    offences = frame.with_columns(financial_year()).filter(measure="Offences")
+    here = by(offences.filter(~pl.col("by_team"), borough_code="E09000030", subtype="Knife Crime"), "year")
+    assert [here[y] for y in (2022, 2023, 2024)] == [502, 599, 687]
+    sums = offences.group_by("year", "subtype").agg(
+        pl.col("offences").filter("by_team").sum().alias("teams"),
+        pl.col("offences").filter(~pl.col("by_team")).sum().alias("boroughs"),
+    )
+    assert sums.height == 25
+    assert (sums["teams"] == sums["boroughs"]).all()
+    assert sums.filter(year=2024, subtype="Knife Crime")["boroughs"].to_list() == [16_156]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "says"),
+    [
+        ("month_year", "March 2024", "a date from the year 2000 on in column month_year"),
+        ("month_year", None, "a date from the year 2000 on in column month_year"),
+        ("count", "many", "a whole number, 0 or more in column count"),
+        ("borough_snt", "Westminstr", "the Met's boroughs, Other or Unknown"),
+    ],
+)
+def test_a_dashboard_cell_of_another_kind_is_refused(synthetic_knife, column, value, says):
+    assert refused(dashboards.read_knife_crime, synthetic_knife({column: value})).expected.startswith(says)
+
+
+@pytest.mark.raw
+def test_published_violence_against_women_and_girls(raw):
+    loaded = dashboards.read_vawg(raw / "mps/2026-02/vawg-offences.parquet")
+    assert (loaded.quality.rows_read, loaded.quality.rows_kept) == (411_341, 411_341)
+    frame = loaded.frame.with_columns(financial_year())
+    assert (frame["month"].min(), frame["month"].max(), frame["month"].n_unique()) == (
+        date(2014, 1, 1),
+        date(2026, 2, 1),
+        146,
+    )
+    for rows in (frame.filter(pl.col("kind").is_null()), frame.filter(pl.col("kind").is_not_null())):
+        years = by(rows, "year")
+        assert [years[y] for y in (2022, 2023, 2024)] == [152_679, 150_987, 124_545]
+    here = by(frame.filter(borough_code=TOWER_HAMLETS), "year")
+    assert [here[y] for y in (2022, 2023, 2024)] == [5_932, 6_063, 5_087]
+    assert frame["kind"].drop_nulls().n_unique() == 9
+
+
+@pytest.mark.raw
+def test_published_outcomes_of_business_crime(raw):
+    loaded = dashboards.read_outcomes(raw / "mps/2026-02/business-crime-outcomes.parquet")
+    assert loaded.quality.rows_read == loaded.quality.rows_kept == 407_341
+    frame = loaded.frame
+    assert (frame["outcomes"].sum(), frame.filter("positive")["outcomes"].sum()) == (872_784, 64_026)
+    assert (frame["month"].min(), frame["month"].max()) == (date(2023, 6, 1), date(2025, 5, 1))
