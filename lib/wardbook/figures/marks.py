@@ -21,6 +21,8 @@ PHONE_LETTERS = 50  # what one line of a row's words holds on a phone
 NAME_LETTERS = 24  # after so many a row's name goes on in a second line
 TALL = "tall-rows"  # the name of a layer whose rows need a third line on a phone
 FOCUS, CONTEXT, LONDON, QUIET = theme.FOCUS, theme.CONTEXT, theme.ORANGE, "#7F7F7F"
+BAND = "#DCE3EA"  # a usual or expected range
+KINDS = [FOCUS, theme.DARK_GREY, QUIET]  # of points: the area in focus, those that stand out, the rest
 
 
 def by_size(expression: str) -> alt.ExprRef:
@@ -106,6 +108,24 @@ def _in_two_lines(column: str, letters: int = NAME_LETTERS) -> str:
     return f"length({text}) > {letters + 8} && {cut} > 0 ? [slice({text}, 0, {cut}), slice({text}, {cut} + 1)] : {text}"
 
 
+def ranked_names(frame: pl.DataFrame, rank: str, name: str, *, strong: str, always: str) -> alt.LayerChart:
+    """The names of a ranked list, left of a plot whose y is the rank: all where there is room, else those marked `always`.
+
+    For lists too long for `row_words`, such as 32 boroughs; those `strong` are drawn to stand out.
+    """
+    room = f"height / {max(frame.height, 1)} > font * 1.05"
+    colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), alt.value(theme.DARK_GREY))
+    base = _frame(frame, rank, name, strong, always)
+    mark = {"align": "right", "baseline": "middle", "fontSize": by_size("font * 0.95"), "dx": by_size("-font * 0.8")}
+
+    def text(when: str, **more) -> alt.Chart:
+        drawn = base.transform_filter(when).mark_text(**mark, **more)
+        return drawn.encode(x=alt.value(0), y=alt.Y(f"{rank}:Q", axis=None), text=f"{name}:N", color=colour)
+
+    quiet = f"!datum['{always}']"
+    return text(f"datum['{always}']", fontWeight="bold") + text(quiet, opacity=by_size(f"{room} ? 1 : 0"))
+
+
 def dots(
     frame: pl.DataFrame,
     x: str,
@@ -144,7 +164,7 @@ def ranges(
     *,
     scale: alt.Scale | None = None,
     axis: alt.Axis | None = None,
-    colour: str = "#DCE3EA",
+    colour: str = BAND,
     thick: float = 1.1,
 ) -> alt.Chart:
     """A bar from low to high for each row: a usual range, or an interval (`thick` under 0.3)."""
@@ -240,7 +260,7 @@ def lines(
     return _frame(frame, x, y, series, strong).mark_line(strokeWidth=by_size("font * 0.17")).encode(**encode)
 
 
-def band(frame: pl.DataFrame, x: str, low: str, high: str, *, colour: str = "#DCE3EA") -> alt.Chart:
+def band(frame: pl.DataFrame, x: str, low: str, high: str, *, colour: str = BAND) -> alt.Chart:
     """What was to be expected, month by month."""
     return (
         _frame(frame, x, low, high)

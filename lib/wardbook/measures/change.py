@@ -416,6 +416,31 @@ def usual_counts(counts: pl.DataFrame, phi: np.ndarray, tau2: np.ndarray) -> tup
     return ends[0], ends[1] - (_middle_of(ends[1], n, eta, spread) > 0.975)
 
 
+def log_errors(counts: pl.DataFrame, ruler: Ruler) -> np.ndarray:
+    """The standard error of each log relative change at its two counts' volume: `scale · √(phi·(1/b + 1/o) + tau2)`.
+
+    `counts` as for `against_london`; NaN where the ruler has nothing for a group.
+    """
+    phi, tau2 = _scaled_fit(counts, ruler)
+    return np.sqrt(phi * _chance(counts)[2] + tau2)
+
+
+def p_values(counts: pl.DataFrame, ruler: Ruler) -> np.ndarray:
+    """How rarely, two-sided, an ordinary change is as far from the rest of London as each of these.
+
+    By the distribution whose middle 95 % is the usual range: under 0.05 exactly where `against_london` puts a change outside.
+    `counts` as for `against_london`; NaN where the ruler has nothing for a group.
+    """
+    middle = _middle(counts, *_scaled_fit(counts, ruler))
+    return 2 * np.minimum(middle, 1 - middle)
+
+
+def _scaled_fit(counts: pl.DataFrame, ruler: Ruler) -> tuple[np.ndarray, np.ndarray]:
+    fit = counts.select("offence_group").join(ruler.table, on="offence_group", how="left", maintain_order="left")
+    phi, tau2, scale = (fit[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("phi", "tau2", "scale"))
+    return scale**2 * phi, scale**2 * tau2
+
+
 def _arrays(counts: pl.DataFrame) -> tuple[np.ndarray, ...]:
     names = ("before", "after", "rest_before", "rest_after")
     return tuple(counts[name].to_numpy().astype(float) for name in names)
