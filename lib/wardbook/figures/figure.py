@@ -309,7 +309,7 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
     if "facet" in inner:
         inner["columns"] = _columns(figure.spec, size)
     close = row_count(figure.spec) > 0 and plot["height"] / row_count(figure.spec) < 2.6 * size.font
-    values = {"narrow": size.narrow, "font": size.font, "dense": close}
+    values = {"narrow": size.narrow, "font": size.font, "dense": close, "plot_height": plot["height"]}
     params = [{"name": name, "value": value} for name, value in values.items()]
     params += inner.pop("params", [])
     config = theme.sized(size.font) | ({"padding": 4} if bare else {"padding": 12 if size.width > 400 else 6})

@@ -150,6 +150,17 @@ def _classes(values: pl.Series, breaks: list[float]) -> tuple[list[str], list[st
     return [names[sum(value >= b for b in breaks)] for value in values], names
 
 
+def rate_classes(rates: pl.Series) -> tuple[list[str], list[str]]:
+    """Each rate's class in words, and the classes from low to high: at most three, with breaks a legend can say."""
+    return _classes(rates, class_breaks(rates))
+
+
+def ward_shapes(plan: Plan, rows: pl.DataFrame) -> alt.Data:
+    """The plan's shape of each of these wards (`ward_code`, `rank`, `class`), as data of a `mark_geoshape`."""
+    cells = plan.cells.set_index("ward_code").loc[rows["ward_code"].to_list()]
+    return alt.Data(values=_features(cells, rows, real=bool(plan.vintage)))
+
+
 def ward_map(
     book: Book,
     rates: pl.DataFrame,

@@ -1,8 +1,8 @@
 """The few layers most charts are made of: each a short function that returns an Altair chart to add to others.
 
 A chart is drawn at four sizes from one specification. What depends on the size is an expression over parameters that the
-figure sets: `font` (the text's size in px), `narrow` (a phone, where the words of a row stand above its marks) and `dense` (rows
-too close for words in two lines).
+figure sets: `font` (the text's size in px), `narrow` (a phone, where the words of a row stand above its marks), `dense` (rows
+too close for words in two lines) and `plot_height` (of the plot, or of one panel, in px).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ NAME_LETTERS = 24  # after so many a row's name goes on in a second line
 TALL = "tall-rows"  # the name of a layer whose rows need a third line on a phone
 FOCUS, CONTEXT, LONDON, QUIET = theme.FOCUS, theme.CONTEXT, theme.ORANGE, "#7F7F7F"
 BAND = "#DCE3EA"  # a usual or expected range
+SHADES = [theme.LIGHT_BLUE, theme.MID_BLUE, theme.DARK_BLUE]  # of classes, low to high
 KINDS = [FOCUS, theme.DARK_GREY, QUIET]  # of points: the area in focus, those that stand out, the rest
 
 
@@ -113,7 +114,7 @@ def ranked_names(frame: pl.DataFrame, rank: str, name: str, *, strong: str, alwa
 
     For lists too long for `row_words`, such as 32 boroughs; those `strong` are drawn to stand out.
     """
-    room = f"height / {max(frame.height, 1)} > font * 1.05"
+    room = f"plot_height / {max(frame.height, 1)} > font * 1.05"
     colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), alt.value(theme.DARK_GREY))
     base = _frame(frame, rank, name, strong, always)
     mark = {"align": "right", "baseline": "middle", "fontSize": by_size("font * 0.95"), "dx": by_size("-font * 0.8")}
@@ -122,8 +123,7 @@ def ranked_names(frame: pl.DataFrame, rank: str, name: str, *, strong: str, alwa
         drawn = base.transform_filter(when).mark_text(**mark, **more)
         return drawn.encode(x=alt.value(0), y=alt.Y(f"{rank}:Q", axis=None), text=f"{name}:N", color=colour)
 
-    quiet = f"!datum['{always}']"
-    return text(f"datum['{always}']", fontWeight="bold") + text(quiet, opacity=by_size(f"{room} ? 1 : 0"))
+    return text(f"datum['{always}']", fontWeight="bold") + text(f"!datum['{always}'] && {room}")
 
 
 def dots(

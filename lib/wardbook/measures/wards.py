@@ -12,7 +12,7 @@ from scipy import stats
 
 from wardbook.measures.rates import garwood
 from wardbook.measures.usual import CANNOT_SAY, Change
-from wardbook.periods import FinancialYear, financial_year_of
+from wardbook.periods import FinancialYear, Period
 from wardbook.places import LONDON_CODE, UNKNOWN, Area
 
 # Where those at risk are not the ward's residents: most victims come from elsewhere, or are shops.
@@ -53,17 +53,17 @@ def empirical_bayes_interval(events, population, *, level: float = 0.95) -> tupl
     return posterior.ppf((1 - level) / 2), posterior.ppf(0.5 + level / 2)
 
 
-def ward_years(ward_offences: pl.DataFrame, item: str, years: Sequence[FinancialYear]) -> pl.DataFrame:
-    """One group's ward counts of these years from the newest snapshot that holds them all in full: `ward_code`, `snapshot`
-    and a column named by each year; no rows where no snapshot does.
+def ward_years(ward_offences: pl.DataFrame, item: str, years: Sequence[FinancialYear | Period]) -> pl.DataFrame:
+    """One group's ward counts of these periods from the newest snapshot that holds them all in full: `ward_code`, `snapshot`
+    and a column named by each period; no rows where no snapshot does.
     """
-    starts = [year.start for year in years]
-    rows = ward_offences.filter(offence_group=item).with_columns(financial_year_of(pl.col("month")).alias("year"))
-    rows = rows.filter(pl.col("year").is_in(starts))
+    needed = sorted({month for year in years for month in year.months})
+    rows = ward_offences.filter(pl.col("offence_group") == item, pl.col("month").is_in(needed))
     held = rows.group_by("snapshot").agg(pl.col("month").n_unique().alias("months"))
-    snapshot = held.filter(pl.col("months") == 12 * len(starts))["snapshot"].max()
+    snapshot = held.filter(pl.col("months") == len(needed))["snapshot"].max()
     counted = rows.filter(pl.col("snapshot") == (snapshot or "")).group_by("ward_code", "snapshot")
-    sums = [pl.col("offences").filter(pl.col("year") == y.start).sum().cast(pl.Int64).alias(str(y)) for y in years]
+    month = pl.col("month")
+    sums = [pl.col("offences").filter(month.is_in(y.months)).sum().cast(pl.Int64).alias(str(y)) for y in years]
     return counted.agg(sums).sort("ward_code")
 
 
