@@ -269,6 +269,25 @@ def band(frame: pl.DataFrame, x: str, low: str, high: str, *, colour: str = BAND
     )
 
 
+def panel_words(base: alt.Chart, head: str, rest: str, *, when: str, strong: str | None = None) -> alt.LayerChart:
+    """The heading of each panel of a facet, in two lines above it: a column's words bold, and another's under them.
+
+    Parameters
+    ----------
+    base : the chart that the facet's layers share; `when` is the expression that holds in one row of each panel.
+    strong : a column that says whether the panel is to be drawn to stand out.
+    """
+    dark = alt.value(theme.DARK_GREY)
+    colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), dark) if strong else dark
+
+    def text(column: str, up: float, **mark) -> alt.Chart:
+        drawn = base.transform_filter(when).mark_text(align="left", baseline="bottom", limit=2000, **mark)
+        return drawn.encode(x=alt.value(0), y=alt.value(by_size(f"-font * {up}")), text=f"{column}:N", color=colour)
+
+    small = {"fontSize": by_size("font * (narrow ? 0.76 : 0.85)")}
+    return text(head, 1.35, fontWeight="bold", **small) + text(rest, 0.3, **small)
+
+
 def breaks(frame: pl.DataFrame, x: str, words: str) -> alt.LayerChart:
     """A dashed, labelled rule where a series was broken."""
     base = _frame(frame, x, words)
