@@ -269,6 +269,10 @@ def band(frame: pl.DataFrame, x: str, low: str, high: str, *, colour: str = BAND
     )
 
 
+# A facet's own heading, of a size that no figure's size moves; Vega-Lite draws it, whatever `labels` says, unless its text is none.
+NO_HEADER = alt.Header(labelExpr="''", labelPadding=0, title=None)
+
+
 def panel_words(base: alt.Chart, head: str, rest: str, *, when: str, strong: str | None = None) -> alt.LayerChart:
     """The heading of each panel of a facet, in two lines above it: a column's words bold, and another's under them.
 
@@ -284,8 +288,8 @@ def panel_words(base: alt.Chart, head: str, rest: str, *, when: str, strong: str
         drawn = base.transform_filter(when).mark_text(align="left", baseline="bottom", limit=2000, **mark)
         return drawn.encode(x=alt.value(0), y=alt.value(by_size(f"-font * {up}")), text=f"{column}:N", color=colour)
 
-    small = {"fontSize": by_size("font * (narrow ? 0.76 : 0.85)")}
-    return text(head, 1.35, fontWeight="bold", **small) + text(rest, 0.3, **small)
+    small = {"fontSize": by_size("font * (narrow ? 0.82 : 1)")}
+    return text(head, 1.5, fontWeight="bold", **small) + text(rest, 0.35, **small)
 
 
 def breaks(frame: pl.DataFrame, x: str, words: str) -> alt.LayerChart:
