@@ -11,7 +11,7 @@ import polars as pl
 import shapely
 
 from wardbook.catalogue import sources
-from wardbook.figures import charts, theme, withhold, words
+from wardbook.figures import charts, marks, theme, withhold, words
 from wardbook.figures.export import Absent, Figure
 from wardbook.measures.usual import TOO_FEW
 from wardbook.measures.wards import NO_RESIDENT_RATE, Moran
@@ -150,15 +150,33 @@ def _classes(values: pl.Series, breaks: list[float]) -> tuple[list[str], list[st
     return [names[sum(value >= b for b in breaks)] for value in values], names
 
 
-def rate_classes(rates: pl.Series) -> tuple[list[str], list[str]]:
-    """Each rate's class in words, and the classes from low to high: at most three, with breaks a legend can say."""
-    return _classes(rates, class_breaks(rates))
+def class_map(rows: pl.DataFrame, rate: str, plan: Plan) -> tuple[alt.LayerChart, pl.DataFrame]:
+    """Wards in at most three classes of a rate with breaks a legend can say, what is withheld grey, and the rows with `class`.
 
-
-def ward_shapes(plan: Plan, rows: pl.DataFrame) -> alt.Data:
-    """The plan's shape of each of these wards (`ward_code`, `rank`, `class`), as data of a `mark_geoshape`."""
+    Parameters
+    ----------
+    rows : `ward_code`, `easting`, `northing`, `rank` (null where withheld), the rate, and `label`, drawn on the ward, or null.
+    """
+    known = rows[rate].drop_nulls()
+    told, kinds = _classes(known, class_breaks(known))
+    each = iter(told)
+    rows = rows.with_columns(pl.Series("class", [withhold.WORD if v is None else next(each) for v in rows[rate]]))
+    colours = dict(zip([*kinds, withhold.WORD], [*_SHADES[-len(kinds) :], theme.CONTEXT]))
+    shown = [kind for kind in colours if kind in set(rows["class"])]
     cells = plan.cells.set_index("ward_code").loc[rows["ward_code"].to_list()]
-    return alt.Data(values=_features(cells, rows, real=bool(plan.vintage)))
+    shapes = alt.Chart(alt.Data(values=_features(cells, rows, real=bool(plan.vintage))))
+    scale = alt.Scale(domain=shown, range=[colours[kind] for kind in shown])
+    text = alt.Chart(rows.drop_nulls("label").select("easting", "northing", "label", "class"))
+    chart = alt.layer(
+        shapes.mark_geoshape(stroke="white", strokeWidth=0.7).encode(
+            color=alt.Color("class:N", scale=scale, legend=None)
+        ),
+        text.mark_text(fontWeight="bold", fontSize=marks.by_size("font"), color="white").encode(
+            longitude="easting:Q", latitude="northing:Q", text="label:N"
+        ),
+        marks.key([("bar", kind, colours[kind]) for kind in shown]),
+    )
+    return chart.project(type="identity", reflectY=True).properties(height=420), rows
 
 
 def ward_map(

@@ -16,13 +16,13 @@ from wardbook.figures import theme
 
 SIGNED_PERCENT = "(datum.value > 0 ? '+' : datum.value < 0 ? '−' : '') + format(abs(datum.value), ',.3~f') + '%'"
 PERCENT = "format(datum.value, ',.3~f') + '%'"
+SHARE = "format(100 * datum.value, ',.3~f') + '%'"  # of a fraction
 COUNT = "format(datum.value, ',~f')"
 PHONE_LETTERS = 50  # what one line of a row's words holds on a phone
 NAME_LETTERS = 24  # after so many a row's name goes on in a second line
 TALL = "tall-rows"  # the name of a layer whose rows need a third line on a phone
 FOCUS, CONTEXT, LONDON, QUIET = theme.FOCUS, theme.CONTEXT, theme.ORANGE, "#7F7F7F"
 BAND = "#DCE3EA"  # a usual or expected range
-SHADES = [theme.LIGHT_BLUE, theme.MID_BLUE, theme.DARK_BLUE]  # of classes, low to high
 KINDS = [FOCUS, theme.DARK_GREY, QUIET]  # of points: the area in focus, those that stand out, the rest
 
 
@@ -109,23 +109,6 @@ def _in_two_lines(column: str, letters: int = NAME_LETTERS) -> str:
     return f"length({text}) > {letters + 8} && {cut} > 0 ? [slice({text}, 0, {cut}), slice({text}, {cut} + 1)] : {text}"
 
 
-def ranked_names(frame: pl.DataFrame, rank: str, name: str, *, strong: str, always: str) -> alt.LayerChart:
-    """The names of a ranked list, left of a plot whose y is the rank: all where there is room, else those marked `always`.
-
-    For lists too long for `row_words`, such as 32 boroughs; those `strong` are drawn to stand out.
-    """
-    room = f"plot_height / {max(frame.height, 1)} > font * 1.05"
-    colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), alt.value(theme.DARK_GREY))
-    base = _frame(frame, rank, name, strong, always)
-    mark = {"align": "right", "baseline": "middle", "fontSize": by_size("font * 0.95"), "dx": by_size("-font * 0.8")}
-
-    def text(when: str, **more) -> alt.Chart:
-        drawn = base.transform_filter(when).mark_text(**mark, **more)
-        return drawn.encode(x=alt.value(0), y=alt.Y(f"{rank}:Q", axis=None), text=f"{name}:N", color=colour)
-
-    return text(f"datum['{always}']", fontWeight="bold") + text(f"!datum['{always}'] && {room}")
-
-
 def dots(
     frame: pl.DataFrame,
     x: str,
@@ -185,6 +168,119 @@ def bars(
         .mark_bar(height=by_size("font * 1.15"))
         .encode(x=alt.X(f"{x}:Q", axis=axis, scale=alt.Scale(zero=True)), y=rows(y), color=fill)
     )
+
+
+# -- many areas at once --------------------------------------------------------------------------------------------------------
+
+
+def _kinds(column: str) -> tuple[alt.Color, dict]:
+    """The colour of points by kind ("focus", "outside", "inside"), and that of their names."""
+    colour = alt.Color(f"{column}:N", legend=None, scale=alt.Scale(domain=["focus", "outside", "inside"], range=KINDS))
+    return colour, alt.condition(f"datum['{column}'] == 'focus'", alt.value(FOCUS), alt.value(theme.DARK_GREY))
+
+
+def funnel(
+    points: pl.DataFrame,
+    limits: pl.DataFrame,
+    x: str,
+    y: str,
+    name: str,
+    *,
+    labelled: str,
+    middle: float = 0,
+    include: Sequence[float] = (),
+    log: bool = False,
+    title: str = "",
+    labels: str = COUNT,
+) -> alt.LayerChart:
+    """A funnel plot: a point for each area within the limits at its volume, some of them named, and a line at the middle.
+
+    Parameters
+    ----------
+    points : x, y, name, `kind` ("focus", "outside" or "inside") and `labelled`, a column of true and false.
+    limits : x, `low`, `high`: the funnel, an open end null; what lies beyond the points, and what is to be included, is cut off.
+    """
+    reach = [*points[y].drop_nulls(), middle, *include]
+    pad = 0.15 * (max(reach) - min(reach) or 1)
+    vertical = alt.Scale(domain=[min(reach) - pad, max(reach) + pad], nice=False, zero=False)
+    volume = alt.Scale(type="log" if log else "linear", zero=False if not log else alt.Undefined, nice=False)
+    across = alt.X(f"{x}:Q", scale=volume, axis=number_axis(title=title or None))
+    up = alt.Y(f"{y}:Q", scale=vertical, title=None, axis=number_axis(labels=labels))
+    colour, ink = _kinds("kind")
+    place = pl.col(x).log() if log else pl.col(x)
+    points = points.with_columns(right=place > (place.min() + place.max()) / 2)
+    # A name stands away from the middle and from the edge that is nearer.
+    names = points.filter(labelled).select(x, y, name, "kind", "right")
+    away = {"dy": by_size(f"datum['{y}'] < {middle} ? font * 0.95 : -font * 0.95"), "fontSize": by_size("font * 0.95")}
+
+    def words(when: str, align: str) -> alt.Chart:
+        drawn = alt.Chart(names).transform_filter(when).mark_text(align=align, **away)
+        return drawn.encode(x=across, y=up, text=f"{name}:N", color=ink)
+
+    ends = {"low": vertical.domain[0], "high": vertical.domain[1]}
+    band = alt.Chart(limits.select(x, *(pl.col(c).fill_null(end) for c, end in ends.items())))
+    band = band.mark_area(color=BAND, clip=True)
+    line = alt.Chart(pl.DataFrame({"middle": [float(middle)]})).mark_rule(color=QUIET, strokeWidth=1.5)
+    dot = _frame(points, x, y, "kind").mark_point(filled=True, opacity=1, size=by_size("font * font * 0.5"))
+    return alt.layer(
+        band.encode(x=across, y=alt.Y("low:Q", scale=vertical), y2="high:Q"),
+        line.encode(y=alt.Y("middle:Q", scale=vertical)),
+        dot.encode(x=across, y=up, color=colour),
+        words("!datum.right", "left"),
+        words("datum.right", "right"),
+    ).properties(height=330)
+
+
+def ranked(
+    frame: pl.DataFrame,
+    x: str,
+    low: str,
+    high: str,
+    name: str,
+    *,
+    axis: alt.Axis,
+    level: float | None = None,
+    thick: float = 0.6,
+    colour: str = BAND,
+    include: Sequence[float] = (0,),
+) -> alt.LayerChart:
+    """A ranked list too long for `row_words`: a dot and a range in each row, in the frame's order, and its name left of it.
+
+    All names are drawn where there is room, else the first, the last and those in focus.
+
+    Parameters
+    ----------
+    frame : x, low, high, name and `kind` ("focus", "outside" or "inside").
+    level : where an upright line stands, such as London's; thick : of the range, as a share of the row.
+    """
+    rows = frame.with_columns(
+        place=pl.int_range(1, pl.len() + 1),
+        always=(pl.col("kind") == "focus") | (pl.int_range(pl.len()).is_in([0, frame.height - 1])),
+    )
+    count = max(frame.height, 1)
+    up = alt.Y("place:Q", scale=alt.Scale(domain=[0.2, count + 0.8], reverse=True, nice=False), axis=None)
+    across = alt.X(f"{x}:Q", scale=span(frame, x, low, high, include=include), axis=axis)
+    colours, ink = _kinds("kind")
+    base = _frame(rows, "place", x, low, high, name, "kind", "always")
+    width = alt.value(by_size(f"min(plot_height / {count} * {thick}, font)"))
+    mark = {"align": "right", "baseline": "middle", "fontSize": by_size("font * 0.95"), "dx": by_size("-font * 0.8")}
+
+    def names(when: str, **more) -> alt.Chart:
+        drawn = base.transform_filter(when).mark_text(**mark, **more)
+        return drawn.encode(x=alt.value(0), y=up, text=f"{name}:N", color=ink)
+
+    layers = [
+        base.mark_rule(color=colour).encode(x=alt.X(f"{low}:Q"), x2=f"{high}:Q", y=up, strokeWidth=width),
+        base.mark_point(filled=True, opacity=1, size=by_size("font * font * 0.42")).encode(
+            x=across, y=up, color=colours
+        ),
+        names("datum.always", fontWeight="bold"),
+        names(f"!datum.always && plot_height / {count} > font * 1.05"),
+    ]
+    if level is not None:
+        rule = alt.Chart(pl.DataFrame({"level": [float(level)]})).mark_rule(color=LONDON, strokeWidth=2)
+        layers.insert(1, rule.encode(x="level:Q"))
+    return alt.layer(*layers).properties(height=max(17 * count, 100))
 
 
 def zero(value: float = 0) -> alt.Chart:
@@ -269,10 +365,6 @@ def band(frame: pl.DataFrame, x: str, low: str, high: str, *, colour: str = BAND
     )
 
 
-# A facet's own heading, of a size that no figure's size moves; Vega-Lite draws it, whatever `labels` says, unless its text is none.
-NO_HEADER = alt.Header(labelExpr="''", labelPadding=0, title=None)
-
-
 def panel_words(base: alt.Chart, head: str, rest: str, *, when: str, strong: str | None = None) -> alt.LayerChart:
     """The heading of each panel of a facet, in two lines above it: a column's words bold, and another's under them.
 
@@ -290,6 +382,20 @@ def panel_words(base: alt.Chart, head: str, rest: str, *, when: str, strong: str
 
     small = {"fontSize": by_size("font * (narrow ? 0.82 : 1)")}
     return text(head, 1.5, fontWeight="bold", **small) + text(rest, 0.35, **small)
+
+
+def panels(
+    data: pl.DataFrame, by: str, *layers: alt.Chart, columns: int = 3, height: int = 110, own_scale: bool = False
+):
+    """Small multiples: these layers, made of `alt.Chart()` without data, once for each value of a column, in the frame's order.
+
+    `own_scale`: does each panel have a y axis of its own?
+    """
+    # Vega-Lite draws a facet's own heading in one size whatever the chart's, and does not heed `labels`: its text is none.
+    order = data[by].unique(maintain_order=True).to_list()
+    facet = alt.Facet(f"{by}:N", sort=order, header=alt.Header(labelExpr="''", labelPadding=0, title=None))
+    made = alt.layer(*layers).properties(height=height).facet(facet=facet, columns=columns, data=data)
+    return made.resolve_scale(y="independent") if own_scale else made
 
 
 def breaks(frame: pl.DataFrame, x: str, words: str) -> alt.LayerChart:

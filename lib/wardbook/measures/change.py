@@ -365,6 +365,65 @@ def judge(counts: pl.DataFrame, ruler: Ruler, compares: pl.DataFrame) -> pl.Data
     return rows.with_columns(_why().alias("why")).drop("cut").sort("offence_group", "borough_code")
 
 
+def judge_windows(
+    monthly: pl.DataFrame, before: Period, after: Period, breaks: pl.DataFrame, series: str
+) -> tuple[pl.DataFrame, Ruler]:
+    """`judge` from the months on: the two windows counted, the ruler learnt, and what lies between them looked up.
+
+    Parameters
+    ----------
+    monthly : `borough_code` (and `unknown`), `offence_group`, `month`, `offences`: every month held, in one snapshot.
+
+    Returns
+    -------
+    tuple
+        the rows of `judge` with `series`, and for boroughs that could be judged `p` (`p_values`) and `log_error`; the ruler.
+    """
+    counts = count_windows(monthly, before, after)
+    ruler = learn_ruler(monthly, before, after, breaks, series)
+    boroughs = with_rest_of_london(counts)
+    by_chance = boroughs.select(
+        *_KEY, log_error=pl.Series(log_errors(boroughs, ruler)), p=pl.Series(p_values(boroughs, ruler))
+    )
+    rows = judge(counts, ruler, comparability(counts, breaks, series, before, after))
+    can_tell = pl.col("against_london").is_in([BELOW, IN_LINE, ABOVE])
+    joined = rows.join(by_chance.fill_nan(None), on=_KEY, how="left", maintain_order="left")
+    return joined.with_columns(pl.when(can_tell).then("p").alias("p"), pl.lit(series).alias("series")), ruler
+
+
+def usual_funnel(judged: pl.DataFrame, ruler: Ruler, steps: int = 80) -> pl.DataFrame:
+    """The usual range by volume for one offence group: `both` (offences in the two windows), `low`, `high` (per cent).
+
+    It is the range of `against_london` at counts between the smallest borough's and the largest's, in the same London; an
+    open end is null.
+
+    Parameters
+    ----------
+    judged : the boroughs of one group, as `against_london` gives them.
+    """
+    before, after = judged.select(pl.col("before", "after").sum()).row(0)
+    both = judged["before"] + judged["after"]
+    volumes = np.unique(np.round(np.geomspace(max(both.min(), 1) * 0.9, both.max() * 1.1, steps)))
+    first = np.round(volumes * before / max(before + after, 1))
+    grid = pl.DataFrame({"both": volumes, "before": first, "after": volumes - first}).with_columns(
+        offence_group=pl.lit(judged["offence_group"][0]), rest_before=pl.lit(before), rest_after=pl.lit(after)
+    )
+    return against_london(grid, ruler).select("both", low="usual_low_percent", high="usual_high_percent")
+
+
+def with_usual_change(judged: pl.DataFrame, *, open_end: float = 300) -> pl.DataFrame:
+    """The rows with `low` and `high`: where nineteen in twenty changes would be, given the rest of London's, in per cent.
+
+    `open_end` stands, relative to London, for an upper end that has none.
+    """
+    london = 1 + pl.col("london_change_percent") / 100
+    low, high = pl.col("usual_low_percent").fill_null(-100), pl.col("usual_high_percent").fill_null(open_end)
+    return judged.with_columns(
+        low=100 * (london * (1 + low / 100) - 1),
+        high=100 * (london * (1 + high / 100) - 1),
+    )
+
+
 def _size(before: pl.Expr, after: pl.Expr) -> pl.Expr:
     """How far a change is from none, either way: |ln(after ÷ before)|."""
     floor = [count.cast(pl.Float64).clip(lower_bound=0.5) for count in (after, before)]

@@ -12,7 +12,7 @@ from scipy import stats
 
 from wardbook.measures.rates import garwood
 from wardbook.measures.usual import CANNOT_SAY, Change
-from wardbook.periods import FinancialYear, Period
+from wardbook.periods import FinancialYear, Period, breaks_between
 from wardbook.places import LONDON_CODE, UNKNOWN, Area
 
 # Where those at risk are not the ward's residents: most victims come from elsewhere, or are shops.
@@ -65,6 +65,43 @@ def ward_years(ward_offences: pl.DataFrame, item: str, years: Sequence[Financial
     month = pl.col("month")
     sums = [pl.col("offences").filter(month.is_in(y.months)).sum().cast(pl.Int64).alias(str(y)) for y in years]
     return counted.agg(sums).sort("ward_code")
+
+
+def ward_history(ward_offences: pl.DataFrame, item: str, period: Period, breaks: pl.DataFrame) -> pl.DataFrame:
+    """One group's ward counts in this period and the same months of every earlier year held, without what no break allows.
+
+    A period that a declared break of ward-level recording cuts is left out; those between two such breaks share a `spell`, and
+    nothing is compared across spells.
+
+    Parameters
+    ----------
+    breaks : `wardbook.periods.declared_breaks()`.
+
+    Returns
+    -------
+    pl.DataFrame
+        `ward_code`, `year` (the period as asked for), `last` (its last month), `spell`, `events`; no rows where none is held.
+    """
+    held = ward_offences.filter(offence_group=item)["month"]
+    years = [year for n in range(60) for year in [period.earlier(n)] if held.len() and year.first >= held.min()]
+    if not years:
+        return pl.DataFrame(
+            schema={"ward_code": pl.String, "year": pl.String, "last": pl.Date, "spell": pl.Int64, "events": pl.Int64}
+        )
+    crossed = breaks_between(breaks.filter(effect="cuts"), "ward_offences", item, years[-1].first, period.last)
+    cuts = crossed["from_month"].to_list()
+    whole = [year for year in years if not any(year.first < cut <= year.last for cut in cuts)]
+    spells = pl.DataFrame(
+        [(str(year), year.last, sum(cut <= year.first for cut in cuts)) for year in whole],
+        schema={"year": pl.String, "last": pl.Date, "spell": pl.Int64},
+        orient="row",
+    )
+    counts = ward_years(ward_offences, item, whole).drop("snapshot")
+    return (
+        counts.unpivot(index="ward_code", variable_name="year", value_name="events")
+        .join(spells, on="year")
+        .sort("last", "ward_code")
+    )
 
 
 def ward_rates(counts: pl.DataFrame, wards: pl.DataFrame, population: pl.DataFrame) -> pl.DataFrame:
