@@ -81,7 +81,7 @@ def find_offence(book: Book, offence: str) -> tuple[str, str]:
 
 
 def compare(book: Book, series: str, item: str, before: Period, after: Period) -> pl.DataFrame:
-    """One offence in two periods for every borough and London, judged by the ruler; the columns of `change.judge`.
+    """One offence in two periods for every borough and London, judged by the ruler; the columns of `change.judge_windows`.
 
     Raises
     ------
@@ -111,10 +111,7 @@ def compare(book: Book, series: str, item: str, before: Period, after: Period) -
     ended = periods.breaks_between(breaks.filter(effect="ends"), series, item, before.first, after.last)
     if not ended.is_empty():
         raise ClaimRefused(f"{before.words} and {after.words} of {item} cannot be compared: {ended['what'][0]}")
-    counts = change.count_windows(monthly, before, after)
-    ruler = change.learn_ruler(monthly, before, after, breaks, series)
-    compares = change.comparability(counts, breaks, series, before, after)
-    return change.judge(counts, ruler, compares).with_columns(series=pl.lit(series))
+    return change.judge_windows(monthly, before, after, breaks, series)[0]
 
 
 def answer(book: Book, offence: str, before: Period, after: Period) -> Answer:
