@@ -280,6 +280,7 @@ def _draw(figure: Figure, size: Size, bare: bool) -> str:
 
     width, height, limit = size.width * 0.6, None, size.height
     columns, seen = _columns(figure.spec, size), None
+    least = 30.0 if "facet" in figure.spec else 60.0  # of a plot, or of one panel
     for step in range(12):  # what stands around the plot hardly depends on it: mostly the second try fits
         spec = _sized(figure, size, width, height, bare=bare)
         drawn = vl_convert.vegalite_to_scenegraph(spec)
@@ -292,7 +293,7 @@ def _draw(figure: Figure, size: Size, bare: bool) -> str:
         width, seen = max(width + stuck * over / columns, 90.0), drawn["width"]
         if wrong:
             height = max(
-                _plot_height(figure.spec, size, height) + (limit - tall) / _facet_rows(figure.spec, columns), 60.0
+                _plot_height(figure.spec, size, height) + (limit - tall) / _facet_rows(figure.spec, columns), least
             )
     return _own_ids(vl_convert.vegalite_to_svg(spec), f"wb-{figure.name}")
 

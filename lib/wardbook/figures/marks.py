@@ -31,6 +31,16 @@ def by_size(expression: str) -> alt.ExprRef:
     return alt.ExprRef(expr=expression)
 
 
+def dot(size: float) -> dict:
+    """The size of a round mark, as a share of the text's square."""
+    return {"size": by_size(f"font * font * {size}")}
+
+
+def stroke(width: float) -> dict:
+    """The width of a line, as a share of the text's size."""
+    return {"strokeWidth": by_size(f"font * {width}")}
+
+
 def _frame(frame: pl.DataFrame, *columns: str | None) -> alt.Chart:
     return alt.Chart(frame.select(list(dict.fromkeys(c for c in columns if c is not None))))
 
@@ -329,7 +339,14 @@ def key(items: Sequence[tuple[str, str, str]], *, left: float = 0) -> alt.LayerC
 def month_axis() -> alt.Axis:
     """An axis of months, each January by its year."""
     label = "month(datum.value) == 0 ? timeFormat(datum.value, '%Y') : timeFormat(datum.value, '%b')"
-    return alt.Axis(title=None, labelExpr=label, labelOverlap=True, tickCount=8, labelFlush=False, grid=False)
+    return alt.Axis(
+        title=None, labelExpr=label, labelOverlap=True, labelSeparation=6, tickCount=8, labelFlush=False, grid=False
+    )
+
+
+def year_axis() -> alt.Axis:
+    """An axis of years for a small panel."""
+    return alt.Axis(format="%Y", tickCount=4, grid=False, labelOverlap=True)
 
 
 def lines(
