@@ -414,13 +414,14 @@ def usual_funnel(judged: pl.DataFrame, ruler: Ruler, steps: int = 80) -> pl.Data
 def with_usual_change(judged: pl.DataFrame, *, open_end: float = 300) -> pl.DataFrame:
     """The rows with `low` and `high`: where nineteen in twenty changes would be, given the rest of London's, in per cent.
 
-    `open_end` stands, relative to London, for an upper end that has none.
+    Null where a change could not be judged; `open_end` stands, relative to London, for an upper end that has none.
     """
     london = 1 + pl.col("london_change_percent") / 100
     low, high = pl.col("usual_low_percent").fill_null(-100), pl.col("usual_high_percent").fill_null(open_end)
+    told = pl.col("against_london").is_in([BELOW, IN_LINE, ABOVE])
     return judged.with_columns(
-        low=100 * (london * (1 + low / 100) - 1),
-        high=100 * (london * (1 + high / 100) - 1),
+        low=pl.when(told).then(100 * (london * (1 + low / 100) - 1)),
+        high=pl.when(told).then(100 * (london * (1 + high / 100) - 1)),
     )
 
 
