@@ -111,8 +111,8 @@ def test_the_readers_of_the_catalogue_are_all_in_the_corpus():
         **{"police_uk_api.read_captures": "API captures", "mopac.read_attitudes": "mopac"},
         **{"ons.read_wards": "ons wards", "ons.read_borough_outlines": "ons boroughs"},
         **{"ons.read_lsoa_lookup": "ons lookup", "ons.read_households": "ons households"},
-        **{"ons.read_ethnic_groups": "ons ethnic groups", "ons.read_lsoa_outlines": "ons LSOAs"},
-        "thorough.read_thorough_searches": "thorough searches",
+        **{"ons.read_ethnic_groups": "ons ethnic groups", "dwo.read_minutes": "dwo minutes"},
+        **{"ons.read_lsoa_outlines": "ons LSOAs", "thorough.read_thorough_searches": "thorough searches"},
     }
     assert asked == set(said)
     assert set(said.values()) <= set(READERS)

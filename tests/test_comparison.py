@@ -20,7 +20,7 @@ from wardbook.figures.export import Absent
 from wardbook.measures import comparison as c
 from wardbook.measures import wards as w
 from wardbook.measures.rates import rate_ratio
-from wardbook.measures.targets import Change, stands_out
+from wardbook.measures.usual import Change, stands_out
 from wardbook.notebook import open_book
 from wardbook.periods import FinancialYear
 from wardbook.places import LONDON_CODE, UnknownName, area, boroughs

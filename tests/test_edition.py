@@ -185,6 +185,7 @@ def test_every_table_its_files_allow_is_made(synthetic_build):
         "engagement_captures",
         "households",
         "knife_offences",
+        "officer_hours",
         "priorities",
         "searches",
         "searches_by_day",
@@ -327,7 +328,7 @@ def test_a_folder_of_one_source_is_enough(synthetic_build, raw_folder, tmp_path,
     made = edition.build(raw_folder, tmp_path / "edition")
     drawn = [name for name, entry in made.manifest["tables"].items() if entry["sources"]]
     assert len(drawn) == len(made.manifest["inputs"]) == len(made.manifest["sources"]) == 1
-    assert set(made.tables) - {"engagement", "engagement_captures", "priorities"} == set(drawn)
+    assert set(made.tables) - {"engagement", "engagement_captures", "officer_hours", "priorities"} == set(drawn)
     assert set(made.tables) < set(whole.tables)
     assert [f for f in check.check(open_edition(made.path)) if f.level == "wrong"] == []
 
@@ -336,7 +337,7 @@ def test_a_table_whose_source_was_absent_is_refused_by_name(raw_folder, tmp_path
     synthetic_crime(raw_folder, {"Barnet": 5})
     synthetic_knife(raw_folder)
     made = edition.build(raw_folder, tmp_path / "edition")
-    assert made.tables == ["borough_offences", "knife_offences"]
+    assert made.tables == ["borough_offences", "knife_offences", "officer_hours"]
     for name in ("stops", "ward_offences", "borough_offence"):
         with pytest.raises(EditionError) as caught:
             made.table(name)

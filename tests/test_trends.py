@@ -12,7 +12,7 @@ import pytest
 from wardbook.figures import trends as charts
 from wardbook.figures.export import Absent
 from wardbook.measures import trends, verdicts
-from wardbook.measures.targets import UsualVariation
+from wardbook.measures.usual import UsualVariation
 from wardbook.measures.verdicts import YEARLY_GROUPS
 from wardbook.notebook import open_book
 from wardbook.periods import FinancialYear, breaks_between, declared_breaks

@@ -9,7 +9,7 @@ import pytest
 
 import wardbook
 from wardbook.figures import words
-from wardbook.measures import targets as t
+from wardbook.measures import usual as t
 from wardbook.measures import verdicts
 from wardbook.notebook import open_book
 from wardbook.places import area

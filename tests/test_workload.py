@@ -129,7 +129,7 @@ def test_published_figures_have_an_office_and_a_publication_and_no_quality_m():
     ],
 )
 def test_a_bad_row_is_refused_by_file_line_field_and_value(field, value, words):
-    rows = reference._read_cells("load_assumptions.csv")
+    rows = reference._read_cells("load_assumptions_old.csv")
     (reply,) = [r for r in rows if r["name"] == "reply_share"]
     change = {"high": "8"} if value == "7" else {}
     with pytest.raises(AssumptionError) as caught:

@@ -10,11 +10,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
-    from wardbook.notebook import Book
+    from wardbook import notebook
+    from wardbook.book import Book
 
 
-def open(**parameters: Any) -> Book:
-    """Open an edition for one borough and period: see `wardbook.notebook.open_book`."""
+def open(borough: str = "Tower Hamlets", period: str = "latest", **parameters: Any) -> Book:
+    """Open an edition for one borough and period: see `wardbook.book.open_book`."""
+    from wardbook.book import open_book
+
+    return open_book(borough, period, **parameters)
+
+
+def open_year(**parameters: Any) -> notebook.Book:
+    """Open an edition for a financial year, as the notebooks not yet rebuilt do: see `wardbook.notebook.open_book`."""
     from wardbook.notebook import open_book
 
     return open_book(**parameters)

@@ -159,9 +159,9 @@ def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
 @app.command()
 def claim(
     borough: Annotated[str, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')],
-    offence: Annotated[str, typer.Option(help='An offence group, such as "vehicle crime".')],
-    first: Annotated[str, typer.Option("--from", help='The earlier financial year, such as "2023-24".')],
-    last: Annotated[str, typer.Option("--to", help='The later financial year, such as "2024-25".')],
+    offence: Annotated[str, typer.Option(help='An offence, such as "vehicle crime"; "list" prints every name taken.')],
+    first: Annotated[str, typer.Option("--from", help='The earlier period: "2023-24", "year to 2024-11", …')] = "",
+    last: Annotated[str, typer.Option("--to", help='The later one, or "latest".  [default: latest]')] = "latest",
     out: Annotated[Path | None, typer.Option(help="Where results go.  [default: the project's outputs/]")] = None,
     edition: Annotated[Path | None, typer.Option(help="The tables.  [default: the project's data/edition]")] = None,
 ) -> None:
@@ -170,6 +170,12 @@ def claim(
         from wardbook import claim as claims
 
         where = {"out": _from_here(out) or "outputs", "edition": _from_here(edition) or "data/edition"}
+        if offence == "list":
+            for words, (_, item) in sorted(
+                claims.offences(claims.open_book(borough, edition=str(where["edition"]))).items()
+            ):
+                print(words if words == item.casefold() else f"{words} ({item})")
+            return
         answer = claims.claim(borough, offence, first, last, **where)
         print(answer.sentence)
         print(_short(answer.folder))
@@ -337,11 +343,12 @@ class _Refused(ValueError):
 
 def _exit_code(error: Exception) -> int | None:
     """2 for a name or value that is not known, 1 for what failed, None for what would be a fault of this program."""
-    from wardbook.claim import ClaimRefused, ClaimsFileError
+    from wardbook.claim import ClaimRefused
     from wardbook.edition import EditionError
     from wardbook.measures.load_model import AssumptionError
     from wardbook.places import UnknownName
     from wardbook.reference import TargetsFileError
+    from wardbook.register import ClaimsFileError
     from wardbook.run.runner import RunError, SettingError
 
     if isinstance(error, (UnknownName, SettingError, TargetsFileError, AssumptionError, ClaimRefused, ClaimsFileError)):

@@ -35,6 +35,7 @@ _REFERENCES = (
     "boroughs.csv",
     "breaks.csv",
     "offence_groups.csv",
+    "officer_hours.csv",
 )  # the hand-kept tables that a build's counts depend on
 
 
@@ -274,7 +275,8 @@ def _met_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
 
 def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
     """Every table the folder's files allow, with the catalogue keys it draws on."""
-    from wardbook.sources import dashboards, mopac, ons, thorough
+    from wardbook import facts
+    from wardbook.sources import dashboards, dwo, mopac, ons, thorough
 
     made = _met_tables(folder)
     if frames := folder.read("mopac-attitudes", mopac.read_attitudes):
@@ -312,6 +314,10 @@ def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
     if frames := folder.read("mps-thorough-searches", thorough.read_thorough_searches):
         made["thorough_searches"] = tables_stops.thorough_searches(_newest(frames, "month")), ["mps-thorough-searches"]
 
+    minutes = _once(folder.read(dwo.KEY, dwo.read_minutes), "month", what="the officers' hours of {0}")
+    if made or minutes:  # the published figures alone are no edition
+        used = [dwo.KEY] if minutes else []
+        made["officer_hours"] = dwo.officer_hours(facts.officer_hours(), minutes), used
     return made | _captured_tables(folder, empty="wards" in made)
 
 

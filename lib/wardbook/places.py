@@ -30,11 +30,11 @@ class UnknownName(ValueError):
         self.kind, self.value, self.allowed = kind, value, list(allowed)
         text = str(value)[:120]  # a value may be a whole file; no name is as long as this
         value = value if text == str(value) else f"{text}…"
-        near = difflib.get_close_matches(text, self.allowed, n=1, cutoff=0.5)
-        if not near:
-            folded = {a.casefold(): a for a in self.allowed}
-            near = [folded[m] for m in difflib.get_close_matches(text.casefold(), folded, n=1, cutoff=0.5)]
-        hint = why or (f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(self.allowed[:40])}")
+        folded = {a.casefold(): a for a in self.allowed}
+        # A near name is a slip of the pen, or the start of a name: "vehicle crime" is no slip for "violent crime".
+        begun = [name for key, name in folded.items() if len(text) > 3 and key.startswith(text.casefold())]
+        near = begun[:1] or [folded[m] for m in difflib.get_close_matches(text.casefold(), folded, n=1, cutoff=0.8)]
+        hint = why or (f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(self.allowed)}")
         super().__init__(f"unknown {kind} {value!r}: {hint} ({where})")
 
 

@@ -107,7 +107,7 @@ def load_assumptions(own_file: str = "") -> load_model.Assumptions:
     load_model.AssumptionError
         naming file, field, value and what is allowed.
     """
-    table = _read_cells("load_assumptions.csv")
+    table = _read_cells("load_assumptions_old.csv")  # goes with the old notebook 06: `facts` reads the new table
     scenarios = _read_cells("load_scenarios.csv")
     inputs = tuple(_assumption(row, f"{load_model.FILE}, line {n}") for n, row in enumerate(table, start=2))
     where = "data/reference/load_scenarios.csv"
@@ -127,7 +127,7 @@ def own_scenario(path: str, assumptions: load_model.Assumptions) -> load_model.S
     place = Path(path).expanduser()
     place = place if place.is_absolute() else (places.ROOT / place).resolve()
     try:
-        table = read_text_table(place, ends=False)
+        table = read_text_table(place)
     except SourceError as error:
         raise load_model.AssumptionError(f"{error} (a scenario of your own)") from error
     cells = pl.col(pl.String).str.strip_chars()

@@ -21,7 +21,7 @@ from wardbook.figures import words
 from wardbook.figures.export import FORMATS, read_csv, read_txt
 from wardbook.figures.sizes import plot_alone
 from wardbook.folders import write_text
-from wardbook.measures.targets import CANNOT_SAY
+from wardbook.measures.usual import CANNOT_SAY
 from wardbook.places import LONDON
 from wardbook.tables import TOTAL
 

@@ -325,6 +325,22 @@ class EngagementCaptures(dy.Schema):
     count = dy.Int64(min=0)
 
 
+class OfficerHours(dy.Schema):
+    """A row is a borough (or London) × financial year: duty hours of ward officers, and those abstracted, by kind."""
+
+    borough_code = _borough("E12000007")
+    financial_year = _year()
+    hours = dy.Int64(min=1)
+    abstracted = dy.Int64(min=0, nullable=True)
+    training = dy.Int64(min=0, nullable=True)
+    aid = dy.Int64(min=0, nullable=True)
+    staffing_up = dy.Int64(min=0, nullable=True)
+    court = dy.Int64(min=0, nullable=True)
+    other = dy.Int64(min=0, nullable=True)
+    abstracted_percent = dy.Float64(min=0, max=100)
+    release = _name(primary_key=False)
+
+
 # Columns that a schema does not name are let through: a table may gain one before its schema does.
 SCHEMAS: dict[str, type[dy.Schema]] = {
     "borough_offences": BoroughOffences,
@@ -333,6 +349,7 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "engagement_captures": EngagementCaptures,
     "households": Households,
     "knife_offences": KnifeOffences,
+    "officer_hours": OfficerHours,
     "outcomes": Outcomes,
     "population": Population,
     "priorities": Priorities,

@@ -39,7 +39,7 @@ from wardbook import tables as groups
 from wardbook.edition import EditionError
 from wardbook.notebook import open_book
 from wardbook.run import runner
-from wardbook.sources import dashboards, met, mopac, ons, police_uk, police_uk_api, thorough
+from wardbook.sources import dashboards, dwo, met, mopac, ons, police_uk, police_uk_api, thorough
 from wardbook.sources.reading import SourceError
 
 CLEAR = (
@@ -384,6 +384,7 @@ READERS: dict[str, tuple[Callable[[Path], Any], Callable[[Any], Read]]] = {
         lambda f: put(f, HOMES.name, HOMES.content()),
         partial(_loaded, ons.read_households, "households"),
     ),
+    "dwo minutes": (lambda f: duties(f), partial(_loaded, dwo.read_minutes, "minutes")),
     "ons ethnic groups": (lambda f: sheet(f), partial(_loaded, ons.read_ethnic_groups, "residents")),
     "ons wards": (lambda f: outlines(f), partial(_loaded, ons.read_wards, "")),
     "ons boroughs": (lambda f: boroughs(f), _outlined),
@@ -422,6 +423,17 @@ def parquet(
 
 def sheet(folder: Path, rows: list[list] = SHEET, name: str = "2021") -> Path:
     return synthetic_workbook(folder / "groups.xlsx", rows, sheet=name)
+
+
+DUTIES = [
+    ["Month of Abstraction", "Borough", "Abstracted From Duty", "Abstraction Type", "Abstraction Minutes"],
+    ["2023-04-01 00:00:00", "Tower Hamlets", "No", "", 600],
+    ["2023-04-01 00:00:00", "Tower Hamlets", "Yes", "Training", 60],
+]
+
+
+def duties(folder: Path, rows: list[list] = DUTIES, name: str = "Sheet1") -> Path:
+    return synthetic_workbook(folder / "DWO_Abstraction.xlsx", rows, sheet=name)
 
 
 def outlines(
@@ -919,6 +931,33 @@ def thorough_cases() -> Iterator[Case]:
         yield Case("thorough searches", kind, make, outcome, *rest)
 
 
+def hours_cases() -> Iterator[Case]:
+    yield from binaries("dwo minutes", duties, "DWO_Abstraction.xlsx")
+    header, first, second = DUTIES
+
+    def cell(at: int, value: Any) -> list[list]:
+        return [header, first, [*second[:at], value, *second[at + 1 :]]]
+
+    for kind, rows, outcome, *rest in [
+        ("missing column", [row[1:] for row in DUTIES], REFUSED, "a column 'Month of Abstraction'"),
+        ("renamed header", [["Month", *header[1:]], first, second], REFUSED, "a column 'Month of Abstraction'"),
+        ("a month that is none", cell(0, "soon"), REFUSED, "'soon' in column 'Month of Abstraction', line 3"),
+        ("a date out of range", cell(0, "2999-04-01"), REFUSED, "'2999-04-01' in column 'Month of Abstraction'"),
+        ("neither yes nor no", cell(2, "perhaps"), REFUSED, "'perhaps' in column 'Abstracted From Duty', line 3"),
+        ("a negative count", cell(4, -5), REFUSED, "'-5' in column 'Abstraction Minutes', line 3"),
+        ("decimal commas", cell(4, "5,0"), REFUSED, "'5,0' in column 'Abstraction Minutes'"),
+        ("not a number", cell(4, "nan"), REFUSED, "'nan' in column 'Abstraction Minutes'"),
+        ("a kind that is new", cell(3, "Football"), REPORTED, "football, counted as other"),
+        ("a place that is no borough", [*DUTIES, [*first[:1], "Aviation", *first[2:]]], REPORTED, "of no borough"),
+        ("no borough of London", [header, [*first[:1], "Leeds", *first[2:]]], REFUSED, "boroughs of London"),
+        ("another spelling of a borough", cell(1, " tower hamlets"), SAME),
+        ("a row of nothing", [*DUTIES, ["", "", "", "", ""]], SAME),
+        ("a header alone", [header], REFUSED, "rows in the sheet 'Sheet1'"),
+    ]:
+        yield Case("dwo minutes", kind, partial(lambda rows, folder: duties(folder, rows), rows), outcome, *rest)
+    yield Case("dwo minutes", "another sheet", lambda f: duties(f, name="Data"), REFUSED, "a sheet 'Sheet1'")
+
+
 def api_cases() -> Iterator[Case]:
     for reader in ("API stops", "API crimes", "API captures"):
 
@@ -1214,6 +1253,7 @@ def cases() -> tuple[Case, ...]:
         stops_cases,
         survey_cases,
         ons_cases,
+        hours_cases,
         thorough_cases,
         api_cases,
         own_cases,

@@ -13,7 +13,7 @@ from wardbook import tables
 from wardbook.catalogue import sources
 from wardbook.figures import theme, words
 from wardbook.figures.export import Absent, Figure
-from wardbook.measures.targets import UsualVariation
+from wardbook.measures.usual import UsualVariation
 from wardbook.notebook import Book
 
 LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"

@@ -11,7 +11,7 @@ from wardbook.catalogue import sources
 from wardbook.figures import charts, theme, withhold, words
 from wardbook.figures.export import Absent, Figure
 from wardbook.measures.comparison import VERDICTS
-from wardbook.measures.targets import CANNOT_SAY, MET, TOO_FEW
+from wardbook.measures.usual import CANNOT_SAY, MET, TOO_FEW
 from wardbook.notebook import Book
 from wardbook.periods import FinancialYear
 from wardbook.places import LONDON_CODE

@@ -17,6 +17,7 @@ import altair as alt
 import polars as pl
 
 from wardbook.figures import theme
+from wardbook.figures.marks import TALL
 from wardbook.figures.table import guarded_csv, rounded
 from wardbook.places import UnknownName
 
@@ -223,6 +224,30 @@ def read_figure(path: Path) -> Figure:
         raise ValueError(f"{path} is no figure: {error}") from error
 
 
+@dataclass(frozen=True)
+class Statements:
+    """Sentences that stand without a chart, in order, each with a `lead` printed bold."""
+
+    name: str
+    parts: list[dict[str, str]]
+
+    def save(self, folder: Path) -> Path:
+        """Write them as one JSON."""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self.name}.json"
+        path.write_text(json.dumps({"name": self.name, "parts": self.parts}, ensure_ascii=False, indent=1) + "\n")
+        return path
+
+    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
+        bold = "\n\n".join(f"**{_plain(part['lead'])}** {_plain(part['text'])}".strip() for part in self.parts)
+        return {"text/markdown": bold, "text/plain": "\n".join(f"{p['lead']} {p['text']}" for p in self.parts)}
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown leaves as it is: a name that holds an asterisk or an underscore is no emphasis."""
+    return re.sub(r"([*_`<\[])", r"\\\1", text)
+
+
 class Prose:
     """Sentences shown as paragraphs, with the same text for nbval to compare."""
 
@@ -230,8 +255,7 @@ class Prose:
         self.text = "\n\n".join(sentence for sentence in sentences if sentence)
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
-        # A name that holds an asterisk or an underscore is text, not emphasis.
-        return {"text/markdown": re.sub(r"([*_`<\[])", r"\\\1", self.text), "text/plain": self.text}
+        return {"text/markdown": _plain(self.text), "text/plain": self.text}
 
 
 @dataclass(frozen=True)
@@ -254,25 +278,22 @@ def _draw(figure: Figure, size: Size, bare: bool) -> str:
     """The chart as Vega's SVG, its plot as wide and as high as makes the whole fit the size."""
     import vl_convert
 
-    margin = 16 if bare else 24
-    width, height = size.width * 0.6, None
-    for _ in range(
-        3
-    ):  # what stands around the plot hardly depends on it: the second try fits, the third is for wrapped labels
+    width, height, limit = size.width * 0.6, None, size.height
+    columns, seen = _columns(figure.spec, size), None
+    for step in range(12):  # what stands around the plot hardly depends on it: mostly the second try fits
         spec = _sized(figure, size, width, height, bare=bare)
-        whole = vl_convert.vegalite_to_scenegraph(spec)
-        over = size.width - whole["width"]
-        tall = whole["height"]
-        limit = None if size.height is None else size.height - (margin if bare else 0)
-        wrong_height = limit is not None and (abs(limit - tall) > 2 if size.fill else tall > limit)
-        if abs(over) <= 1 and not wrong_height:
+        drawn = vl_convert.vegalite_to_scenegraph(spec)
+        over, tall = size.width - drawn["width"], drawn["height"]
+        wrong = limit is not None and (abs(limit - tall) > 2 if size.fill else tall > limit)
+        if abs(over) <= 1 and not wrong:
             break
-        columns = _columns(figure.spec, size)
-        width = max(width + over / columns, 90.0)
-        if wrong_height:
-            bands = _facet_rows(figure.spec, columns)
-            now = _plot_height(figure.spec, size, height)
-            height = max(now + (limit - tall) / bands, 60.0)
+        # Where words are wider than the plot and what is beside it, the whole does not grow with it at first.
+        stuck = 2**step if drawn["width"] == seen and over > 0 else 1
+        width, seen = max(width + stuck * over / columns, 90.0), drawn["width"]
+        if wrong:
+            height = max(
+                _plot_height(figure.spec, size, height) + (limit - tall) / _facet_rows(figure.spec, columns), 60.0
+            )
     return _own_ids(vl_convert.vegalite_to_svg(spec), f"wb-{figure.name}")
 
 
@@ -287,34 +308,32 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
         plot["height"] = round(_plot_height(figure.spec, size, height))
     if "facet" in inner:
         inner["columns"] = _columns(figure.spec, size)
-    params = [{"name": "narrow", "value": size.narrow}, {"name": "font", "value": size.font}]
+    close = row_count(figure.spec) > 0 and plot["height"] / row_count(figure.spec) < 2.6 * size.font
+    values = {"narrow": size.narrow, "font": size.font, "dense": close}
+    params = [{"name": name, "value": value} for name, value in values.items()]
     params += inner.pop("params", [])
     config = theme.sized(size.font) | ({"padding": 4} if bare else {"padding": 12 if size.width > 400 else 6})
     made = {**top, "params": params, "config": config, "vconcat": [inner]}
     if not bare:
-        letters = (size.width - 24) / size.font
+        room, config_title = size.width - 2 * config["padding"], config["title"]
         inner["title"] = {
-            "text": fitting(figure.words["title"], int(letters * 1.36)),
-            "subtitle": textwrap.wrap(figure.words["subtitle"], int(letters * 1.85)),
+            "text": fitting(figure.words["title"], room, config_title["fontSize"]),
+            "subtitle": theme.wrap(figure.words["subtitle"], room, config_title["subtitleFontSize"]),
         }
         small = max(size.font * 0.85, 11)
-        foot = textwrap.wrap(
-            f"Source: {figure.words['source']}. {figure.words['licence']}.",
-            int((size.width - 24) / small * 2.0),
-            break_on_hyphens=False,
-        )
+        foot = theme.wrap(f"Source: {figure.words['source']}. {figure.words['licence']}.", room, small)
         made["title"] = {"text": foot, "orient": "bottom", "fontSize": small, "fontWeight": "normal", "frame": "bounds"}
         made["title"] |= {"lineHeight": round(small * 1.35), "offset": round(size.font)}
     return made
 
 
-def fitting(titles: list[str], letters: int) -> list[str]:
-    """The longest title that fits two lines of so many letters, or the shortest, in lines."""
+def fitting(titles: list[str], width: float, font: float) -> list[str]:
+    """The longest title that fits two lines of this width, or the shortest, in lines."""
     for title in titles:
-        lines = textwrap.wrap(title, letters, break_on_hyphens=False)
+        lines = theme.wrap(title, width, font, bold=True)
         if len(lines) <= 2:
             return lines
-    return textwrap.wrap(titles[-1], letters, break_on_hyphens=False)
+    return theme.wrap(titles[-1], width, font, bold=True)
 
 
 def _units(spec: dict) -> list[dict]:
@@ -339,7 +358,8 @@ def _plot_height(spec: dict, size: Size, height: float | None) -> float:
     if height is not None:
         return height
     if rows := row_count(spec):
-        return rows * size.font * (4.6 if size.narrow else 2.8)
+        tall = any(unit.get("name", "").startswith(TALL) for unit in _units(spec))
+        return rows * size.font * ((5.6 if tall else 4.4) if size.narrow else 2.8)
     plot = spec.get("spec", spec)
     return plot["height"] if isinstance(plot.get("height"), int | float) else 280
 

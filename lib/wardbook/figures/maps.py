@@ -13,7 +13,7 @@ import shapely
 from wardbook.catalogue import sources
 from wardbook.figures import charts, theme, withhold, words
 from wardbook.figures.export import Absent, Figure
-from wardbook.measures.targets import TOO_FEW
+from wardbook.measures.usual import TOO_FEW
 from wardbook.measures.wards import NO_RESIDENT_RATE, Moran
 from wardbook.notebook import Book
 from wardbook.places import WardVintageError, ward_vintages

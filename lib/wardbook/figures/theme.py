@@ -79,3 +79,36 @@ def sized(font: float) -> dict:
     made = scaled(base)
     made["axis"] |= {"labelLimit": 320 * by, "tickSize": 5 * by, "labelPadding": 3 * by}
     return made
+
+
+# How wide letters are, in thousandths of the font's size: Helvetica's published metrics, which Liberation Sans shares.
+_WIDE = {
+    278: " !,./:;[]\\ft·|",
+    191: "'",
+    222: "ijl’‘",
+    333: "()-r`",
+    355: '"',
+    500: "Jckszvxy",
+    584: "+<=>~−",
+    722: "CDHNRUw",
+    667: "ABEKPSVXY&",
+}
+_WIDE |= {611: "FTZ", 778: "GOQ", 833: "Mm", 889: "%", 944: "W", 1015: "@", 1000: "—…"}
+_LETTERS = {letter: width for width, letters in _WIDE.items() for letter in letters}
+
+
+def text_width(text: str, font: float, *, bold: bool = False) -> float:
+    """How wide a text is drawn, in px; bold is a little wider."""
+    return sum(_LETTERS.get(letter, 556) for letter in text) * font / 1000 * (1.08 if bold else 1)
+
+
+def wrap(text: str, width: float, font: float, *, bold: bool = False) -> list[str]:
+    """A text in lines no wider than so many px; a word that is wider stands alone."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, font, bold=bold) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines

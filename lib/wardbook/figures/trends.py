@@ -14,7 +14,7 @@ from wardbook.figures.charts import assemble, spaced
 from wardbook.figures.export import Absent, Figure
 from wardbook.figures.words import SHORT, fitting
 from wardbook.measures import trends
-from wardbook.measures.targets import TOO_FEW, Change
+from wardbook.measures.usual import TOO_FEW, Change
 from wardbook.notebook import Book
 
 _FEW = ("too few", "fewer than", "no offence")

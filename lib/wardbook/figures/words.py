@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from wardbook.measures.targets import CANNOT_SAY, TOO_FEW
+from wardbook.measures.usual import CANNOT_SAY, TOO_FEW
 from wardbook.places import Area
 from wardbook.tables import TOTAL
 

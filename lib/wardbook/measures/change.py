@@ -14,7 +14,7 @@ import polars as pl
 from scipy import optimize, special
 
 from wardbook.periods import Period, breaks_between
-from wardbook.places import UNKNOWN
+from wardbook.places import LONDON_CODE, UNKNOWN
 
 BELOW, IN_LINE, ABOVE = "below London", "in line with London", "above London"
 TOO_FEW, CANNOT_SAY = "too few to say", "cannot say"
@@ -24,10 +24,39 @@ FEWEST_WINDOWS = 3  # windows that do not overlap, under which nothing is said t
 MOVED_SHARE = 0.02  # how far the share without a borough may move before two counts no longer compare
 MANY = 0.12  # a share of boroughs outside above this, where one in twenty is expected, marks the ruler as too short
 
+# Offence groups looked at when an area's year is looked at as a whole; the first holds all the others.
+TOTAL = "total recorded offences excluding fraud"
+YEARLY_GROUPS = (
+    TOTAL,
+    "violence with injury",
+    "violence without injury including stalking and harassment",
+    "homicide",
+    "sexual offences",
+    "robbery",
+    "residential burglary",
+    "business and community burglary",
+    "theft from the person",
+    "shoplifting",
+    "bicycle theft",
+    "theft from a vehicle",
+    "theft or taking of a motor vehicle",
+    "criminal damage",
+    "drug offences",
+    "possession of weapons",
+    "public order offences",
+)
 # Nodes and weights of the standard normal, for the part of a change that chance in two counts does not explain.
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 _KEY = ["borough_code", "offence_group"]
+_TAUGHT = {
+    "offence_group": pl.String,
+    "borough_code": pl.String,
+    "after_last": pl.Date,
+    "before": pl.Int64,
+    "after": pl.Int64,
+    "log_relative": pl.Float64,
+}
 
 
 # -- counts -----------------------------------------------------------------------------------------------------------------
@@ -42,7 +71,7 @@ def count_windows(monthly: pl.DataFrame, before: Period, after: Period) -> pl.Da
     """
     month = pl.col("month")
     sums = [
-        pl.col("offences").filter(window.within(month)).sum().alias(name)
+        pl.col("offences").filter(window.within(month)).sum().cast(pl.Int64).alias(name)
         for name, window in (("before", before), ("after", after))
     ]
     return monthly.group_by(_KEY).agg(sums).sort(_KEY)
@@ -106,7 +135,7 @@ class Ruler:
     `table`: `offence_group`, `phi`, `tau2`, `scale`, `windows` (pairs it was learnt from), `apart` (how many of them share no
     month of counts). The variance of a log relative change at counts b, o is `scale² · (phi · (1/b + 1/o) + tau2)`: a
     part that shrinks with volume and one that does not. `changes`: each change it was learnt from, `offence_group`,
-    `borough_code`, `after_last` (the last month), `log_relative`.
+    `borough_code`, `after_last` (the last month), `before`, `after`, `log_relative`.
     """
 
     before: Period
@@ -176,20 +205,11 @@ def learn_ruler(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl
             learnt = pl.concat(counted).filter(pl.col("before") + pl.col("after") > 0, pl.col("rest_before") > 0)
             fit = fit_variance(learnt)
             relative = pl.Series("log_relative", log_relative(learnt))
-            changes.append(
-                learnt.with_columns(relative).select("offence_group", "borough_code", "after_last", "log_relative")
-            )
+            changes.append(learnt.with_columns(relative).select(list(_TAUGHT)))
         tables.append({"offence_group": group, **fit, "windows": len(pairs), "apart": windows_apart(pairs)})
     shape = {"offence_group": pl.String} | dict.fromkeys(("phi", "tau2", "scale"), pl.Float64)
     shape |= dict.fromkeys(("windows", "apart"), pl.Int64)
-    none = pl.DataFrame(
-        schema={
-            "offence_group": pl.String,
-            "borough_code": pl.String,
-            "after_last": pl.Date,
-            "log_relative": pl.Float64,
-        }
-    )
+    none = pl.DataFrame(schema=_TAUGHT)
     return Ruler(before, after, pl.DataFrame(tables, schema=shape), pl.concat(changes) if changes else none)
 
 
@@ -307,6 +327,76 @@ def _with_as_far(judged: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
         pl.Series("of", [len(sizes.get(group, ())) for group, _ in own], dtype=pl.Int64),
         stood.sum().over("offence_group").cast(pl.Int64).alias("stand_out"),
         (stood | (pl.col("against_london") == IN_LINE)).sum().over("offence_group").cast(pl.Int64).alias("judged"),
+    )
+
+
+def judge(counts: pl.DataFrame, ruler: Ruler, compares: pl.DataFrame) -> pl.DataFrame:
+    """Every borough's change and London's own, judged where it can be, each row with what forbids or limits its reading.
+
+    Parameters
+    ----------
+    counts : as `count_windows` gives them, the offences without a borough among them.
+    compares : as `comparability` gives it.
+
+    Returns
+    -------
+    pl.DataFrame
+        `borough_code` (London's for the 32 together), `offence_group`, `before`, `after`, the columns of `against_london`,
+        `comparable`, `why`, `crosses`, `alike`. For London `against_london` is null, and `as_far` of `of` are its own other
+        years that moved as far.
+    """
+    boroughs = against_london(with_rest_of_london(counts), ruler)
+    london = (
+        boroughs.group_by("offence_group")
+        .agg(pl.col("before", "after").sum())
+        .with_columns(
+            borough_code=pl.lit(LONDON_CODE),
+            change_percent=pl.when(pl.col("before") > 0).then(100 * (pl.col("after") / pl.col("before") - 1)),
+        )
+        .join(_own_years(ruler), on="offence_group", how="left")
+        .with_columns(as_far=(pl.col("own") >= _size(pl.col("before"), pl.col("after")) - 1e-12).fill_null(False))
+    )
+    london = london.group_by("borough_code", "offence_group", "before", "after", "change_percent").agg(
+        pl.col("as_far").sum().cast(pl.Int64), pl.col("own").count().cast(pl.Int64).alias("of")
+    )
+    rows = pl.concat([boroughs, london], how="diagonal_relaxed").join(
+        compares.rename({"why": "cut"}), on="offence_group", how="left"
+    )
+    return rows.with_columns(_why().alias("why")).drop("cut").sort("offence_group", "borough_code")
+
+
+def _size(before: pl.Expr, after: pl.Expr) -> pl.Expr:
+    """How far a change is from none, either way: |ln(after ÷ before)|."""
+    floor = [count.cast(pl.Float64).clip(lower_bound=0.5) for count in (after, before)]
+    return (floor[0] / floor[1]).log().abs()
+
+
+def _own_years(ruler: Ruler) -> pl.DataFrame:
+    """London's own changes in the ruler's other windows: `offence_group`, `own` (|ln ratio|)."""
+    totals = ruler.changes.group_by("offence_group", "after_last").agg(pl.col("before", "after").sum())
+    return totals.select("offence_group", _size(pl.col("before"), pl.col("after")).alias("own"))
+
+
+def _why() -> pl.Expr:
+    """What forbids the two counts to be compared, else what limits the verdict; empty where nothing does."""
+    many = (pl.col("stand_out") > MANY * pl.col("judged")) & (pl.col("judged") >= 16)
+    verdict = pl.col("against_london")
+    return (
+        pl.when(pl.col("cut") != "")
+        .then("cut")
+        .when(verdict == TOO_FEW)
+        .then(pl.lit("an ordinary year could halve or double it"))
+        .when(verdict == CANNOT_SAY)
+        .then(pl.format("its history has only {} windows that do not overlap", "apart"))
+        .when(~pl.col("alike"))
+        .then("crosses")
+        .when(many & verdict.is_not_null())
+        .then(
+            pl.format(
+                "{} of {} boroughs lie outside: its history is too calm to judge these years", "stand_out", "judged"
+            )
+        )
+        .otherwise(pl.lit(""))
     )
 
 

@@ -16,7 +16,7 @@ import polars as pl
 from scipy import stats
 
 from wardbook.measures.rates import rate_ratio, wilson
-from wardbook.measures.targets import Change, baselines_allowed
+from wardbook.measures.usual import Change, baselines_allowed
 from wardbook.measures.verdicts import History
 from wardbook.periods import financial_year
 from wardbook.places import area

@@ -15,7 +15,7 @@ import polars as pl
 from scipy import special, stats
 from statsmodels.stats.multitest import multipletests
 
-from wardbook.measures.targets import CANNOT_SAY, TOO_FEW, Change
+from wardbook.measures.usual import CANNOT_SAY, TOO_FEW, Change
 from wardbook.measures.verdicts import YEARLY_GROUPS, History
 from wardbook.measures.wards import empirical_bayes as empirical_bayes
 from wardbook.periods import FinancialYear

@@ -19,7 +19,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from wardbook.measures.targets import TOO_FEW, Change, UsualVariation
+from wardbook.measures.usual import TOO_FEW, Change, UsualVariation
 from wardbook.measures.verdicts import YEARLY_GROUPS, History
 from wardbook.periods import FinancialYear, breaks_between, complete_years
 from wardbook.places import UNKNOWN, Area, UnknownName

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from wardbook.measures import targets as t
+from wardbook.measures import usual as t
 from wardbook.periods import FinancialYear, breaks_between, financial_year
 from wardbook.places import UNKNOWN, Area
 

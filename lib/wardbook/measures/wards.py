@@ -11,7 +11,7 @@ import polars as pl
 from scipy import stats
 
 from wardbook.measures.rates import garwood
-from wardbook.measures.targets import CANNOT_SAY, Change
+from wardbook.measures.usual import CANNOT_SAY, Change
 from wardbook.periods import FinancialYear, financial_year_of
 from wardbook.places import LONDON_CODE, UNKNOWN, Area
 

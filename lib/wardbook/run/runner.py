@@ -32,12 +32,12 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.translators import PythonTranslator
 from polars.exceptions import PolarsError
 
-from wardbook.claim import read_claims
 from wardbook.edition import Edition, from_root, sha256
 from wardbook.folders import beside, put_in_place, write_text
 from wardbook.notebook import Book, open_book
 from wardbook.places import REFERENCE, ROOT, Area, UnknownName
 from wardbook.reference import load_assumptions
+from wardbook.register import read_claims
 from wardbook.sources.reading import shorten
 from wardbook.summary import write_index, write_summary
 

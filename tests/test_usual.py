@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
-from wardbook.measures import targets as t
+from wardbook.measures import usual as t
 from wardbook.measures.rates import rate_ratio
 
 same_examples = settings(derandomize=True, deadline=None, max_examples=80)

@@ -1,0 +1,438 @@
+"""The hand-kept tables of published facts and a reader's own figures: one schema each, read once and checked once.
+
+A row that breaks a rule is refused with the file, its line, the column, the value and what is allowed, before anything
+is computed from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dataframely as dy
+import polars as pl
+
+from wardbook import periods, places
+from wardbook.measures import load
+from wardbook.schemas import LINE, SchemaViolation, Violation, read_as
+from wardbook.sources.reading import SourceError, read_text_table
+
+_QUALITY = ["A", "B", "C", "D"]
+_DAY = {"regex": r"^(19|20)\d\d(-\d\d){0,2}$", "description": "a year, a month (YYYY-MM) or a day (YYYY-MM-DD)"}
+
+
+class FactsError(ValueError):
+    """A file of facts that cannot be read, or a reader's figures that contradict each other; the message names the file."""
+
+
+class OfficerHours(dy.Schema):
+    """Ward officers' duty hours of a borough (or London) and year, and how many were taken for other duties, by kind."""
+
+    borough = dy.Enum([*places.boroughs()["borough"], places.LONDON], primary_key=True)
+    period = dy.String(primary_key=True, regex=r"^20\d\d-\d\d$", description="a financial year such as 2023-24")
+    hours = dy.Int64(min=1)
+    abstracted = dy.Int64(nullable=True, min=0)
+    abstracted_percent = dy.Float64(nullable=True, min=0, max=100)
+    training = dy.Int64(nullable=True, min=0)
+    aid = dy.Int64(nullable=True, min=0)
+    staffing_up = dy.Int64(nullable=True, min=0)
+    court = dy.Int64(nullable=True, min=0)
+    source = dy.String()
+    address = dy.String()
+    quality = dy.Enum(_QUALITY)
+    licence = dy.String()
+    note = dy.String(nullable=True)
+
+    @dy.rule()
+    def either_abstracted_or_abstracted_percent(cls) -> pl.Expr:
+        """One of the two; the other follows."""
+        return pl.col("abstracted").is_not_null() != pl.col("abstracted_percent").is_not_null()
+
+    @dy.rule()
+    def abstracted_no_more_than_hours(cls) -> pl.Expr:
+        """Hours taken are part of the hours worked."""
+        return pl.col("abstracted").fill_null(0) <= pl.col("hours")
+
+    @dy.rule()
+    def kinds_that_add_up_to_abstracted(cls) -> pl.Expr:
+        """Each kind is rounded to hours by itself: four of them may be 2 off together."""
+        kinds = pl.sum_horizontal("training", "aid", "staffing_up", "court", ignore_nulls=False)
+        return ((kinds - pl.col("abstracted")).abs() <= 2).fill_null(True)
+
+
+class LoadAssumptions(dy.Schema):
+    """Inputs of the load model: unit, central value, 90 % range, distribution, what may be set, and who published it."""
+
+    name = dy.String(primary_key=True)
+    label = dy.String()
+    unit = dy.String()
+    value = dy.Float64()
+    low = dy.Float64()
+    high = dy.Float64()
+    distribution = dy.Enum(load.DISTRIBUTIONS)
+    shape = dy.String(nullable=True)
+    minimum = dy.Float64()
+    maximum = dy.Float64()
+    basis = dy.Enum(["published", "derived", "assumption"])
+    evidence = dy.String()
+    source = dy.String(description="who published it, or the word assumption")
+
+    @dy.rule()
+    def minimum_low_value_high_and_maximum_that_do_not_fall(cls) -> pl.Expr:
+        """A range around the value, within what is possible."""
+        return pl.col("low").is_between("minimum", "value") & pl.col("high").is_between("value", "maximum")
+
+    @dy.rule()
+    def low_above_0_in_a_lognormal(cls) -> pl.Expr:
+        """Its spread is that of the logarithms."""
+        return (pl.col("distribution") != "lognormal") | (pl.col("low") > 0)
+
+    @dy.rule()
+    def shape_of_two_numbers_in_a_beta_of_values_and_shares_that_add_up_to_1_in_a_discrete_else_empty(cls) -> pl.Expr:
+        """What `load.draw_inputs` reads of a distribution beyond its value and range."""
+        number, shape, kind = r"\d+(\.\d+)?", pl.col("shape").fill_null(""), pl.col("distribution")
+        discrete = shape.str.contains(rf"^{number}:{number}(\|{number}:{number})*$")
+        shares = shape.str.extract_all(rf":{number}").list.eval(pl.element().str.slice(1).cast(pl.Float64)).list.sum()
+        return (
+            pl.when(kind == "beta")
+            .then(shape.str.contains(rf"^{number}\|{number}$"))
+            .when(kind == "discrete")
+            .then(discrete & ((shares - 1).abs() < 1e-9))
+            .otherwise(shape == "")
+        )
+
+    @dy.rule()
+    def the_source_assumption_where_that_is_the_basis_and_nowhere_else(cls) -> pl.Expr:
+        """A guess is never dressed as a source."""
+        return (pl.col("basis") == "assumption") == (pl.col("source") == "assumption")
+
+
+class SubscriberEvidence(dy.Schema):
+    """Published counts of the people on a police mailing list, by place and day, and what that is a ward."""
+
+    figure = dy.Float64(min=0)
+    unit = dy.String()
+    what = dy.String()
+    place = dy.String()
+    date = dy.String(**_DAY)
+    per_ward = dy.Float64(nullable=True, min=0)
+    per_ward_how = dy.String()
+    office = dy.String()
+    publication = dy.String()
+    address = dy.String(nullable=True)
+    quality = dy.Enum(_QUALITY)
+    note = dy.String(nullable=True)
+
+
+class WorkforceEvidence(dy.Schema):
+    """Published figures on ward officers and what is promised of them."""
+
+    name = dy.String(primary_key=True)
+    figure = dy.Float64(min=0)
+    unit = dy.String()
+    what = dy.String()
+    place = dy.String()
+    date = dy.String(**_DAY)
+    office = dy.String()
+    publication = dy.String()
+    address = dy.String(nullable=True)
+    quality = dy.Enum(_QUALITY)
+    note = dy.String(nullable=True)
+
+
+class OwnFigures(dy.Schema):
+    """A reader's own figures: an input's name, its value, and the unit it is meant in."""
+
+    name = dy.String(primary_key=True)
+    value = dy.Float64()
+    unit = dy.String()
+
+
+def _read_cells(path: Path, schema: type[dy.Schema]) -> pl.DataFrame:
+    """A CSV with a schema's columns as text, with each row's `line`; rows of nothing but commas are left out."""
+    columns = list(schema.columns())
+    try:
+        # What a reader typed need not end in a line break.
+        table = read_text_table(path)
+    except SourceError as error:
+        raise FactsError(str(error)) from error
+    if sorted(table.columns) != sorted(columns):
+        expected = f"the columns {', '.join(columns)}"
+        raise FactsError(f"{path}, line 1: {', '.join(table.columns)}; allowed: {expected}")
+    table = table.with_row_index(LINE, offset=2)
+    for name in columns:
+        broken = table.filter(pl.col(name).str.contains(r"[\r\n]"))
+        if broken.height:
+            # A cell of two lines would put every line number after it wrong.
+            raise SchemaViolation(path, Violation(name, broken[LINE][0], broken[name][0], "text on one line"))
+    cells = pl.col(columns).str.strip_chars()
+    table = table.with_columns(pl.when(cells != "").then(cells).name.keep())
+    return table.filter(pl.any_horizontal(pl.col(columns).is_not_null()))
+
+
+def read_facts(path: Path | str, schema: type[dy.Schema]) -> pl.DataFrame:
+    """Read a CSV of facts under its schema.
+
+    Raises
+    ------
+    FactsError
+        for a file that is no such table, naming it and what was expected.
+    SchemaViolation
+        for a cell or row at fault, naming file, line, column, value and what is allowed.
+    """
+    return read_as(_read_cells(Path(path), schema), schema, path)
+
+
+def officer_hours() -> pl.DataFrame:
+    """`data/reference/officer_hours.csv` (`OfficerHours`): what `dwo.officer_hours` makes the edition's table from."""
+    return read_facts(places.REFERENCE / "officer_hours.csv", OfficerHours)
+
+
+def load_assumptions() -> pl.DataFrame:
+    """`data/reference/load_assumptions.csv` (`LoadAssumptions`): every input of `measures.load`."""
+    return read_facts(places.REFERENCE / "load_assumptions.csv", LoadAssumptions)
+
+
+def subscriber_evidence() -> pl.DataFrame:
+    """`data/reference/subscriber_evidence.csv` (`SubscriberEvidence`)."""
+    return read_facts(places.REFERENCE / "subscriber_evidence.csv", SubscriberEvidence)
+
+
+def workforce_evidence() -> pl.DataFrame:
+    """`data/reference/workforce_evidence.csv` (`WorkforceEvidence`)."""
+    return read_facts(places.REFERENCE / "workforce_evidence.csv", WorkforceEvidence)
+
+
+# What a ward can count itself and the model does not need: name → unit, lowest, highest.
+COUNTED = {"mailbox_messages": ("messages a week", 0.0, 100_000.0), "ward_hours": ("hours a week", 0.0, 10_000.0)}
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A reader's own figures: `inputs` of the model by name, and what a ward counted (`COUNTED`)."""
+
+    inputs: dict[str, float] = field(default_factory=dict)
+    counted: dict[str, float] = field(default_factory=dict)
+
+
+def scenario(own_file: Path | str, inputs: pl.DataFrame) -> Scenario:
+    """A reader's figures from a CSV with the columns name, value, unit; none where the name of the file is empty.
+
+    The unit is asked for because a share typed as per cent, or hours as minutes, would pass every range.
+
+    Parameters
+    ----------
+    own_file : a relative path counts from the project's root.
+    inputs : `load_assumptions()`, whose names, units and ranges are allowed, and those of `COUNTED`.
+
+    Raises
+    ------
+    FactsError
+        for a file that is no such table, and for values that contradict each other.
+    SchemaViolation
+        for a cell at fault, naming file, line, column, value and what is allowed.
+    """
+    if not str(own_file):
+        return Scenario()
+    path = places.ROOT / Path(own_file).expanduser()
+    known = {
+        name: bounds for name, *bounds in inputs.select("name", "unit", "minimum", "maximum").iter_rows()
+    } | COUNTED
+    cells = _read_cells(path, OwnFigures)
+    own = read_as(cells, OwnFigures, path).with_columns(cells[LINE])
+    for row in own.iter_rows(named=True):
+        if row["name"] not in known:
+            allowed = str(places.UnknownName("input", row["name"], known, "data/reference/load_assumptions.csv"))
+            raise SchemaViolation(path, Violation("name", row[LINE], row["name"], allowed))
+        unit, low, high = known[row["name"]]
+        if row["unit"] != unit:
+            raise SchemaViolation(path, Violation("unit", row[LINE], row["unit"], f"{unit!r}, for {row['name']}"))
+        whole = row["name"] == "staff_per_ward" and row["value"] % 1
+        if whole or not low <= row["value"] <= high:
+            allowed = f"{'a whole number, ' if whole else ''}{low:g} to {high:g} {unit}"
+            raise SchemaViolation(path, Violation("value", row[LINE], row["value"], allowed))
+    values = dict(own.select("name", "value").iter_rows())
+    counted = {name: values.pop(name) for name in COUNTED if name in values}
+    try:
+        load.fix(inputs, **values)
+    except load.InputError as error:
+        raise FactsError(f"{path}: {error}") from error
+    return Scenario(values, counted)
+
+
+# -- targets ----------------------------------------------------------------------------------------------------------------
+
+EVERY_AREA = "every area"
+KINDS = {
+    "change": "a change in a count of recorded offences, in per cent",
+    "level": "a share, in per cent",
+    "count": "a number of people",
+    "gap": "a gap between two shares, in points",
+    "aim": "a change in per cent over so many years",
+    "none": "no figure was published",
+}
+SERIES = (
+    "borough_offences",
+    "knife_offences",
+    "vawg_offences",
+    "confidence",
+    "published",
+    "across sources",
+    "own",
+    "none",
+)
+
+
+class Targets(dy.Schema):
+    """`data/reference/targets.csv`: whose target, for where, against what, and where it stands."""
+
+    target_set = dy.String(description="the name of the plan or set it belongs to")
+    measure = dy.String(description="what is measured, in plain words")
+    live = dy.Enum(["yes", "no"])
+    kind = dy.Enum(list(KINDS))
+    series = dy.Enum(list(SERIES))
+    item = dy.String(nullable=True)
+    area = dy.String(description=f"a borough, London, England and Wales, or {EVERY_AREA}")
+    target_owner = dy.String(description="whose target it is")
+    baseline_period = dy.String(nullable=True)
+    period = dy.String(description="when it is to be met: latest, a financial year, or words")
+    direction = dy.Enum(["fall", "rise"])
+    target = dy.Float64(
+        nullable=True, min=-100, max=1_000_000, description="a number, for example -20 for a fall of 20%"
+    )
+    years = dy.Float64(nullable=True, min=1, max=50)
+    source = dy.String(description="the office and publication that states it")
+    source_address = dy.String(nullable=True)
+    source_date = dy.String(nullable=True)
+    quality = dy.String(nullable=True)
+    note = dy.String(nullable=True)
+
+    @dy.rule()
+    def an_aim_says_over_how_many_years(cls) -> pl.Expr:
+        return (pl.col("kind") != "aim") | pl.col("years").is_not_null()
+
+
+class Results(dy.Schema):
+    """`data/reference/published_results.csv`: what a publication printed of a target's result."""
+
+    target_set = dy.String()
+    measure = dy.String()
+    area = dy.String()
+    baseline = dy.Int64(nullable=True, min=0)
+    outturn = dy.Int64(nullable=True, min=0)
+    change = dy.Int64(nullable=True)
+    change_percent = dy.Float64(nullable=True, min=-100)
+    result = dy.Float64(nullable=True)
+    first_percent = dy.Float64(nullable=True, min=0, max=100)
+    second_percent = dy.Float64(nullable=True, min=0, max=100)
+    sample = dy.Int64(nullable=True, min=1)
+    result_date = dy.String(nullable=True)
+    interim = dy.Enum(["yes"], nullable=True)  # printed before the end of the period that the target is for
+    printed_verdict = dy.Enum(["achieved", "missed"], nullable=True)
+    source = dy.String()
+    source_address = dy.String(nullable=True)
+    quality = dy.String(nullable=True)
+    note = dy.String(nullable=True)
+
+
+class OwnTargets(Targets):
+    """A reader's own targets: a row of `Targets` each, with the reader's own result where no series here holds it."""
+
+    baseline = dy.Int64(nullable=True, min=0)
+    outturn = dy.Int64(nullable=True, min=0)
+    result = dy.Float64(nullable=True)
+    sample = dy.Int64(nullable=True, min=1)
+
+    @dy.rule()
+    def a_target_states_its_number(cls) -> pl.Expr:
+        return pl.col("target").is_not_null()
+
+
+# What a reader must say of a target of their own; the rest may be left out.
+OWN_COLUMNS = (
+    "target_set",
+    "measure",
+    "kind",
+    "series",
+    "area",
+    "target_owner",
+    "period",
+    "direction",
+    "target",
+    "source",
+)
+
+
+def targets() -> pl.DataFrame:
+    """`data/reference/targets.csv`, live targets first; text cells that say nothing are null."""
+    return read_facts(places.REFERENCE / "targets.csv", Targets)
+
+
+def published_results() -> pl.DataFrame:
+    """`data/reference/published_results.csv`."""
+    return read_facts(places.REFERENCE / "published_results.csv", Results)
+
+
+def own_targets(path: Path, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
+    """A reader's own targets, checked row by row before anything is judged.
+
+    Parameters
+    ----------
+    path : a CSV with at least the columns `OWN_COLUMNS`.
+    held : by series of the edition, the items it holds (offence groups, kinds, survey questions).
+
+    Raises
+    ------
+    wardbook.schemas.SchemaViolation, wardbook.sources.reading.SourceError
+        naming file, line, column, value and what is allowed.
+    """
+    table = read_text_table(path)
+    strange = [name for name in table.columns if name not in OwnTargets.columns()]
+    missing = [name for name in OWN_COLUMNS if name not in table.columns]
+    if strange or missing:
+        at, what = (strange[0], "no such column here") if strange else (missing[0], "missing")
+        raise SchemaViolation(path, Violation(at, 1, what, f"columns {', '.join(OwnTargets.columns())}"))
+    table = table.with_row_index("line", offset=2)
+    given = [name for name in table.columns if name != "line"]
+    table = table.filter(pl.any_horizontal(pl.col(given).str.strip_chars().fill_null("") != ""))
+    table = table.with_columns(pl.lit(None, pl.String).alias(n) for n in OwnTargets.columns() if n not in given)
+    table = table.with_columns(pl.col("live").fill_null("yes"), pl.col("quality").fill_null("reader's own"))
+    read = read_as(table, OwnTargets, path)
+    rows = [
+        _resolved(row, path, line, held) for row, line in zip(read.iter_rows(named=True), table["line"], strict=True)
+    ]
+    return pl.DataFrame(rows, schema=read.schema)
+
+
+def _resolved(row: dict, path: Path, line: int, held: Mapping[str, Sequence[str]]) -> dict:
+    """A reader's row with names as they are spelt here, or refused, saying why."""
+
+    def refuse(column: str, allowed: str) -> SchemaViolation:
+        return SchemaViolation(path, Violation(column, line, row[column], allowed))
+
+    if row["area"].casefold() != EVERY_AREA:
+        try:
+            row["area"] = places.area(row["area"]).name
+        except places.UnknownName as error:
+            raise refuse("area", f"{EVERY_AREA}, or {error}") from error
+    if row["series"] in held:
+        items = held[row["series"]]
+        if row["item"] not in items:
+            near = places.UnknownName("item", row["item"] or "", list(items), f"the edition's {row['series']}")
+            raise refuse("item", str(near))
+        for column in ("baseline_period", "period"):
+            if row[column] and row[column].casefold() != "latest":
+                try:
+                    periods.read_period(row[column])
+                except places.UnknownName as error:
+                    raise refuse(column, str(error)) from error
+        if row["kind"] == "aim" and not row["baseline_period"]:
+            raise refuse("baseline_period", "the year an aim is counted from")
+    elif row["series"] != "own":
+        raise refuse("series", f"one of {', '.join([*held, 'own'])}")
+    elif row["kind"] in ("change", "aim") and (row["baseline"] is None or row["outturn"] is None):
+        raise refuse("baseline" if row["baseline"] is None else "outturn", "the two counts of a change of your own")
+    elif row["kind"] not in ("change", "aim") and row["result"] is None:
+        raise refuse("result", "the result that your target is held against")
+    return row

@@ -1,0 +1,281 @@
+"""The few layers most charts are made of: each a short function that returns an Altair chart to add to others.
+
+A chart is drawn at four sizes from one specification. What depends on the size is an expression over parameters that the
+figure sets: `font` (the text's size in px), `narrow` (a phone, where the words of a row stand above its marks) and `dense` (rows
+too close for words in two lines).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import altair as alt
+import polars as pl
+
+from wardbook.figures import theme
+
+SIGNED_PERCENT = "(datum.value > 0 ? '+' : datum.value < 0 ? '−' : '') + format(abs(datum.value), ',.3~f') + '%'"
+PERCENT = "format(datum.value, ',.3~f') + '%'"
+COUNT = "format(datum.value, ',~f')"
+PHONE_LETTERS = 50  # what one line of a row's words holds on a phone
+NAME_LETTERS = 24  # after so many a row's name goes on in a second line
+TALL = "tall-rows"  # the name of a layer whose rows need a third line on a phone
+FOCUS, CONTEXT, LONDON, QUIET = theme.FOCUS, theme.CONTEXT, theme.ORANGE, "#7F7F7F"
+
+
+def by_size(expression: str) -> alt.ExprRef:
+    """A mark's property as an expression over `font`, `narrow`, `dense`, `width` and `height`."""
+    return alt.ExprRef(expr=expression)
+
+
+def _frame(frame: pl.DataFrame, *columns: str | None) -> alt.Chart:
+    return alt.Chart(frame.select(list(dict.fromkeys(c for c in columns if c is not None))))
+
+
+# -- axes -------------------------------------------------------------------------------------------------------------------
+
+
+def number_axis(*, title: str | None = None, labels: str = COUNT, ticks: int = 5) -> alt.Axis:
+    """An axis of numbers with quiet lines; `labels` is how one is written."""
+    return alt.Axis(title=title, labelExpr=labels, tickCount=ticks, labelFlush=False, labelOverlap=True, domain=False)
+
+
+def span(frame: pl.DataFrame, *columns: str, include: Sequence[float] = (0,), room: float = 0.06) -> alt.Scale:
+    """A scale over everything these columns hold, with a little room at either end."""
+    values = [v for c in columns for v in frame[c].drop_nulls().to_list()] + list(include)
+    low, high = min(values), max(values)
+    pad = (high - low or 1) * room
+    return alt.Scale(domain=[low - (pad if low < 0 else 0), high + pad], nice=False, zero=False)
+
+
+def rows(label: str, order: Sequence[str] | None = None) -> alt.Y:
+    """The y of a chart of rows, in the frame's order; its names are drawn by `row_words`."""
+    return alt.Y(f"{label}:N", sort=None if order is None else list(order), axis=None, title=None)
+
+
+# -- rows: a name, a mark, words -------------------------------------------------------------------------------------------
+
+
+def row_words(
+    frame: pl.DataFrame, label: str, head: str, rest: str | None = None, *, strong: str | None = None
+) -> alt.LayerChart:
+    """Each row's name left of the plot and its words right of it, in one line where rows are close; on a phone all of it above.
+
+    Parameters
+    ----------
+    label, head, rest : columns with the row's name, its figure and what is said of it.
+    strong : a column that says whether the row is to be drawn to stand out.
+    """
+    parts = [head] if rest is None else [head, rest]
+    frame = frame.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("whole"))
+    # Where head and rest are too long for one line of a phone, each has its own, and the rows are further apart.
+    tall = frame.height > 0 and frame["whole"].str.len_chars().max() > PHONE_LETTERS
+    y, dark = rows(label), theme.DARK_GREY
+    colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), alt.value(dark)) if strong else alt.value(dark)
+
+    def text(column: str, when: str, at: str, up: float, *, align: str = "left", size: float = 1, **mark) -> alt.Chart:
+        place = {"dy": by_size(f"font * {up}"), "fontSize": by_size(f"font * {size}"), "limit": 2000}
+        base = _frame(frame, label, column, strong).transform_filter(when)
+        if align == "right":
+            base, column = base.transform_calculate(in_lines=_in_two_lines(column)), "in_lines"
+        drawn = base.mark_text(align=align, baseline="middle", **place, **mark)
+        return drawn.encode(x=alt.value(by_size(at)), y=y, text=f"{column}:N", color=colour)
+
+    beside, aside, above = "!narrow && !dense", "width + font", "narrow"
+    long = f"length(datum['{label}']) > {NAME_LETTERS + 8}"
+    layers = [
+        text(label, f"!narrow && !({long})", "-font * 0.8", 0, align="right"),
+        text(label, f"!narrow && {long}", "-font * 0.8", -0.55, align="right", lineHeight=by_size("font * 1.1")),
+        text(label, above, "0", -3.6 if tall else -2.45, fontWeight="bold"),
+        text("whole", "!narrow && dense", aside, 0),
+        text(head, beside, aside, -0.62 if rest else 0, fontWeight="bold"),
+    ]
+    if rest:
+        layers.append(text(rest, beside, aside, 0.62, size=0.9))
+    if rest and tall:
+        layers += [text(head, above, "0", -2.45, size=0.92), text(rest, above, "0", -1.3, size=0.92)]
+    else:
+        layers.append(text("whole", above, "0", -1.3, size=0.92))
+    return alt.layer(*[one.properties(name=TALL) if tall and n == 0 else one for n, one in enumerate(layers)])
+
+
+def _in_two_lines(column: str, letters: int = NAME_LETTERS) -> str:
+    """An expression that breaks a long text at the first blank after so many letters."""
+    text = f"datum['{column}']"
+    cut = f"indexof({text}, ' ', {letters})"
+    return f"length({text}) > {letters + 8} && {cut} > 0 ? [slice({text}, 0, {cut}), slice({text}, {cut} + 1)] : {text}"
+
+
+def dots(
+    frame: pl.DataFrame,
+    x: str,
+    y: str,
+    *,
+    scale: alt.Scale | None = None,
+    axis: alt.Axis | None = None,
+    colour: str = FOCUS,
+    strong: str | None = None,
+    hollow: bool = False,
+) -> alt.Chart:
+    """A dot for each row; with `strong`, a column of true and false, the others grey."""
+    fill = alt.condition(f"datum['{strong}']", alt.value(colour), alt.value(QUIET)) if strong else alt.value(colour)
+    return (
+        _frame(frame, x, y, strong)
+        .mark_point(size=by_size("font * font * 0.62"), filled=not hollow, opacity=1, strokeWidth=2)
+        .encode(x=alt.X(f"{x}:Q", scale=scale or alt.Undefined, axis=axis), y=rows(y), color=fill)
+    )
+
+
+def ticks(frame: pl.DataFrame, x: str, y: str, *, colour: str = LONDON) -> alt.Chart:
+    """An upright tick for each row, such as London's change or a target."""
+    stroke = {"shape": "stroke", "angle": 90, "opacity": 1, "strokeWidth": by_size("font * 0.22")}
+    return (
+        _frame(frame, x, y)
+        .mark_point(size=by_size("font * font * 1.6"), color=colour, **stroke)
+        .encode(x=f"{x}:Q", y=rows(y))
+    )
+
+
+def ranges(
+    frame: pl.DataFrame,
+    low: str,
+    high: str,
+    y: str,
+    *,
+    scale: alt.Scale | None = None,
+    axis: alt.Axis | None = None,
+    colour: str = "#DCE3EA",
+    thick: float = 1.1,
+) -> alt.Chart:
+    """A bar from low to high for each row: a usual range, or an interval (`thick` under 0.3)."""
+    return (
+        _frame(frame, low, high, y)
+        .mark_bar(height=by_size(f"font * {thick}"), color=colour)
+        .encode(x=alt.X(f"{low}:Q", scale=scale or alt.Undefined, axis=axis), x2=f"{high}:Q", y=rows(y))
+    )
+
+
+def bars(
+    frame: pl.DataFrame, x: str, y: str, *, axis: alt.Axis | None = None, strong: str | None = None, colour: str = FOCUS
+) -> alt.Chart:
+    """A bar from nought for each row; with `strong` the others grey."""
+    fill = alt.condition(f"datum['{strong}']", alt.value(colour), alt.value(CONTEXT)) if strong else alt.value(colour)
+    return (
+        _frame(frame, x, y, strong)
+        .mark_bar(height=by_size("font * 1.15"))
+        .encode(x=alt.X(f"{x}:Q", axis=axis, scale=alt.Scale(zero=True)), y=rows(y), color=fill)
+    )
+
+
+def zero(value: float = 0) -> alt.Chart:
+    """An upright line at no change."""
+    base = alt.Chart(pl.DataFrame({"nought": [float(value)]}))
+    return base.mark_rule(color=theme.DARK_GREY, opacity=by_size("narrow ? 0.4 : 1")).encode(x="nought:Q")
+
+
+def key(items: Sequence[tuple[str, str, str]], *, left: float = 0) -> alt.LayerChart:
+    """What the marks are, above the plot: (shape, words, colour), the shape "dot", "hollow", "tick", "bar", "line" or "dashes".
+
+    A mark's key looks like the mark. On a phone each stands on a line of its own.
+
+    Parameters
+    ----------
+    left : how far left of the plot it begins, in letters' heights: over the names of a chart of rows there is room.
+    """
+    looks = {
+        "dot": {"filled": True, "size": by_size("font * font * 0.62")},
+        "hollow": {"filled": False, "strokeWidth": 2, "size": by_size("font * font * 0.62")},
+        "tick": {
+            "shape": "stroke",
+            "angle": 90,
+            "strokeWidth": by_size("font * 0.22"),
+            "size": by_size("font * font * 1.6"),
+        },
+        "bar": {"shape": "square", "filled": True, "size": by_size("font * font * 1.1")},
+        "line": {"shape": "stroke", "strokeWidth": by_size("font * 0.2"), "size": by_size("font * font * 2")},
+        "dashes": {"shape": "stroke", "strokeWidth": 2, "strokeDash": [2, 3], "size": by_size("font * font * 3")},
+    }
+    layers, at = [], 0.5 - left
+    for number, (shape, words, colour) in enumerate(items):
+        one = alt.Chart(pl.DataFrame({"words": [words]}))
+        y = alt.value(by_size(f"narrow ? -font * {1.3 * (len(items) - number) + 1.1} : -font * 1.3"))
+        mark = one.mark_point(opacity=1, color=colour, **looks[shape])
+        text = one.mark_text(align="left", baseline="middle", fontSize=by_size("font * 0.92"), color=theme.DARK_GREY)
+        layers.append(mark.encode(x=alt.value(by_size(f"font * (narrow ? 0.5 : {at})")), y=y))
+        layers.append(text.encode(x=alt.value(by_size(f"font * (narrow ? 1.4 : {at + 0.9})")), y=y, text="words:N"))
+        at += theme.text_width(words, 0.92) + 2.4
+    return alt.layer(*layers)
+
+
+# -- series over time -------------------------------------------------------------------------------------------------------
+
+
+def month_axis() -> alt.Axis:
+    """An axis of months, each January by its year."""
+    label = "month(datum.value) == 0 ? timeFormat(datum.value, '%Y') : timeFormat(datum.value, '%b')"
+    return alt.Axis(title=None, labelExpr=label, labelOverlap=True, tickCount=8, labelFlush=False, grid=False)
+
+
+def lines(
+    frame: pl.DataFrame,
+    x: str,
+    y: str,
+    *,
+    series: str | None = None,
+    strong: str | None = None,
+    colour: str = FOCUS,
+    axis: alt.Axis | None = None,
+    zero: bool = True,
+) -> alt.Chart:
+    """A line over months; several by `series`, those not `strong` grey."""
+    encode = {
+        "x": alt.X(f"{x}:T", axis=month_axis()),
+        "y": alt.Y(f"{y}:Q", axis=axis or number_axis(), scale=alt.Scale(zero=zero), title=None),
+    }
+    if series:
+        encode["detail"] = f"{series}:N"
+    encode["color"] = (
+        alt.condition(f"datum['{strong}']", alt.value(colour), alt.value(CONTEXT)) if strong else alt.value(colour)
+    )
+    return _frame(frame, x, y, series, strong).mark_line(strokeWidth=by_size("font * 0.17")).encode(**encode)
+
+
+def band(frame: pl.DataFrame, x: str, low: str, high: str, *, colour: str = "#DCE3EA") -> alt.Chart:
+    """What was to be expected, month by month."""
+    return (
+        _frame(frame, x, low, high)
+        .mark_area(color=colour, interpolate="step-after", opacity=1)
+        .encode(x=alt.X(f"{x}:T", axis=month_axis()), y=f"{low}:Q", y2=f"{high}:Q")
+    )
+
+
+def breaks(frame: pl.DataFrame, x: str, words: str) -> alt.LayerChart:
+    """A dashed, labelled rule where a series was broken."""
+    base = _frame(frame, x, words)
+    return base.mark_rule(strokeDash=[5, 4], color=theme.DARK_GREY).encode(x=f"{x}:T") + base.mark_text(
+        align="left", baseline="top", dx=5, fontSize=by_size("font * 0.85"), color=theme.DARK_GREY
+    ).encode(x=f"{x}:T", y=alt.value(0), text=f"{words}:N")
+
+
+def ends(frame: pl.DataFrame, x: str, y: str, words: str, *, colour: str = FOCUS) -> alt.Chart:
+    """A label at the end of each line, in its colour; one row a line, its last point."""
+    return (
+        _frame(frame, x, y, words)
+        .mark_text(
+            align=by_size("narrow ? 'right' : 'left'"),
+            dx=by_size("narrow ? 0 : 6"),
+            dy=by_size("narrow ? -font : 0"),
+            fontSize=by_size("font * 0.95"),
+            fontWeight="bold",
+            color=colour,
+        )
+        .encode(x=f"{x}:T", y=f"{y}:Q", text=f"{words}:N")
+    )
+
+
+def level(value: float, words: str, *, colour: str = theme.DARK_PINK) -> alt.LayerChart:
+    """A level line with words on it: a target, a path's end."""
+    base = alt.Chart(pl.DataFrame({"level": [float(value)], "words": [words]}))
+    return base.mark_rule(color=colour, strokeWidth=2).encode(y="level:Q") + base.mark_text(
+        align="left", baseline="bottom", dx=4, dy=-3, fontSize=by_size("font * 0.9"), color=colour
+    ).encode(x=alt.value(0), y="level:Q", text="words:N")

@@ -1,0 +1,147 @@
+"""The words of figures: Jinja templates over rows, one file a notebook in `words/`, one table a figure.
+
+A table's `title` is a list, the longest first; `subtitle`, `alt`, `sentence`, `caveat` and `how` are one text each. A text that
+needs what is not there is an error, never a blank. Numbers are written by the filters below and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import polars as pl
+
+from wardbook.figures.table import rounded
+
+FOLDER = Path(__file__).parent / "words"
+MINUS = "−"
+_SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_PARTS = ("subtitle", "alt", "sentence", "caveat", "how", "absent", "lead")
+
+
+def count(value: float | None) -> str:
+    """A count: 12,345; a dash where there is none."""
+    return "–" if value is None else f"{value:,.0f}".replace("-", MINUS)
+
+
+def percent(value: float | None, digits: int | None = None) -> str:
+    """A percentage without its sign: 22%, 1.7%; one decimal under ten, none from there on, unless told."""
+    if value is None:
+        return "–"
+    size = abs(value)
+    shown = f"{size:,.{(1 if round(size, 1) < 10 else 0) if digits is None else digits}f}"
+    return (shown.removesuffix(".0") if digits is None else shown) + "%"
+
+
+def signed(value: float | None, digits: int | None = None) -> str:
+    """A percentage with its sign: +22%, −1.7%, 0%."""
+    text = percent(value, digits)
+    zero = not any(c in "123456789" for c in text)
+    return text if value is None or zero else ("+" if value > 0 else MINUS) + text
+
+
+def share(value: float | None, digits: int = 0) -> str:
+    """A fraction as a percentage: 0.31 is 31%."""
+    return "–" if value is None else f"{100 * value:.{digits}f}%"
+
+
+def points(value: float | None, digits: int = 0) -> str:
+    """A signed difference of two shares: +4 points."""
+    if value is None:
+        return "–"
+    text = f"{abs(value):.{digits}f}"
+    sign = "" if float(text) == 0 else "+" if value > 0 else MINUS
+    return f"{sign}{text} point{'' if text == '1' else 's'}"
+
+
+def number(value: int) -> str:
+    """A small whole number as a word."""
+    return _SMALL[value] if 0 <= value < len(_SMALL) else f"{value:,}"
+
+
+def capital(text: str) -> str:
+    """The text with its first letter a capital."""
+    return text[:1].upper() + text[1:]
+
+
+def possessive(name: str) -> str:
+    """Whose: Hackney's, Tower Hamlets'."""
+    return f"{name}'" if name.endswith("s") else f"{name}'s"
+
+
+def listed(items: list[str], joint: str = "and") -> str:
+    """Things one after another: a, b and c."""
+    items = [str(item) for item in items]
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} {joint} {items[-1]}" if items else ""
+
+
+@cache
+def environment() -> jinja2.Environment:
+    """The templates' environment: what is not given is an error; `say` holds the phrases of `words/macros.j2`."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+    )
+    filters = (count, percent, signed, share, points, number, capital, possessive, listed)
+    made.filters |= {function.__name__: function for function in filters}
+    made.globals["say"] = made.get_template("macros.j2").module
+    return made
+
+
+@cache
+def templates(notebook: str) -> dict[str, dict[str, Any]]:
+    """The tables of a notebook's file of words, by figure."""
+    return tomllib.loads((FOLDER / f"{notebook}.toml").read_text(encoding="utf-8"))
+
+
+def say(notebook: str, figure: str, **facts: Any) -> dict[str, Any]:
+    """The words of one figure, filled from facts: rows as dictionaries, numbers to eight significant digits.
+
+    Raises
+    ------
+    KeyError
+        for a figure without words; jinja2.UndefinedError for a text that names a fact not given.
+    """
+    table, facts = templates(notebook)[figure], rounded(facts)
+    words = {part: _fill(table.get(part, ""), facts) for part in _PARTS}
+    words["title"] = [title for title in (_fill(text, facts) for text in table.get("title", [])) if title]
+    return words
+
+
+def statements(notebook: str, name: str, **facts: Any) -> list[dict[str, str]]:
+    """Sentences that stand alone, each with its `lead` (printed bold) and `text`; those that come out empty are left out."""
+    facts = rounded(facts)
+    parts = [{part: _fill(one[part], facts) for part in ("lead", "text")} for one in templates(notebook)[name]["parts"]]
+    return [part for part in parts if part["lead"] or part["text"]]
+
+
+def with_words(frame: pl.DataFrame, notebook: str, name: str, **facts: Any) -> pl.DataFrame:
+    """A frame with a column of words for each text of a table of templates, filled row by row (`row`, and the facts)."""
+    table, facts = templates(notebook)[name], rounded(facts)
+    rows = rounded(frame).to_dicts()
+    return frame.with_columns(
+        pl.Series(column, [_fill(text, {"row": row, **facts}) for row in rows], dtype=pl.String)
+        for column, text in table.items()
+    )
+
+
+def key(notebook: str, name: str, **facts: Any) -> list[tuple[str, str, str]]:
+    """The key of a chart, as `marks.key` takes it: the shape, words and colour of each kind of mark."""
+    items = [[_fill(part, facts) for part in item] for item in templates(notebook)[name]["key"]]
+    return [(shape, words, colour) for shape, words, colour in items if words]
+
+
+def plain(name: str) -> str:
+    """An offence group as it is said: `theft or taking of a motor vehicle` is theft of vehicles."""
+    return capital(str(environment().globals["say"].series(name)).strip())
+
+
+def _fill(text: str, facts: dict[str, Any]) -> str:
+    # A template's line breaks are for whoever reads the template.
+    filled = " ".join(environment().from_string(text).render(**facts).split())
+    return re.sub(r" (?=[.,;:)])|(?<=\() ", "", filled)

@@ -1,0 +1,594 @@
+"""How much mail can a ward's officers answer? Hours asked, hours there are, and what would have to be true for overload.
+
+No police force has published how much mail its subscribers write, so the product is the break-even and the hours; a
+distribution over stated assumptions restates those. Two loads draw on the same officers: *outbound* (bulletins, sessions)
+and *inbound* (replies and unprompted mail). Utilisation is inbound hours over the hours left for reading and answering.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from scipy import optimize, special, stats
+
+from wardbook.measures.queue import Mailbox, erlang_c, run_mailbox
+from wardbook.places import UnknownName
+
+__all__ = [
+    "InputError",
+    "answered_in_time",
+    "asked_per_100",
+    "break_even_lines",
+    "central_values",
+    "check_settings",
+    "draw_inputs",
+    "erlang_c",
+    "fix",
+    "mailbox_of",
+    "needed_values",
+    "own_point",
+    "place_lists",
+    "simulate",
+    "summarise",
+    "tornado",
+    "verification_thresholds",
+    "weekly_load",
+]
+
+DISTRIBUTIONS = ("lognormal", "beta", "discrete", "fixed")
+WEEKS_A_YEAR = 365.25 / 7
+SEED = 20250623
+_QUANTILES = {"q05": 0.05, "q50": 0.5, "q95": 0.95}
+_Z90 = special.ndtri(0.95) * 2  # a 90 % interval spans this many standard deviations
+# The inputs of present hours: measured duty hours of a ward take the place of all of them.
+HOURS_INPUTS = ("staff_per_ward", "contracted_hours", "availability", "abstraction")
+
+
+class InputError(ValueError):
+    """An input that makes no sense; the message names it, its value and what is allowed."""
+
+
+# -- inputs ------------------------------------------------------------------------------------------------------------
+
+
+def fix(inputs: pl.DataFrame, **values: float) -> pl.DataFrame:
+    """The inputs with some of them known: a value in place of its distribution.
+
+    Parameters
+    ----------
+    inputs : `facts.load_assumptions()`.
+    values : by name, in the input's own unit.
+
+    Raises
+    ------
+    InputError
+        for a value outside the input's range, or hours that contradict each other.
+    UnknownName
+        for a name that is none.
+    """
+    for name, value in values.items():
+        row = _row(inputs, name)
+        if not (math.isfinite(value) and row["minimum"] <= value <= row["maximum"]):
+            allowed = f"{row['minimum']:g} to {row['maximum']:g} {row['unit']}"
+            raise InputError(f"{name} {value!r} is outside {allowed} ({row['label']})")
+    known = pl.col("name").is_in(list(values))
+    values = {name: float(value) for name, value in values.items()}
+    value = pl.col("name").replace_strict(values, default=None, return_dtype=pl.Float64)
+    changed = inputs.with_columns(
+        *(pl.when(known).then(value).otherwise(name).alias(name) for name in ("value", "low", "high")),
+        distribution=pl.when(known).then(pl.lit("fixed")).otherwise("distribution"),
+        shape=pl.when(~known).then("shape"),
+    )
+    mailbox_of(changed)
+    return changed
+
+
+def _row(inputs: pl.DataFrame, name: str) -> dict:
+    if name not in inputs["name"]:
+        raise UnknownName("input", name, inputs["name"], "data/reference/load_assumptions.csv")
+    return inputs.row(by_predicate=pl.col("name") == name, named=True)
+
+
+def central_values(inputs: pl.DataFrame) -> dict[str, float]:
+    """Each input at its stated central value, by name."""
+    return dict(inputs.select("name", "value").iter_rows())
+
+
+def mailbox_of(inputs: pl.DataFrame, absence: str = "independent days") -> Mailbox:
+    """How the mailbox is kept: office hours, the bulletin's hour, the decay of replies; `InputError` if they contradict."""
+    v = central_values(inputs)
+    try:
+        return Mailbox(
+            absence,
+            v["office_opens"],
+            v["office_closes"],
+            int(v["bulletin_weekday"]),
+            v["bulletin_hour"],
+            v["reply_delay"],
+            v["minutes_scv"],
+        )
+    except ValueError as error:
+        raise InputError(f"{error} (office_opens, office_closes)") from error
+
+
+def check_settings(**settings: int) -> None:
+    """Refuse a number of draws, weeks or runs that is no whole number ≥ 1, before anything is computed.
+
+    Raises
+    ------
+    ValueError
+        naming the setting and its value.
+    """
+    for name, value in settings.items():
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name} must be a whole number, 1 or more: {value!r}")
+
+
+def draw_inputs(inputs: pl.DataFrame, *, draws: int = 10_000, seed: int = SEED) -> dict[str, np.ndarray | float]:
+    """Draws of every input by name, (draws,) arrays, or a number where it is fixed.
+
+    A Latin hypercube: each input's draws are spread evenly over its distribution, so that medians settle with few.
+    """
+    check_settings(draws=draws)
+    cube = stats.qmc.LatinHypercube(inputs.height, rng=np.random.default_rng(seed)).random(draws).T
+    return {row["name"]: _quantile(row, u) for row, u in zip(inputs.iter_rows(named=True), cube)}
+
+
+def _quantile(row: dict, u: np.ndarray) -> np.ndarray | float:
+    """An input's values at the cumulative probabilities `u`."""
+    if row["distribution"] == "lognormal":
+        return row["value"] * np.exp(math.log(row["high"] / row["low"]) / _Z90 * special.ndtri(u))
+    if row["distribution"] == "beta":
+        return special.betaincinv(*map(float, row["shape"].split("|")), u)
+    if row["distribution"] == "discrete":
+        values, shares = np.array([part.split(":") for part in row["shape"].split("|")], dtype=float).T
+        return values[np.minimum(np.searchsorted(np.cumsum(shares), u), len(values) - 1)]
+    return row["value"]
+
+
+# -- a week ------------------------------------------------------------------------------------------------------------
+
+
+def weekly_load(values: Mapping[str, np.ndarray | float], *, ward_hours: float | None = None) -> dict[str, np.ndarray]:
+    """Hours asked and hours there are in a ward and week, as plain arithmetic on arrays of one shape.
+
+    Every result of the model starts here. `outbound_from_reading` says who pays for outbound work: at 0 the usable
+    share is of the hours left after it, at 1 it comes out of the reading hours alone.
+
+    Parameters
+    ----------
+    values : by name of input, in the units of `load_assumptions.csv`.
+    ward_hours : measured duty hours a week of one ward, without those abstracted, in place of `HOURS_INPUTS`.
+
+    Returns
+    -------
+    dict of arrays
+        `subscribers` (without the unverified where members are), `replies`, `unprompted`, `messages` (a week), `minutes` (a
+        message, kinds averaged), `bulletin_hours`, `session_hours`, `checking_hours`, `outbound_hours`, `inbound_hours`,
+        `present_hours`, `reading_hours` (≥ 0), `utilisation` (∞ with mail and no reading hours), `saturation` (subscribers
+        at utilisation 1; ∞ if they never write).
+    """
+    v = {name: np.asarray(value, dtype=float) for name, value in values.items()}
+    unverified, verified = v["unverified_share"], v["verified"]
+    members = v["subscribers"] * (1 - verified * unverified)
+    oftener = 1 + (1 - verified) * unverified * (v["unverified_reply_ratio"] - 1)
+    replies = v["messages_per_week"] * v["reply_share"] * oftener
+    unprompted = v["unprompted_share"] * 12 / WEEKS_A_YEAR * oftener
+    minutes = v["minutes_per_message"] * (1 + v["chase_share"] * (v["chase_multiplier"] - 1))
+    bulletins = v["messages_per_week"] * v["minutes_to_write"] / 60
+    sessions = v["sessions_per_week"] * v["minutes_per_session"] / 60
+    # A list that keeps its size replaces its leavers; those who fail the check were checked too.
+    joining = v["messages_per_week"] * v["unsubscribe_per_message"] / np.maximum(1 - unverified, 1e-9)
+    checking = verified * joining * v["minutes_per_check"] / 60  # hours a member
+    present = np.asarray(float(ward_hours)) if ward_hours is not None else _present_hours(v)
+    weight = v["usable_share"] + v["outbound_from_reading"] * (1 - v["usable_share"])
+    most = np.maximum(v["usable_share"] * present - weight * (bulletins + sessions), 0.0)
+    reading = np.maximum(most - weight * checking * members, 0.0)
+    asked = (replies + unprompted) * minutes / 60
+    inbound = members * asked
+    with np.errstate(divide="ignore", invalid="ignore"):
+        utilisation = np.where(inbound > 0, inbound / reading, 0.0)
+        full = asked + weight * checking
+        saturation = np.where(full > 0, most / full, np.where(most > 0, np.inf, 0.0))
+    return {
+        "subscribers": members,
+        "replies": members * replies,
+        "unprompted": members * unprompted,
+        "messages": members * (replies + unprompted),
+        "minutes": minutes,
+        "bulletin_hours": bulletins,
+        "session_hours": sessions,
+        "checking_hours": checking * members,
+        "outbound_hours": bulletins + sessions + checking * members,
+        "inbound_hours": inbound,
+        "present_hours": present,
+        "reading_hours": reading,
+        "utilisation": utilisation,
+        "saturation": saturation,
+    }
+
+
+def _present_hours(v: Mapping[str, np.ndarray]) -> np.ndarray:
+    return v["staff_per_ward"] * v["contracted_hours"] * v["availability"] * (1 - v["abstraction"])
+
+
+# What `simulate` gives, and its unit.
+QUANTITIES = {
+    **{"subscribers": "people", "replies": "messages a week", "unprompted": "messages a week"},
+    **{"messages": "messages a week", "minutes": "minutes a message", "utilisation": "inbound over reading hours"},
+    **dict.fromkeys(("bulletin_hours", "session_hours", "checking_hours", "outbound_hours"), "hours a week"),
+    **dict.fromkeys(("inbound_hours", "present_hours", "reading_hours"), "hours a week"),
+    "saturation": "subscribers",
+}
+
+
+def simulate(
+    inputs: pl.DataFrame, *, draws: int = 10_000, seed: int = SEED, ward_hours: float | None = None
+) -> pl.DataFrame:
+    """One ward's `weekly_load` over the stated ranges of all inputs together: a row a draw, a column a quantity.
+
+    Raises
+    ------
+    ValueError
+        for less than one draw.
+    """
+    load = weekly_load(draw_inputs(inputs, draws=draws, seed=seed), ward_hours=ward_hours)
+    return pl.DataFrame({name: np.broadcast_to(load[name], draws) for name in QUANTITIES})
+
+
+def summarise(simulated: pl.DataFrame) -> pl.DataFrame:
+    """The middle and the 90 % range of each quantity.
+
+    Returns
+    -------
+    polars.DataFrame
+        `quantity`, `unit`, `q05`, `q50`, `q95` (draws by rank: null where that one is without end), `at_least_1` (share
+        of draws, of `utilisation` only: a restatement of the inputs' ranges, for a test and a note, never a headline).
+    """
+    rows = []
+    for name in simulated.columns:
+        x = simulated[name]
+        over = float((x >= 1).mean()) if name == "utilisation" else None
+        rows.append({"quantity": name, "unit": QUANTITIES[name]} | _range(x) | {"at_least_1": over})
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _range(x: pl.Series) -> dict[str, float | None]:
+    """5 %, 50 % and 95 % by rank, so that ∞ stays in its place; null where it is ∞."""
+    values = {name: x.quantile(q, interpolation="higher") for name, q in _QUANTILES.items()}
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
+
+
+def asked_per_100(simulated: pl.DataFrame) -> pl.DataFrame:
+    """Hours a week that a list asks for every 100 subscribers, inbound and outbound, and of one ward with its whole list.
+
+    Outbound work does not grow with the list: for every 100 it is what a list of the drawn size spreads it over.
+
+    Returns
+    -------
+    polars.DataFrame
+        `direction`, `what`, then `per_100_q05` … `per_100_q95` and `per_ward_q05` … `per_ward_q95` (hours a week).
+    """
+    minutes = pl.col("minutes") / 60
+    parts = {
+        ("inbound", "replies to bulletins"): pl.col("replies") * minutes,
+        ("inbound", "unprompted messages"): pl.col("unprompted") * minutes,
+        ("inbound", "all messages"): pl.col("inbound_hours"),
+        ("outbound", "writing bulletins"): pl.col("bulletin_hours"),
+        ("outbound", "sessions"): pl.col("session_hours"),
+        ("outbound", "checking members"): pl.col("checking_hours"),
+        ("outbound", "all outbound work"): pl.col("outbound_hours"),
+    }
+    rows = []
+    for (direction, what), hours in parts.items():
+        both = simulated.select(per_100=100 * hours / pl.col("subscribers"), per_ward=hours)
+        ranges = {f"{per}_{q}": x for per in both.columns for q, x in _range(both[per].fill_nan(0.0)).items()}
+        rows.append({"direction": direction, "what": what} | ranges)
+    return pl.DataFrame(rows)
+
+
+# -- break-even ----------------------------------------------------------------------------------------------------------
+
+
+def break_even_lines(
+    inputs: pl.DataFrame,
+    *,
+    officers: Sequence[int] = (1, 2, 3, 4),
+    ward_hours: Mapping[str, float] | None = None,
+    messages: Sequence[float] | None = None,
+    draws: int = 10_000,
+    seed: int = SEED,
+) -> pl.DataFrame:
+    """Minutes a message at which a ward's reading hours are just filled, by messages a week: above a line there is too much.
+
+    Parameters
+    ----------
+    officers : one line each, their hours by the stated assumptions.
+    ward_hours : label → measured duty hours a week of one ward, not abstracted: one line each.
+    messages : messages a ward and week at which the lines are given.
+
+    Returns
+    -------
+    polars.DataFrame
+        `line` (label), `officers` (null where hours are measured), `messages_per_week`, `minutes`, `minutes_low`,
+        `minutes_high` (middle and 90 % range of what is not known of the hours), `reading_hours` (middle, a week).
+    """
+    messages = pl.Series("messages_per_week", np.geomspace(0.05, 1000, 87) if messages is None else messages)
+    lines = [(f"{n} officer" if n == 1 else f"{n} officers", n, None) for n in officers]
+    lines += [(label, None, hours) for label, hours in (ward_hours or {}).items()]
+    tables = []
+    for label, number, hours in lines:
+        known = fix(inputs, staff_per_ward=number) if number else inputs
+        there = _range(simulate(known, draws=draws, seed=seed, ward_hours=hours)["reading_hours"])
+        tables.append(
+            messages.to_frame().select(
+                pl.lit(label).alias("line"),
+                pl.lit(number, dtype=pl.Int64).alias("officers"),
+                pl.col("messages_per_week").cast(pl.Float64),
+                minutes=60 * there["q50"] / messages,
+                minutes_low=60 * there["q05"] / messages,
+                minutes_high=60 * there["q95"] / messages,
+                reading_hours=pl.lit(there["q50"]),
+            )
+        )
+    return pl.concat(tables)
+
+
+def place_lists(
+    inputs: pl.DataFrame,
+    lists: pl.DataFrame,
+    *,
+    ward_hours: float | None = None,
+    draws: int = 10_000,
+    seed: int = SEED,
+) -> pl.DataFrame:
+    """Published lists beside the hours: the mail a list of that size would bring, and what it asks of the hours there.
+
+    The count is published (or derived, as `per_ward_how` says); how much its subscribers write is assumed.
+
+    Parameters
+    ----------
+    lists : `facts.subscriber_evidence()`; rows without `per_ward` are left out.
+
+    Returns
+    -------
+    polars.DataFrame
+        the rows' `place`, `what`, `date`, `figure`, `per_ward`, `per_ward_how`, `publication`, `quality`; `messages`,
+        `minutes`, `inbound_hours` and `reading_hours`, each `_q05`, `_q50`, `_q95`; `asked_percent_q05` … (inbound hours
+        of the hours there; null where there are none).
+    """
+    values = draw_inputs(inputs, draws=draws, seed=seed)
+    kept = ("place", "what", "date", "figure", "per_ward", "per_ward_how", "publication", "quality")
+    rows = []
+    for row in lists.filter(pl.col("per_ward").is_not_null()).iter_rows(named=True):
+        load = weekly_load(values | {"subscribers": row["per_ward"]}, ward_hours=ward_hours)
+        rows.append({name: row[name] for name in kept} | _asked_of(load, load["messages"], draws))
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def own_point(
+    inputs: pl.DataFrame,
+    *,
+    mailbox_messages: float | None = None,
+    ward_hours: float | None = None,
+    draws: int = 10_000,
+    seed: int = SEED,
+) -> pl.DataFrame:
+    """One ward at its own figures, what it did not give over its stated range: its point on the break-even chart.
+
+    Parameters
+    ----------
+    inputs : with a reader's values (`fix`).
+    mailbox_messages : messages a week that the ward counted, in place of what its list is assumed to write.
+    ward_hours : as in `weekly_load`.
+
+    Returns
+    -------
+    polars.DataFrame
+        one row, the columns of `place_lists` that are not a published count's.
+    """
+    load = weekly_load(draw_inputs(inputs, draws=draws, seed=seed), ward_hours=ward_hours)
+    messages = load["messages"] if mailbox_messages is None else np.asarray(float(mailbox_messages))
+    return pl.DataFrame([_asked_of(load, messages, draws)], infer_schema_length=None)
+
+
+def _asked_of(load: Mapping[str, np.ndarray], messages: np.ndarray, draws: int) -> dict[str, float | None]:
+    """The range of what so many messages ask, and of the hours there: `messages_q05`, … `asked_percent_q95`."""
+    inbound, reading = messages * load["minutes"] / 60, load["reading_hours"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        asked = np.where(inbound > 0, 100 * inbound / reading, 0.0)
+    drawn = {"messages": messages, "minutes": load["minutes"], "inbound_hours": inbound}
+    drawn |= {"reading_hours": reading, "asked_percent": asked}
+    return {
+        f"{name}_{q}": x
+        for name, array in drawn.items()
+        for q, x in _range(pl.Series(np.broadcast_to(array, draws))).items()
+    }
+
+
+def answered_in_time(
+    inputs: pl.DataFrame,
+    *,
+    ward_hours: float | None = None,
+    loads: Sequence[float] = (0.5, 1.0, 2.0),
+    deadlines: tuple[float, ...] | None = None,
+    absence: str = "independent days",
+    weeks: int = 52,
+    runs: int = 200,
+    draws: int = 10_000,
+    seed: int = SEED,
+) -> pl.DataFrame:
+    """Share of messages answered in time by a ward at half, once and twice its break-even, beside the ceiling without load.
+
+    Presence decides more than load: a message that comes while nobody is there for three days is late whatever the load.
+
+    Parameters
+    ----------
+    loads : utilisations (times the break-even), of a ward whose hours and minutes a message are the middle of the draws.
+    deadlines : elapsed hours; by default the inputs' `response_hours` and `pledge_hours`.
+    absence : one of `queue.ABSENCE`.
+    weeks : from an empty mailbox; a load above 1 has no steady state, so its share depends on them.
+
+    Returns
+    -------
+    polars.DataFrame
+        a row a deadline × load: `deadline_hours`, `load` (0: the ceiling), `answered_percent`, `standard_error` (percentage
+        points, of the simulation alone).
+
+    Raises
+    ------
+    ValueError
+        for weeks or runs below 1, or an unknown absence.
+    """
+    check_settings(weeks=weeks, runs=runs)
+    v, mailbox = central_values(inputs), mailbox_of(inputs, absence)
+    load = simulate(inputs, draws=draws, seed=seed, ward_hours=ward_hours).median().row(0, named=True)
+    if load["reading_hours"] <= 0 or load["messages"] <= 0:
+        raise InputError("nothing to simulate: no hours left to read in, or nobody writes")
+    deadlines = deadlines or (v["response_hours"], v["pledge_hours"])
+    minutes = 60 * load["reading_hours"]
+    # As many officers as their contracted hours can hold the hours there are, each present for an equal part of them.
+    staff = max(int(v["staff_per_ward"]), math.ceil(load["present_hours"] / v["contracted_hours"]))
+    rows = []
+    for utilisation in loads:
+        answered = run_mailbox(
+            np.random.default_rng(seed),
+            mailbox,
+            deadlines=deadlines,
+            runs=runs,
+            weeks=weeks,
+            staff=staff,
+            presence=load["present_hours"] / (staff * v["contracted_hours"]),
+            minutes=minutes,
+            messages_per_week=utilisation * minutes / load["minutes"],
+            minutes_per_message=load["minutes"],
+            burst_share=load["replies"] / load["messages"],
+            bulletins_per_week=v["messages_per_week"],
+        )
+        # The ceiling is the same at any load: the largest sample of messages gives it.
+        at = [(utilisation, answered.shares)] + ([(0.0, answered.ceilings)] if utilisation == max(loads) else [])
+        for times, shares in at:
+            error = np.nanstd(shares, axis=0, ddof=1) / math.sqrt(runs)
+            rows += [
+                {
+                    "deadline_hours": d,
+                    "load": times,
+                    "answered_percent": 100 * float(m),
+                    "standard_error": 100 * float(e),
+                }
+                for d, m, e in zip(deadlines, np.nanmean(shares, axis=0), error)
+            ]
+    return pl.DataFrame(rows).sort("deadline_hours", "load", descending=[True, False])
+
+
+# -- what decides it -------------------------------------------------------------------------------------------------------
+
+
+def tornado(
+    inputs: pl.DataFrame, *, ward_hours: float | None = None, draws: int = 10_000, seed: int = SEED
+) -> pl.DataFrame:
+    """One input at a time set to its low and to its high end, the others over their ranges: which one matters most?
+
+    The same draws serve every row, so that differences between rows are not noise.
+
+    Returns
+    -------
+    polars.DataFrame
+        a row an input that moves it, the furthest first: `input`, `label`, `unit`, `basis`, `low`, `high`, `at_low`,
+        `at_high` (middle utilisation; null where that is without end), `middle` (with every input over its range), `times`
+        (the larger of the two ends over the smaller).
+    """
+    values = draw_inputs(inputs, draws=draws, seed=seed)
+    rows = []
+    for row in inputs.iter_rows(named=True):
+        ends = [_middle_utilisation(values | {row["name"]: row[end]}, ward_hours) for end in ("low", "high")]
+        kept = {name: row[name] for name in ("label", "unit", "basis", "low", "high")}
+        rows.append({"input": row["name"]} | kept | dict(zip(("at_low", "at_high"), ends)))
+    ends = pl.col("at_low", "at_high")
+    larger, smaller = pl.max_horizontal("at_low", "at_high"), pl.min_horizontal("at_low", "at_high")
+    return (
+        pl.DataFrame(rows)
+        .filter(pl.col("at_low") != pl.col("at_high"))
+        .with_columns(middle=pl.lit(_middle_utilisation(values, ward_hours)), times=larger / smaller)
+        .sort("times", "input", descending=[True, False])
+        .with_columns(pl.when(ends.is_finite()).then(ends), times=pl.when(pl.col("times").is_finite()).then("times"))
+    )
+
+
+def _middle_utilisation(values: Mapping[str, np.ndarray | float], ward_hours: float | None) -> float:
+    return float(np.median(weekly_load(values, ward_hours=ward_hours)["utilisation"]))
+
+
+# Inputs that a reader may think of as the one to make officers drown in mail.
+NEEDED = ("subscribers", "messages_per_week", "reply_share", "unprompted_share", "minutes_per_message", "usable_share")
+
+
+def needed_values(
+    inputs: pl.DataFrame, *, ward_hours: float | None = None, draws: int = 10_000, seed: int = SEED
+) -> pl.DataFrame:
+    """What would have to be true for overload: the value of one input at which the middle utilisation is 1, others as drawn.
+
+    Returns
+    -------
+    polars.DataFrame
+        `input`, `label`, `unit`, `basis`, `value` (central), `low`, `high`, `needed` (null where no value that is possible
+        does it), `times` (needed over central), `within` (is it inside the input's 90 % range?). The first row,
+        `load`, is how many times all mail together would have to grow.
+    """
+    values = draw_inputs(inputs, draws=draws, seed=seed)
+
+    def excess(x: float, name: str) -> float:
+        return min(_middle_utilisation(values | {name: x}, ward_hours), 1e9) - 1
+
+    middle = _middle_utilisation(values, ward_hours)
+    times = 1 / middle if 0 < middle < math.inf else None
+    rows = [{"input": "load", "label": "all messages together", "unit": "times", "value": 1.0}]
+    rows[0] |= {"needed": times, "times": times}
+    for name in NEEDED:
+        row = _row(inputs, name)
+        low, high = max(row["minimum"], 1e-6), row["maximum"]
+        needed = None
+        if excess(low, name) * excess(high, name) < 0:
+            # On the logarithm: the ranges that are possible span five powers of ten.
+            root = optimize.brentq(
+                lambda x, name=name: excess(math.exp(x), name), math.log(low), math.log(high), xtol=1e-6
+            )
+            needed = math.exp(root)
+        kept = {name: row[name] for name in ("label", "unit", "basis", "value", "low", "high")}
+        times = needed / row["value"] if needed and row["value"] else None
+        within = None if needed is None else row["low"] <= needed <= row["high"]
+        rows.append({"input": name} | kept | {"needed": needed, "times": times, "within": within})
+    columns = ["input", "label", "unit", "basis", "value", "low", "high", "needed", "times", "within"]
+    return pl.DataFrame(rows, infer_schema_length=None).select(columns)
+
+
+def verification_thresholds(inputs: pl.DataFrame, *, draws: int = 10_000, seed: int = SEED) -> pl.DataFrame:
+    """What it would take for verifying members to change the load: thresholds, since no effect has been published.
+
+    What both lists share cancels in their ratio. With u the unverified share: a list of verified members brings as much
+    mail as the open one if those write 1/(1−u) times as often; it brings half of it if the unverified wrote (1−u)/u times
+    as often as the others; and checking costs more than it saves above u × mail × minutes over those who join.
+
+    Returns
+    -------
+    polars.DataFrame
+        `threshold` ("reply ratio", "unverified ratio", "minutes of checking"), `unit`, `q05`, `q50`, `q95` (null where
+        nobody ever leaves, so that nobody new is checked).
+    """
+    v = {name: np.broadcast_to(x, draws) for name, x in draw_inputs(inputs, draws=draws, seed=seed).items()}
+    load = weekly_load(v | {"verified": 0.0})
+    unverified, joining = v["unverified_share"], v["messages_per_week"] * v["unsubscribe_per_message"]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        each = load["inbound_hours"] * 60 / load["subscribers"]
+        thresholds = {
+            ("reply ratio", "times"): 1 / (1 - unverified),
+            ("unverified ratio", "times"): (1 - unverified) / unverified,
+            ("minutes of checking", "minutes a new member"): np.where(joining > 0, unverified * each / joining, np.inf),
+        }
+    return pl.DataFrame(
+        [{"threshold": name, "unit": unit} | _range(pl.Series(x)) for (name, unit), x in thresholds.items()],
+        infer_schema_length=None,
+    )

@@ -1,0 +1,227 @@
+"""One page from a finished run: five plain sentences first, then the targets in force, then every chart with its working.
+
+A build step over the run's folder. It computes no measure and reads no prose: every sentence, chart and number is one that a
+figure's JSON or a table of the run holds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from wardbook.catalogue import Source, sources
+from wardbook.figures import wording
+from wardbook.figures.figure import FORMATS, Figure, read_figure
+from wardbook.figures.table import read_csv
+from wardbook.folders import write_text
+from wardbook.places import LONDON
+
+PAGE = "summary.html"
+RECORD = "run.json"
+FIRST_SCREEN = "words/first-screen.json"
+TEMPLATES = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading of the page, the notebook that answers it, and the charts that are open, in order; the rest is folded."""
+
+    ident: str
+    heading: str
+    notebook: str
+    leads: tuple[str, ...] = ()
+
+
+SECTIONS = (
+    Section("change", "What changed, beside London", "01_targets", ("year-change", "knife-crime")),
+    Section("trends", "Month by month", "02_trends", ("changing", "groups", "vawg")),
+    Section(
+        "comparison",
+        "Beside the other boroughs, and ward by ward",
+        "03_comparison",
+        ("change-funnel", "ranking", "ward-rates"),
+    ),
+    Section(
+        "searches", "Stop and search", "04_stop_and_search", ("disproportionality", "stops-by-month", "search-outcomes")
+    ),
+    Section("residents", "What residents say", "05_engagement", ("survey", "survey-years")),
+    Section("hours", "Officers' hours, and mail", "06_subscriber_load", ("officer-hours-lost", "officer-hours-demand")),
+    Section("claims", "What has been claimed, checked", "07_claims", ("claims-verdicts",)),
+    Section("sources", "What is here, and how far to trust it", "08_sources", ()),
+)
+# Charts that stand on the first screen, above the sections.
+FIRST_CHARTS = ("live-targets",)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run's folder, read once."""
+
+    folder: Path
+    record: Mapping[str, Any]
+    figures: Mapping[str, Figure]
+    statements: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def area(self) -> str:
+        """The borough's name, or London."""
+        return self.record["area"]
+
+    @property
+    def period(self) -> str:
+        """The period that was asked for, in words."""
+        return self.record["period_words"]
+
+    @cached_property
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """The tables the notebooks saved, by name."""
+        paths = sorted((self.folder / "tables").glob("*.csv"))
+        return {path.stem: read_csv(path) for path in paths if path.stat().st_size}
+
+    def figures_of(self, notebook: str) -> list[Figure]:
+        """The figures a notebook made, by name."""
+        made = self.record["notebooks"].get(notebook, {}).get("files", {})
+        names = sorted(Path(path).stem for path in made if re.fullmatch(r"charts/[^/]+\.json", path))
+        return [self.figures[name] for name in names if name in self.figures]
+
+
+def read_run(folder: Path) -> Run:
+    """Read a finished run's record, figures and first sentences.
+
+    Raises
+    ------
+    FileNotFoundError
+        for a folder that is no run.
+    """
+    record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    figures = {path.stem: read_figure(path) for path in sorted((folder / "charts").glob("*.json"))}
+    first = folder / FIRST_SCREEN
+    parts = json.loads(first.read_text(encoding="utf-8"))["parts"] if first.is_file() else []
+    return Run(folder, record, figures, parts)
+
+
+@dataclass(frozen=True)
+class Used:
+    """A source of the edition: what it is, and which of its files were read."""
+
+    source: Source
+    dates: str
+    files: int
+
+
+def used_sources(inputs: Mapping[str, str]) -> list[Used]:
+    """The catalogue's sources that an edition's input files are of, with the dates in the files' paths."""
+    used = []
+    for source in sources().values():
+        patterns = (source.pattern, *getattr(source, "also", ()))
+        paths = [path for path in inputs if any(fnmatch(path, pattern) for pattern in patterns)]
+        if paths:
+            used.append(Used(source, _dates(paths), len(paths)))
+    return used
+
+
+def _dates(paths: list[str]) -> str:
+    dates = sorted({match[0] for path in paths for match in re.finditer(r"(?<!\d)20\d\d-[01]\d(?!\d)", path)})
+    if not dates:
+        return "one release, not dated in its name"
+    return " and ".join(dates) if len(dates) < 3 else f"{len(dates)} months, {dates[0]} to {dates[-1]}"
+
+
+def cell(value: Any) -> str:
+    """A cell of a data table for reading: whole numbers whole, others to four figures; the CSV has every digit."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        whole = isinstance(value, int) or (value == int(value) and abs(value) < 1e15)
+        digits = 0 if whole else 1 if abs(value) >= 100 else 2 if abs(value) >= 1 else 4
+        return f"{value:,.{digits}f}".replace("-", wording.MINUS)
+    return str(value)
+
+
+def _table(frame: pl.DataFrame) -> dict[str, Any]:
+    numeric = [dtype.is_numeric() for dtype in frame.dtypes]
+    return {
+        "columns": [(name.replace("_", " "), number) for name, number in zip(frame.columns, numeric)],
+        "rows": [[(cell(value), number) for value, number in zip(row, numeric)] for row in frame.iter_rows()],
+    }
+
+
+# What Vega writes for its own scripts, names each of hundreds of marks by, or repeats from the page.
+_UNDRAWN = re.compile(
+    r' (?:class|aria-roledescription|aria-label|aria-hidden|xmlns:xlink|font-family|pointer-events)="[^"]*"'
+    r'| role="graphics-[a-z]+"| (?:stroke-|fill-)?opacity="1"'
+)
+
+
+def slim(svg: str) -> str:
+    """A drawing without what draws nothing, its places to a hundredth of a pixel."""
+    return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", _UNDRAWN.sub("", svg))
+
+
+def write_page(folder: Path) -> Path:
+    """Write a run's page, and its tables as a workbook, beside its charts; the path of the page."""
+    from wardbook.run.workbook import write_workbook
+
+    run = read_run(folder)
+    write_workbook(run.record, run.tables, folder)
+    write_text(folder / PAGE, page(run))
+    return folder / PAGE
+
+
+def page(run: Run) -> str:
+    """The page of a run: it asks for no other file but the links a reader follows."""
+    sections, placed = [], set(FIRST_CHARTS)
+    for section in SECTIONS:
+        figures = [figure for figure in run.figures_of(section.notebook) if figure.name not in FIRST_CHARTS]
+        order = {name: n for n, name in enumerate(section.leads or [figure.name for figure in figures[:2]])}
+        open_ = sorted((f for f in figures if f.name in order and not f.absent), key=lambda figure: order[figure.name])
+        folded = [figure for figure in figures if figure not in open_]
+        placed |= {figure.name for figure in figures}
+        sections.append(
+            {"section": section, "open": open_, "folded": folded, "ran": section.notebook in run.record["notebooks"]}
+        )
+    return (
+        environment()
+        .get_template("page.html.j2")
+        .render(
+            run=run,
+            is_london=run.area == LONDON,
+            first=[run.figures[name] for name in FIRST_CHARTS if name in run.figures],
+            sections=sections,
+            others=[figure for figure in run.figures.values() if figure.name not in placed],
+            sources=used_sources(run.record["inputs"]),
+            own_files=sorted(
+                {name for entry in run.record["notebooks"].values() for name in entry.get("files_read", {})}
+            ),
+            quoted=f"'{run.area}'" if " " in run.area else run.area,
+            formats=FORMATS,
+            table=_table,
+            slim=slim,
+        )
+    )
+
+
+@cache
+def environment() -> Any:
+    """The pages' templates: what is not given is an error, and every text is escaped."""
+    import jinja2
+
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"number": wording.number, "capital": wording.capital, "signed": wording.signed}
+    return made

@@ -1,0 +1,147 @@
+"""The Met's workbook of ward officers' hours, on input made from its description: the file itself was never seen here."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import polars as pl
+import pytest
+
+from wardbook import edition, facts, places
+from wardbook.sources import dwo
+from wardbook.sources.reading import SourceError
+
+MINUTES = ["Month of Abstraction", "BCU", "Borough", "Team", "Abstracted From Duty", "Abstraction Type"]
+MINUTES += ["Abstraction Minutes", "Ward_Code"]
+STRENGTHS = ["Date", "Buisness Group", "OCU", "Department", "Team", "Rank", "FTE"]
+UNSEEN = "rows of a workbook known from its description alone"
+APRIL = date(2023, 4, 1)
+
+
+def duty(month=APRIL, borough="Tower Hamlets", *, kind=None, minutes=600.0, abstracted=None) -> list:
+    """A row of the sheet: duty on the ward, or away from it for a `kind`."""
+    abstracted = ("Yes" if kind else "No") if abstracted is None else abstracted
+    return [month, "CE", borough, f"{borough} - Somewhere", abstracted, kind, minutes, "E05009317"]
+
+
+def workbook(path, rows, header=MINUTES, sheet="Sheet1"):
+    """A workbook of one sheet, months as real date cells where all of them are dates."""
+
+    def column(cells):
+        mixed = len({type(cell) for cell in cells if cell is not None}) > 1
+        return pl.Series([cell if cell is None or not mixed else str(cell) for cell in cells])
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pl.DataFrame({name: column([row[at] for row in rows]) for at, name in enumerate(header)}).write_excel(path, sheet)
+    return path
+
+
+def test_minutes_are_summed_by_borough_month_and_kind(tmp_path):
+    rows = [
+        *(duty(), duty(minutes=30.5), duty(kind="Training", minutes=120), duty(kind="AID", minutes=60)),
+        *(duty(kind="Local Aid", minutes=40), duty(kind="CAD", minutes=10), duty(kind="Custody", minutes=5)),
+        *(duty(kind="Football", minutes=7), duty(borough="Aviation", minutes=1), duty(borough="City of London")),
+    ]
+    loaded = dwo.read_minutes(workbook(tmp_path / "DWO_Abstraction.xlsx", rows))
+    assert loaded.frame.schema == dwo.MINUTES_SCHEMA
+    assert set(loaded.frame["borough_code"]) == {"E09000030"}
+    found = dict(loaded.frame.select("kind", "minutes").iter_rows())
+    assert found == {None: 630.5, "training": 120, "aid": 100, "court": 15, "other": 7}
+    assert loaded.frame.filter("abstracted")["minutes"].sum() == 120 + 100 + 15 + 7
+    assert (loaded.quality.rows_read, loaded.quality.rows_kept) == (10, 8)
+    assert loaded.quality.set_aside == {"of no borough of the Met's": 2}
+    assert loaded.quality.oddities == {UNSEEN: 10, "abstraction for football, counted as other": 1}
+
+
+@pytest.mark.parametrize("month", [APRIL, "2023-04-01", "01/04/2023", "April 2023", "Apr 2023", date(2023, 4, 30)])
+def test_a_month_is_read_however_it_is_written(tmp_path, month):
+    frame = dwo.read_minutes(workbook(tmp_path / "DWO_Abstraction.xlsx", [duty(month)])).frame
+    assert frame["month"].to_list() == [APRIL]
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ([duty(), duty("last spring")], r"a date, or a month .*'last spring' in column 'Month of Abstraction', line 3"),
+        ([duty("April 1823")], r"'April 1823' in column 'Month of Abstraction', line 2"),
+        ([duty(minutes=-5)], r"a number, 0 or more; found '-5' in column 'Abstraction Minutes', line 2"),
+        ([duty(minutes="5,5")], r"'5,5' in column 'Abstraction Minutes'"),
+        ([duty(minutes=None)], r"None in column 'Abstraction Minutes'"),
+        ([duty(abstracted="perhaps")], r"one of yes, y, true.*'perhaps' in column 'Abstracted From Duty', line 2"),
+        ([duty(borough="Leeds")], r"boroughs of London in the column 'Borough'; found 'Leeds'"),
+        ([], r"rows in the sheet 'Sheet1'; found none"),
+    ],
+)
+def test_a_cell_that_makes_no_sense_is_refused_by_column_and_line(tmp_path, rows, says):
+    path = workbook(tmp_path / "DWO_Abstraction.xlsx", rows)
+    with pytest.raises(SourceError, match=rf"DWO_Abstraction.xlsx: expected .*{says}"):
+        dwo.read_minutes(path)
+
+
+def test_another_workbook_is_refused(tmp_path, failed_download):
+    with pytest.raises(SourceError, match="a workbook with a sheet 'Sheet1'"):
+        dwo.read_minutes(workbook(tmp_path / "a.xlsx", [duty()], sheet="Data"))
+    with pytest.raises(SourceError, match="a column 'Borough'"):
+        dwo.read_minutes(workbook(tmp_path / "b.xlsx", [duty()], header=[*MINUTES[:2], "Place", *MINUTES[3:]]))
+    content, words = failed_download
+    (tmp_path / "c.xlsx").write_bytes(content)
+    with pytest.raises(SourceError, match=words):
+        dwo.read_minutes(tmp_path / "c.xlsx")
+
+
+def test_strengths_keep_the_ranks_that_the_hours_lack(tmp_path):
+    rows = [
+        [APRIL, "Frontline", "Central East", "TH", "Somewhere", "Constable", 2.0],
+        [APRIL, "F", "CE", "TH", "S", "PCSO", 0.5],
+    ]
+    loaded = dwo.read_strengths(workbook(tmp_path / "DWO_Abstraction.xlsx", rows, STRENGTHS, "Strengths"))
+    assert loaded.frame.schema == dwo.STRENGTHS_SCHEMA
+    assert loaded.frame.select("month", "rank", "fte").rows() == [
+        (APRIL, "Constable", 2.0),
+        (APRIL, "PCSO", 0.5),
+    ]
+    assert loaded.quality.oddities == {UNSEEN: 2}
+    with pytest.raises(SourceError, match=r"a rank; found None in column 'Rank', line 2"):
+        dwo.read_strengths(workbook(tmp_path / "b.xlsx", [[*rows[0][:5], None, 1.0]], STRENGTHS, "Strengths"))
+
+
+def year(start: int, *, months: int = 12, **changes) -> list[list]:
+    return [duty(date(start + (3 + n) // 12, (3 + n) % 12 + 1, 1), **changes) for n in range(months)]
+
+
+def test_a_whole_year_of_the_workbook_takes_the_published_figures_place_and_no_other(tmp_path):
+    rows = [
+        *year(2023),
+        *year(2023, kind="Training", minutes=200),
+        *year(2024, months=11),
+        *year(2023, borough="Barnet"),
+    ]
+    minutes = dwo.read_minutes(workbook(tmp_path / "DWO_Abstraction.xlsx", rows)).frame
+    table = dwo.officer_hours(facts.officer_hours(), [minutes])
+    mine = table.row(
+        by_predicate=(pl.col("borough_code") == "E09000030") & (pl.col("financial_year") == "2023-24"), named=True
+    )
+    assert (mine["hours"], mine["abstracted"], mine["training"], mine["aid"]) == (160, 40, 40, 0)
+    assert mine["abstracted_percent"] == pytest.approx(25) and mine["release"] == dwo.RELEASE
+    london = table.filter(borough_code=places.LONDON_CODE)
+    assert dict(london.select("financial_year", "hours").iter_rows()) == {
+        "2019-20": 2_477_081,
+        "2022-23": 3_512_153,
+        "2023-24": 280,
+    }
+    southwark = table.filter(borough_code="E09000028")
+    assert southwark["hours"].to_list() == [120_758]
+    assert table.select("borough_code", "financial_year").is_unique().all()
+    assert table.equals(table.sort("borough_code", "financial_year"))
+
+
+def test_a_build_holds_the_hours_of_its_workbook_and_else_those_published(tmp_path):
+    workbook(tmp_path / "raw" / "mps" / "dwo" / "DWO_Abstraction.xlsx", year(2024))
+    made = edition.build(tmp_path / "raw", tmp_path / "edition")
+    entry = made.manifest["tables"]["officer_hours"]
+    assert (entry["sources"], entry["synthetic"]) == ([dwo.KEY], False)
+    assert made.manifest["sources"][dwo.KEY]["licence"] == "No licence stated"
+    assert made.manifest["inputs"][0]["oddities"] == {UNSEEN: 12}
+    table = made.table("officer_hours")
+    assert table.filter(financial_year="2024-25", borough_code="E09000030")["hours"].item() == 120
+    assert table.filter(financial_year="2023-24").height == 33

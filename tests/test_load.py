@@ -1,0 +1,717 @@
+"""Officers' hours and the load model: published numbers, ciw as an oracle, laws, and what nonsense is refused."""
+
+from __future__ import annotations
+
+import math
+
+import ciw
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from wardbook import edition, facts, places
+from wardbook.measures import hours, load
+from wardbook.measures.queue import (
+    ABSENCE,
+    Mailbox,
+    bulletin_hours,
+    departures,
+    mail_arrivals,
+    make_clock,
+    run_mailbox,
+    service_minutes,
+)
+from wardbook.places import UnknownName
+from wardbook.schemas import SchemaViolation
+from wardbook.sources import dwo
+
+same_examples = settings(derandomize=True, deadline=None, max_examples=40)
+RUNS = 200
+
+
+@pytest.fixture(scope="module")
+def inputs() -> pl.DataFrame:
+    return facts.load_assumptions()
+
+
+@pytest.fixture(scope="module")
+def published() -> pl.DataFrame:
+    """The edition's table from the published figures alone, year 2023-24."""
+    return dwo.officer_hours(facts.officer_hours()).filter(financial_year="2023-24")
+
+
+@pytest.fixture(scope="module")
+def demand() -> pl.DataFrame:
+    """Offences of 2023-24, residents of the census and wards, by borough, as a notebook takes them from the edition."""
+    made = edition.open_edition()
+    offences = made.borough_years.filter(offence_group="total recorded offences excluding fraud", year=2023)
+    offences = offences.filter(snapshot=offences["snapshot"].max())
+    residents = made.table("population").group_by("borough_code").agg(pl.col("residents").sum())
+    wards = (
+        made.table("wards").filter(pl.col("vintages").str.contains("2024")).group_by("borough_code").agg(wards=pl.len())
+    )
+    tables = places.boroughs().select("borough_code")
+    for table in (offences.select("borough_code", "offences"), residents, wards):
+        tables = tables.join(table, on="borough_code")
+    return tables
+
+
+@pytest.fixture(scope="module")
+def rated(published, demand) -> pl.DataFrame:
+    return hours.rate_hours(published, demand, weight={"offences": 1})
+
+
+def of(table: pl.DataFrame, borough: str) -> dict:
+    return table.row(by_predicate=pl.col("borough_code") == places.area(borough).code, named=True)
+
+
+# -- officers' hours -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("borough", "percent"), [("London", 18.2), ("Southwark", 10.9), ("Tower Hamlets", 20.8), ("Hackney", 25.4)]
+)
+def test_the_published_shares_abstracted(rated, borough, percent):
+    assert round(of(rated, borough)["abstracted_percent"], 1) == percent
+
+
+def test_london_is_its_boroughs_together_within_their_rounding(rated):
+    london, boroughs = of(rated, "London"), rated.filter(pl.col("borough_code") != places.LONDON_CODE)
+    assert london["hours"] == pytest.approx(3_605_844, abs=5)
+    assert boroughs.height == 32
+    assert boroughs["hours"].sum() == pytest.approx(london["hours"], abs=5)
+    assert boroughs["abstracted"].sum() == pytest.approx(london["abstracted"], abs=5)
+    assert boroughs["even_share_hours"].sum() == pytest.approx(london["hours"])
+    assert london["posts_per_ward"] == pytest.approx(3.2, abs=0.05)
+
+
+def test_londons_other_years_are_held_as_published():
+    london = dwo.officer_hours(facts.officer_hours()).filter(borough_code=places.LONDON_CODE)
+    shares = {
+        year: (there, share) for year, there, share in london["financial_year", "hours", "abstracted_percent"].rows()
+    }
+    assert shares["2022-23"] == (3_512_153, 19.6) and shares["2019-20"] == (2_477_081, 11.6)
+    assert london.filter(financial_year="2022-23")["abstracted"].item() is None
+
+
+def test_what_the_press_called_public_order_says_what_it_was(published):
+    note = facts.workforce_evidence().filter(name="abstraction")["note"].item()
+    london = of(published, "London")
+    for name, most in (("abstracted", 0), ("training", 0), ("aid", 1)):  # aid and local aid were rounded apart
+        assert any(f"{london[name] + d:,}" in note for d in range(most + 1)), name
+    assert london["training"] > london["abstracted"] / 2 > london["aid"]
+
+
+def test_rates_of_a_borough_are_those_of_its_row(rated, demand):
+    mine, asked = of(rated, "Tower Hamlets"), of(demand, "Tower Hamlets")
+    assert mine["hours_per_1000_offences"] * asked["offences"] == pytest.approx(1000 * 117_084)
+    assert mine["hours_per_1000_residents"] * asked["residents"] == pytest.approx(1000 * 117_084)
+    assert mine["hours_per_ward"] * 20 == pytest.approx(117_084)
+    assert mine["ward_hours_per_week"] * 20 * 365.25 / 7 == pytest.approx(117_084 - 24_383)
+
+
+def test_a_mix_of_weights_lies_between_its_parts_and_turns_no_units_into_weight(published, demand):
+    mixes = {"offences": {"offences": 1}, "residents": {"residents": 1}, "both": {"offences": 2, "residents": 2}}
+    table = hours.compare_weights(published, demand, mixes).pivot(
+        "weight", index="borough_code", values="even_share_hours"
+    )
+    assert_frame_equal(
+        table.select("both"), table.select(both=pl.mean_horizontal("offences", "residents")), check_exact=False
+    )
+    scaled = demand.with_columns(pl.col("residents") * 1000.0)
+    assert_frame_equal(
+        hours.even_share(demand, mixes["both"]), hours.even_share(scaled, mixes["both"]), check_exact=False
+    )
+    westminster = of(hours.compare_weights(published, demand, mixes).filter(weight="offences"), "Westminster")
+    assert (
+        westminster["above_even_percent"] < -60
+    )  # by offences it has a third of an even share, by residents more than one
+    assert (
+        of(hours.compare_weights(published, demand, mixes).filter(weight="residents"), "Westminster")[
+            "above_even_percent"
+        ]
+        > 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("weight", "says"),
+    [
+        ({"crime": 1}, "no demand 'crime' to weigh by: offences, residents, wards"),
+        ({"offences": -1}, "the weight of offences must be a number, 0 or more: -1"),
+        ({"offences": math.nan}, "the weight of offences must be a number, 0 or more: nan"),
+        ({"offences": 0}, "weights must not all be 0"),
+    ],
+)
+def test_a_weight_that_makes_no_sense_is_refused(demand, weight, says):
+    with pytest.raises(ValueError, match=says):
+        hours.even_share(demand, weight)
+
+
+def test_hours_and_demand_of_different_boroughs_or_years_are_refused(published, demand):
+    with pytest.raises(ValueError, match=r"the same boroughs.*E09000030"):
+        hours.rate_hours(published, demand.filter(pl.col("borough_code") != "E09000030"), weight={"offences": 1})
+    with pytest.raises(ValueError, match="hours of one year"):
+        hours.rate_hours(dwo.officer_hours(facts.officer_hours()), demand, weight={"offences": 1})
+
+
+# -- the tables of facts ---------------------------------------------------------------------------------------------------
+
+
+def test_every_input_has_a_unit_a_range_and_a_source_or_is_called_an_assumption(inputs):
+    assert (inputs["unit"] != "").all()
+    assert ((inputs["source"] == "assumption") == (inputs["basis"] == "assumption")).all()
+    assert inputs.filter(pl.col("distribution") != "fixed").filter(pl.col("low") >= pl.col("high")).is_empty()
+
+
+def test_draws_have_the_stated_middle_and_range(inputs):
+    drawn = load.draw_inputs(inputs, draws=20_000)
+    for row in inputs.filter(pl.col("distribution").cast(pl.String).is_in(["lognormal", "beta"])).iter_rows(named=True):
+        low, middle, high = np.quantile(drawn[row["name"]], [0.05, 0.5, 0.95])
+        assert middle == pytest.approx(row["value"], rel=0.08), row["name"]
+        assert high / low == pytest.approx(row["high"] / row["low"], rel=0.35), row[
+            "name"
+        ]  # a beta's is stated rounded
+    staff = drawn["staff_per_ward"]
+    assert [(staff == n).mean() for n in (2, 3, 4)] == pytest.approx([0.25, 0.5, 0.25], abs=0.01)
+
+
+def test_a_known_value_leaves_a_table_that_its_schema_allows(inputs):
+    known = load.fix(inputs, chase_share=0.3, staff_per_ward=2, reply_share=0)
+    facts.LoadAssumptions.validate(known)
+    drawn = load.draw_inputs(known, draws=5)
+    assert (drawn["chase_share"], drawn["staff_per_ward"], drawn["reply_share"]) == (0.3, 2, 0)
+    assert known.height == inputs.height and load.central_values(known)["minutes_per_message"] == 8.6
+
+
+GOOD_HOURS = (
+    "borough,period,hours,abstracted,abstracted_percent,training,aid,staffing_up,court,source,address,quality,licence,note\n"
+    "Barnet,2023-24,100,20,,10,5,4,1,MPS,x,A,none,\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("Barnet", "Barnett", r"line 2, column borough: 'Barnett'; allowed: one of Barking and Dagenham, Barnet"),
+        ("2023-24", "2023", r"line 2, column period: '2023'; allowed: a financial year such as 2023-24"),
+        ("100", "1OO", r"line 2, column hours: '1OO'; allowed: a whole number, 1 or more"),
+        (",A,", ",M,", r"line 2, column quality: 'M'; allowed: one of A, B, C, D"),
+        ("20,,10", "120,,10", r"line 2.*allowed: abstracted no more than hours"),
+        ("20,,10", "20,20,10", r"line 2.*allowed: either abstracted or abstracted percent"),
+        ("10,5,4,1", "10,5,4,9", r"line 2.*allowed: kinds that add up to abstracted"),
+        (",licence", ",license", r"line 1: .*license.*allowed: the columns borough, period"),
+    ],
+)
+def test_a_row_of_hours_that_cannot_stand_is_refused_by_line_and_column(tmp_path, old, new, says):
+    path = tmp_path / "officer_hours.csv"
+    path.write_text(GOOD_HOURS.replace(old, new, 1))
+    with pytest.raises(ValueError, match=f"^{path}, {says}"):
+        facts.read_facts(path, facts.OfficerHours)
+    path.write_text(GOOD_HOURS.rstrip("\n"))  # no last line break
+    assert facts.read_facts(path, facts.OfficerHours)["hours"].to_list() == [100]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "says"),
+    [
+        ("reply_share", {"low": 0.004}, "minimum low value high and maximum that do not fall"),
+        ("reply_share", {"low": 0.0}, "low above 0 in a lognormal"),
+        ("reply_share", {"source": "everybody knows"}, "the source assumption where that is the basis"),
+        ("reply_share", {"basis": "published"}, "the source assumption where that is the basis"),
+        ("chase_share", {"shape": "6"}, "shape of two numbers in a beta"),
+        ("staff_per_ward", {"shape": "2:0.25|3:0.5"}, "shape of two numbers in a beta"),
+        ("verified", {"unit": None}, "column unit: None; allowed: text"),
+    ],
+)
+def test_an_input_that_cannot_stand_is_refused(tmp_path, inputs, name, changes, says):
+    path = tmp_path / "load_assumptions.csv"
+    row = pl.col("name") == name
+    columns = [pl.when(~row).then(column).otherwise(pl.lit(value)).alias(column) for column, value in changes.items()]
+    inputs.cast({"distribution": pl.String, "basis": pl.String}).with_columns(columns).write_csv(path)
+    line = 2 + inputs["name"].to_list().index(name)
+    with pytest.raises(SchemaViolation, match=rf"load_assumptions.csv, line {line}.*{says}"):
+        facts.read_facts(path, facts.LoadAssumptions)
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ("subscribers,900,heads", r"own.csv, line 2, column unit: 'heads'; allowed: 'people', for subscribers"),
+        (",,\nsubscribers,900,heads", r"own.csv, line 3, column unit"),
+        ("subscriber,900,people", r"line 2, column name: 'subscriber'; .*did you mean 'subscribers'"),
+        ("subscribers,many,people", r"line 2, column value: 'many'; allowed: a number"),
+        ("subscribers,,people", r"line 2, column value: None; allowed: a number"),
+        ("subscribers,-5,people", r"line 2, column value: -5.0; allowed: 0 to 100000 people"),
+        ("staff_per_ward,2.5,officers", r"line 2, column value: 2.5; allowed: a whole number, 1 to 20 officers"),
+        ("usable_share,8,share", r"line 2, column value: 8.0; allowed: 0.001 to 1 share"),
+        ("subscribers,9,people\nsubscribers,8,people", r"line 2.*allowed: each name once"),
+        ("office_opens,18,hour of the day", r"own.csv: office hours must be .*18 to 17"),
+        ("subscribers,9,people,4", r"own.csv: expected 3 cells a line, as in the header; found 4 on line 2"),
+        ('subscribers,"9\n",people', r"line 2, column value: .*allowed: text on one line"),
+    ],
+)
+def test_own_figures_that_make_no_sense_are_refused_by_line_and_column(tmp_path, inputs, rows, says):
+    path = tmp_path / "own.csv"
+    path.write_text(f"name,value,unit\n{rows}\n")
+    with pytest.raises(ValueError, match=says):
+        facts.scenario(path, inputs)
+
+
+def test_own_figures_with_blank_rows_and_no_last_line_break_are_read(tmp_path, inputs):
+    path = tmp_path / "own.csv"
+    path.write_text(
+        "name,value,unit\nsubscribers, 900 ,people\n,,\n  , ,\n\nmailbox_messages,12,messages a week\nward_hours,90,hours a week"
+    )
+    own = facts.scenario(path, inputs)
+    assert own == facts.Scenario({"subscribers": 900.0}, {"mailbox_messages": 12.0, "ward_hours": 90.0})
+    assert facts.scenario("", inputs) == facts.Scenario()
+    with pytest.raises(facts.FactsError, match=r"no such file"):
+        facts.scenario(tmp_path / "none.csv", inputs)
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda i: load.simulate(i, draws=-1), "draws must be a whole number, 1 or more: -1"),
+        (lambda i: load.answered_in_time(i, weeks=0), "weeks must be a whole number, 1 or more: 0"),
+        (lambda i: load.answered_in_time(i, runs=0), "runs must be a whole number, 1 or more: 0"),
+        (lambda i: load.check_settings(draws=2.0), "draws must be a whole number, 1 or more: 2.0"),
+        (lambda i: load.fix(i, usable_share=8), r"usable_share 8 is outside 0.001 to 1 share"),
+        (lambda i: load.fix(i, usable_share=math.nan), "usable_share nan is outside"),
+        (lambda i: load.fix(i, usable=1), "did you mean 'usable_share'"),
+        (lambda i: load.fix(i, office_closes=8), "open before they close: 9 to 8"),
+        (lambda i: load.answered_in_time(i, absence="sometimes"), "absence must be one of always, independent days"),
+        (lambda i: load.answered_in_time(load.fix(i, subscribers=0)), "nothing to simulate"),
+        (lambda i: load.erlang_c(-1, 2), "load must be 0 or more: -1"),
+        (lambda i: load.erlang_c(math.nan, 2), "load must be 0 or more: nan"),
+        (lambda i: load.erlang_c(1, 0), "servers must be a whole number, 1 or more: 0"),
+        (lambda i: load.erlang_c(1, 1.5), "servers must be a whole number, 1 or more: 1.5"),
+    ],
+)
+def test_nonsense_is_refused_by_name_and_value(inputs, call, says):
+    with pytest.raises(ValueError, match=says):
+        call(inputs)
+
+
+# -- published and worked numbers ------------------------------------------------------------------------------------------
+
+
+def test_erlang_c_of_the_textbooks():
+    assert load.erlang_c(2, 3) == pytest.approx(4 / 9, rel=1e-14)
+    assert load.erlang_c(100 / 30 * 3, 14) == pytest.approx(0.1741319335950498, rel=1e-12)
+    assert (load.erlang_c(0, 2), load.erlang_c(3, 3), load.erlang_c(7, 3)) == (0, 1, 1)
+    assert load.erlang_c(0.3, 1) == pytest.approx(0.3)  # one server: busy is what it is
+    assert load.erlang_c(900, 1000) < 1e-3  # 900! would overflow
+
+
+def test_the_priors_give_the_figures_of_two_independent_programs(inputs):
+    """METHODS.md: median 0.086-0.089, 90 % 0.011-0.81, above 1 3.5-3.7 %, saturation 5,090-5,200."""
+    table = {row["quantity"]: row for row in load.summarise(load.simulate(inputs, draws=100_000)).iter_rows(named=True)}
+    rho = table["utilisation"]
+    assert 0.085 <= rho["q50"] <= 0.09
+    assert (rho["q05"], rho["q95"]) == (pytest.approx(0.011, abs=0.001), pytest.approx(0.81, abs=0.03))
+    assert 0.034 <= rho["at_least_1"] <= 0.038
+    assert table["saturation"]["q50"] == pytest.approx(5_100, abs=120)
+    reading = load.summarise(load.simulate(load.fix(inputs, outbound_from_reading=1), draws=100_000))
+    assert reading.filter(quantity="utilisation")["at_least_1"].item() == pytest.approx(0.19, abs=0.005)
+    assert reading.filter(quantity="saturation")["q50"].item() == pytest.approx(3_145, abs=80)
+
+
+def test_measured_hours_move_the_answer_as_their_size_says(inputs, rated):
+    """London's 83 hours a ward and week are 16 % more than the priors' 72, so a ward can carry a longer list."""
+    measured = of(rated, "London")["ward_hours_per_week"]
+    assert measured == pytest.approx((3_605_844 - 656_609) / 679 / (365.25 / 7))
+    priors, with_hours = (
+        {row["quantity"]: row for row in load.summarise(load.simulate(inputs, ward_hours=h)).iter_rows(named=True)}
+        for h in (None, measured)
+    )
+    assert with_hours["present_hours"]["q05"] == with_hours["present_hours"]["q95"] == pytest.approx(measured)
+    assert with_hours["inbound_hours"] == priors["inbound_hours"]
+    for name in ("reading_hours", "saturation"):
+        assert with_hours[name]["q50"] / priors[name]["q50"] == pytest.approx(1.21, abs=0.03)
+    assert with_hours["utilisation"]["at_least_1"] == pytest.approx(0.024, abs=0.003)
+
+
+@pytest.mark.parametrize(("replies", "expected"), [(0.01, 5100), (0.05, 1020)])
+def test_the_worked_scale(inputs, replies, expected):
+    """Two officers, an hour a day each, five days, 85 % present, 10 minutes a message, so many replies a week."""
+    fixed = load.fix(
+        inputs,
+        staff_per_ward=2,
+        usable_share=1 / 8,
+        availability=0.85,
+        abstraction=0,
+        minutes_per_message=10,
+        chase_share=0,
+        messages_per_week=1,
+        reply_share=replies,
+        unprompted_share=0,
+        minutes_to_write=0,
+        sessions_per_week=0,
+    )
+    saturation = load.simulate(fixed, draws=10)["saturation"]
+    assert saturation.to_list() == pytest.approx([expected] * 10)
+    whole = load.own_point(load.fix(fixed, subscribers=expected), draws=10)
+    assert whole["asked_percent_q50"].item() == pytest.approx(100)
+    counted = load.own_point(
+        fixed, mailbox_messages=51, ward_hours=68, draws=10
+    )  # 68 × 1/8 = 8.5 hours, 51 × 10 minutes
+    assert counted["asked_percent_q50"].item() == pytest.approx(100)
+
+
+# -- the queue -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("kind", "wait"), [("exponential", 4.0), ("fixed", 2.0)])
+def test_waits_are_those_of_m_g_1(kind, wait):
+    """Pollaczek and Khinchine at utilisation 0.8, a mean service of 1: 4.0 and 2.0."""
+    random = np.random.default_rng(6)
+    begin = np.cumsum(random.exponential(1 / 0.8, (RUNS, 6_000)), axis=1)
+    services = random.exponential(1.0, begin.shape) if kind == "exponential" else np.ones(begin.shape)
+    waits = (departures(begin, services) - begin - services)[:, 600:].mean(axis=1)
+    error = waits.std(ddof=1) / math.sqrt(RUNS)
+    assert error <= 0.02 * wait
+    assert abs(waits.mean() - wait) <= 3 * error
+
+
+@same_examples
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(1, 200))
+def test_first_come_first_served_and_never_idle_with_mail(seed, n):
+    random = np.random.default_rng(seed)
+    came, served = np.sort(random.random(n) * 100), random.exponential(1.0, n)
+    out = departures(came, served)
+    begun = np.maximum(came, np.concatenate([[0.0], out[:-1]]))  # Lindley's recursion, spelt out
+    np.testing.assert_allclose(out, begun + served, rtol=1e-9)
+
+
+@same_examples
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    mail=st.floats(0.1, 60),
+    minutes=st.floats(10, 1000),
+    burst=st.floats(0, 1),
+    absence=st.sampled_from(ABSENCE),
+)
+def test_littles_law_in_every_run(seed, mail, minutes, burst, absence):
+    """∫N over the window is the time messages spend in it, counted the one way by events and the other by messages."""
+    random, mailbox, weeks = np.random.default_rng(seed), Mailbox(absence=absence), 6
+    clock = make_clock(random, mailbox, runs=3, weeks=weeks, staff=3, presence=0.6, minutes=minutes)
+    hours_of = mail_arrivals(
+        random, mailbox, runs=3, weeks=weeks, per_week=mail, burst_share=burst, bulletins_per_week=0.8
+    )
+    for run in range(3):
+        came = clock(np.where(np.isfinite(hours_of), hours_of, 0))[run][np.isfinite(hours_of[run])]
+        out = departures(came, service_minutes(random, came.shape, 10.0, 1.03))
+        end = clock.elapsed[run, -1]
+        times = np.concatenate([came, np.minimum(out, end), [end]])
+        change = np.concatenate([np.ones(came.size), -np.ones(came.size), [0.0]])
+        order = np.argsort(times, kind="stable")
+        inside = np.cumsum(change[order])[:-1] @ np.diff(times[order])
+        assert inside == pytest.approx((np.minimum(out, end) - came).sum(), rel=1e-9, abs=1e-9 * max(end, 1))
+
+
+WEEKS = 26
+
+
+def ciw_shares(seed: int, per_hour: float, service, closes: float) -> list[float]:
+    """Shares answered within 72 and 24 elapsed hours by one ciw server, Monday to Friday 9 to `closes`, from an empty start."""
+    ends, numbers = [], []
+    for day in range(5):
+        ends += [24 * day + 9, 24 * day + closes]
+        numbers += [0, 1]
+    schedule = ciw.Schedule(numbers_of_servers=[*numbers, 0], shift_end_dates=[*ends, 168], preemption="resume")
+    network = ciw.create_network(
+        arrival_distributions=[ciw.dists.Exponential(per_hour)],
+        service_distributions=[service],
+        number_of_servers=[schedule],
+    )
+    ciw.seed(seed)
+    run = ciw.Simulation(network)
+    run.simulate_until_max_time((WEEKS + 2) * 168)
+    times = {r.id_number: (r.arrival_date, r.exit_date) for r in run.get_all_records(only=["service"])}
+    waiting = [i.arrival_date for i in run.nodes[1].all_individuals if i.arrival_date < WEEKS * 168]
+    spent = [out - came for came, out in times.values() if came < WEEKS * 168]
+    return [sum(t <= h for t in spent) / (len(spent) + len(waiting)) for h in (72, 24)]
+
+
+@pytest.mark.parametrize(("utilisation", "closes"), [(0.5, 17.0), (0.85, 13.0), (1.0, 17.0)])
+def test_shares_answered_are_those_of_ciw(utilisation, closes):
+    usable = 5 * (closes - 9)  # hours a week
+    sigma = math.sqrt(math.log1p(1.03))
+    service = ciw.dists.Lognormal(-(sigma**2) / 2, sigma)
+    theirs = np.array([ciw_shares(seed, utilisation * usable / 168, service, closes) for seed in range(24)])
+    ours = run_mailbox(
+        np.random.default_rng(66),
+        Mailbox(absence="always", closes=closes),
+        runs=RUNS,
+        weeks=WEEKS,
+        staff=1,
+        presence=1.0,
+        minutes=60 * usable,
+        messages_per_week=utilisation * usable,
+        minutes_per_message=60.0,
+        burst_share=0.0,
+        bulletins_per_week=0.0,
+    ).shares
+    for k in range(2):
+        errors = [x[:, k].std(ddof=1) / math.sqrt(len(x)) for x in (theirs, ours)]
+        assert abs(theirs[:, k].mean() - ours[:, k].mean()) <= 3 * math.hypot(*errors)
+
+
+@pytest.mark.parametrize(
+    ("absence", "expected", "within"),
+    [("always", 0.998, 0.002), ("independent days", 0.955, 0.003), ("week-long", 0.90, 0.015)],
+)
+def test_presence_decides_the_ceiling(absence, expected, within):
+    """METHODS.md, two staff in office hours: 99.8 %, 95.5 %, 90 %; leave by the week, abstraction by the day."""
+    ceilings = run_mailbox(
+        np.random.default_rng(1),
+        Mailbox(absence=absence),
+        runs=1_000,
+        weeks=52,
+        staff=2,
+        presence=0.75 * 0.81,
+        minutes=330,
+        messages_per_week=1,
+        minutes_per_message=10,
+        burst_share=0.0,
+        bulletins_per_week=1,
+    ).ceilings
+    assert np.nanmean(ceilings[:, 0]) == pytest.approx(expected, abs=within)
+
+
+@pytest.mark.parametrize(
+    ("weekday", "hour", "a_week", "expected"), [(1, 12, 1.0, 0.98), (4, 16, 0.25, 0.16)], ids=["Tuesdays", "monthly"]
+)
+def test_bursts_matter_when_they_fill_the_next_three_days(weekday, hour, a_week, expected):
+    """Half loaded, 90 % of the mail in bursts."""
+    shares = run_mailbox(
+        np.random.default_rng(1),
+        Mailbox(absence="always", bulletin_weekday=weekday, bulletin_hour=hour),
+        runs=100,
+        weeks=52,
+        staff=3,
+        presence=0.6,
+        minutes=330,
+        messages_per_week=0.5 * 33,
+        minutes_per_message=10,
+        burst_share=0.9,
+        bulletins_per_week=a_week,
+    ).shares
+    assert shares[:, 0].mean() == pytest.approx(expected, abs=0.02)
+
+
+def test_the_clock_runs_in_office_hours_of_weekdays_only():
+    clock = make_clock(
+        np.random.default_rng(0), Mailbox(absence="always"), runs=1, weeks=2, staff=2, presence=0.5, minutes=400
+    )
+    at = np.array([[0, 9, 10, 17, 23, 24 + 9.5, 4 * 24 + 17, 5 * 24 + 12, 168, 168 + 13, 9e9]])
+    np.testing.assert_allclose(clock(at)[0], [0, 0, 10, 80, 80, 85, 400, 400, 400, 440, 800])
+
+
+@pytest.mark.parametrize("absence", ABSENCE)
+def test_every_absence_pattern_brings_the_same_minutes(absence):
+    clock = make_clock(
+        np.random.default_rng(3), Mailbox(absence=absence), runs=400, weeks=30, staff=3, presence=0.6, minutes=100
+    )
+    assert clock.elapsed[:, -1].mean() / 30 == pytest.approx(100, rel=0.02)
+    if absence == "independent days":
+        nobody = (clock.rate.reshape(400, 30, 7)[:, :, :5] == 0).mean()
+        assert nobody == pytest.approx(0.4**3, abs=0.005)
+
+
+def test_bulletins_go_out_on_their_weekday_and_as_often_as_asked():
+    phases = np.linspace(0, 0.99, 50)
+    for per_week in (0.25, 0.8, 1.0, 2.5):
+        sent = bulletin_hours(Mailbox(bulletin_weekday=1, bulletin_hour=12), per_week, 52, phases)
+        at = sent[np.isfinite(sent)]
+        assert at.size / 50 / 52 == pytest.approx(per_week, rel=0.01)
+        assert (at < 52 * 168).all() and (at % 168 // 24 < 5).all()
+        assert set((at % 24).tolist()) == {12.0}
+        if per_week <= 1:
+            assert set((at % 168 // 24).tolist()) == {1.0}
+    assert not np.isfinite(bulletin_hours(Mailbox(), 0.0, 52, phases)).any()
+
+
+# -- what must be true of any load -----------------------------------------------------------------------------------------
+
+
+def test_twice_the_list_is_twice_the_mail_and_half_the_room(inputs):
+    one, two = (load.simulate(load.fix(inputs, subscribers=n), draws=500) for n in (300, 600))
+    for name in ("messages", "inbound_hours", "utilisation"):
+        np.testing.assert_allclose(two[name], 2 * one[name], rtol=1e-9)
+    np.testing.assert_allclose(one["saturation"], two["saturation"], rtol=1e-9)
+    np.testing.assert_allclose(one["saturation"], 300 / one["utilisation"], rtol=1e-9)
+
+
+def test_a_saturated_list_fills_the_hours_whether_its_members_are_checked_or_not(inputs):
+    for verified in (0, 1):
+        sure = load.fix(inputs, **load.central_values(inputs))
+        sure = load.fix(sure, verified=verified, minutes_per_check=200, outbound_from_reading=1)
+        full = load.simulate(sure, draws=1)["saturation"][0]
+        signed_up = full / (1 - 0.09 * verified)  # the unverified signed up too
+        assert load.simulate(load.fix(sure, subscribers=signed_up), draws=1)["utilisation"][0] == pytest.approx(1)
+
+
+def test_hours_asked_add_up_and_stand_by_hand(inputs):
+    """One ward at the stated central values, worked out here: 450 people, 0.8 bulletins, 8.6 minutes and 24 % chasing."""
+    asked = {row["what"]: row for row in load.asked_per_100(central(inputs)).iter_rows(named=True)}
+    minutes = 8.6 * (1 + 0.24 * 0.8) / 60
+    unprompted = 0.01 * 12 / (365.25 / 7)
+    assert asked["replies to bulletins"]["per_ward_q50"] == pytest.approx(450 * 0.8 * 0.003 * minutes)
+    assert asked["unprompted messages"]["per_100_q50"] == pytest.approx(100 * unprompted * minutes)
+    assert asked["writing bulletins"]["per_ward_q50"] == pytest.approx(0.4)
+    assert asked["sessions"]["per_100_q50"] == pytest.approx(100 / 450)
+    for total, parts in (
+        ("all messages", ("replies to bulletins", "unprompted messages")),
+        ("all outbound work", ("writing bulletins", "sessions", "checking members")),
+    ):
+        assert asked[total]["per_ward_q50"] == pytest.approx(sum(asked[part]["per_ward_q50"] for part in parts))
+
+
+def central(inputs) -> pl.DataFrame:
+    """Three draws that are all the stated central values."""
+    return load.simulate(load.fix(inputs, **load.central_values(inputs)), draws=3)
+
+
+def test_on_a_break_even_line_hours_asked_are_hours_there(inputs):
+    lines = load.break_even_lines(inputs, ward_hours={"measured": 83.24}, messages=[1, 10, 100], draws=2_000)
+    assert lines["line"].unique(maintain_order=True).to_list() == [
+        "1 officer",
+        *(f"{n} officers" for n in (2, 3, 4)),
+        "measured",
+    ]
+    asked = lines["messages_per_week"] * lines["minutes"] / 60
+    np.testing.assert_allclose(asked, lines["reading_hours"])
+    assert (lines["minutes_low"] < lines["minutes"]).all() and (lines["minutes"] < lines["minutes_high"]).all()
+    there = lines.unique("line", maintain_order=True)["reading_hours"].to_list()
+    assert (
+        there[:4] == sorted(there[:4]) and there[2] < there[4] < there[3]
+    )  # 83 hours: between three officers and four
+
+
+def test_published_lists_lie_where_their_size_puts_them(inputs):
+    lists = facts.subscriber_evidence()
+    placed = load.place_lists(inputs, lists, ward_hours=83.24)
+    assert placed.height == lists["per_ward"].count()
+    np.testing.assert_allclose(
+        placed["messages_q50"] / placed["per_ward"], placed["messages_q50"][0] / placed["per_ward"][0]
+    )
+    owl = placed.filter(place="Tower Hamlets").row(0, named=True)
+    alone = load.own_point(load.fix(inputs, subscribers=400), ward_hours=83.24).row(0, named=True)
+    assert {name: owl[name] for name in alone} == alone
+    assert alone["asked_percent_q50"] == pytest.approx(6.5, abs=0.3)
+
+
+def test_no_hours_left_is_without_end_and_no_mail_is_nothing(inputs):
+    none_left = load.fix(inputs, outbound_from_reading=1, sessions_per_week=50)
+    point = load.own_point(none_left, draws=100).row(0, named=True)
+    assert (point["reading_hours_q50"], point["asked_percent_q50"]) == (0.0, None)
+    # Of four draws the 5 % and 95 % ends are the lowest and the highest: none is made up between two.
+    few = load.simulate(inputs, draws=4)
+    assert load.summarise(few)["q95"].to_list() == [few[name].max() for name in few.columns]
+    silent = load.fix(inputs, reply_share=0, unprompted_share=0)
+    assert load.own_point(silent, draws=100)["asked_percent_q95"].item() == 0
+    neither = load.fix(none_left, reply_share=0, unprompted_share=0)
+    assert load.own_point(neither, draws=100)["asked_percent_q95"].item() == 0
+    assert load.summarise(load.simulate(silent, draws=100)).filter(quantity="saturation")["q50"].item() is None
+
+
+def test_answers_in_time_fall_with_the_load_and_stay_below_the_ceiling(inputs):
+    table = load.answered_in_time(inputs, ward_hours=83.24)
+    assert table["deadline_hours"].unique(maintain_order=True).to_list() == [72, 24]
+    for _, part in table.group_by("deadline_hours", maintain_order=True):
+        assert part["load"].to_list() == [0.0, 0.5, 1.0, 2.0]
+        assert part["answered_percent"].is_sorted(descending=True)
+        assert part["answered_percent"].is_between(0, 100).all()
+    assert table.equals(load.answered_in_time(inputs, ward_hours=83.24))  # a seed is a result
+    # At twice the break-even work waits a year at the end, so that one message in a hundred is in time.
+    assert table.filter(deadline_hours=72, load=2.0)["answered_percent"].item() < 3
+
+
+@pytest.mark.parametrize(
+    ("absence", "expected", "within"), [("always", 99.8, 0.2), ("independent days", 95.5, 0.5), ("week-long", 90, 1.5)]
+)
+def test_a_wards_ceiling_is_that_of_its_officers_presence(inputs, absence, expected, within):
+    """The same ceilings as of the queue alone, from a ward of two by its inputs, and from its hours: 80 × 0.6075."""
+    two = load.fix(inputs, staff_per_ward=2, availability=0.75, abstraction=0.19, reply_share=0)
+    two = load.fix(two, usable_share=5.5 / (80 * 0.6075), minutes_to_write=0, sessions_per_week=0)
+    two = load.fix(two, minutes_per_message=10, chase_share=0)
+    for there in (None, 80 * 0.6075):
+        table = load.answered_in_time(two, ward_hours=there, absence=absence, loads=(0.5,), weeks=26)
+        ceiling = table.filter(deadline_hours=72, load=0.0)["answered_percent"].item()
+        assert ceiling == pytest.approx(expected, abs=within)
+
+
+def test_replies_in_bursts_on_a_monthly_friday_are_late_where_steady_mail_is_not(inputs):
+    monthly = load.fix(inputs, messages_per_week=0.25, bulletin_weekday=4, bulletin_hour=16)
+    shares = [
+        load.answered_in_time(load.fix(monthly, **only), absence="always", loads=(0.5,), weeks=26)
+        .filter(deadline_hours=72, load=0.5)["answered_percent"]
+        .item()
+        for only in ({"unprompted_share": 0}, {"reply_share": 0})
+    ]
+    assert shares[0] < 30 and shares[1] > 90
+
+
+def test_the_order_of_loads_is_no_part_of_the_answer(inputs):
+    whole = load.answered_in_time(inputs, loads=(2.0, 0.5, 1.0))
+    assert_frame_equal(whole, load.answered_in_time(inputs))
+
+
+def test_what_would_be_needed_makes_the_middle_just_full(inputs):
+    found = load.needed_values(inputs, ward_hours=83.24)
+    assert found["input"].to_list() == ["load", *load.NEEDED]
+    for row in found.filter(pl.col("input") != "load").iter_rows(named=True):
+        drawn = load.simulate(load.fix(inputs, **{row["input"]: row["needed"]}), ward_hours=83.24)
+        assert drawn["utilisation"].median() == pytest.approx(1, rel=2e-3), row["input"]
+        assert row["within"] == (row["low"] <= row["needed"] <= row["high"])
+    whole = found.row(0, named=True)["times"]
+    assert whole == pytest.approx(1 / load.simulate(inputs, ward_hours=83.24)["utilisation"].median())
+    assert (
+        load.needed_values(load.fix(inputs, minutes_per_message=0.1)).filter(input="unprompted_share")["needed"].item()
+    )
+
+
+def test_the_tornado_is_the_largest_swing_first_and_leaves_out_what_moves_nothing(inputs):
+    table = load.tornado(inputs)
+    assert table["times"].is_sorted(descending=True)
+    assert table["input"].to_list()[:3] == ["subscribers", "usable_share", "reply_share"]
+    first = table.row(0, named=True)
+    assert first["times"] == pytest.approx(1300 / 150)  # the load is the list times what its members write
+    assert first["at_low"] < first["middle"] < first["at_high"]
+    assert table.row(1, named=True)["basis"] == "assumption"
+    measured = load.tornado(inputs, ward_hours=83.24)
+    assert set(table["input"]) - set(measured["input"]) == {"staff_per_ward", "availability", "abstraction"}
+    assert not set(table["input"]) & {"reply_delay", "minutes_scv", "minutes_per_check", "pledge_hours"}
+
+
+def test_the_thresholds_of_verification_do_what_they_say(inputs):
+    """At each threshold, put into the model itself, the verified and the open list come out even (or half)."""
+    sure = load.fix(inputs, **load.central_values(inputs))
+    table = dict(load.verification_thresholds(sure, draws=3).select("threshold", "q50").iter_rows())
+    u = 0.09
+    assert table["reply ratio"] == pytest.approx(1 / (1 - u))
+    assert table["unverified ratio"] == pytest.approx((1 - u) / u)
+
+    def hours_of(**changed) -> float:
+        drawn = load.simulate(load.fix(sure, **changed), draws=1)
+        return drawn["inbound_hours"][0] + drawn["checking_hours"][0]
+
+    open_list = hours_of()
+    ratio = table["reply ratio"]
+    assert hours_of(verified=1, minutes_per_check=0, reply_share=0.003 * ratio, unprompted_share=0.01 * ratio) == (
+        pytest.approx(open_list)
+    )
+    often = {"unverified_reply_ratio": table["unverified ratio"], "minutes_per_check": 0}
+    assert hours_of(verified=1, **often) == pytest.approx(hours_of(**often) / 2)
+    assert hours_of(verified=1, minutes_per_check=table["minutes of checking"]) == pytest.approx(open_list)
+
+
+def test_a_name_that_is_none_is_told_with_its_nearest(inputs):
+    with pytest.raises(UnknownName, match=r"did you mean 'reply_share'.*load_assumptions.csv"):
+        load.fix(inputs, replyshare=0.1)
