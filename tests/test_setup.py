@@ -24,7 +24,7 @@ LOCK = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
 # PyPI name → conda-forge name, for the packages that conda-forge calls something else.
 CONDA_NAMES = {"playwright": "playwright-python"}
 # What conda-forge does not have; pip adds it.
-PIP_ONLY = {"gptables", "axe-playwright-python"}
+PIP_ONLY = {"dataframely", "gptables", "axe-playwright-python"}
 
 needs_make = pytest.mark.skipif(not shutil.which("make") or os.name == "nt", reason="needs make and a POSIX shell")
 needs_bash = pytest.mark.skipif(not shutil.which("bash") or os.name == "nt", reason="needs bash")

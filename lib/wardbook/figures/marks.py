@@ -22,7 +22,7 @@ PHONE_LETTERS = 50  # what one line of a row's words holds on a phone
 NAME_LETTERS = 24  # after so many a row's name goes on in a second line
 TALL = "tall-rows"  # the name of a layer whose rows need a third line on a phone
 FOCUS, CONTEXT, LONDON, QUIET = theme.FOCUS, theme.CONTEXT, theme.ORANGE, "#7F7F7F"
-BAND = "#DCE3EA"  # a usual or expected range
+TARGET, USUAL = theme.DARK_PINK, "#DCE3EA"
 KINDS = [FOCUS, theme.DARK_GREY, QUIET]  # of points: the area in focus, those that stand out, the rest
 
 
@@ -157,7 +157,7 @@ def ranges(
     *,
     scale: alt.Scale | None = None,
     axis: alt.Axis | None = None,
-    colour: str = BAND,
+    colour: str = USUAL,
     thick: float = 1.1,
 ) -> alt.Chart:
     """A bar from low to high for each row: a usual range, or an interval (`thick` under 0.3)."""
@@ -229,7 +229,7 @@ def funnel(
 
     ends = {"low": vertical.domain[0], "high": vertical.domain[1]}
     band = alt.Chart(limits.select(x, *(pl.col(c).fill_null(end) for c, end in ends.items())))
-    band = band.mark_area(color=BAND, clip=True)
+    band = band.mark_area(color=USUAL, clip=True)
     line = alt.Chart(pl.DataFrame({"middle": [float(middle)]})).mark_rule(color=QUIET, strokeWidth=1.5)
     dot = _frame(points, x, y, "kind").mark_point(filled=True, opacity=1, size=by_size("font * font * 0.5"))
     return alt.layer(
@@ -251,7 +251,7 @@ def ranked(
     axis: alt.Axis,
     level: float | None = None,
     thick: float = 0.6,
-    colour: str = BAND,
+    colour: str = USUAL,
     include: Sequence[float] = (0,),
 ) -> alt.LayerChart:
     """A ranked list too long for `row_words`: a dot and a range in each row, in the frame's order, and its name left of it.
@@ -373,7 +373,7 @@ def lines(
     return _frame(frame, x, y, series, strong).mark_line(strokeWidth=by_size("font * 0.17")).encode(**encode)
 
 
-def band(frame: pl.DataFrame, x: str, low: str, high: str, *, colour: str = BAND) -> alt.Chart:
+def band(frame: pl.DataFrame, x: str, low: str, high: str, *, colour: str = USUAL) -> alt.Chart:
     """What was to be expected, month by month."""
     return (
         _frame(frame, x, low, high)
@@ -441,7 +441,7 @@ def ends(frame: pl.DataFrame, x: str, y: str, words: str, *, colour: str = FOCUS
     )
 
 
-def level(value: float, words: str, *, colour: str = theme.DARK_PINK) -> alt.LayerChart:
+def level(value: float, words: str, *, colour: str = TARGET) -> alt.LayerChart:
     """A level line with words on it: a target, a path's end."""
     base = alt.Chart(pl.DataFrame({"level": [float(value)], "words": [words]}))
     return base.mark_rule(color=colour, strokeWidth=2).encode(y="level:Q") + base.mark_text(
