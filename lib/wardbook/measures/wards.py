@@ -11,13 +11,8 @@ import polars as pl
 from scipy import stats
 
 from wardbook.measures.rates import garwood
-from wardbook.measures.usual import CANNOT_SAY, Change
 from wardbook.periods import FinancialYear, Period, breaks_between
-from wardbook.places import LONDON_CODE, UNKNOWN, Area
-
-# Where those at risk are not the ward's residents: most victims come from elsewhere, or are shops.
-NO_RESIDENT_RATE = ("business and community burglary", "robbery of business property", "shoplifting")
-NO_RESIDENT_RATE += ("theft from the person",)
+from wardbook.places import LONDON_CODE
 
 
 def empirical_bayes(events, population) -> np.ndarray:
@@ -136,17 +131,6 @@ def in_area(table: pl.DataFrame, code: str) -> pl.DataFrame:
     return rows.with_columns(pl.int_range(1, pl.len() + 1).cast(pl.Int64).alias("rank"))
 
 
-def placed_shift(in_wards: tuple[int, int], in_borough: tuple[int, int]) -> float:
-    """What the change in the share of offences that have a ward does by itself to every ward's count, in per cent.
-
-    Parameters
-    ----------
-    in_wards, in_borough : the wards' sum and the borough's count, baseline and outturn.
-    """
-    before, after = (w / max(b, 1) for w, b in zip(in_wards, in_borough))
-    return 100 * (after / before - 1) if before else 0.0
-
-
 @dataclass(frozen=True)
 class Moran:
     """Moran's I, what it would be without clustering, and its one-sided pseudo p-value; `n` areas, `k` neighbours."""
@@ -180,53 +164,3 @@ def morans_i(values, eastings, northings, *, k: int = 5, permutations: int = 999
     finally:
         np.random.set_state(before)  # noqa: NPY002
     return Moran(float(found.I), float(found.EI), float(found.p_sim), len(values), k)
-
-
-def ward_changes(wards: pl.DataFrame, shift_percent: float) -> pl.DataFrame:
-    """How each ward's count changed, by counting noise; `cannot say` where what has no ward moved by more than the interval.
-
-    Parameters
-    ----------
-    wards : `baseline`, `outturn` and any other columns.
-    shift_percent : what the borough's change in the share of offences with a ward does by itself to every ward's count, %.
-    """
-    rows = []
-    for b, o in wards.select("baseline", "outturn").iter_rows():
-        change = Change.between(b, o)
-        if change.too_few or abs(shift_percent) >= (change.noise[1] - change.noise[0]) / 2:
-            verdict = CANNOT_SAY
-        else:  # clear only if what moved in or out of the wards cannot have made it
-            low, high = change.noise[0] - abs(shift_percent), change.noise[1] + abs(shift_percent)
-            verdict = "fell clearly" if high < 0 else "rose clearly" if low > 0 else "little different"
-        described = (None, None, None) if change.too_few else (change.percent, *change.noise)
-        rows.append((*described, verdict))
-    names = ["change_percent", "change_low", "change_high", "change_verdict"]
-    types = dict.fromkeys(names[:3], pl.Float64) | {names[3]: pl.String}
-    return wards.hstack(pl.DataFrame(rows, schema=types, orient="row")) if rows else wards
-
-
-def changes_in_area(
-    ward_offences: pl.DataFrame,
-    borough_years: pl.DataFrame,
-    local: pl.DataFrame,
-    item: str,
-    last: FinancialYear,
-    area: Area,
-) -> tuple[pl.DataFrame, float | None]:
-    """`ward_changes` of an area's wards on the year before (`snapshot` and `borough_snapshot` say whose counts), and the shift
-    they were judged by; no rows where no ward snapshot holds both years.
-
-    The shift compares the wards' sums of one snapshot with the borough's counts of one other where none has both levels for
-    both years, so the revisions between the two are in it: that errs towards saying less.
-    """
-    years = [last - 1, last]
-    counts = ward_years(ward_offences, item, years).rename({str(years[0]): "baseline", str(years[1]): "outturn"})
-    mine = local.select("ward_code", "ward").join(counts, on="ward_code", how="inner", maintain_order="left")
-    rows = borough_years.filter(pl.col("offence_group") == item, pl.col("borough_code") != UNKNOWN)
-    rows = rows if area.is_london else rows.filter(borough_code=area.code)
-    full = [s for s in rows["snapshot"].unique() if {y.start for y in years} <= set(rows.filter(snapshot=s)["year"])]
-    if mine.is_empty() or not full:
-        return mine.clear(), None
-    totals = [int(rows.filter(snapshot=max(full), year=year.start)["offences"].sum()) for year in years]
-    shift = placed_shift((int(mine["baseline"].sum()), int(mine["outturn"].sum())), (totals[0], totals[1]))
-    return ward_changes(mine.with_columns(borough_snapshot=pl.lit(max(full))), shift), shift
