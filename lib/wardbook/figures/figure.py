@@ -318,8 +318,8 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
         plot["height"] = round(_plot_height(figure.spec, size, height))
     if "facet" in inner:
         inner["columns"] = _columns(figure.spec, size)
-        # Room for a panel's own heading, which `marks.panel_words` draws above it.
-        inner["spacing"] = {"row": round(3.2 * size.font), "column": round(1.6 * size.font)}
+        # A panel's heading (`marks.panel_words`) is within its bounds: this is what lies between two panels.
+        inner["spacing"] = {"row": round(size.font), "column": round(1.4 * size.font)}
     close = row_count(figure.spec) > 0 and plot["height"] / row_count(figure.spec) < 2.6 * size.font
     values = {"narrow": size.narrow, "font": size.font, "dense": close, "plot_height": plot["height"]}
     params = [{"name": name, "value": value} for name, value in values.items()]
