@@ -21,6 +21,7 @@ PHONE_LETTERS = 50  # what one line of a row's words holds on a phone
 NAME_LETTERS = 24  # after so many a row's name goes on in a second line
 TALL = "tall-rows"  # the name of a layer whose rows need a third line on a phone
 FOCUS, CONTEXT, LONDON, QUIET = theme.FOCUS, theme.CONTEXT, theme.ORANGE, "#7F7F7F"
+USUAL, DARK_PINK, DARK_GREY = "#DCE3EA", theme.DARK_PINK, theme.DARK_GREY
 
 
 def by_size(expression: str) -> alt.ExprRef:
@@ -70,12 +71,18 @@ def row_words(
     frame = frame.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("whole"))
     # Where head and rest are too long for one line of a phone, each has its own, and the rows are further apart.
     tall = frame.height > 0 and frame["whole"].str.len_chars().max() > PHONE_LETTERS
+    # Where rows are closer than their words are high, only those that stand out, the first and the last keep them.
+    row = pl.int_range(pl.len())
+    kept = (row == 0) | (row == pl.len() - 1) | (pl.col(strong) if strong else False)
+    frame = frame.with_columns(kept.alias("kept"))
+    shown = by_size(f"height < {frame.height} * font * 0.95 && !datum.kept ? 0 : 1")
     y, dark = rows(label), theme.DARK_GREY
     colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), alt.value(dark)) if strong else alt.value(dark)
 
     def text(column: str, when: str, at: str, up: float, *, align: str = "left", size: float = 1, **mark) -> alt.Chart:
         place = {"dy": by_size(f"font * {up}"), "fontSize": by_size(f"font * {size}"), "limit": 2000}
-        base = _frame(frame, label, column, strong).transform_filter(when)
+        place["opacity"] = shown
+        base = _frame(frame, label, column, strong, "kept").transform_filter(when)
         if align == "right":
             base, column = base.transform_calculate(in_lines=_in_two_lines(column)), "in_lines"
         drawn = base.mark_text(align=align, baseline="middle", **place, **mark)
@@ -144,7 +151,7 @@ def ranges(
     *,
     scale: alt.Scale | None = None,
     axis: alt.Axis | None = None,
-    colour: str = "#DCE3EA",
+    colour: str = USUAL,
     thick: float = 1.1,
 ) -> alt.Chart:
     """A bar from low to high for each row: a usual range, or an interval (`thick` under 0.3)."""
@@ -167,10 +174,10 @@ def bars(
     )
 
 
-def zero(value: float = 0) -> alt.Chart:
-    """An upright line at no change."""
+def zero(value: float = 0, *, colour: str = theme.DARK_GREY) -> alt.Chart:
+    """An upright line at no change, or at another value that rows are held against."""
     base = alt.Chart(pl.DataFrame({"nought": [float(value)]}))
-    return base.mark_rule(color=theme.DARK_GREY, opacity=by_size("narrow ? 0.4 : 1")).encode(x="nought:Q")
+    return base.mark_rule(color=colour, opacity=by_size("narrow ? 0.4 : 1")).encode(x="nought:Q")
 
 
 def key(items: Sequence[tuple[str, str, str]], *, left: float = 0) -> alt.LayerChart:
@@ -240,7 +247,7 @@ def lines(
     return _frame(frame, x, y, series, strong).mark_line(strokeWidth=by_size("font * 0.17")).encode(**encode)
 
 
-def band(frame: pl.DataFrame, x: str, low: str, high: str, *, colour: str = "#DCE3EA") -> alt.Chart:
+def band(frame: pl.DataFrame, x: str, low: str, high: str, *, colour: str = USUAL) -> alt.Chart:
     """What was to be expected, month by month."""
     return (
         _frame(frame, x, low, high)
