@@ -21,7 +21,7 @@ PHONE_LETTERS = 50  # what one line of a row's words holds on a phone
 NAME_LETTERS = 24  # after so many a row's name goes on in a second line
 TALL = "tall-rows"  # the name of a layer whose rows need a third line on a phone
 FOCUS, CONTEXT, LONDON, QUIET = theme.FOCUS, theme.CONTEXT, theme.ORANGE, "#7F7F7F"
-USUAL, DARK_PINK, DARK_GREY = "#DCE3EA", theme.DARK_PINK, theme.DARK_GREY
+TARGET, USUAL = theme.DARK_PINK, "#DCE3EA"
 
 
 def by_size(expression: str) -> alt.ExprRef:
@@ -280,7 +280,7 @@ def ends(frame: pl.DataFrame, x: str, y: str, words: str, *, colour: str = FOCUS
     )
 
 
-def level(value: float, words: str, *, colour: str = theme.DARK_PINK) -> alt.LayerChart:
+def level(value: float, words: str, *, colour: str = TARGET) -> alt.LayerChart:
     """A level line with words on it: a target, a path's end."""
     base = alt.Chart(pl.DataFrame({"level": [float(value)], "words": [words]}))
     return base.mark_rule(color=colour, strokeWidth=2).encode(y="level:Q") + base.mark_text(
