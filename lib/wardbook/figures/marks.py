@@ -1,8 +1,8 @@
 """The few layers most charts are made of: each a short function that returns an Altair chart to add to others.
 
 A chart is drawn at four sizes from one specification. What depends on the size is an expression over parameters that the
-figure sets: `font` (the text's size in px), `narrow` (a phone, where the words of a row stand above its marks) and `dense` (rows
-too close for words in two lines).
+figure sets: `font` (the text's size in px), `narrow` (a phone, where the words of a row stand above its marks), `dense` (rows too
+close for words in two lines) and `crowded` (too close for words in one).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TARGET, USUAL = theme.DARK_PINK, "#DCE3EA"
 
 
 def by_size(expression: str) -> alt.ExprRef:
-    """A mark's property as an expression over `font`, `narrow`, `dense`, `width` and `height`."""
+    """A mark's property as an expression over `font`, `narrow`, `dense`, `crowded`, `width` and `height`."""
     return alt.ExprRef(expr=expression)
 
 
@@ -75,7 +75,7 @@ def row_words(
     row = pl.int_range(pl.len())
     kept = (row == 0) | (row == pl.len() - 1) | (pl.col(strong) if strong else False)
     frame = frame.with_columns(kept.alias("kept"))
-    shown = by_size(f"height < {frame.height} * font * 0.95 && !datum.kept ? 0 : 1")
+    shown = by_size("crowded && !datum.kept ? 0 : 1")
     y, dark = rows(label), theme.DARK_GREY
     colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), alt.value(dark)) if strong else alt.value(dark)
 
