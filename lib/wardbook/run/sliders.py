@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
+
 from wardbook.figures.figure import Figure, read_figure
 from wardbook.folders import write_text
 from wardbook.run.page import environment
@@ -23,12 +25,12 @@ SLIDERS = {
 
 def starting_values(figure: Figure) -> dict[str, float]:
     """Where the sliders stand when the page opens: at the chart's own point and its measured hours, to each slider's step."""
-    own = figure.data.row(by_predicate=figure.data["kind"] == "own", named=True)
-    measured = figure.data.filter(kind="line").filter(figure.data.filter(kind="line")["officers"].is_null())
+    own = figure.data.row(by_predicate=pl.col("kind") == "own", named=True)
+    measured = figure.data.filter(pl.col("officers").is_null(), kind="line")
     values = {
         "subscribers": own["per_ward"],
-        "messages": 100 * own["messages"] / own["per_ward"] if own["per_ward"] else 0.0,
-        "minutes": own["minutes"],
+        "messages": 100 * own["messages_q50"] / own["per_ward"] if own["per_ward"] else 0.0,
+        "minutes": own["minutes_q50"],
         "hours": measured["reading_hours"][0],
     }
     return {
@@ -43,9 +45,20 @@ def write_sliders(folder: Path) -> Path | None:
     if not path.is_file():
         return None
     figure = read_figure(path)
-    columns = ["kind", "name", "officers", "per_ward", "messages", "messages_low", "messages_high", "minutes"]
+    columns = [
+        "kind",
+        "place",
+        "officers",
+        "messages_q05",
+        "messages_q50",
+        "messages_q95",
+        "minutes_q50",
+        "reading_hours",
+    ]
     page = environment().get_template("sliders.html.j2")
     start = starting_values(figure)
-    text = page.render(figure=figure, sliders=SLIDERS, start=start, rows=figure.data.select(columns).to_dicts())
+    # Of each line one row: it is straight.
+    rows = figure.data.unique(["kind", "line", "place", "date"], maintain_order=True).select(columns).to_dicts()
+    text = page.render(figure=figure, sliders=SLIDERS, start=start, rows=rows)
     write_text(folder / PAGE, text)
     return folder / PAGE
