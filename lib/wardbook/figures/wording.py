@@ -58,6 +58,22 @@ def points(value: float | None, digits: int = 0) -> str:
     return f"{sign}{text} point{'' if text == '1' else 's'}"
 
 
+def exact(value: float | None, digits: int | None = 0) -> str:
+    """A figure as it was printed, with so many decimals: 4.9, −11,693."""
+    return "–" if value is None else f"{value:,.{digits or 0}f}".replace("-", MINUS)
+
+
+def signed_number(value: float, digits: int = 2) -> str:
+    """A number with its sign: +0.12, −0.40."""
+    text = f"{abs(value):.{digits}f}"
+    return text if float(text) == 0 else ("+" if value > 0 else MINUS) + text
+
+
+def kinds(joined: str) -> list[str]:
+    """Offence groups joined by bars, each as it is said."""
+    return [str(environment().globals["say"].kind(name)).strip() for name in joined.split(" | ")]
+
+
 def number(value: int) -> str:
     """A small whole number as a word."""
     return _SMALL[value] if 0 <= value < len(_SMALL) else f"{value:,}"
@@ -87,7 +103,7 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         autoescape=False,
     )
-    filters = (count, percent, signed, share, points, number, capital, possessive, listed)
+    filters = (count, percent, signed, share, points, exact, signed_number, kinds, number, capital, possessive, listed)
     made.filters |= {function.__name__: function for function in filters}
     made.globals["say"] = made.get_template("macros.j2").module
     return made

@@ -36,7 +36,9 @@ _NUMBERS = (
     *("overdispersion_limit", "baseline_low", "baseline_high", "outturn_low", "outturn_high", "london_percent"),
     *("upper_bound", "upper_bound_other", "months", "days_before", "days_after", "rank", "of", "difference"),
 )
+_ITEM = {"offence_group": pl.String, "before": pl.Int64, "after": pl.Int64, "change_percent": pl.Float64}
 RESULTS = dict.fromkeys(_TEXT, pl.String) | dict.fromkeys(_NUMBERS, pl.Float64) | {"apart": pl.Boolean}
+RESULTS |= {"items": pl.List(pl.Struct(_ITEM))}
 
 
 def check(claims: pl.DataFrame, held: Mapping[str, Row] | None = None) -> pl.DataFrame:
@@ -53,7 +55,7 @@ def check(claims: pl.DataFrame, held: Mapping[str, Row] | None = None) -> pl.Dat
     pl.DataFrame
         the claims, then `RESULTS`: changes, shares and their 95 % intervals in per cent. `wrong` lists the pieces of a
         statement that do not hold, `holds` those that do; `overdispersion_limit` is the φ at which a change between two
-        counts stops being significant, below 1 if it never was.
+        counts stops being significant, below 1 if it never was; `items` the changes that were compared, of a statement about recorded offences.
     """
     known = {row["claim_id"]: row for row in claims.iter_rows(named=True)}
     results = []
@@ -321,6 +323,7 @@ def _recorded(row: Row, known: Mapping[str, Row]) -> Result:
     if result["verdict"] in (REPRODUCES, AGREES) and len(judged) < len(items):
         result["verdict"] = IN_PART
     return result | {
+        "items": [{name: one[name] for name in _ITEM} for one in judged],
         "recomputed_percent": first["change_percent"],
         "london_percent": first["london_change_percent"],
         "against_london": first["against_london"],
