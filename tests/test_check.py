@@ -495,7 +495,7 @@ def test_committed_origins_say_who_converted_what_under_which_licence(committed)
     crime = table.filter(pl.col("source").str.ends_with("borough level")).select("licence", "files").rows()
     assert sorted(crime) == [("Open Government Licence v2.0", 2), ("Open Government Licence v3.0", 3)]
     converted = table.filter(pl.col("by_way_of").str.contains("converted|saved|simplified"))
-    assert converted["files"].sum() == 7 + 2 + 1
+    assert converted["files"].sum() == 8 + 2 + 1  # the Met's Parquet files, the survey's two, the wards of 2024
     both = committed.manifest["sources"]["mps-borough-crime"]["attribution"]
     assert both.count("Contains public sector information") == 2
 

@@ -1064,17 +1064,22 @@ def test_the_committed_edition_holds_every_table_built_so_far(committed):
         "engagement_captures",
         "households",
         "knife_offences",
+        "officer_hours",
         "outcomes",
         "population",
         "priorities",
+        "searches",
+        "searches_by_day",
         "stop_coverage",
         "stops",
         "stops_by_ethnicity",
         "stops_by_group_outcome",
         "stops_by_object",
         "stops_by_person",
+        "thorough_searches",
         "vawg_offences",
         "ward_offences",
+        "ward_placing",
         "ward_stops",
         "wards",
     }
@@ -1099,9 +1104,11 @@ def test_the_committed_edition_counts_by_these_reference_tables(committed):
 
 def test_the_committed_edition_knows_december_2022_is_cut_short(committed):
     table = committed.table("stop_coverage")
-    assert (table["month"].min(), table["month"].max(), table.height) == (date(2022, 4, 1), date(2024, 8, 1), 29)
+    assert (table["month"].min(), table["month"].max(), table.height) == (date(2022, 4, 1), date(2025, 4, 1), 37)
     partial = table.filter(~pl.col("complete"))
-    assert partial["month"].to_list() == [date(2022, 12, 1)]
+    cut = pl.date_range(date(2024, 9, 1), date(2025, 4, 1), interval="1mo", eager=True).to_list()
+    assert partial["month"].to_list() == [date(2022, 12, 1), *cut]
+    assert set(partial["why_not"][1:]) == {"in a break of publication: stops cut in publication"}
     assert partial["why_not"][0].startswith("ends on the 17th; 5,706 rows where the months around it have about ")
 
 
@@ -1153,10 +1160,12 @@ def test_the_committed_outcomes(committed):
     assert (every["positive_outcomes"].sum(), every["outcomes"].sum()) == (64_026, 872_784)
 
 
-def test_the_committed_edition_places_stops_in_the_wards_of_seven_boroughs(committed):
-    wards = committed.table("ward_stops").select("ward_code").unique()
-    placed = wards.join(committed.table("wards"), on="ward_code")
-    assert (wards.height, placed.height) == (149, 149)
+def test_the_committed_edition_places_stops_in_every_ward_and_by_outline_in_seven_boroughs(committed):
+    table = committed.table("ward_stops")
+    assert table["ward_code"].n_unique() == 679
+    by_outline = table.filter(placed_by="outline").select("ward_code").unique()
+    placed = by_outline.join(committed.table("wards"), on="ward_code")
+    assert (by_outline.height, placed.height) == (149, 149)
     assert placed["borough_code"].n_unique() == 7
     assert TOWER_HAMLETS in placed["borough_code"].to_list()
     assert set(placed["vintages"]) == {"2018 2024"}
@@ -1196,7 +1205,7 @@ def test_building_twice_gives_the_same_bytes_and_they_are_the_committed_ones(bui
 @pytest.mark.slow
 def test_a_real_manifest_holds_no_clock_commit_or_path(raw, built):
     holds_no_clock_commit_or_path(built[0].manifest, raw, built[0].path)
-    assert len(built[0].manifest["inputs"]) == 49
+    assert len(built[0].manifest["inputs"]) == 60
 
 
 @pytest.mark.raw

@@ -15,6 +15,8 @@ from wardbook.periods import FinancialYear, complete_years, financial_year_of
 GROUPS = (tables.TOTAL, "violence with injury", "robbery", "residential burglary")
 YEARS = 2  # of each series: the newest complete ones of either edition
 KEY = ["headline", "area", "period"]
+# The hand-kept tables that a table's counts depend on: of stops, which months are complete.
+COUNTED_BY = {"borough_offences": ("boroughs.csv", "offence_groups.csv"), "stops": ("breaks.csv",)}
 NEW, GONE, DEFINITION, READER, REVISION = (
     "new month",
     "no longer held",
@@ -142,15 +144,14 @@ def _why(row: dict, old: Held, new: Held) -> str:
         return NEW
     if row["value_new"] is None:
         return GONE
-    changed = [
-        name for name, digest in new.manifest["reference"].items() if old.manifest["reference"].get(name) != digest
-    ]
+    before, after = old.manifest["reference"], new.manifest["reference"]
+    changed = [name for name in COUNTED_BY.get(row["table"], ()) if before.get(name) != after.get(name)]
     same = _files(old, row["table"]) == _files(new, row["table"])
     reasons = []
     if not same:
         known = row["snapshot"] != row["snapshot_new"]
         reasons.append(f"{REVISION} ({row['snapshot']} to {row['snapshot_new']})" if known else REVISION)
-    if changed and row["table"] == "borough_offences":
+    if changed:
         reasons.append(f"{DEFINITION} ({', '.join(changed)})")
     return " and ".join(reasons) or READER
 

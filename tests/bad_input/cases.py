@@ -528,6 +528,8 @@ def tables(reader: str, table: Table, wrap: Callable[[Path, str | bytes], Any] |
         ("a stray quote", lines[0] + '"' + "".join(lines[1:]), REFUSED, ""),
         ("header alone", lines[0], REPORTED if own else REFUSED, ""),
         ("blank lines at the end", good + "\n\n", SAME, ""),
+        ("rows of blanks at the end", f"{good}   \n {table.separator} \n", SAME, ""),
+        ("separators past the last column", good.replace("\n", 4 * table.separator + "\n"), SAME, ""),
     ]:  # fmt: skip
         total = 0.0 if own and kind == "header alone" else None
         yield Case(reader, kind, lambda folder, content=content: wrap(folder, content), outcome, says, total)

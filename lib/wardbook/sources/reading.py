@@ -181,12 +181,14 @@ def _refuse_bomb(path: Path, what: str) -> None:
 def _count_lines(lines: Iterator[list[str]], names: list[str]) -> tuple[int, tuple[int, int] | None]:
     """How many lines hold anything, and the first of them whose cells are not as many as the header's.
 
-    Empty cells past the header's last are what a spreadsheet leaves behind, and no cells at all.
+    Empty cells past the header's last are what a spreadsheet leaves behind, and no cells at all; so is a row of blanks.
     """
     count, uneven = 0, None
     for cells in lines:
-        count += any(cells)
-        if any(cells) and uneven is None and (len(cells) < len(names) or any(cells[len(names) :])):
+        filled = any(cell.strip() for cell in cells)
+        beyond = any(cell.strip() for cell in cells[len(names) :])
+        count += filled
+        if filled and uneven is None and (len(cells) < len(names) or beyond):
             uneven = lines.line_num, len(cells)
     return count, uneven
 
@@ -229,7 +231,9 @@ def read_text_table(path: Path | str, *, separator: str = ",") -> pl.DataFrame:
         twice = sorted({name for name in names if names.count(name) > 1})
         raise SourceError(path, "each column once", f"a header that repeats {', '.join(twice)}")
     # polars takes a lone carriage return for a character, Python's reader for the end of a line: neither may win unsaid.
-    read = frame.filter(~pl.all_horizontal(pl.all().fill_null("") == "")).height
+    empty = pl.all_horizontal(pl.all().str.strip_chars().fill_null("") == "")
+    frame = frame.with_columns(pl.when(~empty).then(pl.all()).name.keep())
+    read = frame.filter(~empty).height
     if read != count:
         raise SourceError(path, expected, f"{count:,} lines by one reading and {read:,} by another (line endings?)")
     frame = frame[:, : len(names)]
