@@ -129,6 +129,33 @@ def say(notebook: str, figure: str, **facts: Any) -> dict[str, Any]:
     return words
 
 
+def has_words(notebook: str, figure: str) -> bool:
+    """Is there a table of words for this figure of this notebook?"""
+    return (FOLDER / f"{notebook}.toml").is_file() and figure in templates(notebook)
+
+
+_NEEDED = {
+    "title": "what the chart shows, in at most 12 words",
+    "alt": "[chart type] of [data] where [what it shows]",
+    "source": "[publication] from the [organisation]",
+}
+
+
+def own_words(name: str, **given: str) -> dict[str, Any]:
+    """The words of a figure whose notebook has none for it, as they were given.
+
+    Raises
+    ------
+    ValueError
+        naming each that is missing and what it is to say, or one that no figure has.
+    """
+    if strange := [word for word in given if word not in (*_NEEDED, *_PARTS)]:
+        raise ValueError(f"the figure {name!r} has no words called {', '.join(strange)}; it has {', '.join((*_NEEDED, *_PARTS))}")
+    if missing := [f'{word}="{what}"' for word, what in _NEEDED.items() if not given.get(word)]:
+        raise ValueError(f"the figure {name!r} still needs {', '.join(missing)}")
+    return {part: given.get(part, "") for part in _PARTS} | {"title": [given["title"]], "alt": given["alt"]}
+
+
 def statements(notebook: str, name: str, **facts: Any) -> list[dict[str, str]]:
     """Sentences that stand alone, each with its `lead` (printed bold) and `text`; those that come out empty are left out."""
     facts = rounded(facts)
