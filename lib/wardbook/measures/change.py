@@ -401,7 +401,11 @@ def _why() -> pl.Expr:
         .when(verdict == TOO_FEW)
         .then(pl.lit("an ordinary year could halve or double it"))
         .when(verdict == CANNOT_SAY)
-        .then(pl.format("its history has only {} windows that do not overlap", "apart"))
+        .then(
+            pl.when(pl.col("apart") == 1)
+            .then(pl.lit("its history has only one window that overlaps no other"))
+            .otherwise(pl.format("its history has only {} windows that do not overlap", "apart"))
+        )
         .when(~pl.col("alike"))
         .then("crosses")
         .when(many & verdict.is_not_null())
