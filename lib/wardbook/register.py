@@ -194,7 +194,9 @@ def _check_row(row: dict, path: Path, line: int, seen: Mapping[str, dict]) -> No
 
 def check_register(book: Book, claims: pl.DataFrame) -> pl.DataFrame:
     """Every statement with its verdict (`measures.claims.check`), what the book's edition holds of it looked up first."""
-    held = {row["claim_id"]: _HELD[row["check"]](book, row) for row in claims.iter_rows(named=True) if row["check"] in _HELD}
+    held = {
+        row["claim_id"]: _HELD[row["check"]](book, row) for row in claims.iter_rows(named=True) if row["check"] in _HELD
+    }
     checked = measures.check(claims, held)
     verdicts = dict(checked.select("claim_id", "verdict").iter_rows())
     disputes = claims.filter(check="disputes")

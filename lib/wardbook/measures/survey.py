@@ -48,7 +48,8 @@ def effective_interviews(confidence: pl.DataFrame) -> pl.DataFrame:
         `question`, `late` (from 2021 on), `interviews`; null where rounding alone is as large as the steps.
     """
     rows = _gaps(confidence).sort(_KEY)
-    step = pl.col("gap").diff().over("borough_code", "question")
+    next_quarter = pl.col("quarter_end").shift().dt.offset_by("3mo").dt.month_end() == pl.col("quarter_end")
+    step = pl.when(next_quarter).then(pl.col("gap").diff()).over("borough_code", "question")
     apart = rows.with_columns(step=step).with_columns(
         step=(pl.col("step") - pl.col("step").mean().over("question", "quarter_end"))
     )
@@ -173,7 +174,9 @@ def _side(value: pl.Expr, half: pl.Expr, below: str, inside: str, above: str) ->
 def _london(confidence: pl.DataFrame, quarter: date) -> pl.DataFrame:
     """London's own values: no larger area to be held against, so its change stands beside those of its other years."""
     own = confidence.filter(pl.col("quarter_end").dt.month() == quarter.month, borough_code=LONDON_CODE)
-    own = own.sort("question", "quarter_end").with_columns(year_before=pl.col("share").shift().over("question"))
+    a_year_on = pl.col("quarter_end").dt.offset_by("1y").dt.month_end()
+    before = own.select("question", a_year_on.alias("quarter_end"), year_before="share")
+    own = own.join(before, on=["question", "quarter_end"], how="left")
     size = (pl.col("share") - pl.col("year_before")).abs().round(6)
     here = pl.col("quarter_end") == quarter
     own = own.with_columns(size=size, mine=size.filter(here).first().over("question"))
