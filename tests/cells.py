@@ -106,7 +106,9 @@ def check_words(left: Left) -> list[str]:
     said += [f"{part['lead']} {part['text']}" for one in left.statements.values() for part in one.parts]
     wrong += [f"{len(one.split())} words: {one}" for text in said for one in sentences(text) if len(one.split()) > 25]
     wrong += [f"{word!r} in: {text}" for text in left.texts for word in BANNED if re.search(rf"\b{word}\b", text, re.I)]
-    wrong += [f"something is missing in: {text}" for text in left.texts if re.search(r"\bNone\b(?! of)|\bnan\b|  |\{\{", text)]
+    wrong += [
+        f"something is missing in: {text}" for text in left.texts if re.search(r"\bNone\b(?! of)|\bnan\b|  |\{\{", text)
+    ]
     return wrong
 
 
@@ -143,3 +145,23 @@ class shaken_chart:
         if isinstance(part, list):
             return [self._shake(value) for value in part]
         return part
+
+
+def drawn_twice(monkeypatch: Any, name: str, **parameters: Any) -> list[str]:
+    """Run a notebook with every figure drawn again from shaken numbers: the same to the last byte, or the test fails."""
+    from wardbook.figures import figure
+
+    made, compared = figure.Figure.of.__func__, []
+
+    def twice(cls, figure_name, chart, data, words):
+        one = made(cls, figure_name, chart, data, words)
+        if chart is not None:
+            other = made(cls, figure_name, shaken_chart(chart), shaken(data), words)
+            assert other.svg() == one.svg(), figure_name
+            assert (other.csv(), other.fingerprint) == (one.csv(), one.fingerprint), figure_name
+            compared.append(figure_name)
+        return one
+
+    monkeypatch.setattr(figure.Figure, "of", classmethod(twice))
+    run(name, **parameters)
+    return compared

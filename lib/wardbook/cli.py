@@ -341,10 +341,10 @@ def _exit_code(error: Exception) -> int | None:
     from wardbook.measures.load_model import AssumptionError
     from wardbook.places import UnknownName
     from wardbook.reference import TargetsFileError
-    from wardbook.register import ClaimsFileError
     from wardbook.run.runner import RunError, SettingError
+    from wardbook.schemas import SchemaViolation
 
-    if isinstance(error, (UnknownName, SettingError, TargetsFileError, AssumptionError, ClaimRefused, ClaimsFileError)):
+    if isinstance(error, (UnknownName, SettingError, TargetsFileError, AssumptionError, ClaimRefused, SchemaViolation)):
         return 2
     return 1 if isinstance(error, (RunError, EditionError, _Refused, OSError)) else None
 

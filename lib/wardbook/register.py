@@ -15,7 +15,7 @@ from wardbook.edition import from_root
 from wardbook.facts import read_facts
 from wardbook.measures import claims as measures
 from wardbook.schemas import LINE, SchemaViolation, Violation, read_as
-from wardbook.sources.reading import read_text_table
+from wardbook.sources.reading import SourceError, read_text_table
 
 SPEAKERS = (
     *("police", "mayor's office", "authority", "council", "Parliament", "resident or campaigner", "press"),
@@ -120,9 +120,13 @@ def read_claims(claims_file: str = "") -> pl.DataFrame:
     if not claims_file:
         return published
     if "\0" in claims_file:
-        raise SchemaViolation(repr(claims_file), Violation("claims_file", None, "a NUL", "the path of a CSV"))
+        raise SourceError(repr(claims_file), "a CSV of statements (parameter claims_file)", "no such file")
     known = {row["claim_id"]: row for row in published.iter_rows(named=True)}
-    return pl.concat([published, _read(from_root(claims_file).resolve(), known)])
+    try:
+        return pl.concat([published, _read(from_root(claims_file).resolve(), known)])
+    except OSError as error:  # a name that no file can have
+        why = Violation("claims_file", None, str(error.strerror), "the path of a CSV")
+        raise SchemaViolation(f"{claims_file[:120]}…", why) from error
 
 
 def _read(path: Path, known: Mapping[str, dict]) -> pl.DataFrame:

@@ -55,7 +55,8 @@ def check(claims: pl.DataFrame, held: Mapping[str, Row] | None = None) -> pl.Dat
     pl.DataFrame
         the claims, then `RESULTS`: changes, shares and their 95 % intervals in per cent. `wrong` lists the pieces of a
         statement that do not hold, `holds` those that do; `overdispersion_limit` is the φ at which a change between two
-        counts stops being significant, below 1 if it never was; `items` the changes that were compared, of a statement about recorded offences.
+        counts stops being significant, below 1 if it never was; `items` the changes that were compared, of a statement about recorded
+        offences.
     """
     known = {row["claim_id"]: row for row in claims.iter_rows(named=True)}
     results = []
