@@ -87,3 +87,22 @@ def test_a_chart_that_lacks_words_says_which(given, missing, there):
 def test_a_word_that_no_figure_has_is_refused():
     with pytest.raises(ValueError, match="no words called titel"):
         wardbook.open("Hackney").figure("mine", CHART, ROWS, titel="B", alt="x", source="y")
+
+
+def test_jupyterlab_opens_on_it_where_it_is_there(tmp_path, monkeypatch):
+    commands = []
+
+    class Server:
+        def __init__(self, command):
+            commands.append(command)
+
+        __enter__ = lambda self: self  # noqa: E731
+        __exit__ = lambda self, *error: None  # noqa: E731
+        wait = lambda self: 0  # noqa: E731
+
+    monkeypatch.setattr(runner.subprocess, "Popen", Server)
+    runner.lab(work=tmp_path)
+    (tmp_path / runner.FIRST).write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+    runner.lab(work=tmp_path)
+    opened = ["--LabApp.default_url=/lab/tree/00_your_own_analysis.ipynb" in command for command in commands]
+    assert opened == [False, True]
