@@ -1,5 +1,6 @@
 """All boroughs in one command: what it runs, what it leaves alone, and what stopping it at any point does not lose."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,12 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from test_book import PARAMETERS, hidden, saves, tree, write_notebook
 from test_cli import folder as folder  # the same two notebooks
 from test_cli import wardbook as wardbook
-from wardbook import batch
+from test_runner import PARAMETERS, hidden, saves, tree, write_notebook
 from wardbook.places import ROOT, UnknownName
-from wardbook.run import runner
+from wardbook.run import many, runner
 
 AREAS = ["Camden", "Lewisham", "Tower Hamlets", "London"]
 
@@ -27,10 +27,18 @@ def start(tmp_path):
     write_notebook(tmp_path / "notebooks", "02_second", "print(borough)")
 
     def start(period="2023-24", areas=AREAS, **more):
-        more = {"engine": "fresh", "workers": 2, "out": tmp_path / "out", "folder": tmp_path / "notebooks"} | more
-        return {outcome.area: outcome for outcome in batch.run_all(period, areas=areas, **more)}
+        more = {"workers": 2, "out": tmp_path / "out", "folder": tmp_path / "notebooks"} | more
+        return {outcome.area: outcome for outcome in many.run_all(period, areas=areas, **more)}
 
     return start
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Runs one after the other in this process: what is decided does not depend on who runs it."""
+    monkeypatch.setattr(many, "_client", lambda *_: contextlib.nullcontext())
+    attempt = many._attempt
+    monkeypatch.setattr(many, "_sent", lambda client, tasks, plans, out: (attempt(task, out, None) for task in tasks))
 
 
 def states(outcomes) -> dict[str, str]:
@@ -55,7 +63,7 @@ def test_what_is_whole_and_unchanged_is_left_alone(start, tmp_path):
 
 
 @pytest.mark.parametrize("change", ["notebook", "setting", "code", "file", "missing", "outputs", "period"])
-def test_what_its_results_are_made_from_decides(start, tmp_path, monkeypatch, change):
+def test_what_its_results_are_made_from_decides(in_process, start, tmp_path, monkeypatch, change):
     more, wanted = {}, "done"
     start(areas=["Camden"])
     run = tmp_path / "out" / "camden" / "2023-24"
@@ -83,14 +91,14 @@ def test_what_its_results_are_made_from_decides(start, tmp_path, monkeypatch, ch
     assert states(start(areas=["Camden"], **more)) == {"Camden": wanted}
 
 
-def test_some_notebooks_are_judged_alone(start):
+def test_some_notebooks_are_judged_alone(in_process, start):
     start(areas=["Camden"])
     assert states(start(areas=["Camden"], only=["01_first"])) == {"Camden": "unchanged"}
     assert states(start(areas=["Camden"], only=["01_first"], settings={"times": 3})) == {"Camden": "done"}
     assert states(start(areas=["Camden"])) == {"Camden": "done"}, "the first notebook's setting was another"
 
 
-def test_a_failure_is_a_row_and_costs_no_other(start, tmp_path):
+def test_a_failure_is_a_row_and_costs_no_other(in_process, start, tmp_path):
     write_notebook(tmp_path / "notebooks", "02_second", "assert borough != 'Lewisham', 'not here'")
     found = start()
     assert states(found) == dict.fromkeys(AREAS, "done") | {"Lewisham": "failed"}
@@ -112,17 +120,17 @@ def test_a_worker_that_dies_is_replaced_and_its_run_tried_again(start, tmp_path)
     write_notebook(tmp_path / "notebooks", "02_second", kills)
     found = start()
     assert states(found) == dict.fromkeys(AREAS, "done") | {"Camden": "failed"}
-    assert found["Camden"].why == "its process died 3 times, the last time with exit code -9"
+    assert "KilledWorker" in found["Camden"].why
 
 
 def test_a_name_that_is_not_known_is_refused_before_anything_runs(start, tmp_path):
-    for more in ({"engine": "fast"}, {"only": ["03_third"]}, {"areas": ["Camdon"]}, {"period": "2031-32"}):
+    for more in ({"only": ["03_third"]}, {"areas": ["Camdon"]}, {"period": "2031-32"}):
         with pytest.raises(UnknownName):
             start(**more)
     assert not (tmp_path / "out").exists()
 
 
-def test_what_a_killed_run_left_is_swept_a_day_later(start, tmp_path):
+def test_what_a_killed_run_left_is_swept_a_day_later(in_process, start, tmp_path):
     place = tmp_path / "out" / "camden"
     old, new, other = (place / name for name in (f".2023-24.{'a' * 12}", f".2023-24.{'b' * 12}", ".2023-24.mine"))
     for path in (old, new, other):
@@ -136,24 +144,21 @@ def test_what_a_killed_run_left_is_swept_a_day_later(start, tmp_path):
 SCRIPT = """\
 import sys
 from pathlib import Path
-from wardbook import batch
+from wardbook.run import many
 if __name__ == "__main__":
-    done = batch.run_all("2023-24", areas={areas}, out={out!r}, folder=Path({folder!r}), engine="{engine}", workers=2)
+    done = many.run_all("2023-24", areas={areas}, out={out!r}, folder=Path({folder!r}), workers=2)
     print([outcome.state for outcome in done])
 """
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-@pytest.mark.parametrize(
-    ("engine", "how"),
-    [("fresh", signal.SIGINT), ("fresh", signal.SIGKILL), ("warm", signal.SIGTERM), ("warm", "the whole group")],
-)
-def test_a_stopped_batch_is_finished_by_the_same_command(start, tmp_path, how, engine):
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL, "the whole group"])
+def test_a_stopped_batch_is_finished_by_the_same_command(start, tmp_path, how):
     out = tmp_path / "out"
     write_notebook(tmp_path / "notebooks", "02_second", "import time\ntime.sleep(0.5)\nprint(borough)")
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(areas=AREAS, out=str(out), folder=str(tmp_path / "notebooks"), engine=engine))
+    script.write_text(SCRIPT.format(areas=AREAS, out=str(out), folder=str(tmp_path / "notebooks")))
     command = [sys.executable, script]
     running = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
@@ -166,15 +171,12 @@ def test_a_stopped_batch_is_finished_by_the_same_command(start, tmp_path, how, e
     else:
         running.send_signal(how)
     running.communicate(timeout=60)
-    if how == signal.SIGKILL:  # its workers see that it is gone, and remove what they had begun
-        while any(path.is_dir() for path in out.glob("*/.*")) and time.monotonic() < deadline:
-            time.sleep(0.1)
     before = stamps(out)
     assert len(before) < len(AREAS), "it was stopped too late to show anything"
-    if how != "the whole group":
+    if how == signal.SIGINT:  # stopped, not killed: what was begun is removed; a killed run's is swept a day later
         assert hidden(out) == []
 
-    found = start(engine=engine)
+    found = start()
     assert {area for area, state in states(found).items() if state == "unchanged"} == {
         area for area in AREAS if area.lower().replace(" ", "-") in before
     }
@@ -187,12 +189,11 @@ def test_a_stopped_batch_is_finished_by_the_same_command(start, tmp_path, how, e
 # The command ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_command_says_what_failed_and_why(wardbook, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(batch, "_in_processes", lambda tasks, workers: (batch._attempt(task) for task in tasks))
-    three = batch.places.boroughs().head(3)
-    monkeypatch.setattr(batch.places, "boroughs", lambda: three)
+def test_the_command_says_what_failed_and_why(in_process, wardbook, folder, tmp_path, monkeypatch):
+    three = many.places.boroughs().head(3)
+    monkeypatch.setattr(many.places, "boroughs", lambda: three)
     write_notebook(folder, "02_second", "assert borough != 'Barnet', 'too far north'")
-    words = ["run", "--all", "--out", "out", "--period", "2023-24", "--engine", "fresh"]
+    words = ["run", "--all", "--out", "out", "--period", "2023-24"]
     told = wardbook(*words)
     assert told.exit_code == 1
     assert told.stdout.splitlines()[0].split() == ["borough", "notebook", "why"]
@@ -210,7 +211,6 @@ def test_the_command_says_what_failed_and_why(wardbook, folder, tmp_path, monkey
     [
         (["--all", "--borough", "Lewisham"], "one of the two"),
         (["--borough", "Lewisham", "--workers", "2"], "--workers and --scheduler go with --all"),
-        (["--all", "--engine", "fast"], "unknown engine 'fast'"),
         (["--all", "--scheduler", "tcp://x:1", "--only", "01_first"], "a cluster is sent whole runs"),
     ],
 )
@@ -237,26 +237,18 @@ def cluster():
 @pytest.mark.filterwarnings("default")
 def test_a_cluster_gives_the_same_bytes_wherever_the_edition_is(start, cluster, tmp_path):
     start(out=tmp_path / "here", areas=AREAS[:2])
-    found = start(scheduler=cluster.scheduler_address, engine="warm", areas=AREAS[:2])
+    found = start(scheduler=cluster.scheduler_address, areas=AREAS[:2])
     assert states(found) == dict.fromkeys(AREAS[:2], "done")
     assert tree(tmp_path / "out") == tree(tmp_path / "here")
     assert states(start(areas=AREAS[:2])) == dict.fromkeys(AREAS[:2], "unchanged")
 
     # An edition that the worker does not have is sent: the run says what was asked for.
-    task = batch.Task(
-        "Camden",
-        "2023-24",
-        None,
-        {},
-        str(tmp_path / "sent"),
-        str(tmp_path / "nowhere"),
-        str(tmp_path / "notebooks"),
-        None,
-    )
+    task = many.Task("Camden", "2023-24", None, {}, str(tmp_path / "nowhere"), str(tmp_path / "notebooks"))
     plan = runner.plan_run("Camden", "2023-24", folder=tmp_path / "notebooks")
-    outcome, packed = batch._run_in_scratch(task, plan.basis["edition"], batch._pack(ROOT / "data" / "edition"))
+    sent = many._pack(ROOT / "data" / "edition")
+    outcome, packed = many._run_there(task, runner._code(), plan.basis["edition"], sent)
     assert outcome.state == "done", outcome.why
-    batch._unpack(packed, tmp_path / "sent")
+    many._unpack(packed, tmp_path / "sent")
     record = json.loads((tmp_path / "sent" / "run.json").read_text())
     assert record["notebooks"]["01_first"]["parameters"]["edition"] == runner._relative(tmp_path / "nowhere")
     assert (tmp_path / "sent" / "tables" / "a.csv").read_bytes() == (
@@ -280,7 +272,7 @@ def test_killing_a_worker_of_the_cluster_loses_nothing(start, cluster, tmp_path)
 
 
 def test_a_worker_with_other_code_is_refused():
-    task = batch.Task("Camden", "2023-24", None, {}, "out", "data/edition", None, None)
-    outcome, _ = batch._run_there(task, "other", "x", b"")
+    task = many.Task("Camden", "2023-24", None, {}, "data/edition", None)
+    outcome, _ = many._run_there(task, "other", "x", b"")
     assert outcome.state == "failed"
     assert "this worker has another version of the project" in outcome.why
