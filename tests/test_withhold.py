@@ -16,7 +16,7 @@ from scipy.optimize import linprog
 from conftest import sampled
 from wardbook import edition as editions
 from wardbook import places
-from wardbook.figures import engagement, export, withhold
+from wardbook.figures import export, withhold
 from wardbook.figures import stops as figures
 from wardbook.measures import comparison, stops, wards
 from wardbook.periods import FinancialYear
@@ -398,13 +398,3 @@ def test_published_tables_of_a_small_borough_hide_an_unknown_kind_in_every_table
     assert rest.select("searches_known", "ratio", "unknown_share", "bound_low").null_count().row(0) == (3, 3, 3, 3)
     own = figures.shown_ratios(table, counts, year).filter(ethnicity="self-defined")
     assert own["ratio"].equals(table.filter(ethnicity="self-defined")["ratio"])
-
-
-def test_wards_beside_events_withhold_a_small_count_too():
-    """Planted: `beside_rate` without `withhold`."""
-    total = pl.DataFrame({"ward_code": ["E1", "E2", "E3"], "borough_code": ["B"] * 3, "residents": [1000] * 3})
-    rows = engagement.beside_rate(total, pl.DataFrame({"ward_code": ["E1", "E2", "E3"], "stops": [2, 9, 70]}), "stops")
-    assert rows["other_per_1000"].to_list() == [None, None, 70.0]
-    uncounted = engagement.beside_rate(total, pl.DataFrame({"ward_code": ["E3"], "stops": [70]}), "stops")
-    assert uncounted["other_per_1000"].to_list() == [None, None, 70.0]
-    assert withhold.COLUMN not in uncounted.columns

@@ -342,12 +342,11 @@ def _exit_code(error: Exception) -> int | None:
     from wardbook.measures.load import InputError
     from wardbook.places import UnknownName
     from wardbook.reference import TargetsFileError
-    from wardbook.register import ClaimsFileError
     from wardbook.run.runner import RunError, SettingError
     from wardbook.schemas import SchemaViolation
 
     refused = (UnknownName, SettingError, InputError, FactsError, SchemaViolation, TargetsFileError)
-    if isinstance(error, (*refused, ClaimRefused, ClaimsFileError)):
+    if isinstance(error, (*refused, ClaimRefused)):
         return 2
     return 1 if isinstance(error, (RunError, EditionError, _Refused, OSError)) else None
 

@@ -33,10 +33,10 @@ _TITLES = {
     "disproportionality": "Searches per resident, by ethnic group and area",
     "stops_published": "Stop and search figures published elsewhere, beside ours",
     "claims": "Every public statement, and what became of it",
-    "claims_windows": "Statements on before and after, in windows of unlike length",
+    "claims_together": "Statements that do not agree, side by side",
     "claim": "The claim about the area in focus",
     "sources": "The published files that everything is computed from",
-    "coverage": "What each table covers",
+    "breaks": "Where a series was broken, and what that means",
 }
 _NOTES = {
     "verdicts": "A verdict says “clearly” where its 95% interval excludes the target, or no change. “Cannot say” is an answer: "
