@@ -161,6 +161,12 @@ def breaks_between(table: pl.DataFrame, series: str, item: str, first: date, las
     return table.filter((pl.col("series") == series) & applies & inside).sort("from_month", "break_id")
 
 
+def breaks_to_draw(table: pl.DataFrame, series: str, item: str, first: date, last: date) -> pl.DataFrame:
+    """The months in which a chart from `first` to `last` shows a break begins, and its short name: `month`, `words`."""
+    crossed = breaks_between(table, series, item, first, last).filter(pl.col("from_month") > first)
+    return crossed.select(month="from_month", words=pl.col("break_id").str.split(" (").list.first())
+
+
 # -- financial years, as the notebooks not yet rebuilt count them -----------------------------------------------------------
 
 

@@ -11,10 +11,8 @@ import polars as pl
 import shapely
 
 from wardbook.catalogue import sources
-from wardbook.figures import charts, theme, withhold, words
+from wardbook.figures import charts, marks, theme, withhold, words
 from wardbook.figures.export import Absent, Figure
-from wardbook.measures.usual import TOO_FEW
-from wardbook.measures.wards import NO_RESIDENT_RATE, Moran
 from wardbook.notebook import Book
 from wardbook.places import WardVintageError, ward_vintages
 
@@ -25,10 +23,6 @@ LISTED = 30  # wards in the list beside the map; the CSV has all
 _SHADES = (theme.LIGHT_BLUE, theme.MID_BLUE, theme.DARK_BLUE)
 _COLUMNS = ["ward_code", "ward", "rank", "events", "residents", "raw_rate_per_1000", "eb_rate_per_1000"]
 _COLUMNS += ["eb_low_per_1000", "eb_high_per_1000", "class"]
-DAYTIME = (
-    "Residents are those of Census 2021. Many who are victims do not live in the ward, so where many work, shop or go out a rate "
-    "per resident is high for that reason alone."
-)
 
 
 def schematic_cells(wards: pl.DataFrame) -> gpd.GeoDataFrame:
@@ -150,63 +144,33 @@ def _classes(values: pl.Series, breaks: list[float]) -> tuple[list[str], list[st
     return [names[sum(value >= b for b in breaks)] for value in values], names
 
 
-def ward_map(
-    book: Book,
-    rates: pl.DataFrame,
-    wards: pl.DataFrame,
-    item: str,
-    *,
-    period: str,
-    moran: Moran | None,
-    outlines: str = "",
-) -> Figure | Absent:
-    """Smoothed ward rates on the ward map, ranked wards with intervals beside it.
+def class_map(rows: pl.DataFrame, rate: str, plan: Plan) -> tuple[alt.LayerChart, pl.DataFrame]:
+    """Wards in at most three classes of a rate with breaks a legend can say, what is withheld grey, and the rows with `class`.
 
     Parameters
     ----------
-    rates : `measures.wards.in_area`; empty where no ward snapshot holds the period.
-    wards : the edition's table of wards.
+    rows : `ward_code`, `easting`, `northing`, `rank` (null where withheld), the rate, and `label`, drawn on the ward, or null.
     """
-    name = "ward-rates"
-    if item in NO_RESIDENT_RATE:
-        return Absent(name, f"{item} has no resident rate: those at risk of it are not the ward's residents")
-    if rates.is_empty():
-        return Absent(name, f"cannot say: no snapshot of ward-level offences holds all of {period} of {item}")
-    where, events = book.area.name, rates["events"].sum()
-    if events < max(TOO_FEW, rates.height):  # on average fewer than one a ward: a map of chance
-        return Absent(
-            name,
-            f"cannot say: too few recorded {item} offences to tell {rates.height} wards of {where} apart ({_offences(events)} "
-            f"in {period})",
-        )
-    drawn = _drawn(rates, wards, outlines)
-    if drawn is None:
-        return Absent(
-            name, f"too few recorded {item} offences in each ward of {where} to show any in {period}: all are withheld"
-        )
-    what = words.SHORT.get(item, item)
-    differ = "hardly differs" if drawn.overlap else "differs"
-    title = words.fitting(
-        f"Recorded {what} per resident {differ} between wards of {where}",
-        f"{words.capital(what)} per resident {differ} between wards of {where}",
-        f"The rate per resident {differ} between wards of {where}",
+    known = rows[rate].drop_nulls()
+    told, kinds = _classes(known, class_breaks(known))
+    each = iter(told)
+    rows = rows.with_columns(pl.Series("class", [withhold.WORD if v is None else next(each) for v in rows[rate]]))
+    colours = dict(zip([*kinds, withhold.WORD], [*_SHADES[-len(kinds) :], theme.CONTEXT]))
+    shown = [kind for kind in colours if kind in set(rows["class"])]
+    cells = plan.cells.set_index("ward_code").loc[rows["ward_code"].to_list()]
+    shapes = alt.Chart(alt.Data(values=_features(cells, rows, real=bool(plan.vintage))))
+    scale = alt.Scale(domain=shown, range=[colours[kind] for kind in shown])
+    text = alt.Chart(rows.drop_nulls("label").select("easting", "northing", "label", "class"))
+    chart = alt.layer(
+        shapes.mark_geoshape(stroke="white", strokeWidth=0.7).encode(
+            color=alt.Color("class:N", scale=scale, legend=None)
+        ),
+        text.mark_text(fontWeight="bold", fontSize=marks.by_size("font"), color="white").encode(
+            longitude="easting:Q", latitude="northing:Q", text="label:N"
+        ),
+        marks.key([("bar", kind, colours[kind]) for kind in shown]),
     )
-    more = (
-        f" The list shows the {LISTED} highest of {rates.height}; the City of London, another force, is left out."
-        if rates.height > LISTED
-        else ""
-    )
-    return _figure(
-        book,
-        name,
-        drawn,
-        title=title,
-        subtitle=f"Recorded {item} per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). "
-        f"{drawn.plan.subtitle}.{more}",
-        sentence=f"{_ends(drawn.told, item, period, drawn.overlap)} {moran_sentence(moran, where)} {DAYTIME}",
-        over="all of London's wards",
-        source=f"{sources()['mps-ward-crime'].line} (to {rates['snapshot'][0]}); {sources()['gla-ethnic-group'].line}",
-    )
+    return chart.project(type="identity", reflectY=True).properties(height=420), rows
 
 
 def ward_stops_map(
@@ -381,69 +345,7 @@ def _ranked_list(rows: pl.DataFrame, colour: alt.Color, value: str) -> alt.Layer
     return alt.layer(*layers, dot).properties(width=150, height=alt.Step(17))
 
 
-def _offences(n: int) -> str:
-    return f"{words.count(n)} offence{'s' if n != 1 else ''}"
-
-
 def _spread(rates: pl.DataFrame) -> str:
     first, last = rates.row(0, named=True), rates.row(-1, named=True)
     high, low = (f"{_rate(row['eb_rate_per_1000'])} in {row['ward']}" for row in (first, last))
     return f"{high} to {low}"
-
-
-def _ends(rates: pl.DataFrame, item: str, period: str, overlap: bool) -> str:
-    first, last = rates.row(0, named=True), rates.row(-1, named=True)
-
-    def one(row: dict) -> str:
-        rate, low, high = (_rate(row[f"eb_{name}_per_1000"]) for name in ("rate", "low", "high"))
-        return f"{row['ward']} ({rate} per 1,000 residents, {low} to {high}; {_offences(row['events'])})"
-
-    tail = ": even these two intervals overlap" if overlap else ""
-    return (
-        f"In {period}, the smoothed rate of recorded {item} is highest in {one(first)} and lowest in {one(last)}{tail}. "
-        "Ranks of wards whose intervals overlap are not told apart."
-    )
-
-
-def _plain(value: float) -> str:
-    return f"{round(value, 2) + 0:.2f}".replace("-", words.MINUS)
-
-
-def moran_sentence(moran: Moran | None, where: str) -> str:
-    """Whether like wards lie together, in words."""
-    if moran is None:
-        return f"Cannot say whether like wards of {where} lie together: too few wards, or no difference between them."
-    said = (
-        "wards with like rates lie together"
-        if moran.p < 0.05 and moran.i > moran.expected
-        else ("wards with unlike rates lie together" if moran.p < 0.05 else "no clustering can be told from chance")
-    )
-    return (
-        f"Moran's I of the smoothed rates is {_plain(moran.i)} ({_plain(moran.expected)} without clustering, pseudo p {moran.p:.3f}; "
-        f"{moran.n} wards, {moran.k} nearest centroids): {said}."
-    )
-
-
-def ward_changes_sentence(rows: pl.DataFrame, item: str, where: str, shift: float | None) -> str:
-    """How many wards can be said to have changed, beside what the borough's offences without a ward did."""
-    if shift is None or rows.is_empty():
-        return f"How wards of {where} changed: cannot say, for no snapshot of ward-level offences holds both years."
-    tally = [
-        (v, rows.filter(change_verdict=v).height or "none")
-        for v in ("fell clearly", "rose clearly", "little different")
-    ]
-    said = ", ".join(f"{verdict} {n}" for verdict, n in tally)
-    cannot = rows.filter(change_verdict="cannot say").height or "none"
-    own, whole = rows["snapshot"][0], rows["borough_snapshot"][0]
-    apart = (
-        f" (the wards' counts are of the snapshot {own} and the borough's of {whole}, so revisions between the two are in it)"
-        if own != whole
-        else ""
-    )
-    return (
-        f"Recorded {item} by ward in {where}, by counting noise: {said}, cannot say {cannot}, of {rows.height}. The "
-        f"share of offences that have a ward moved between the years, which alone changes every ward's count by "
-        f"{words.signed(shift)}{apart}; a ward whose own interval is narrower than that cannot be judged. Wards have no "
-        "history to learn their usual variation from; by counting noise about one in twenty would be called clear when "
-        "nothing had changed, at usual variation more."
-    )
