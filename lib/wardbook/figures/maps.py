@@ -13,6 +13,7 @@ import shapely
 from wardbook.catalogue import sources
 from wardbook.figures import charts, theme, withhold, words
 from wardbook.figures.export import Absent, Figure
+from wardbook.figures.marks import by_size
 from wardbook.measures.usual import TOO_FEW
 from wardbook.measures.wards import NO_RESIDENT_RATE, Moran
 from wardbook.notebook import Book
@@ -20,8 +21,9 @@ from wardbook.places import WardVintageError, ward_vintages
 
 REACH = 2_500  # m from the nearest centroid beyond which no ward is drawn
 _CROWN = "© Crown copyright and database right"
-_BOUNDARIES = f"Contains OS data {_CROWN}; Contains National Statistics data {_CROWN}"
+LICENCE = f"{charts.LICENCE}. Contains OS data {_CROWN}; Contains National Statistics data {_CROWN}"
 LISTED = 30  # wards in the list beside the map; the CSV has all
+
 _SHADES = (theme.LIGHT_BLUE, theme.MID_BLUE, theme.DARK_BLUE)
 _COLUMNS = ["ward_code", "ward", "rank", "events", "residents", "raw_rate_per_1000", "eb_rate_per_1000"]
 _COLUMNS += ["eb_low_per_1000", "eb_high_per_1000", "class"]
@@ -209,40 +211,39 @@ def ward_map(
     )
 
 
-def ward_stops_map(
-    book: Book, rates: pl.DataFrame, wards: pl.DataFrame, *, period: str, outlines: str = ""
-) -> Figure | Absent:
-    """Smoothed ward rates of stops and searches, where a full-resolution outline of the right vintage placed them.
+def ward_cells(plan: Plan, rows: pl.DataFrame, value: str, number: str) -> alt.LayerChart:
+    """Wards in two or three classes of a rate, each with its number: the same as in the list that stands beside it.
 
     Parameters
     ----------
-    rates : `measures.wards.in_area` of the edition's `ward_stops`; empty where no outline was at hand.
+    rows : `ward_code`, the value (null where it is withheld: grey) and the number (null: none is written).
     """
-    name, where = "ward-stops", book.area.name
-    if rates.is_empty() or book.area.is_london:
-        why = (
-            "the edition's outlines of full resolution are those of 2018, and London's wards have changed in most boroughs since"
-            if book.area.is_london
-            else f"no outline of full resolution of the present wards of {where} was at hand; simplified ones are never used to place stops"
-        )
-        return Absent(name, f"cannot say which wards of {where} stops were in: {why}")
-    drawn = _drawn(rates, wards, outlines)
-    if drawn is None:
-        return Absent(name, f"too few stops in each ward of {where} to show any in {period}: all are withheld")
-    differ = "hardly differ" if drawn.overlap else "differ"
-    return _figure(
-        book,
-        name,
-        drawn,
-        title=words.fitting(f"Stops and searches per resident {differ} between wards of {where}, {period}"),
-        subtitle=f"Stops and searches per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). "
-        f"{drawn.plan.subtitle}",
-        sentence=f"In {period}, the smoothed rate of stops and searches per 1,000 residents ran from {_spread(drawn.told)}. Ranks of "
-        "wards whose intervals overlap are not told apart. data.police.uk moves each stop to the nearest of a set of points, so that "
-        "one near a ward's edge may be placed next door; one without a place is in no ward. Those searched need not live in the ward.",
-        over="the wards that could be placed",
-        source="; ".join(sources()[key].line for key in ("police-uk-stops", "gla-ethnic-group", "gla-wards-2018")),
+    values = rows[value].drop_nulls()
+    classes, names = _classes(values, class_breaks(values))
+    told = iter(classes)
+    drawn = rows.select(
+        pl.col(number).alias("rank"), pl.Series("class", [withhold.WORD if v is None else next(told) for v in rows[value]])
     )
+    cells = plan.cells.set_index("ward_code").loc[rows["ward_code"].to_list()]
+    shades = list(_SHADES[-len(names) :])
+    if len(values) < rows.height:
+        names, shades = [*names, withhold.WORD], [*shades, theme.CONTEXT]
+    legend = alt.Legend(title=None, orient="top", direction="horizontal")
+    colour = alt.Color("class:N", scale=alt.Scale(domain=names, range=shades), sort=names, legend=legend)
+    shapes = alt.Data(values=_features(cells, drawn, real=bool(plan.vintage)))
+    inside = cells.geometry.representative_point()
+    centres = drawn.with_columns(
+        pl.Series("x", inside.x.to_list()).round(0),
+        pl.Series("y", inside.y.to_list()).round(0),
+        pale=pl.col("class").is_in([names[0], withhold.WORD]),
+    ).drop_nulls("rank")
+    ink = alt.condition("datum.pale", alt.value(theme.DARK_GREY), alt.value("white"))
+    size = by_size("font * 0.85")
+    numbers = alt.Chart(centres).mark_text(fontSize=size, fontWeight="bold")
+    return alt.layer(
+        alt.Chart(shapes).mark_geoshape(stroke="white", strokeWidth=0.8 if rows.height < 100 else 0.3).encode(color=colour),
+        numbers.encode(longitude="x:Q", latitude="y:Q", text="rank:N", color=ink),
+    ).project(type="identity", reflectY=True)
 
 
 @dataclass(frozen=True)
@@ -290,7 +291,7 @@ def _figure(
         how=f"raw rate = 1000 × events ÷ residents from the CSV, then Marshall's empirical Bayes over {over}",
         moved="",
         source=f"{source}; {sources()['ons-wards-2024'].line}",
-        licence=f"{charts.LICENCE}. {_BOUNDARIES}",
+        licence=LICENCE,
         **said,
     )
 
