@@ -13,7 +13,7 @@ import shapely
 from wardbook.catalogue import sources
 from wardbook.figures import charts, theme, withhold, words
 from wardbook.figures.export import Absent, Figure
-from wardbook.figures.marks import by_size
+from wardbook.figures.marks import by_size, key
 from wardbook.measures.usual import TOO_FEW
 from wardbook.measures.wards import NO_RESIDENT_RATE, Moran
 from wardbook.notebook import Book
@@ -146,7 +146,7 @@ def class_breaks(values: pl.Series) -> list[float]:
 
 
 def _classes(values: pl.Series, breaks: list[float]) -> tuple[list[str], list[str]]:
-    said = [_rate(value) for value in breaks or [values.mean()]]
+    said = [_rate(value).removesuffix(".0") for value in breaks or [values.mean()]]
     names = [f"{low} to under {high}" for low, high in zip(said, said[1:])]
     names = [f"under {said[0]}", *names, f"{said[-1]} or more"] if breaks else [f"about {said[0]}"]
     return [names[sum(value >= b for b in breaks)] for value in values], names
@@ -222,14 +222,14 @@ def ward_cells(plan: Plan, rows: pl.DataFrame, value: str, number: str) -> alt.L
     classes, names = _classes(values, class_breaks(values))
     told = iter(classes)
     drawn = rows.select(
-        pl.col(number).alias("rank"), pl.Series("class", [withhold.WORD if v is None else next(told) for v in rows[value]])
+        pl.col(number).alias("rank"),
+        pl.Series("class", [withhold.WORD if v is None else next(told) for v in rows[value]]),
     )
     cells = plan.cells.set_index("ward_code").loc[rows["ward_code"].to_list()]
     shades = list(_SHADES[-len(names) :])
     if len(values) < rows.height:
         names, shades = [*names, withhold.WORD], [*shades, theme.CONTEXT]
-    legend = alt.Legend(title=None, orient="top", direction="horizontal")
-    colour = alt.Color("class:N", scale=alt.Scale(domain=names, range=shades), sort=names, legend=legend)
+    colour = alt.Color("class:N", scale=alt.Scale(domain=names, range=shades), legend=None)
     shapes = alt.Data(values=_features(cells, drawn, real=bool(plan.vintage)))
     inside = cells.geometry.representative_point()
     centres = drawn.with_columns(
@@ -241,8 +241,11 @@ def ward_cells(plan: Plan, rows: pl.DataFrame, value: str, number: str) -> alt.L
     size = by_size("font * 0.85")
     numbers = alt.Chart(centres).mark_text(fontSize=size, fontWeight="bold")
     return alt.layer(
-        alt.Chart(shapes).mark_geoshape(stroke="white", strokeWidth=0.8 if rows.height < 100 else 0.3).encode(color=colour),
+        alt.Chart(shapes)
+        .mark_geoshape(stroke="white", strokeWidth=0.8 if rows.height < 100 else 0.3)
+        .encode(color=colour),
         numbers.encode(longitude="x:Q", latitude="y:Q", text="rank:N", color=ink),
+        key([("bar", name, shade) for name, shade in zip(names, shades)]),
     ).project(type="identity", reflectY=True)
 
 

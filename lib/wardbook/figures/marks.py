@@ -18,7 +18,7 @@ from wardbook.figures import theme
 SIGNED_PERCENT = "(datum.value > 0 ? '+' : datum.value < 0 ? '−' : '') + format(abs(datum.value), ',.3~f') + '%'"
 PERCENT = "format(datum.value, ',.3~f') + '%'"
 COUNT = "format(datum.value, ',~f')"
-SHARE = "format(datum.value, '.0%')"
+SHARE = "format(datum.value, '.3~%')"
 PHONE_LETTERS = 50  # what one line of a row's words holds on a phone
 NAME_LETTERS = 24  # after so many a row's name goes on in a second line
 TALL = "tall-rows"  # the name of a layer whose rows need a third line on a phone
@@ -125,7 +125,7 @@ def ranked_names(frame: pl.DataFrame, rank: str, name: str, *, strong: str, alwa
 
     For lists too long for `row_words`, such as 32 boroughs; those `strong` are drawn to stand out.
     """
-    room = f"height / {max(frame.height, 1)} > font * 1.05"
+    room = f"childHeight / {max(frame.height, 1)} > font"  # what Vega calls the height of a plot beneath a title
     colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), alt.value(theme.DARK_GREY))
     base = _frame(frame, rank, name, strong, always)
     mark = {"align": "right", "baseline": "middle", "fontSize": by_size("font * 0.95"), "dx": by_size("-font * 0.8")}

@@ -245,9 +245,7 @@ def withhold_ratios(ratios: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:
     return table.with_columns(pl.when(told).then(pl.col(figures)), why.alias("why")).drop("gone")
 
 
-def withhold_shares(
-    shares: pl.DataFrame, by: str | None = None, *, hidden: pl.Series | None = None
-) -> pl.DataFrame:
+def withhold_shares(shares: pl.DataFrame, by: str | None = None, *, hidden: pl.Series | None = None) -> pl.DataFrame:
     """`measures.stops.shares` as they may be shown: those who have it and those who have not are two counts.
 
     Shown beside them are all of a row (`of`), and the sums of both over each value of `by`, or over all rows.
@@ -269,3 +267,38 @@ def withhold_shares(
     if hidden is not None:
         shares = blank(shares, hidden, ["of"])
     return blank(shares, gone, columns)
+
+
+def withhold_outcomes(arrest: pl.DataFrame, positive: pl.DataFrame) -> pl.DataFrame:
+    """Shares arrested, and beside them (`…_positive`) with any positive outcome, as they may be shown.
+
+    Beside arrests, the number of all positive outcomes gives away those that are no arrest, and those without any.
+
+    Parameters
+    ----------
+    arrest, positive : `measures.stops.shares` of the two, with the same rows.
+    """
+    parts = pl.DataFrame({"other": positive["count"] - arrest["count"], "none": positive["of"] - positive["count"]})
+    arrest, gone = withhold_shares(arrest), [withhold(parts, name)[name].is_null() for name in parts.columns]
+    columns = ["count", "share", "lower", "upper"]
+    positive = blank(positive, gone[0] | gone[1] | arrest["count"].is_null(), columns)
+    beside = positive.select(pl.col(columns).name.suffix("_positive"))
+    return pl.concat([arrest, beside], how="horizontal")
+
+
+def withhold_thorough(years: pl.DataFrame, items: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`measures.stops.thorough_years` and `thorough_items` as they may be shown; a year's total is the publisher's.
+
+    Where the number of under-18s is withheld, so is with how many of them an adult was present.
+    """
+    both = years.select("year", "under_18", older=pl.col("searches") - pl.col("under_18"))
+    both = both.unpivot(index="year", value_name="searches")
+    told = [withhold(rows, "searches", exempt=True) for rows in both.partition_by("year", maintain_order=True)]
+    unsaid = pl.concat(told, how="diagonal").filter(pl.col("searches").is_null())["year"].implode()
+    years = blank(years, years["year"].is_in(unsaid), ["under_18"])
+    apart = [
+        withhold(rows, "searches", exempt=True) for rows in items.partition_by("year", "measure", maintain_order=True)
+    ]
+    items = pl.concat(apart, how="diagonal").select(items.columns)
+    adults = (items["measure"] == "adult_present") & items["year"].is_in(unsaid)
+    return years, blank(items, adults, ["searches"])

@@ -46,6 +46,11 @@ def object_kind(published: pl.Expr) -> pl.Expr:
     return published.replace_strict(OBJECTS, default=OTHER_OBJECT, return_dtype=pl.String)
 
 
+def known_group(column: str) -> pl.Expr:
+    """A definition's group with both kinds of unknown made one, as a column `group`."""
+    return pl.col(column).replace(dict.fromkeys(UNKNOWN, UNKNOWN_GROUP)).alias("group")
+
+
 # -- which months, and how many ----------------------------------------------------------------------------------------
 
 
@@ -121,6 +126,13 @@ def monthly_rates(stops: pl.DataFrame, coverage: pl.DataFrame, residents: int) -
     )
 
 
+def matched_months(coverage: pl.DataFrame, period: Period) -> tuple[list[date], list[date]]:
+    """The months of a period that are complete and were a year before, too, and those a year before."""
+    complete = set(coverage.filter("complete")["month"])
+    pairs = [(b, a) for b, a in zip(period.earlier().months, period.months) if {b, a} <= complete]
+    return [before for before, _ in pairs], [after for _, after in pairs]
+
+
 @dataclass(frozen=True)
 class Change:
     """Person searches of two sets of months, a day's against a day's: `change_percent` with its 95 % interval."""
@@ -192,6 +204,61 @@ def outcome_rates(searches: pl.DataFrame, by: str | Sequence[str] = ()) -> pl.Da
     return pl.concat(
         shares(searches, part, by).with_columns(pl.lit(name).alias("result")) for name, part in results.items()
     )
+
+
+def year_table(monthly: pl.DataFrame, persons: pl.DataFrame, area: Area, year: Period, residents: int) -> pl.DataFrame:
+    """The rows of `tables/stops.csv`: a year's stops by power over residents, and what person searches led to.
+
+    Parameters
+    ----------
+    monthly : from `monthly_rates`; persons : the year's rows of `searches`.
+
+    Returns
+    -------
+    pl.DataFrame
+        `area, period, measure, item, stops, of, rate_per_1000, share, lower, upper`: `of` is residents or searches.
+    """
+    of_year = monthly.filter(year.within(pl.col("month")))
+    powers = of_year.group_by(item="kind").agg(pl.col("stops", "rate_per_1000").sum()).sort("item")
+    results = outcome_rates(persons).rename({"result": "item", "count": "stops"})
+    named = {"area": pl.lit(area.name), "period": pl.lit(str(year))}
+    table = [
+        powers.with_columns(**named, measure=pl.lit("searches"), of=pl.lit(residents, pl.Int64)),
+        results.with_columns(**named, measure=pl.lit("outcome of person searches")),
+    ]
+    columns = ["area", "period", "measure", "item", "stops", "of", "rate_per_1000", "share", "lower", "upper"]
+    return pl.concat(table, how="diagonal").select(columns)
+
+
+# -- more thorough searches ---------------------------------------------------------------------------------------------
+
+MINOR = pl.col("age_band") == "under 18"
+
+
+def thorough_years(thorough: pl.DataFrame, years: Sequence[int]) -> pl.DataFrame:
+    """More thorough searches by calendar year: `year, searches, under_18`, nought where there was none."""
+    number = pl.col("searches")
+    tally = thorough.group_by("year").agg(number.sum(), under_18=number.filter(MINOR).sum())
+    grid = pl.DataFrame({"year": years}, schema={"year": pl.Int32}).sort("year")
+    return grid.join(tally, on="year", how="left", maintain_order="left").with_columns(
+        pl.col("searches", "under_18").fill_null(0).cast(pl.Int64)
+    )
+
+
+def thorough_items(thorough: pl.DataFrame) -> pl.DataFrame:
+    """Each year's more thorough searches by age band, ethnic appearance and outcome, and under-18s by adult present.
+
+    Returns
+    -------
+    pl.DataFrame
+        `year, measure, item, searches`; a measure's items add up to all of a year's, or to all of its under-18s'.
+    """
+    measures = dict.fromkeys(("age_band", "ethnic_appearance", "outcome"), thorough)
+    parts = [
+        rows.group_by("year", measure=pl.lit(name), item=pl.col(name)).agg(pl.col("searches").sum().cast(pl.Int64))
+        for name, rows in (measures | {"adult_present": thorough.filter(MINOR)}).items()
+    ]
+    return pl.concat(parts).sort("year", "measure", "item")
 
 
 # -- who: rates, bounds, and the unknown spread -------------------------------------------------------------------------
@@ -529,27 +596,31 @@ def rests_on_few() -> pl.Expr:
     return (known < FEW_SEARCHES) | (residents < FEW_RESIDENTS)
 
 
-def group_counts(counts: pl.DataFrame, by: Sequence[str] = ()) -> pl.DataFrame:
+def group_counts(counts: pl.DataFrame, areas: Sequence[Area], *, by_object: bool = False) -> pl.DataFrame:
     """The counts beneath the ratios, the unknown too: what the rule for small counts (`figures.withhold`) is asked about.
 
     Returns
     -------
     pl.DataFrame
-        `by, ethnicity, group, searches`: every group of both definitions, and `UNKNOWN_GROUP`, for each value of `by`, nought
-        where there is none. Within a definition they add up to all searches.
+        `area, ethnicity, group, searches`, with `object` after the area if by object: every group of both definitions, and
+        `UNKNOWN_GROUP`, nought where there is none. Within a definition they add up to all of an area's searches.
     """
+    by = ["object"] if by_object else []
+    kinds = counts.with_columns(object_kind(pl.col("object_of_search")).alias("object")) if by_object else counts
     parts = []
-    for ethnicity, column in DEFINITIONS.items():
-        groups = pl.DataFrame({"group": [*_groups(ethnicity), UNKNOWN_GROUP]})
-        grid = counts.select(by).unique().join(groups, how="cross") if by else groups
-        group = pl.col(column).replace(dict.fromkeys(UNKNOWN, UNKNOWN_GROUP)).alias("group")
-        counted = counts.group_by(*by, group).agg(pl.col("searches").sum().cast(pl.Int64))
-        parts.append(
-            grid.join(counted, on=[*by, "group"], how="left").select(
-                *by, pl.lit(ethnicity).alias("ethnicity"), "group", pl.col("searches").fill_null(0)
+    for area in areas:
+        mine = kinds if area.is_london else kinds.filter(borough_code=area.code)
+        for ethnicity, column in DEFINITIONS.items():
+            groups = pl.DataFrame({"group": [*_groups(ethnicity), UNKNOWN_GROUP]})
+            grid = mine.select(by).unique().join(groups, how="cross") if by else groups
+            counted = mine.group_by(*by, known_group(column)).agg(pl.col("searches").sum().cast(pl.Int64))
+            table = grid.join(counted, on=[*by, "group"], how="left").with_columns(pl.col("searches").fill_null(0))
+            parts.append(
+                table.select(
+                    pl.lit(area.name).alias("area"), *by, pl.lit(ethnicity).alias("ethnicity"), "group", "searches"
+                )
             )
-        )
-    return pl.concat(parts).sort(*by, "ethnicity", "group")
+    return pl.concat(parts).sort("area", *by, "ethnicity", "group")
 
 
 # -- where -------------------------------------------------------------------------------------------------------------
