@@ -1064,6 +1064,7 @@ def test_the_committed_edition_holds_every_table_built_so_far(committed):
         "engagement_captures",
         "households",
         "knife_offences",
+        "officer_hours",
         "outcomes",
         "population",
         "priorities",

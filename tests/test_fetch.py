@@ -1138,6 +1138,8 @@ def features(path, columns):
 
 def serve_publishers(server, raw):
     """Every publisher's address, answered with the files it published; what is not at hand is made from documented shapes."""
+    import geopandas
+
     mps = {f"mps/2025-11/{HISTORICAL}", f"mps/2025-11/{RECENT}"}
     mps |= {"mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv"}
     serve_datastore(server, "exy3m", {Path(f).name: Answer((raw / f).read_bytes(), etag=f'"{f}"') for f in sorted(mps)})
@@ -1160,6 +1162,10 @@ def serve_publishers(server, raw):
     serve_layer(server, "Wards_December_2024_Boundaries_UK_BFC", wards)
     districts = features(boroughs, {"gss_code": "LAD24CD", "name": "LAD24NM"})
     serve_layer(server, "Local_Authority_Districts_December_2024_Boundaries_UK_BFC", districts)
+    shape = next(raw.glob("ons/lsoa-2021/*.shp"))
+    code = next(name for name in geopandas.read_file(shape, rows=1).columns if name.upper().startswith("LSOA21CD"))
+    lsoas = features(shape, {code: "LSOA21CD"})
+    serve_layer(server, "Lower_layer_Super_Output_Areas_December_2021_Boundaries_EW_BGC_V5", lsoas)
     lookup = pl.read_csv(next(raw.glob("ons/LSOA*.csv")), encoding="utf8-lossy", infer_schema=False)
     lookup.columns = [name.strip("\ufeff") for name in lookup.columns]
     rows = [{"properties": row, "geometry": None} for row in lookup.to_dicts()]
@@ -1213,8 +1219,12 @@ def test_from_nothing_to_outputs(server, raw, wardbook, tmp_path):
 
     told = wardbook("build", "--raw", "raw", "--out", "edition")
     assert told.exit_code == 0, told.stderr
-    missing = [line.partition(":")[0] for line in told.stdout.splitlines() if ": no file (" in line]
-    assert missing == ["Stop and search, by the API", "Street-level crime, by ward"], "these are fetched when named"
+    missing = [line.partition(": no file (")[0] for line in told.stdout.splitlines() if ": no file (" in line]
+    unasked = [source for source in catalogue.sources().values() if source not in fetch.choose([])]
+    assert missing == [source.title for source in unasked], "these are fetched when named, or put there by hand"
+    assert {source.key for source in unasked} == {
+        *("mps-vawg", "mps-business-outcomes", "mps-thorough-searches", "police-uk-stops-api", "police-uk-street")
+    }
     told = wardbook(
         *("run", "--borough", "Tower Hamlets", "--only", "01_targets", "--edition", "edition", "--out", "outputs")
     )

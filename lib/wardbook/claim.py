@@ -111,10 +111,7 @@ def compare(book: Book, series: str, item: str, before: Period, after: Period) -
     ended = periods.breaks_between(breaks.filter(effect="ends"), series, item, before.first, after.last)
     if not ended.is_empty():
         raise ClaimRefused(f"{before.words} and {after.words} of {item} cannot be compared: {ended['what'][0]}")
-    counts = change.count_windows(monthly, before, after)
-    ruler = change.learn_ruler(monthly, before, after, breaks, series)
-    compares = change.comparability(counts, breaks, series, before, after)
-    return change.judge(counts, ruler, compares).with_columns(series=pl.lit(series))
+    return change.compare(monthly, before, after, breaks, series)
 
 
 def answer(book: Book, offence: str, before: Period, after: Period) -> Answer:

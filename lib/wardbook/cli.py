@@ -49,16 +49,13 @@ def run(
         str | None, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every borough and London, and an index over them.")] = False,
-    period: Annotated[str, typer.Option(help='"latest", or a financial year such as "2023-24".')] = "latest",
+    period: Annotated[str, typer.Option(help='"latest", "2024-25", or "year to 2025-11".')] = "latest",
     only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A notebook to run; again for more.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another parameter; again for more.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Where results go.  [default: the project's outputs/]")] = None,
     edition: Annotated[Path | None, typer.Option(help="The tables.  [default: the project's data/edition]")] = None,
-    engine: Annotated[
-        str | None, typer.Option(help='"fresh": a kernel a notebook; "warm": one kept.  [default: warm with --all]')
-    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="With --all: processes.  [default: one a processor]")
     ] = None,
@@ -75,18 +72,14 @@ def run(
     what = {"only": only or None, "settings": given, "out": _from_here(out) or "outputs"}
     what["edition"] = _from_here(edition) or "data/edition"
     if every:
-        _run_all(period, engine=engine or "warm", workers=workers, scheduler=scheduler, **what)
+        _run_all(period, workers=workers, scheduler=scheduler, **what)
         return
     with _told():
         from wardbook.run import runner
 
-        if engine:
-            from wardbook import batch
-
-            what["engine"] = batch.engine_named(engine)
         with _Bar() as bar:
             folder = runner.run(borough, period, progress=bar.step, **what)
-        from wardbook.summary import PAGE
+        from wardbook.run.page import PAGE
 
         print(_short(folder))
         print(_short(folder / PAGE))
@@ -98,18 +91,18 @@ def export(
     to: Annotated[Path, typer.Option(help="The folder to put it in.")],
     chart: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A chart of the run; again for more.")] = None,
     workbook: Annotated[bool, typer.Option("--workbook", help="The run's tables as one workbook.")] = False,
-    period: Annotated[str, typer.Option(help='"latest" that has been run, or a financial year.')] = "latest",
-    size: Annotated[str, typer.Option(help='"column" of an A4 page, or "slide".')] = "column",
+    period: Annotated[str, typer.Option(help='"latest" that has been run, or another.')] = "latest",
+    size: Annotated[str, typer.Option(help='"column" of an A4 page, "slide", "phone" or "page".')] = "column",
     out: Annotated[Path | None, typer.Option(help="Where results are.  [default: the project's outputs/]")] = None,
 ) -> None:
     """Put charts or the tables of a finished run where you want them, at the size of a page column or a slide."""
     if not chart and not workbook:
         raise typer.BadParameter("name a chart, or ask for --workbook", param_hint="--chart")
     with _told():
-        from wardbook import runs
+        from wardbook.run import export as exporting
 
-        folder = runs.find_run(borough, period, out=_from_here(out) or "outputs")
-        for path in runs.export(folder, _from_here(to), charts=chart or [], workbook=workbook, size=size):
+        folder = exporting.find_run(borough, period, out=_from_here(out) or "outputs")
+        for path in exporting.export(folder, _from_here(to), charts=chart or [], workbook=workbook, size=size):
             print(_short(path))
 
 
@@ -117,8 +110,8 @@ def _run_all(period: str, *, out: Path | str, **what: object) -> None:
     with _told(stopped="what is whole stays; the same command does the rest"):
         from tqdm import tqdm
 
-        from wardbook import batch
         from wardbook.edition import from_root
+        from wardbook.run import many
 
         terminal = sys.stderr.isatty()
         with tqdm(
@@ -126,7 +119,7 @@ def _run_all(period: str, *, out: Path | str, **what: object) -> None:
         ) as bar:
             done = 0
 
-            def told(outcome: batch.Outcome, total: int) -> None:
+            def told(outcome: many.Outcome, total: int) -> None:
                 nonlocal done
                 done += 1
                 bar.total = total
@@ -136,7 +129,7 @@ def _run_all(period: str, *, out: Path | str, **what: object) -> None:
                 if not terminal:
                     print(f"{done} of {total} {outcome.area}: {outcome.state}", file=sys.stderr, flush=True)
 
-            outcomes = batch.run_all(period, out=out, told=told, **what)
+            outcomes = many.run_all(period, out=out, told=told, **what)
         failed = [outcome for outcome in outcomes if outcome.state == "failed"]
         for line in _table([("borough", "notebook", "why"), *((o.area, o.notebook, o.why) for o in failed)]):
             print(line)

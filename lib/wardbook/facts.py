@@ -366,12 +366,12 @@ OWN_COLUMNS = (
 
 def targets() -> pl.DataFrame:
     """`data/reference/targets.csv`, live targets first; text cells that say nothing are null."""
-    return read_facts(places.REFERENCE / "targets.csv", Targets)
+    return read_facts(places.REFERENCE / "targets.csv", Targets).with_columns(pl.col(pl.Enum).cast(pl.String))
 
 
 def published_results() -> pl.DataFrame:
     """`data/reference/published_results.csv`."""
-    return read_facts(places.REFERENCE / "published_results.csv", Results)
+    return read_facts(places.REFERENCE / "published_results.csv", Results).with_columns(pl.col(pl.Enum).cast(pl.String))
 
 
 def own_targets(path: Path, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
@@ -402,7 +402,7 @@ def own_targets(path: Path, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     rows = [
         _resolved(row, path, line, held) for row, line in zip(read.iter_rows(named=True), table["line"], strict=True)
     ]
-    return pl.DataFrame(rows, schema=read.schema)
+    return pl.DataFrame(rows, schema=read.schema).with_columns(pl.col(pl.Enum).cast(pl.String))
 
 
 def _resolved(row: dict, path: Path, line: int, held: Mapping[str, Sequence[str]]) -> dict:

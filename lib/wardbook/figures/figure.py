@@ -97,7 +97,7 @@ class Figure:
     @classmethod
     def of(cls, name: str, chart: alt.TopLevelMixin | None, data: pl.DataFrame, words: dict[str, Any]) -> Figure:
         """A figure from an Altair chart; numbers are kept to eight significant digits, the same on any processor."""
-        return cls(name, None if chart is None else rounded(chart.to_dict()), rounded(data), words)
+        return cls(name, None if chart is None else _specification(chart), rounded(data), words)
 
     # -- one JSON -----------------------------------------------------------------------------------------------------
 
@@ -199,6 +199,15 @@ class Figure:
         spec["config"]["mark"] = {"tooltip": {"content": "data"}}
         # `bundle` puts Vega itself into the page, which then asks no network for it.
         return Interactive(self.title, vl_convert.vegalite_to_html(spec, bundle=True))
+
+
+def _specification(chart: alt.TopLevelMixin) -> dict:
+    """A chart's Vega-Lite with rounded numbers, its data sets numbered: Altair names them by their unrounded values."""
+    spec = rounded(chart.to_dict())
+    text = json.dumps(spec)
+    for number, name in enumerate(spec.get("datasets", {}), 1):
+        text = text.replace(f'"{name}"', f'"data-{number}"')
+    return json.loads(text)
 
 
 def read_figure(path: Path) -> Figure:

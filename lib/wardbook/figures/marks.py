@@ -23,6 +23,7 @@ PHONE_LETTERS = 50  # what one line of a row's words holds on a phone
 NAME_LETTERS = 24  # after so many a row's name goes on in a second line
 TALL = "tall-rows"  # the name of a layer whose rows need a third line on a phone
 FOCUS, CONTEXT, LONDON, QUIET = theme.FOCUS, theme.CONTEXT, theme.ORANGE, "#7F7F7F"
+TARGET, USUAL = theme.DARK_PINK, "#DCE3EA"
 
 
 def by_size(expression: str) -> alt.ExprRef:
@@ -176,7 +177,7 @@ def ranges(
     *,
     scale: alt.Scale | None = None,
     axis: alt.Axis | None = None,
-    colour: str = "#DCE3EA",
+    colour: str = USUAL,
     thick: float = 1.1,
 ) -> alt.Chart:
     """A bar from low to high for each row: a usual range, or an interval (`thick` under 0.3)."""
@@ -272,7 +273,7 @@ def lines(
     return _frame(frame, x, y, series, strong).mark_line(strokeWidth=by_size("font * 0.17")).encode(**encode)
 
 
-def band(frame: pl.DataFrame, x: str, low: str, high: str, *, colour: str = "#DCE3EA") -> alt.Chart:
+def band(frame: pl.DataFrame, x: str, low: str, high: str, *, colour: str = USUAL) -> alt.Chart:
     """What was to be expected, month by month."""
     return (
         _frame(frame, x, low, high)
@@ -305,7 +306,7 @@ def ends(frame: pl.DataFrame, x: str, y: str, words: str, *, colour: str = FOCUS
     )
 
 
-def level(value: float, words: str, *, colour: str = theme.DARK_PINK) -> alt.LayerChart:
+def level(value: float, words: str, *, colour: str = TARGET) -> alt.LayerChart:
     """A level line with words on it: a target, a path's end."""
     base = alt.Chart(pl.DataFrame({"level": [float(value)], "words": [words]}))
     return base.mark_rule(color=colour, strokeWidth=2).encode(y="level:Q") + base.mark_text(

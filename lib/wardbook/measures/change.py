@@ -48,6 +48,12 @@ YEARLY_GROUPS = (
 # Nodes and weights of the standard normal, for the part of a change that chance in two counts does not explain.
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(21)
 _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
+# What is saved of a change, for an area and a period against the same months before.
+COLUMNS = (
+    *("area", "period", "before_period", "series", "offence_group", "before", "after", "change_percent"),
+    *("london_change_percent", "relative_percent", "usual_low_percent", "usual_high_percent", "against_london"),
+    *("as_far", "of", "comparable", "why"),
+)
 _KEY = ["borough_code", "offence_group"]
 _TAUGHT = {
     "offence_group": pl.String,
@@ -365,6 +371,14 @@ def judge(counts: pl.DataFrame, ruler: Ruler, compares: pl.DataFrame) -> pl.Data
     return rows.with_columns(_why().alias("why")).drop("cut").sort("offence_group", "borough_code")
 
 
+def compare(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl.DataFrame, series: str) -> pl.DataFrame:
+    """Count, learn, compare and judge, as the functions above do it one by one: the columns of `judge`, and `series`."""
+    counts = count_windows(monthly, before, after)
+    ruler = learn_ruler(monthly, before, after, breaks, series)
+    compares = comparability(counts, breaks, series, before, after)
+    return judge(counts, ruler, compares).with_columns(series=pl.lit(series))
+
+
 def _size(before: pl.Expr, after: pl.Expr) -> pl.Expr:
     """How far a change is from none, either way: |ln(after ÷ before)|."""
     floor = [count.cast(pl.Float64).clip(lower_bound=0.5) for count in (after, before)]
@@ -387,7 +401,11 @@ def _why() -> pl.Expr:
         .when(verdict == TOO_FEW)
         .then(pl.lit("an ordinary year could halve or double it"))
         .when(verdict == CANNOT_SAY)
-        .then(pl.format("its history has only {} windows that do not overlap", "apart"))
+        .then(
+            pl.when(pl.col("apart") == 1)
+            .then(pl.lit("its history has only one window that overlaps no other"))
+            .otherwise(pl.format("its history has only {} windows that do not overlap", "apart"))
+        )
         .when(~pl.col("alike"))
         .then("crosses")
         .when(many & verdict.is_not_null())

@@ -126,7 +126,7 @@ def mark_aim(baseline: int, outturn: int, target: float, *, years: float, elapse
     interval = rate_ratio(outturn, baseline)
     why = f"its path asks for {100 * (path - 1):+.1f}% by now".replace("-", "−")
     if interval.lower <= path <= interval.upper:
-        why = f"narrowly, chance alone could turn it; {why}"
+        why = f"narrowly: chance alone could turn it; {why}"
     return Mark(ON_TRACK if good else OFF_TRACK, change, margin, why)
 
 
@@ -169,6 +169,33 @@ _MARKED_ON = [
     "result", "sample", "interim", "result_date", "printed_verdict", "first_percent", "second_percent", "note",
 ]
 # fmt: on
+# What is saved of a target.
+COLUMNS = (
+    *(
+        "target_set",
+        "measure",
+        "area",
+        "target_owner",
+        "baseline_period",
+        "period",
+        "baseline",
+        "outturn",
+        "change_percent",
+    ),
+    *(
+        "unit",
+        "target",
+        "result",
+        "verdict",
+        "margin",
+        "relative_percent",
+        "against_london",
+        "as_far",
+        "of",
+        "why",
+        "source",
+    ),
+)
 UNITS = {"change": "%", "aim": "%", "level": "%", "count": "people", "gap": "points", "none": ""}
 
 
@@ -178,21 +205,58 @@ def years_between(baseline_period: str, period: str) -> float:
     return last.year - first.year + (last.month - first.month) / 12
 
 
-def mark_rows(rows: pl.DataFrame) -> pl.DataFrame:
-    """Every target marked: the rows with `unit`, `result`, `verdict`, `margin` and `why` (of the verdict).
+def hold_against(targets: pl.DataFrame, results: pl.DataFrame, counted: pl.DataFrame) -> pl.DataFrame:
+    """Each target with what it is held against: the counts of its two periods where there are some, else a printed result.
 
     Parameters
     ----------
-    rows : the columns of `wardbook.facts.Targets`, with what each is held against (see `mark`).
+    targets : the columns of `wardbook.facts.Targets`, each row's `area` its own.
+    results : `wardbook.facts.published_results()`.
+    counted : `target_set`, `measure` and the columns of `measures.change.compare` for the area, a row a target.
+    """
+    printed = results.drop("source", "source_address", "quality").rename({"note": "result_note"})
+    beside = [
+        "comparable",
+        "crosses",
+        "relative_percent",
+        "london_change_percent",
+        "against_london",
+        "as_far",
+        "of",
+        "apart",
+    ]
+    counts = counted.select("target_set", "measure", *beside, counted_before="before", counted_after="after")
+    rows = targets.join(printed, on=["target_set", "measure", "area"], how="left", suffix="_printed")
+    return rows.join(counts, on=["target_set", "measure"], how="left").with_columns(
+        baseline=pl.coalesce("counted_before", "baseline"), outturn=pl.coalesce("counted_after", "outturn")
+    )
+
+
+def mark_rows(rows: pl.DataFrame) -> pl.DataFrame:
+    """Every target marked: the rows with `unit`, `result`, `change_percent`, `verdict`, `margin` and `why` (of the verdict).
+
+    `distance_percent` is the margin as a share of what was asked, `judged` whether there is a verdict, `good` whether it is one
+    that its owner would want.
+
+    Parameters
+    ----------
+    rows : as `hold_against` gives them.
     """
     rows = rows.with_columns(pl.lit(None).alias(name) for name in _MARKED_ON if name not in rows.columns)
     marks = [mark(row) for row in rows.select(_MARKED_ON).iter_rows(named=True)]
     return rows.with_columns(
-        pl.col("kind").cast(pl.String).replace_strict(UNITS).alias("unit"),
+        pl.col("kind").replace_strict(UNITS).alias("unit"),
         pl.Series("verdict", [one.verdict for one in marks], dtype=pl.String),
         pl.Series("result", [one.result for one in marks], dtype=pl.Float64),
         pl.Series("margin", [one.margin for one in marks], dtype=pl.Float64),
         pl.Series("why", [one.why for one in marks], dtype=pl.String),
+    ).with_columns(
+        change_percent=pl.when(pl.col("unit") == "%", pl.col("kind") != "level").then("result"),
+        distance_percent=100
+        * pl.col("margin")
+        / pl.when(pl.col("outturn").is_null()).then(pl.col("target").abs()).otherwise("baseline"),
+        judged=~pl.col("verdict").is_in([CANNOT_SAY, TOO_EARLY]),
+        good=pl.col("verdict").is_in([MET, NARROWLY_MET, ON_TRACK]),
     )
 
 

@@ -32,14 +32,17 @@ from papermill.exceptions import PapermillExecutionError
 from papermill.translators import PythonTranslator
 from polars.exceptions import PolarsError
 
+from wardbook import facts
+from wardbook.book import MONTHLY, Book, open_book
 from wardbook.edition import Edition, from_root, sha256
 from wardbook.folders import beside, put_in_place, write_text
-from wardbook.notebook import Book, open_book
+from wardbook.periods import Period
 from wardbook.places import REFERENCE, ROOT, Area, UnknownName
 from wardbook.reference import load_assumptions
 from wardbook.register import read_claims
+from wardbook.run.index import write_index
+from wardbook.run.page import write_page
 from wardbook.sources.reading import shorten
-from wardbook.summary import write_index, write_summary
 
 NOTEBOOKS = ROOT / "notebooks"
 WORK = ROOT / "work"
@@ -216,7 +219,7 @@ def run(
     Parameters
     ----------
     borough : one of the Met's 32, or "London".
-    period : "latest", or a financial year such as "2023-24".
+    period : "latest" (the newest twelve months), a financial year such as "2023-24", or "year to 2025-11".
     only : the notebooks to run. The results of the others are kept, unless they rest on another edition, other tables in
         `data/reference` or another version of the package: a folder holds one of each, so that is refused.
     settings : further parameters by name; each goes to the notebooks that have it. Text is read as the type of the
@@ -232,7 +235,7 @@ def run(
     ------
     wardbook.places.UnknownName
         for an unknown borough, period, notebook or parameter, naming the nearest.
-    SettingError, wardbook.reference.TargetsFileError
+    SettingError, wardbook.schemas.SchemaViolation
         for a parameter that cannot be what it was set to.
     wardbook.edition.EditionError
         for an edition that is not what its manifest says.
@@ -263,13 +266,14 @@ def run(
         record = {
             "area": plan.area.name,
             "area_code": plan.area.code,
-            "period": plan.period,
+            "period": str(plan.period),
+            "period_words": plan.period.words,
             **plan.basis,
             "notebooks": kept | entries,
         }
         write_text(work / RECORD, json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
         try:
-            write_summary(work)
+            write_page(work)
         except (ValueError, PolarsError) as error:
             raise RunError(
                 f"no summary could be made of what the notebooks left ({error}), so nothing was kept"
@@ -287,7 +291,7 @@ class Plan:
     """A run that may start: everything checked, nothing written."""
 
     area: Area
-    period: str
+    period: Period
     target: Path
     chosen: list[_Notebook] = field(repr=False)
     parameters: dict[str, dict[str, Any]]  # by notebook, those it is given; a path as it will be recorded
@@ -342,8 +346,8 @@ def plan_run(
     own = {"borough": book.area.name, "period": str(book.period), "edition": _relative(edition)}
     return Plan(
         area=book.area,
-        period=str(book.period),
-        target=from_root(out) / book.area.slug / str(book.period),
+        period=book.period,
+        target=from_root(out) / book.area.slug / book.period.slug,
         chosen=chosen,
         parameters={
             notebook.name: {name: value for name, value in own.items() if name in notebook.defaults}
@@ -388,13 +392,14 @@ def _opened(borough: str, period: str, edition: Path | str, given: dict[str, dic
         read_claims(str(claims_file))
     for scenario_file in {values["scenario_file"] for values in given.values() if values.get("scenario_file")}:
         load_assumptions(str(scenario_file))
-    own = {values["targets_file"] for values in given.values() if values.get("targets_file")}
-    for targets_file in own or {""}:
-        book = open_book(
-            notebook="", borough=borough, period=period, edition=str(edition), targets_file=str(targets_file)
-        )
-        if targets_file:
-            book.targets  # noqa: B018 - reading it is what checks its rows
+    book = open_book(borough, period, edition=str(edition))
+    for targets_file in {values["targets_file"] for values in given.values() if values.get("targets_file")}:
+        held = {
+            name: book.table(name)[MONTHLY[name][0]].unique().to_list()
+            for name in MONTHLY
+            if name in book.edition.tables
+        }
+        facts.own_targets(book.path(str(targets_file)), held)
     return book
 
 

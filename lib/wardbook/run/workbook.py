@@ -12,12 +12,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wardbook.figures import words
+from wardbook.figures import wording
 
 if TYPE_CHECKING:
-    import polars as pl
+    from collections.abc import Mapping
 
-    from wardbook.summary import Run
+    import polars as pl
 
 WORKBOOK = "tables.xlsx"
 
@@ -46,26 +46,27 @@ _NOTES = {
 }
 
 
-def write_workbook(run: Run, place: Path) -> Path | None:
-    """Write a run's tables into a workbook, whole or not at all; its path, or None where no table has a row.
+def write_workbook(record: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], folder: Path) -> Path | None:
+    """Write a run's tables into a workbook in its folder, whole or not at all; its path, or None where no table has a row.
 
     Every cell of text is text: the workbook is made without formulas or links, whatever a name in the data begins with.
     """
-    if not any(table.height for table in run.tables.values()):
+    if not any(table.height for table in tables.values()):
         return None
+    place = folder / WORKBOOK
     fresh = place.with_name(f".{place.name}.new")
     try:
         with warnings.catch_warnings():
             # gptables leaves its theme's file open and calls pandas in a way that pandas is about to drop.
             warnings.simplefilter("ignore")
-            _write(run, fresh)
+            _write(record, tables, fresh)
         fresh.replace(place)
     finally:
         fresh.unlink(missing_ok=True)
     return place
 
 
-def _write(run: Run, place: Path) -> None:
+def _write(record: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], place: Path) -> None:
     import gptables
     import pandas
 
@@ -73,23 +74,23 @@ def _write(run: Run, place: Path) -> None:
         _sheet(name): gptables.GPTable(
             table=_frame(table).dropna(how="all").reset_index(drop=True),
             table_name=f"table_{name}",
-            title=f"{_TITLES.get(name, words.capital(name.replace('_', ' ')))}: {run.area}, {run.period} $$recorded$$",
+            title=f"{_TITLES.get(name, wording.capital(name.replace('_', ' ')))}: {record['area']}, {record['period_words']} $$recorded$$",
             subtitles=[f"From tables/{name}.csv of this run $$verdicts$$"],
             instructions="This worksheet holds one table. Some cells are empty. $$empty$$",
-            source=f"Wardbook {run.record['wardbook']}, edition {run.record['edition']}",
+            source=f"Wardbook {record['wardbook']}, edition {record['edition']}",
             index_columns={},
         )
-        for name, table in run.tables.items()
+        for name, table in tables.items()
         if not _frame(table).dropna(how="all").empty
     }
     cover = gptables.Cover(
-        title=f"Policing in {run.area}, {run.period}: the tables",
+        title=f"Policing in {record['area']}, {record['period_words']}: the tables",
         intro=[
             "Each worksheet holds one table, named in Contents. The numbers are those of the CSV files of the same run.",
             "summary.html in the same folder says what they mean and how sure it is.",
         ],
         about=[
-            f"Edition {run.record['edition']}, from {len(run.record['inputs'])} published files; Wardbook {run.record['wardbook']}.",
+            f"Edition {record['edition']}, from {len(record['inputs'])} published files; Wardbook {record['wardbook']}.",
             "Contains public sector information licensed under the Open Government Licence v3.0.",
             "Contains OS data © Crown copyright and database right; Contains National Statistics data © Crown copyright and "
             "database right.",
@@ -101,7 +102,7 @@ def _write(run: Run, place: Path) -> None:
         cover=cover,
         notes_table=pandas.DataFrame({"reference": list(_NOTES), "Note text": list(_NOTES.values())}),
         # Measuring every cell of a long table is slow.
-        auto_width={_sheet(name): table.height <= 500 for name, table in run.tables.items()},
+        auto_width={_sheet(name): table.height <= 500 for name, table in tables.items()},
         workbook_options={"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False},
     )
     # A clock in the file would make two runs differ.

@@ -1,0 +1,145 @@
+"""Runs a notebook's code cells in this process, with parameters of a test's own: no kernel, every figure and sentence at hand."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from conftest import ROOT
+from wardbook.book import Book
+from wardbook.figures.figure import Figure, Statements
+
+# Words that no reader is to meet, whatever a column is called.
+BANNED = ("counting noise", "usual variation", "outturn", "draws", "little different", "not cut")
+
+
+@dataclass
+class Left:
+    """What a notebook left: its names, its figures and its sentences without a chart."""
+
+    names: dict[str, Any]
+    figures: dict[str, Figure] = field(default_factory=dict)
+    statements: dict[str, Statements] = field(default_factory=dict)
+    tables: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def titles(self) -> list[str]:
+        """Every title of every figure."""
+        return [title for figure in self.figures.values() for title in figure.words["title"]]
+
+    @property
+    def texts(self) -> list[str]:
+        """Every text a reader meets."""
+        words = [figure.words for figure in self.figures.values()]
+        parts = ("subtitle", "sentence", "caveat", "alt", "how", "absent")
+        said = [f"{part['lead']} {part['text']}" for one in self.statements.values() for part in one.parts]
+        return [*self.titles, *(word[part] for word in words for part in parts if word.get(part)), *said]
+
+
+@cache
+def code(name: str) -> tuple[tuple[bool, str], ...]:
+    """A notebook's code cells: is it the parameters' cell, and its source."""
+    cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    return tuple(
+        ("parameters" in cell["metadata"].get("tags", []), "".join(cell["source"]))
+        for cell in cells
+        if cell["cell_type"] == "code"
+    )
+
+
+def run(name: str, *, output_dir: Path | None = None, **parameters: Any) -> Left:
+    """Run a notebook's cells with these parameters in place of its own."""
+    left = Left({"__name__": "notebook"})
+    parameters["output_dir"] = str(output_dir) if output_dir else ""
+    with _watched(left):
+        for is_parameters, source in code(name):
+            exec(compile(source, f"{name}.ipynb", "exec"), left.names)
+            if is_parameters:
+                known = {node.target.id for node in ast.parse(source).body if isinstance(node, ast.AnnAssign)}
+                assert set(parameters) <= known, f"{name} has no parameter {set(parameters) - known}"
+                left.names |= parameters
+    return left
+
+
+@contextmanager
+def _watched(left: Left) -> Iterator[None]:
+    figure, say, save = Book.figure, Book.say, Book.save
+
+    def noted(self, name, *arguments, **more):
+        left.figures[name] = figure(self, name, *arguments, **more)
+        return left.figures[name]
+
+    def heard(self, name, **more):
+        left.statements[name] = say(self, name, **more)
+        return left.statements[name]
+
+    def kept(self, name, frame):
+        left.tables[name] = frame
+        return save(self, name, frame)
+
+    Book.figure, Book.say, Book.save = noted, heard, kept
+    try:
+        yield
+    finally:
+        Book.figure, Book.say, Book.save = figure, say, save
+
+
+def sentences(text: str) -> list[str]:
+    """A text's sentences: a full stop followed by a blank ends one."""
+    return [part for part in re.split(r"(?<=[.!?]) ", text) if part]
+
+
+def check_words(left: Left) -> list[str]:
+    """What is wrong with a notebook's words: a title of more than twelve, a sentence of more than twenty-five, a banned word."""
+    wrong = [f"title of {len(title.split())} words: {title}" for title in left.titles if len(title.split()) > 12]
+    said = [figure.words["sentence"] for figure in left.figures.values() if not figure.absent]
+    said += [f"{part['lead']} {part['text']}" for one in left.statements.values() for part in one.parts]
+    wrong += [f"{len(one.split())} words: {one}" for text in said for one in sentences(text) if len(one.split()) > 25]
+    wrong += [f"{word!r} in: {text}" for text in left.texts for word in BANNED if re.search(rf"\b{word}\b", text, re.I)]
+    wrong += [f"something is missing in: {text}" for text in left.texts if re.search(r"\bNone\b(?! of)|\bnan\b|  |\{\{", text)]
+    return wrong
+
+
+# -- the last bits of a number ------------------------------------------------------------------------------------------------
+
+
+def shaken(frame: pl.DataFrame, seed: int = 1) -> pl.DataFrame:
+    """A frame with every fraction multiplied by 1 ± 1e-13 at random: more than processors differ by."""
+    draw = np.random.default_rng(seed)
+    return frame.with_columns(
+        pl.Series(
+            name, frame[name].to_numpy() * (1 + draw.choice([-1e-13, 1e-13], frame.height)), dtype=pl.Float64
+        ).fill_nan(None)
+        for name, kind in frame.schema.items()
+        if kind == pl.Float64
+    )
+
+
+class shaken_chart:
+    """A chart whose every number is shaken in the same way, as `to_dict` gives it."""
+
+    def __init__(self, chart: Any, seed: int = 1):
+        self.chart, self.draw = chart, np.random.default_rng(seed)
+
+    def to_dict(self) -> dict:
+        """Its specification, shaken."""
+        return self._shake(self.chart.to_dict())
+
+    def _shake(self, part: Any) -> Any:
+        if isinstance(part, float):
+            return part * (1 + self.draw.choice([-1e-13, 1e-13]))
+        if isinstance(part, dict):
+            return {name: self._shake(value) for name, value in part.items()}
+        if isinstance(part, list):
+            return [self._shake(value) for value in part]
+        return part

@@ -1,0 +1,236 @@
+"""The ruler: that it holds where it is laid, finds what is there, and says what it cannot judge."""
+
+from __future__ import annotations
+
+import math
+from datetime import date
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy import stats
+
+from wardbook import edition, places
+from wardbook.measures import change
+from wardbook.periods import declared_breaks, read_period, year_to
+
+BOROUGHS = places.boroughs()
+YEARS = [
+    *(year_to(date(year, 3, 1)) for year in range(2018, 2026)),
+    *(year_to(date(year, 2, 1)) for year in range(2019, 2027)),
+]
+PANDEMIC = (date(2020, 4, 1), date(2021, 7, 1))
+
+
+@pytest.fixture(scope="module")
+def monthly():
+    table = edition.open_edition().table("borough_offences")
+    return table.filter(snapshot=table["snapshot"].max())
+
+
+@pytest.fixture(scope="module")
+def yearly(monthly):
+    return monthly.filter(pl.col("offence_group").is_in(change.YEARLY_GROUPS))
+
+
+def judged(monthly, after, before=None, series="borough_offences"):
+    before = before or after.earlier()
+    return change.compare(monthly, before, after, declared_breaks(), series)
+
+
+def code(name):
+    return places.area(name).code
+
+
+def touches_pandemic(after):
+    return after.earlier().first <= PANDEMIC[1] and after.last >= PANDEMIC[0]
+
+
+def test_about_one_in_twenty_stands_out_in_an_ordinary_year(yearly, capsys):
+    shares, few, marked = {}, [], {}
+    for after in YEARS:
+        rows = judged(yearly, after).filter(pl.col("borough_code") != places.LONDON_CODE)
+        verdicts = dict(rows.group_by("against_london").len().iter_rows())
+        out = verdicts.get(change.BELOW, 0) + verdicts.get(change.ABOVE, 0)
+        shares[after.words] = out / (out + verdicts[change.IN_LINE])
+        few.append(verdicts.get(change.TOO_FEW, 0) / rows.height)
+        many = rows.filter(pl.col("stand_out") > change.MANY * pl.col("judged"), pl.col("judged") >= 16)
+        marked[after.words] = {
+            row["offence_group"]: (row["stand_out"], row["judged"]) for row in many.iter_rows(named=True)
+        }
+        said = many.filter(
+            pl.col("comparable"), pl.col("alike"), pl.col("against_london").is_in([change.BELOW, change.ABOVE])
+        )
+        assert said["why"].str.contains("lie outside").all()
+    ordinary = [shares[after.words] for after in YEARS if not touches_pandemic(after)]
+    with capsys.disabled():
+        print()
+        for after in YEARS:
+            note = " (touches the pandemic)" if touches_pandemic(after) else ""
+            print(f"  {after.words}: {shares[after.words]:.1%} outside{note}; marked: {marked[after.words]}")
+        print(f"  mean of ordinary years {np.mean(ordinary):.1%}; too few to say {np.mean(few):.1%} of rows")
+    assert all(0.02 <= share <= 0.10 for share in ordinary)
+    assert 0.04 <= np.mean(ordinary) <= 0.07
+
+
+def test_too_few_to_say_is_said_only_where_an_ordinary_year_could_halve_or_double_it(yearly):
+    rows = judged(yearly, YEARS[-1]).filter(pl.col("borough_code") != places.LONDON_CODE)
+    for row in rows.iter_rows(named=True):
+        expected = row["before"] * (1 + row["london_change_percent"] / 100)
+        wide = (row["usual_low_percent"] or -100) <= -50 and (
+            row["usual_high_percent"] is None or row["usual_high_percent"] >= 100
+        )
+        assert (row["against_london"] == change.TOO_FEW) == (expected < change.FEWEST_EXPECTED or wide), row
+
+
+def test_one_borough_half_again_is_found_and_none_where_nothing_was_planted(yearly):
+    after = YEARS[-1]
+    total = yearly.filter(offence_group=change.TOTAL)
+    counts = change.count_windows(total, after.earlier(), after)
+    ruler = change.learn_ruler(total, after.earlier(), after, declared_breaks(), "borough_offences")
+    found = 0
+    for borough in BOROUGHS["borough_code"]:
+        more = (
+            pl.when(pl.col("borough_code") == borough).then((pl.col("after") * 1.5).cast(pl.Int64)).otherwise("after")
+        )
+        rows = change.against_london(change.with_rest_of_london(counts.with_columns(after=more)), ruler)
+        found += rows.filter(borough_code=borough)["against_london"][0] == change.ABOVE
+    assert found >= 30
+    unplanted = change.against_london(change.with_rest_of_london(counts), ruler)["against_london"]
+    assert unplanted.is_in([change.ABOVE, change.BELOW]).sum() <= 3  # a tenth of 32
+
+
+def test_mopac_7_like_for_like(monthly):
+    before, after = read_period("2011-12"), read_period("2015-16")
+    rows = judged(monthly.filter(offence_group="MOPAC 7"), after, before)
+    lewisham, hamlets, london = (
+        rows.row(by_predicate=pl.col("borough_code") == code(name), named=True)
+        for name in ("Lewisham", "Tower Hamlets", "London")
+    )
+    assert [round(row["change_percent"], 1) for row in (lewisham, hamlets, london)] == [-20.6, 3.1, -17.8]
+    assert (lewisham["as_far"], lewisham["of"]) == (112, 160)
+    assert (hamlets["as_far"], hamlets["of"]) == (3, 160)
+    assert lewisham["against_london"] == change.IN_LINE
+    assert hamlets["against_london"] == change.ABOVE
+    assert london["against_london"] is None
+
+
+def test_lambeth_vehicle_crime_as_it_was_claimed(monthly):
+    rows = monthly.filter(offence_group="vehicle crime")
+    to_november = judged(rows, year_to(date(2025, 11, 1))).row(
+        by_predicate=pl.col("borough_code") == code("Lambeth"), named=True
+    )
+    assert (to_november["before"], to_november["after"]) == (3063, 2308)
+    assert round(to_november["change_percent"], 1) == -24.6
+    newest = judged(rows, year_to(date(2026, 2, 1))).row(
+        by_predicate=pl.col("borough_code") == code("Lambeth"), named=True
+    )
+    assert [round(newest[name], 1) for name in ("change_percent", "london_change_percent")] == [-30.4, -13.3]
+
+
+def test_a_break_that_cuts_forbids_the_raw_change_and_leaves_the_relative_one(yearly):
+    rows = judged(yearly, read_period("2024-25")).filter(borough_code=code("Tower Hamlets"))
+    violence = rows.row(by_predicate=pl.col("offence_group") == "violence with injury", named=True)
+    assert not violence["comparable"]
+    assert "CONNECT" in violence["why"]
+    assert violence["against_london"] in change.VERDICTS[:3]  # it hit all boroughs alike
+    sexual = rows.row(by_predicate=pl.col("offence_group") == "sexual offences", named=True)
+    assert not sexual["comparable"]
+    assert "7.2% to 1.9%" in sexual["why"]
+    robbery = rows.row(by_predicate=pl.col("offence_group") == "robbery", named=True)
+    assert robbery["comparable"]
+    assert "CONNECT" in robbery["crosses"]
+
+
+def test_a_year_that_touches_the_pandemic_says_that_it_did_not_hit_all_alike(yearly):
+    rows = judged(yearly, read_period("2020-21")).filter(borough_code=code("Westminster"), offence_group=change.TOTAL)
+    assert rows["why"][0].startswith("The pandemic months did not hit all boroughs alike")
+
+
+def test_knife_crime_cannot_be_judged_yet_and_says_how_many_windows_there_are():
+    table = edition.open_edition().table("knife_offences").rename({"subtype": "offence_group"})
+    rows = judged(table.filter(offence_group="Knife Crime"), year_to(date(2026, 2, 1)), series="knife_offences")
+    row = rows.filter(borough_code=code("Camden")).row(0, named=True)
+    assert row["against_london"] == change.CANNOT_SAY
+    assert row["why"] == "its history has only one window that overlaps no other"
+
+
+# -- a second computation ------------------------------------------------------------------------------------------------------
+
+
+def test_the_relative_change_and_as_far_computed_again_in_plain_python(monthly):
+    group, after = "robbery", year_to(date(2026, 2, 1))
+    counted: dict[tuple[str, int], int] = {}
+    for borough, month, offences in (
+        monthly.filter(offence_group=group).select("borough_code", "month", "offences").iter_rows()
+    ):
+        year = month.year + (month.month > 2)
+        counted[borough, year] = counted.get((borough, year), 0) + offences
+    boroughs = BOROUGHS["borough_code"].to_list()
+
+    def moved(borough, year):
+        rest = [sum(counted[b, y] for b in boroughs if b != borough) for y in (year - 1, year)]
+        return math.log(counted[borough, year] / counted[borough, year - 1] / (rest[1] / rest[0]))
+
+    # Years ending February 2013 to 2025 (the file begins in April 2010), without those a month of which lies in April 2020 to July 2021.
+    others = [moved(b, year) for b in boroughs for year in range(2013, 2026) if year not in (2021, 2022, 2023)]
+    rows = judged(monthly.filter(offence_group=group), after)
+    for row in rows.filter(pl.col("borough_code") != places.LONDON_CODE).iter_rows(named=True):
+        own = moved(row["borough_code"], 2026)
+        assert row["relative_percent"] == pytest.approx(100 * (math.exp(own) - 1))
+        assert row["of"] == len(others) == 320
+        assert row["as_far"] == sum(abs(other) >= abs(own) - 1e-12 for other in others)
+
+
+def test_without_anything_but_chance_the_region_is_the_exact_binomial_one():
+    counts = pl.DataFrame(
+        {"before": [7, 40, 0], "after": [3, 44, 6], "rest_before": [100, 900, 50], "rest_after": [110, 800, 60]}
+    )
+    fewest, most = change.usual_counts(counts, np.ones(3), np.zeros(3))
+    for n, share, low, high in zip([10, 84, 6], [110 / 210, 800 / 1700, 60 / 110], fewest, most):
+        middle = [stats.binom.cdf(k - 1, n, share) + stats.binom.pmf(k, n, share) / 2 for k in range(n + 1)]
+        inside = [k for k, p in enumerate(middle) if 0.025 <= p <= 0.975]
+        assert (inside[0], inside[-1]) == (low, high)
+
+
+# -- relations that must hold ---------------------------------------------------------------------------------------------------
+
+
+def test_a_borough_by_another_name_and_months_in_another_order_change_nothing(yearly):
+    after = YEARS[-1]
+    table = yearly.filter(pl.col("offence_group").is_in(["robbery", "shoplifting"]))
+    renamed = {code("Bexley"): "E09999999"}
+    again = judged(
+        table.with_columns(pl.col("borough_code").replace(renamed)).sample(fraction=1, shuffle=True, seed=4), after
+    )
+    back = again.with_columns(pl.col("borough_code").replace({v: k for k, v in renamed.items()}))
+    order = ["offence_group", "borough_code"]
+    one, other = judged(table, after).sort(order), back.sort(order)
+    exact = [name for name in one.columns if one[name].dtype != pl.Float64]
+    assert one.select(exact).equals(other.select(exact))
+    for name in set(one.columns) - set(exact):
+        assert np.allclose(one[name].fill_null(-1), other[name].fill_null(-1), rtol=1e-9)
+
+
+def test_offences_moved_from_one_borough_to_another_move_exactly_two_relative_changes(yearly):
+    after = YEARS[-1]
+    counts = change.count_windows(yearly.filter(offence_group="robbery"), after.earlier(), after)
+    ruler = change.learn_ruler(
+        yearly.filter(offence_group="robbery"), after.earlier(), after, declared_breaks(), "borough_offences"
+    )
+    taken, given = code("Camden"), code("Sutton")
+    step = (
+        pl.when(pl.col("borough_code") == taken).then(-20).when(pl.col("borough_code") == given).then(20).otherwise(0)
+    )
+    moved = counts.with_columns(after=pl.col("after") + step)
+    one, other = (change.against_london(change.with_rest_of_london(rows), ruler) for rows in (counts, moved))
+    differs = one.filter(one["relative_percent"] != other["relative_percent"])["borough_code"].to_list()
+    assert sorted(differs) == sorted([taken, given])
+
+
+def test_windows_that_share_a_month_are_not_counted_as_apart(monthly):
+    months = monthly["month"].unique().to_list()
+    before, after = read_period("2011-12"), read_period("2015-16")
+    pairs = change.teaching_windows(months, before, after, [PANDEMIC])
+    assert [str(last) for _, last in pairs] == ["2014-15", "2016-17", "2017-18", "2018-19", "2019-20"]
+    assert change.windows_apart(pairs) == 4  # 2010 and 2014, 2012 and 2016, 2013 and 2017, 2015 and 2019

@@ -1,0 +1,219 @@
+"""A figure: one JSON, drawn alike on any processor, at four sizes that fit where they are read."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import altair as alt
+import polars as pl
+import pytest
+from PIL import Image
+
+from wardbook.figures import figure as f
+from wardbook.figures import marks, theme, wording
+from wardbook.figures.table import guarded_csv, read_csv, rounded
+from wardbook.places import UnknownName
+
+WORDS = {
+    "title": ["Shoplifting rose 22% while the rest of London's fell", "Shoplifting rose 22%"],
+    "subtitle": "Recorded offences in Tower Hamlets",
+    "alt": "Dot chart of changes where shoplifting rose 22%.",
+    "sentence": "Shoplifting rose 22%.",
+    "caveat": "",
+    "how": "after ÷ before − 1",
+    "absent": "",
+    "source": "Recorded crime from the Metropolitan Police Service",
+    "licence": "Open Government Licence v3.0",
+    "command": "wardbook run --borough 'Tower Hamlets'",
+    "provenance": "edition 0",
+    "notebook": "01_targets",
+}
+ROWS = pl.DataFrame(
+    {
+        "name": [f"Offence number {n} of a longer name" for n in range(12)],
+        "value": [1 / 3 * n - 2 for n in range(12)],
+        "low": [1 / 3 * n - 4 for n in range(12)],
+        "high": [1 / 7 * n + 1 for n in range(12)],
+        "head": [f"{n}% (1,{n}00 to 2,000)" for n in range(12)],
+        "rest": ["London −3%: in line"] * 12,
+        "strong": [n == 4 for n in range(12)],
+    }
+)
+
+
+def rows_chart(rows=ROWS):
+    scale, axis = marks.span(rows, "low", "high"), marks.number_axis(labels=marks.SIGNED_PERCENT)
+    return (
+        marks.ranges(rows, "low", "high", "name", scale=scale, axis=axis)
+        + marks.zero()
+        + marks.dots(rows, "value", "name", scale=scale, axis=axis, strong="strong")
+        + marks.row_words(rows, "name", "head", "rest", strong="strong")
+        + marks.key([("dot", "this borough", "#12436D"), ("bar", "usual range", "#DCE3EA")], left=12)
+    )
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return f.Figure.of("a-chart", rows_chart(), ROWS, WORDS)
+
+
+def test_everything_is_in_one_json(drawn, tmp_path):
+    paths = drawn.save(tmp_path)
+    assert [path.suffix for path in paths] == [".json", ".svg", ".png", ".csv", ".txt"]
+    again = f.read_figure(tmp_path / "a-chart.json")
+    assert again.to_json() == drawn.to_json()
+    for size in f.SIZES:
+        assert again.svg(size) == drawn.svg(size)
+    assert again.csv() == drawn.csv()
+    assert again.txt() == drawn.txt()
+    assert again.data.schema == drawn.data.schema
+
+
+@pytest.mark.parametrize("size", f.SIZES)
+def test_the_drawing_is_as_large_as_where_it_is_read(drawn, size):
+    head = drawn.svg(size).split(">", 1)[0]
+    width, height = (float(head.split(f'{name}="')[1].split('"')[0]) for name in ("width", "height"))
+    place = f.SIZES[size]
+    assert abs(width - place.width) <= 1
+    if place.fill:
+        assert abs(height - place.height) <= 2
+    elif place.height:
+        assert height <= place.height
+
+
+def test_on_a_slide_the_plot_fills_three_quarters(drawn):
+    import vl_convert
+
+    whole = vl_convert.vegalite_to_scenegraph(f._sized(drawn, f.SIZES["slide"], 1000, 700, bare=False))
+    assert (whole["width"], whole["height"]) != (0, 0)
+    picture = Image.open(io.BytesIO(drawn.png("slide"))).convert("L")
+    assert picture.size == (1920, 1080)
+    box = picture.point(lambda value: 255 if value < 250 else 0).getbbox()  # what is not white
+    assert (box[2] - box[0]) / 1920 >= 0.75
+    assert (box[3] - box[1]) / 1080 >= 0.75
+
+
+def test_a_figure_is_the_same_bytes_where_the_last_bits_of_its_numbers_differ(drawn):
+    for sign in (1, -1):
+        shaken = ROWS.with_columns(pl.col(pl.Float64) * (1 + sign * 1e-13))
+        assert not shaken.equals(ROWS)
+        other = f.Figure.of("a-chart", rows_chart(shaken), shaken, WORDS)
+        assert other.to_json() == drawn.to_json()
+        assert other.svg() == drawn.svg()
+        assert (other.csv(), other.fingerprint) == (drawn.csv(), drawn.fingerprint)
+
+
+def test_a_number_that_moves_changes_what_nbval_compares(drawn):
+    moved = ROWS.with_columns(value=pl.when(pl.col("strong")).then(pl.col("value") + 0.001).otherwise("value"))
+    other = f.Figure.of("a-chart", rows_chart(moved), moved, WORDS)
+    assert other.fingerprint != drawn.fingerprint
+    assert other.svg() != drawn.svg()
+
+
+def test_the_svg_says_what_it_is_to_who_cannot_see_it(drawn):
+    svg = drawn.svg()
+    assert svg.startswith('<svg role="img" aria-labelledby="wb-a-chart-title wb-a-chart-desc"')
+    assert f'<desc id="wb-a-chart-desc">{WORDS["alt"]}</desc>' in svg
+    hostile = f.Figure.of(
+        "x", rows_chart(), ROWS, WORDS | {"title": ["<script>alert(1)</script>"], "alt": "</desc><script>"}
+    )
+    assert "<script>" not in hostile.svg()
+
+
+def test_the_picture_carries_its_title_and_source(drawn):
+    picture = Image.open(io.BytesIO(drawn.png()))
+    assert picture.text["Title"] == WORDS["title"][0]
+    assert picture.text["Source"] == WORDS["source"]
+    assert picture.convert("RGB").getpixel((2, 2)) == (255, 255, 255)
+
+
+def test_where_there_is_no_chart_the_reason_stands_in_its_place(tmp_path):
+    none = f.Figure.of("none", None, ROWS.clear(), WORDS | {"absent": "nothing was published"})
+    assert [path.suffix for path in none.save(tmp_path)] == [".json", ".txt"]
+    assert "nothing was published" in (tmp_path / "none.txt").read_text()
+    assert f.read_figure(tmp_path / "none.json").absent
+    with pytest.raises(ValueError, match="nothing was published"):
+        none.svg()
+
+
+def test_a_file_that_no_figure_wrote_is_refused(tmp_path):
+    (tmp_path / "x.json").write_text(json.dumps({"name": "x"}))
+    with pytest.raises(ValueError, match=r"x\.json is no figure"):
+        f.read_figure(tmp_path / "x.json")
+    with pytest.raises(ValueError, match="lower-case words"):
+        f.Figure("A chart", None, ROWS, WORDS)
+    with pytest.raises(UnknownName, match="did you mean 'slide'"):
+        f.check_size("slid")
+
+
+def test_small_multiples_are_two_abreast_on_a_phone():
+    many = pl.DataFrame({"kind": [k for k in "abcdef" for _ in range(4)], "x": [0, 1, 2, 3] * 6, "y": list(range(24))})
+    base = alt.Chart(many).mark_line().encode(x="x:Q", y="y:Q").properties(height=90)
+    chart = base.facet(facet="kind:N", columns=3)
+    small = f.Figure.of("many", chart, many, WORDS)
+    for size in ("page", "phone"):
+        head = small.svg(size).split(">", 1)[0]
+        width = float(head.split('width="')[1].split('"')[0])
+        assert abs(width - f.SIZES[size].width) <= 6
+
+
+# -- words and tables -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1.7, "+1.7%"),
+        (22.4, "+22%"),
+        (-3.0, "−3%"),
+        (9.96, "+10%"),
+        (9.94, "+9.9%"),
+        (0.04, "0%"),
+        (-0.04, "0%"),
+        (None, "–"),
+    ],
+)
+def test_a_signed_percentage_has_one_decimal_under_ten(value, shown):
+    assert wording.signed(value) == shown
+
+
+def test_numbers_are_written_in_one_way():
+    assert wording.count(12345.4) == "12,345"
+    assert wording.signed(-20.64, 1) == "−20.6%"
+    assert wording.share(0.314) == "31%"
+    assert wording.points(-1.0) == "−1 point"
+    assert wording.points(4.4) == "+4 points"
+    assert wording.possessive("Tower Hamlets") == "Tower Hamlets'"
+    assert wording.listed(["a", "b", "c"]) == "a, b and c"
+    assert rounded({"a": [0.1 + 0.2, 1 / 3]}) == {"a": [0.3, 0.33333333]}
+
+
+def test_a_text_that_names_what_is_not_there_is_an_error():
+    from jinja2 import UndefinedError
+
+    with pytest.raises(UndefinedError):
+        wording.say("claim", "claim", rows=[])
+
+
+def test_lines_are_as_wide_as_they_are_drawn():
+    import vl_convert
+
+    for text in ("Recorded crime rose 1.7%; no kind stands out from London", "iiii WWWW, 0123456789 (−3%)"):
+        chart = (
+            alt.Chart(pl.DataFrame({"t": [text]}))
+            .mark_text(align="left", fontSize=20, font=theme.FONT)
+            .encode(text="t:N", x=alt.value(0))
+        )
+        spec = chart.properties(width=1).configure(padding=0).configure_view(stroke=None).to_dict()
+        wide = vl_convert.vegalite_to_scenegraph(spec)["width"]
+        assert theme.text_width(text, 20) == pytest.approx(wide, rel=0.03)
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "＝", "\t=", " ="])
+def test_no_cell_of_a_csv_starts_a_formula(tmp_path, start):
+    frame = pl.DataFrame({"words": [f"{start}1+1", "plain", "it's"]})
+    text = guarded_csv(frame)
+    assert f"'{start}1+1" in text
+    (tmp_path / "x.csv").write_text(text)
+    assert read_csv(tmp_path / "x.csv").equals(frame)

@@ -1,0 +1,170 @@
+"""Targets marked by their counts; the published ones, and a reader's own of every kind."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from wardbook import facts
+from wardbook.measures import targets as t
+from wardbook.schemas import SchemaViolation
+
+# The Tower Hamlets leaflet of 2009/10: change, printed percentage, verdict, and the baselines the rounding allows.
+LEAFLET = {
+    "residential burglary": (-6, -0.6, "missed", (924, 1090)),
+    "total robbery": (-136, -12.7, "achieved", (1067, 1075)),
+    "theft from vehicles": (-768, -31.5, "achieved", (2435, 2441)),
+    "theft or taking of vehicles": (-101, -11.2, "achieved", (898, 905)),
+    "serious youth violence": (44, 21.4, "missed", (206, 206)),
+    "knife crime": (-50, -10.4, "achieved", (479, 483)),
+    "gun crime": (25, 38.5, "missed", (65, 65)),
+}
+
+
+@pytest.mark.parametrize("offence", LEAFLET)
+def test_the_leaflets_rows_stand_as_printed_and_cannot_be_judged_without_their_targets(offence):
+    change, percent, printed, baselines = LEAFLET[offence]
+    rows = facts.published_results().filter(target_set="Tower Hamlets 2009/10", measure=offence)
+    assert rows.select("change", "change_percent", "printed_verdict").row(0) == (change, percent, printed)
+    assert t.baselines_allowed(change, percent) == baselines
+    mark = t.mark_printed_change(change, percent, None, direction="fall", printed=printed)
+    assert (mark.verdict, mark.result) == (t.CANNOT_SAY, percent)
+    assert printed in mark.why
+
+
+@pytest.mark.parametrize(
+    ("measure", "verdict"),
+    [
+        ("serious acquisitive crime", t.MET),
+        ("theft from motor vehicle", t.MET),
+        ("gun crime", t.MISSED),
+        ("serious youth violence", t.MISSED),
+        ("public confidence", t.MET),
+        ("victim satisfaction gap (White less Black and Minority Ethnic, as printed)", t.MISSED),
+    ],
+)
+def test_londons_printed_results_of_2009_10_are_marked_as_they_were(measure, verdict):
+    targets = facts.targets().filter(target_set="MPS 2009/10", measure=measure)
+    none = pl.DataFrame(schema=dict.fromkeys(("target_set", "measure"), pl.String) | COUNTED)
+    row = t.mark_rows(t.hold_against(targets, facts.published_results(), none)).row(0, named=True)
+    assert row["verdict"].removeprefix("narrowly ") == verdict
+
+
+COUNTED = {
+    "before": pl.Int64,
+    "after": pl.Int64,
+    "comparable": pl.Boolean,
+    "crosses": pl.String,
+    "relative_percent": pl.Float64,
+    "london_change_percent": pl.Float64,
+    "against_london": pl.String,
+    "as_far": pl.Int64,
+    "of": pl.Int64,
+    "apart": pl.Int64,
+}
+
+
+@pytest.mark.parametrize(
+    ("counts", "target", "verdict", "margin"),
+    [
+        ((1000, 700), -20, t.MET, 100),  # 800 would have done
+        ((1000, 795), -20, t.NARROWLY_MET, 5),
+        ((1000, 805), -20, t.NARROWLY_MISSED, -5),
+        ((1000, 950), -20, t.MISSED, -150),
+        ((13574, 10779), -20, t.NARROWLY_MET, 80),  # Lewisham's MOPAC 7: 10,859 would have done
+    ],
+)
+def test_met_and_missed_are_facts_of_the_counts_and_narrowly_is_chance(counts, target, verdict, margin):
+    mark = t.mark_change(*counts, target, direction="fall")
+    assert (mark.verdict, mark.margin) == (verdict, margin)
+
+
+def test_an_aim_runs_along_a_compound_path():
+    # After five of ten years a halving asks for √½ of the baseline: 707 of 1,000.
+    assert t.mark_aim(1000, 707, -50, years=10, elapsed=5).verdict == t.ON_TRACK
+    assert t.mark_aim(1000, 708, -50, years=10, elapsed=5).verdict == t.OFF_TRACK
+    assert t.mark_aim(1000, 707, -50, years=10, elapsed=5).margin == 0
+    assert t.mark_aim(1000, 100, -50, years=10, elapsed=0.99).verdict == t.TOO_EARLY
+    assert t.mark_aim(1000, 500, -50, years=10, elapsed=14).verdict == t.ON_TRACK  # it does not go on after its end
+    assert "chance alone" in t.mark_aim(100, 90, -50, years=10, elapsed=1).why
+
+
+def test_the_national_knife_aim_is_off_track_by_its_own_figures():
+    row = facts.published_results().filter(measure="knife crime, England and Wales").row(0, named=True)
+    mark = t.mark_aim(row["baseline"], row["outturn"], -50, years=10, elapsed=1)
+    assert round(mark.result, 1) == -5.0
+    assert (mark.verdict, mark.margin) == (t.OFF_TRACK, 50584 - 51527)  # 54,215 × ½^(1/10) = 50,584.2
+
+
+def test_a_share_of_everything_has_no_error_and_a_surveys_has():
+    assert t.mark_level(77.5, 90, direction="rise").verdict == t.MISSED
+    assert t.mark_level(13.4, 10, direction="fall").margin == pytest.approx(-3.4)
+    assert t.mark_level(53, 51.4, direction="rise", sample=400).verdict == t.NARROWLY_MET
+    assert t.mark_level(65, 51.4, direction="rise", sample=400).verdict == t.MET
+
+
+def test_every_live_target_of_the_evidence_is_in_the_table():
+    live = facts.targets().filter(live="yes")
+    assert live.filter(pl.col("target").is_not_null())["measure"].len() >= 7
+    assert live.filter(pl.col("source") == "").is_empty()
+    past = facts.targets().filter(live="no")["target_set"].unique().to_list()
+    assert {"MOPAC 7", "MPS 2003/04", "MPS 2010/11", "Response times 2018"} <= set(past)
+
+
+# -- a reader's own ------------------------------------------------------------------------------------------------------------
+
+HEADER = (
+    "target_set,measure,kind,series,item,area,target_owner,baseline_period,period,direction,target,years,"
+    "baseline,outturn,result,sample,source\n"
+)
+HELD = {"borough_offences": ["robbery", "burglary"], "knife_offences": ["Knife Crime"]}
+ROWS = {
+    "change": "mine,robbery,change,borough_offences,robbery,Hackney,me,2023-24,2024-25,fall,-10,,,,,,my plan\n",
+    "change of my own": "mine,graffiti,change,own,,Hackney,me,2023-24,2024-25,fall,-10,,200,150,,,my plan\n",
+    "level": "mine,calls answered,level,own,,London,me,,2024-25,rise,90,,,,88.5,,my plan\n",
+    "level of a survey": "mine,good job,level,own,,London,me,,2024-25,rise,60,,,,55,400,my plan\n",
+    "count": "mine,officers,count,own,,Hackney,me,,2024-25,rise,64,,,,54,,my plan\n",
+    "gap": "mine,gap,gap,own,,London,me,,2024-25,fall,3.8,,,,4.9,,my plan\n",
+    "aim": "mine,knife crime,aim,knife_offences,Knife Crime,every area,me,year to 2024-06,latest,fall,-50,10,,,,,my plan\n",
+}
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_a_row_of_each_kind_is_read(tmp_path, kind):
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        HEADER + ROWS[kind].rstrip("\n") + "\n,,,,,,,,,,,,,,,,\n" * (kind == "gap")
+    )  # a blank row, as spreadsheets leave
+    own = facts.own_targets(path, HELD)
+    assert own.height == 1
+    row = own.row(0, named=True)
+    assert row["live"] == "yes"
+    if row["series"] == "own":
+        none = pl.DataFrame(schema=dict.fromkeys(("target_set", "measure"), pl.String) | COUNTED)
+        marked = t.mark_rows(t.hold_against(own, facts.published_results(), none)).row(0, named=True)
+        assert marked["verdict"] in t.VERDICTS[:4]
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new", "column", "says"),
+    [
+        ("change", ",robbery,Hackney", ",roberry,Hackney", "item", "did you mean 'robbery'"),
+        ("change", "Hackney", "Brixton", "area", "every area"),
+        ("change", "-10", "ten", "target", "a number"),
+        ("change", "fall", "down", "direction", "one of fall, rise"),
+        ("change", ",2024-25,", ",2024-26,", "period", "financial year"),
+        ("change", "borough_offences", "burglaries", "series", "one of"),
+        ("change of my own", ",200,150,", ",200,,", "outturn", "the two counts"),
+        ("level", ",88.5,", ",,", "result", "held against"),
+        ("aim", ",10,", ",,", "", "over how many years"),
+        ("aim", "year to 2024-06", "", "baseline_period", "counted from"),
+    ],
+)
+def test_a_wrong_row_is_refused_with_line_column_value_and_what_is_allowed(tmp_path, kind, old, new, column, says):
+    path = tmp_path / "mine.csv"
+    path.write_text(HEADER + ROWS["count"] + ROWS[kind].replace(old, new, 1))
+    with pytest.raises(SchemaViolation) as caught:
+        facts.own_targets(path, HELD)
+    assert caught.value.violation.line == 3
+    assert caught.value.violation.column == column
+    assert says in str(caught.value)
