@@ -106,7 +106,9 @@ def check_words(left: Left) -> list[str]:
     said += [f"{part['lead']} {part['text']}" for one in left.statements.values() for part in one.parts]
     wrong += [f"{len(one.split())} words: {one}" for text in said for one in sentences(text) if len(one.split()) > 25]
     wrong += [f"{word!r} in: {text}" for text in left.texts for word in BANNED if re.search(rf"\b{word}\b", text, re.I)]
-    wrong += [f"something is missing in: {text}" for text in left.texts if re.search(r"\bNone\b(?! of)|\bnan\b|  |\{\{", text)]
+    wrong += [
+        f"something is missing in: {text}" for text in left.texts if re.search(r"\bNone\b(?! of)|\bnan\b|  |\{\{", text)
+    ]
     return wrong
 
 

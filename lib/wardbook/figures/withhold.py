@@ -248,25 +248,28 @@ def withhold_ratios(ratios: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:
 def withhold_shares(shares: pl.DataFrame, by: str | None = None, *, hidden: pl.Series | None = None) -> pl.DataFrame:
     """`measures.stops.shares` as they may be shown: those who have it and those who have not are two counts.
 
-    Shown beside them are all of a row (`of`), and the sums of both over each value of `by`, or over all rows.
+    Shown beside them are all of a row (`of`), and the sums of both over each value of `by`, or over all rows, where neither
+    is small.
 
     Parameters
     ----------
     hidden : the rows whose `of` is withheld elsewhere.
     """
-    rows = shares.with_row_index("__row")
+    gone = pl.repeat(False, shares.height, eager=True) if hidden is None else hidden
     across = pl.lit("all") if by is None else pl.col(by)
+    rows = shares.select(pl.int_range(pl.len()).alias("row"), across.alias("over"), "count", "of")
     both = pl.concat(
-        rows.select("__row", pl.format("{} {}", across, pl.lit(side)).alias("__sum"), count.alias("__count"))
+        rows.select("row", "over", pl.lit(side).alias("side"), count.alias("number"))
         for side, count in (("with", pl.col("count")), ("without", pl.col("of") - pl.col("count")))
     )
-    already = None if hidden is None else pl.concat([hidden, hidden])
-    shown = withhold(both, "__count", totals=["__row", "__sum"], hidden=already)
-    gone = rows["__row"].is_in(shown.filter(pl.col("__count").is_null())["__row"].implode())
-    columns = ["count", "share", "lower", "upper"]
-    if hidden is not None:
-        shares = blank(shares, hidden, ["of"])
-    return blank(shares, gone, columns)
+    sums = both.group_by("over", "side", maintain_order=True).agg(pl.col("number").sum())
+    small = sums.filter(pl.col("number").is_between(1, LARGEST))["over"].implode()
+    told = sums.filter(~pl.col("over").is_in(small))
+    totals = [pl.col("row") == row for row in rows.filter(~gone)["row"]]
+    totals += [(pl.col("over") == over) & (pl.col("side") == side) for over, side, _ in told.iter_rows()]
+    shown = withhold(both, "number", totals=totals or [pl.lit(False)], hidden=pl.concat([gone, gone]), exempt=True)
+    apart = rows["row"].is_in(shown.filter(pl.col("number").is_null())["row"].implode())
+    return blank(blank(shares, gone, ["of"]), apart, ["count", "share", "lower", "upper"])
 
 
 def withhold_outcomes(arrest: pl.DataFrame, positive: pl.DataFrame) -> pl.DataFrame:
