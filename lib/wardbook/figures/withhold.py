@@ -62,15 +62,17 @@ def hidden_cells(
     ones = [frozenset([i]) for i, n in enumerate(counts) if is_small(n)]
     secret = ones + [total for total, small in zip(sums, few) if small]
     primary = frozenset().union(*ones) | frozenset(already)
-    nought = {i for i, n in enumerate(counts) if n == 0 or i in primary - frozenset().union(*ones)}
+    nought = {i for i, n in enumerate(counts) if n == 0} | set(already)
 
     def given_away(hidden: set[int]) -> frozenset[int] | None:
         return next((cells for cells in secret if _determined(cells, hidden, shown, counts, nought)), None)
 
     hidden = set(primary)
     while (given := given_away(hidden)) is not None:
-        # The smallest that is enough, else the smallest; a nought only where nothing else is left.
-        rest = sorted(_tied(given, hidden, shown) - hidden, key=lambda i: (counts[i] == 0, counts[i], i))
+        # The smallest that is enough, else the smallest of the same totals; a nought only where nothing else is left of them.
+        near = frozenset().union(*(total for total in shown if total & given))
+        far = _tied(given, hidden, shown)
+        rest = sorted(far - hidden, key=lambda i, near=near: (i not in near, counts[i] == 0, counts[i], i))
         if not rest:
             break  # every cell of the total is withheld, and its size alone gives them away: all are 1
         enough = (i for i in rest if counts[i] and not _determined(given, hidden | {i}, shown, counts, nought))
@@ -216,6 +218,10 @@ def hidden_counts(counts: pl.DataFrame, by: str | None = None, *, above: pl.Data
     else:
         already = pl.col("gone").list.contains(pl.col("group")).fill_null(False)
         counts = counts.join(above, on=["area", "ethnicity"], how="left").with_columns(already=already)
+    if by:
+        # Of four searches or fewer every group is withheld, those without any too: that two are one and one is not told.
+        few = pl.col("searches").sum().over("area", "ethnicity", by) <= LARGEST
+        counts = counts.with_columns(already=pl.col("already") | few)
     parts = []
     for _, part in counts.group_by("area", "ethnicity", maintain_order=True):
         totals = [by, "group"] if by else []
@@ -253,9 +259,10 @@ def withhold_shares(shares: pl.DataFrame, by: str | None = None, *, hidden: pl.S
 
     Parameters
     ----------
-    hidden : the rows whose `of` is withheld elsewhere.
+    hidden : the rows whose `of` is withheld elsewhere. A row of four or fewer is withheld whatever it holds.
     """
     gone = pl.repeat(False, shares.height, eager=True) if hidden is None else hidden
+    few = gone | (shares["of"] <= LARGEST)
     across = pl.lit("all") if by is None else pl.col(by)
     rows = shares.select(pl.int_range(pl.len()).alias("row"), across.alias("over"), "count", "of")
     both = pl.concat(
@@ -267,8 +274,8 @@ def withhold_shares(shares: pl.DataFrame, by: str | None = None, *, hidden: pl.S
     told = sums.filter(~pl.col("over").is_in(small))
     totals = [pl.col("row") == row for row in rows.filter(~gone)["row"]]
     totals += [(pl.col("over") == over) & (pl.col("side") == side) for over, side, _ in told.iter_rows()]
-    shown = withhold(both, "number", totals=totals or [pl.lit(False)], hidden=pl.concat([gone, gone]), exempt=True)
-    apart = rows["row"].is_in(shown.filter(pl.col("number").is_null())["row"].implode())
+    shown = withhold(both, "number", totals=totals or [pl.lit(False)], hidden=pl.concat([few, few]), exempt=True)
+    apart = few | rows["row"].is_in(shown.filter(pl.col("number").is_null())["row"].implode())
     return blank(blank(shares, gone, ["of"]), apart, ["count", "share", "lower", "upper"])
 
 
@@ -282,7 +289,9 @@ def withhold_outcomes(arrest: pl.DataFrame, positive: pl.DataFrame) -> pl.DataFr
     arrest, positive : `measures.stops.shares` of the two, with the same rows.
     """
     parts = pl.DataFrame({"other": positive["count"] - arrest["count"], "none": positive["of"] - positive["count"]})
-    arrest, gone = withhold_shares(arrest), [withhold(parts, name)[name].is_null() for name in parts.columns]
+    few = positive["of"] <= LARGEST
+    gone = [withhold(parts, name, hidden=few)[name].is_null() for name in parts.columns]
+    arrest = withhold_shares(arrest)
     columns = ["count", "share", "lower", "upper"]
     positive = blank(positive, gone[0] | gone[1] | arrest["count"].is_null(), columns)
     beside = positive.select(pl.col(columns).name.suffix("_positive"))
