@@ -276,9 +276,7 @@ def _drawn(rates: pl.DataFrame, wards: pl.DataFrame, outlines: str) -> _Drawn | 
     return _Drawn(chart, data, told, plan)
 
 
-def _figure(
-    book: Book, name: str, drawn: _Drawn, *, title: str, sentence: str, over: str, source: str, **said
-) -> Figure:
+def _figure(book: Book, name: str, drawn: _Drawn, *, title: str, sentence: str, over: str, source: str) -> Figure:
     """The map as a figure; `over` says which wards the smoothing learnt from."""
     n = drawn.data.height
     return charts.assemble(
@@ -295,7 +293,6 @@ def _figure(
         moved="",
         source=f"{source}; {sources()['ons-wards-2024'].line}",
         licence=LICENCE,
-        **said,
     )
 
 
