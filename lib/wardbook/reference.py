@@ -66,16 +66,6 @@ def published_results() -> pl.DataFrame:
     return table.with_columns(pl.col(pl.String).fill_null(""))
 
 
-def published_stops() -> pl.DataFrame:
-    """`data/reference/published_stops.csv`: figures on stop and search published elsewhere, each with its source and quality.
-
-    `low` and `high` bound the figure (equal where one was printed, `high` empty for "more than", both empty where none was
-    found).
-    """
-    numbers = {"low": pl.Float64, "high": pl.Float64}
-    return pl.read_csv(places.REFERENCE / "published_stops.csv", schema_overrides=numbers)
-
-
 def targets(own_file: str = "", *, known: History) -> pl.DataFrame:
     """`data/reference/targets.csv`, and a reader's own rows after it.
 

@@ -7,6 +7,7 @@ close for words in two lines), `crowded` (too close for words in one) and `plot_
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import altair as alt
@@ -18,6 +19,7 @@ SIGNED_PERCENT = "(datum.value > 0 ? '+' : datum.value < 0 ? '−' : '') + forma
 PERCENT = "format(datum.value, ',.3~f') + '%'"
 SHARE = "format(100 * datum.value, ',.3~f') + '%'"  # of a fraction
 COUNT = "format(datum.value, ',~f')"
+SHARE = "format(datum.value, '.3~%')"
 PHONE_LETTERS = 50  # what one line of a row's words holds on a phone
 NAME_LETTERS = 24  # after so many a row's name goes on in a second line
 TALL = "tall-rows"  # the name of a layer whose rows need a third line on a phone
@@ -59,6 +61,18 @@ def span(frame: pl.DataFrame, *columns: str, include: Sequence[float] = (0,), ro
     low, high = min(values), max(values)
     pad = (high - low or 1) * room
     return alt.Scale(domain=[low - (pad if low < 0 else 0), high + pad], nice=False, zero=False)
+
+
+def doublings(frame: pl.DataFrame, *columns: str) -> alt.Scale:
+    """A scale of ratios over everything these columns hold, 1 included: twice as much and half as much are as far from 1."""
+    values = [1.0, *(v for c in columns for v in frame[c].drop_nulls().to_list() if 0 < v < math.inf)]
+    return alt.Scale(type="log", domain=[min(values) / 1.06, max(values) * 1.06], nice=False)
+
+
+def times_axis() -> alt.Axis:
+    """The axis of a scale of ratios, a label at each doubling."""
+    values = [2.0**power for power in range(-6, 9)]
+    return alt.Axis(title=None, values=values, labelExpr="format(datum.value, '~r')", labelOverlap=True, domain=False)
 
 
 def rows(label: str, order: Sequence[str] | None = None) -> alt.Y:
@@ -123,6 +137,24 @@ def _in_two_lines(column: str, letters: int = NAME_LETTERS) -> str:
     text = f"datum['{column}']"
     cut = f"indexof({text}, ' ', {letters})"
     return f"length({text}) > {letters + 8} && {cut} > 0 ? [slice({text}, 0, {cut}), slice({text}, {cut} + 1)] : {text}"
+
+
+def ranked_names(frame: pl.DataFrame, rank: str, name: str, *, strong: str, always: str) -> alt.LayerChart:
+    """The names of a ranked list, left of a plot whose y is the rank: all where there is room, else those marked `always`.
+
+    For lists too long for `row_words`, such as 32 boroughs; those `strong` are drawn to stand out.
+    """
+    room = f"childHeight / {max(frame.height, 1)} > font"  # what Vega calls the height of a plot beneath a title
+    colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), alt.value(theme.DARK_GREY))
+    base = _frame(frame, rank, name, strong, always)
+    mark = {"align": "right", "baseline": "middle", "fontSize": by_size("font * 0.95"), "dx": by_size("-font * 0.8")}
+
+    def text(when: str, **more) -> alt.Chart:
+        drawn = base.transform_filter(when).mark_text(**mark, **more)
+        return drawn.encode(x=alt.value(0), y=alt.Y(f"{rank}:Q", axis=None), text=f"{name}:N", color=colour)
+
+    quiet = f"!datum['{always}']"
+    return text(f"datum['{always}']", fontWeight="bold") + text(quiet, opacity=by_size(f"{room} ? 1 : 0"))
 
 
 def dots(
