@@ -25,7 +25,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from test_book import saves, write_notebook
 from test_edition import synthetic_crime, synthetic_knife
 from test_fetch import (
     API,
@@ -41,6 +40,7 @@ from test_fetch import (
     serve_dates,
     serve_neighbourhoods,
 )
+from test_runner import saves, write_notebook
 from wardbook import edition, fetch, web
 from wardbook.run import runner
 

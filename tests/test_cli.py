@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from test_book import PARAMETERS, saves, write_notebook
 from test_edition import synthetic_crime
+from test_runner import PARAMETERS, saves, write_notebook
 from wardbook import check, cli, edition
 from wardbook.check import Finding
 from wardbook.places import ROOT

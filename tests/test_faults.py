@@ -120,7 +120,7 @@ def test_the_same_bytes_come_out_from_anywhere_and_of_a_path_with_a_space_and_qu
 
 
 def test_a_run_in_a_path_with_a_space_and_quotes_is_the_run_it_is_elsewhere(tmp_path):
-    from test_book import saves, write_notebook
+    from test_runner import saves, write_notebook
 
     cell = 'import wardbook\nbook = wardbook.open(notebook="01_first", borough=borough, period=period, output_dir=output_dir)\n'
     cell += 'book.save_table("stops", book.edition.table("stop_coverage"))'

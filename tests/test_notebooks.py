@@ -35,7 +35,15 @@ def test_every_code_cell_was_executed_in_order(path):
     # A stripped notebook passes strict nbval without being compared with anything.
     cells = [cell for cell in load(path)["cells"] if cell["cell_type"] == "code"]
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1))
-    assert sum(bool(cell["outputs"]) for cell in cells) >= 3
+    assert sum(bool(cell["outputs"]) for cell in cells) >= 2
+
+
+def parameters(path):
+    """The place and source of the one parameters cell."""
+    cells = load(path)["cells"]
+    tagged = [i for i, cell in enumerate(cells) if "parameters" in cell["metadata"].get("tags", [])]
+    assert len(tagged) == 1, "one parameters cell"
+    return tagged[0], "".join(cells[tagged[0]]["source"])
 
 
 def test_cells_stand_in_the_order_a_reader_needs(path):
@@ -43,33 +51,30 @@ def test_cells_stand_in_the_order_a_reader_needs(path):
     text = ["".join(cell["source"]) for cell in cells]
     first_line = text[0].splitlines()[0]
     assert first_line.startswith("# ") and first_line.endswith("?"), "the first cell asks the notebook's one question"
-    assert text[1].startswith("## Before you use this")
-    tagged = [i for i, cell in enumerate(cells) if "parameters" in cell["metadata"].get("tags", [])]
-    assert tagged == [3], "one parameters cell, after the table that explains it"
-    assert "| parameter | meaning | allowed |" in text[2]
-    opening = text[4]
+    at, _ = parameters(path)
+    assert at <= 2, "parameters come before anything else"
+    opening = text[at + 1]
     assert "wardbook.open(" in opening and "print(book.provenance)" in opening
     headings = [line for line in "\n".join(text).splitlines() if line.startswith("## ")]
-    assert headings[-4:] == ["## Checks", "## Export", "## Method", "## Sources and licence"]
+    assert "## Checks" in headings
+    assert any(
+        line.lower().startswith(("## what this cannot say", "## what these cannot say")) for line in headings[-3:]
+    )
 
 
 def test_parameters_are_one_literal_a_line_and_all_explained(path):
-    cells = load(path)["cells"]
-    lines = "".join(cells[3]["source"]).splitlines()
-    assert lines, "no parameters"
-    for line in lines:
-        match = re.fullmatch(r'(\w+): (str|int|float|bool) = ("[^"#=]*"|-?[\d.]+|True|False)  # (\S.*)', line)
-        assert match, f"papermill reads one literal a line, with its help after '#': {line}"
-        assert f"`{match[1]}`" in "".join(cells[2]["source"]), f"{match[1]} is not in the table"
+    for line in parameters(path)[1].splitlines():
+        assert re.fullmatch(r'(\w+): (str|int|float|bool) = ("[^"#=]*"|-?[\d.]+|True|False)  # (\S.*)', line), (
+            f"papermill reads one literal a line, with its help after '#': {line}"
+        )
 
 
-def test_a_notebook_narrates_and_the_library_computes(path):
+def test_a_notebook_shows_its_working_and_leaves_methods_to_the_library(path):
     cells = code(load(path))
     source = "\n".join(cells)
     forbidden = {
-        r"^\s*def ": "a function belongs in lib/",
-        r"^\s*(for|while) ": "a loop worth testing belongs in lib/",
-        r"#[0-9a-fA-F]{6}\b": "a colour belongs in figures.theme",
+        r"^\s*(def|class) ": "a function worth a test belongs in lib/",
+        r"#[0-9a-fA-F]{6}\b": "a colour belongs in figures",
         r"^[%!]": "no magics",
         r"warnings\.": "no warnings filter",
         r"['\"]/(home|work|root|Users)\b": "no absolute path",
@@ -77,9 +82,13 @@ def test_a_notebook_narrates_and_the_library_computes(path):
     for pattern, why in forbidden.items():
         assert not re.search(pattern, source, re.MULTILINE), why
     lengths = [sum(bool(line.strip()) for line in cell.splitlines()) for cell in cells]  # blank lines are no code
-    assert sum(lengths) <= 120
-    assert max(lengths) <= 16
+    assert sum(lengths) <= 250
     assert path.stat().st_size < 500_000
+    computes = r"\.(filter|with_columns|group_by|agg|select|join|sort)\("
+    least = {"01_targets": 6, "02_trends": 8, "03_comparison": 8}.get(path.stem, 1)
+    assert sum(bool(re.search(computes, cell)) for cell in cells) >= least, "its polars is in sight"
+    assert all("Altair" not in cell for cell in cells)
+    assert not any(re.fullmatch(r"Said\(\w+\)", cell.strip()) for cell in cells)
 
 
 def test_no_figure_is_typed_into_the_prose(path):
@@ -107,7 +116,6 @@ def test_every_chart_says_what_it_plots_in_comparable_text(path):
         for output in cell.get("outputs", [])
         if "image/svg+xml" in output.get("data", {})
     ]
-    assert charts
     for data in charts:
         text = "".join(data["text/plain"])
         assert re.search(r"\d+ rows? plotted, fingerprint [0-9a-f]{12}$", text)
@@ -140,7 +148,7 @@ def pointed_at(source, target, folder=None, change=None):
     """A copy of a committed notebook, reading another edition, or with one committed output changed."""
     notebook = load(source)
     if folder is not None:
-        cell = notebook["cells"][3]
+        cell = notebook["cells"][parameters(source)[0]]
         cell["source"] = "".join(cell["source"]).replace('"data/edition"', json.dumps(str(folder)))
     if change is not None:
         change(notebook)
@@ -148,13 +156,16 @@ def pointed_at(source, target, folder=None, change=None):
     return target
 
 
-def copy_edition(target, *, remake_manifest, plus, borough="E09000029", group="homicide", month=(2013, 5)):
-    """A copy of the committed edition in which one count of one borough is `plus` higher."""
+def copy_edition(target, *, remake_manifest, plus, borough="E09000029", group="robbery", month=(2013, 5)):
+    """A copy of the committed edition in which one count of one borough is `plus` higher, in every snapshot."""
     shutil.copytree(edition.COMMITTED, target)
     table = pl.read_parquet(target / "borough_offences.parquet")
-    row = (pl.col("borough_code") == borough) & (pl.col("offence_group") == group)
-    row = row & (pl.col("month") == pl.date(*month, 1)) & (pl.col("snapshot") == "2025-11")
-    assert table.filter(row).height == 1
+    row = (
+        (pl.col("borough_code") == borough)
+        & (pl.col("offence_group") == group)
+        & (pl.col("month") == pl.date(*month, 1))
+    )
+    assert table.filter(row).height
     changed = table.with_columns(
         pl.when(row).then(pl.col("offences") + plus).otherwise(pl.col("offences")).alias("offences")
     )
@@ -163,8 +174,7 @@ def copy_edition(target, *, remake_manifest, plus, borough="E09000029", group="h
     if remake_manifest:
         manifest = json.loads((target / "manifest.json").read_text(encoding="utf-8"))
         manifest["tables"]["borough_offences"]["sha256"] = edition.sha256(target / "borough_offences.parquet")
-        hashes = "".join(entry["sha256"] for _, entry in sorted(manifest["tables"].items()))
-        manifest["edition"] = edition.hashlib.sha256(hashes.encode()).hexdigest()[:12]
+        manifest["edition"] = edition.edition_id(manifest)
         (target / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return target
 
@@ -196,7 +206,7 @@ def test_nbval_turns_red_when_a_count_or_a_committed_digit_changes(tmp_path):
     source = ROOT / "notebooks" / "01_targets.ipynb"
     same = copy_edition(tmp_path / "same", remake_manifest=False, plus=0)
     edited = copy_edition(tmp_path / "edited", remake_manifest=False, plus=1)
-    # One homicide more in Sutton in 2013, with a manifest that agrees: nothing in the notebook is about either.
+    # One robbery more in Sutton in 2013, with a manifest that agrees: the notebook is of Tower Hamlets, its newest year.
     agreed = copy_edition(tmp_path / "agreed", remake_manifest=True, plus=1)
     cases = {
         "untouched": pointed_at(source, tmp_path / "a.ipynb", same),

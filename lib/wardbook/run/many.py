@@ -24,7 +24,7 @@ from wardbook.edition import EditionError, from_root, open_edition
 from wardbook.folders import beside, put_in_place, sweep
 from wardbook.run import runner
 from wardbook.run.index import write_index
-from wardbook.run.runner import Plan, RunError, RunFailed
+from wardbook.run.runner import Plan, RunError, RunFailed, SettingError
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -82,6 +82,8 @@ def run_all(
     ------
     What `runner.run` raises for what it is given, before anything runs; a run that fails later is an outcome.
     """
+    if scheduler and only:
+        raise SettingError("a cluster is sent whole runs, not some of the notebooks: leave out --only or --scheduler")
     names = list(areas) if areas is not None else [places.LONDON, *places.boroughs()["borough"].sort()]
     what = {"only": tuple(only) if only else None, "settings": dict(settings or {})}
     what |= {"edition": str(edition), "folder": str(folder) if folder else None}
@@ -102,7 +104,7 @@ def run_all(
             tasks.append(Task(plan.area.name, str(plan.period), **what))
     if tasks:
         with _client(scheduler, min(workers or _processors(), len(tasks))) as client:
-            for outcome in _sent(client, tasks, plans):
+            for outcome in _sent(client, tasks, plans, from_root(out) if scheduler is None else None):
                 tell(outcome)
     write_index(from_root(out))
     return [outcomes[name] for name in plans]
@@ -124,7 +126,8 @@ def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
             yield client
         return
     # One run a process: a kernel is started by the thread that uses it, and polars has threads of its own.
-    quiet = {"distributed.admin.log-format": "%(message)s", "distributed.worker.daemon": False}
+    # A run whose worker died is tried on others so many times; the kernel is a child, which a daemon may not have.
+    quiet = {"distributed.scheduler.allowed-failures": TRIES - 1, "distributed.worker.daemon": False}
     alone = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
     with (
         dask.config.set(quiet),
@@ -134,21 +137,26 @@ def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
         yield client
 
 
-def _sent(client: Client, tasks: list[Task], plans: Mapping[str, Plan]) -> Iterator[Outcome]:
-    """Each task's outcome, as it comes; a task whose worker died is given to another by the scheduler."""
+def _sent(client: Client, tasks: list[Task], plans: Mapping[str, Plan], out: Path | None) -> Iterator[Outcome]:
+    """Each task's outcome, as it comes; a task whose worker died is given to another by the scheduler.
+
+    With `out` the workers share this machine's disk and work there; without, what they leave is sent back.
+    """
     from distributed import as_completed
 
-    # A worker may read the edition's files where it has the same ones; else it is sent them, once. They go as a task's
-    # result and not by `scatter`: what was scattered to a worker that dies is lost, and every run that needs it with it.
-    parcel = client.submit(bytes, _pack(from_root(tasks[0].edition)), pure=False)
-    same = runner._code(), plans[tasks[0].area].basis["edition"], parcel
-    sent = {client.submit(_run_there, task, *same, pure=False, retries=TRIES - 1): task for task in tasks}
+    run, same = _attempt, (out, None)
+    if out is None:
+        # A worker may read the edition's files where it has the same ones; else it is sent them, once. They go as a task's
+        # result and not by `scatter`: what was scattered to a worker that dies is lost, and every run that needs it with it.
+        parcel = client.submit(bytes, _pack(from_root(tasks[0].edition)), pure=False)
+        run, same = _run_there, (runner._code(), plans[tasks[0].area].basis["edition"], parcel)
+    sent = {client.submit(run, task, *same, pure=False, retries=TRIES - 1): task for task in tasks}
     try:
         for future in as_completed(sent, loop=client.loop):
             task = sent[future]
             plan = plans[task.area]
             if future.status == "finished":
-                outcome, packed = future.result()
+                outcome, packed = future.result() if out is None else (future.result(), b"")
                 yield _received(replace(outcome, folder=plan.target), packed, set(plan.digests))
             else:
                 error = future.exception()

@@ -1,0 +1,278 @@
+"""All boroughs in one command: what it runs, what it leaves alone, and what stopping it at any point does not lose."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from test_cli import folder as folder  # the same two notebooks
+from test_cli import wardbook as wardbook
+from test_runner import PARAMETERS, hidden, saves, tree, write_notebook
+from wardbook.places import ROOT, UnknownName
+from wardbook.run import many, runner
+
+AREAS = ["Camden", "Lewisham", "Tower Hamlets", "London"]
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Run some areas into tmp_path/out with the notebooks of tmp_path/notebooks; the outcomes by area."""
+    write_notebook(tmp_path / "notebooks", "01_first", saves(tables_a="1"), parameters=f"{PARAMETERS}times: int = 1\n")
+    write_notebook(tmp_path / "notebooks", "02_second", "print(borough)")
+
+    def start(period="2023-24", areas=AREAS, **more):
+        more = {"workers": 2, "out": tmp_path / "out", "folder": tmp_path / "notebooks"} | more
+        return {outcome.area: outcome for outcome in many.run_all(period, areas=areas, **more)}
+
+    return start
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Runs one after the other in this process: what is decided does not depend on who runs it."""
+    monkeypatch.setattr(many, "_client", lambda *_: contextlib.nullcontext())
+    attempt = many._attempt
+    monkeypatch.setattr(many, "_sent", lambda client, tasks, plans, out: (attempt(task, out, None) for task in tasks))
+
+
+def states(outcomes) -> dict[str, str]:
+    return {area: outcome.state for area, outcome in outcomes.items()}
+
+
+def stamps(out: Path) -> dict[str, int]:
+    """When each finished run was made: a run made again has another inode."""
+    return {path.parent.parent.name: path.stat().st_ino for path in out.glob("[!.]*/[!.]*/run.json")}
+
+
+def test_what_is_whole_and_unchanged_is_left_alone(start, tmp_path):
+    told = []
+    first = start(told=lambda outcome, total: told.append((outcome.area, total)))
+    assert states(first) == dict.fromkeys(AREAS, "done")
+    assert sorted(told) == sorted((area, 4) for area in AREAS)
+    assert hidden(tmp_path / "out") == []
+    before = stamps(tmp_path / "out")
+    assert states(start()) == dict.fromkeys(AREAS, "unchanged")
+    assert states(start(period="2023/24", areas=["camden"])) == {"Camden": "unchanged"}
+    assert stamps(tmp_path / "out") == before
+
+
+@pytest.mark.parametrize("change", ["notebook", "setting", "code", "file", "missing", "outputs", "period"])
+def test_what_its_results_are_made_from_decides(in_process, start, tmp_path, monkeypatch, change):
+    more, wanted = {}, "done"
+    start(areas=["Camden"])
+    run = tmp_path / "out" / "camden" / "2023-24"
+    if change == "notebook":
+        write_notebook(tmp_path / "notebooks", "02_second", "print('other')")
+    elif change == "setting":
+        more = {"settings": {"times": "2"}}
+    elif change == "code":
+        monkeypatch.setattr(runner, "_code", lambda: "other")
+    elif change == "file":
+        (run / "tables" / "a.csv").write_text("edited")
+    elif change == "missing":
+        (run / "tables" / "a.csv").unlink()
+    elif change == "period":
+        more = {"period": "2024-25"}
+    else:  # a committed notebook that was run again is the same notebook
+        path = tmp_path / "notebooks" / "02_second.ipynb"
+        made = json.loads(path.read_text())
+        made["cells"][1] |= {
+            "execution_count": 9,
+            "outputs": [{"output_type": "stream", "name": "stdout", "text": "x"}],
+        }
+        path.write_text(json.dumps(made))
+        wanted = "unchanged"
+    assert states(start(areas=["Camden"], **more)) == {"Camden": wanted}
+
+
+def test_some_notebooks_are_judged_alone(in_process, start):
+    start(areas=["Camden"])
+    assert states(start(areas=["Camden"], only=["01_first"])) == {"Camden": "unchanged"}
+    assert states(start(areas=["Camden"], only=["01_first"], settings={"times": 3})) == {"Camden": "done"}
+    assert states(start(areas=["Camden"])) == {"Camden": "done"}, "the first notebook's setting was another"
+
+
+def test_a_failure_is_a_row_and_costs_no_other(in_process, start, tmp_path):
+    write_notebook(tmp_path / "notebooks", "02_second", "assert borough != 'Lewisham', 'not here'")
+    found = start()
+    assert states(found) == dict.fromkeys(AREAS, "done") | {"Lewisham": "failed"}
+    failed = found["Lewisham"]
+    assert failed.notebook == "02_second"
+    assert "AssertionError: not here" in failed.why
+    assert (tmp_path / "out" / "lewisham" / "2023-24.failed" / "notebooks" / "02_second.ipynb").is_file()
+    write_notebook(tmp_path / "notebooks", "02_second", "print(borough)")
+    assert set(states(start()).values()) == {"done"}, "other notebooks, other results"
+
+
+def test_a_worker_that_dies_is_replaced_and_its_run_tried_again(start, tmp_path):
+    once = tmp_path / "once"
+    kills = (
+        f"import os, pathlib, signal\nonce = pathlib.Path({str(once)!r})\n"
+        "if borough == 'Lewisham' and not once.exists():\n    once.touch()\n    os.kill(os.getppid(), signal.SIGKILL)\n"
+        "if borough == 'Camden':\n    os.kill(os.getppid(), signal.SIGKILL)\n"
+    )
+    write_notebook(tmp_path / "notebooks", "02_second", kills)
+    found = start()
+    assert states(found) == dict.fromkeys(AREAS, "done") | {"Camden": "failed"}
+    assert "KilledWorker" in found["Camden"].why
+
+
+def test_a_name_that_is_not_known_is_refused_before_anything_runs(start, tmp_path):
+    for more in ({"only": ["03_third"]}, {"areas": ["Camdon"]}, {"period": "2031-32"}):
+        with pytest.raises(UnknownName):
+            start(**more)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_a_killed_run_left_is_swept_a_day_later(in_process, start, tmp_path):
+    place = tmp_path / "out" / "camden"
+    old, new, other = (place / name for name in (f".2023-24.{'a' * 12}", f".2023-24.{'b' * 12}", ".2023-24.mine"))
+    for path in (old, new, other):
+        path.mkdir(parents=True)
+    for path in (old, other):
+        os.utime(path, (1, 1))
+    start(areas=["Camden"])
+    assert (old.exists(), new.exists(), other.exists()) == (False, True, True)
+
+
+SCRIPT = """\
+import sys
+from pathlib import Path
+from wardbook.run import many
+if __name__ == "__main__":
+    done = many.run_all("2023-24", areas={areas}, out={out!r}, folder=Path({folder!r}), workers=2)
+    print([outcome.state for outcome in done])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL, "the whole group"])
+def test_a_stopped_batch_is_finished_by_the_same_command(start, tmp_path, how):
+    out = tmp_path / "out"
+    write_notebook(tmp_path / "notebooks", "02_second", "import time\ntime.sleep(0.5)\nprint(borough)")
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(areas=AREAS, out=str(out), folder=str(tmp_path / "notebooks")))
+    command = [sys.executable, script]
+    running = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not stamps(out):  # at least one is whole, and others are not
+        assert running.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    if how == "the whole group":
+        os.killpg(running.pid, signal.SIGKILL)
+    else:
+        running.send_signal(how)
+    running.communicate(timeout=60)
+    before = stamps(out)
+    assert len(before) < len(AREAS), "it was stopped too late to show anything"
+    if how == signal.SIGINT:  # stopped, not killed: what was begun is removed; a killed run's is swept a day later
+        assert hidden(out) == []
+
+    found = start()
+    assert {area for area, state in states(found).items() if state == "unchanged"} == {
+        area for area in AREAS if area.lower().replace(" ", "-") in before
+    }
+    assert set(states(found).values()) <= {"done", "unchanged"}
+    after = stamps(out)
+    assert len(after) == len(AREAS)
+    assert {name: after[name] for name in before} == before, "a run that was whole was made again"
+
+
+# The command ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_says_what_failed_and_why(in_process, wardbook, folder, tmp_path, monkeypatch):
+    three = many.places.boroughs().head(3)
+    monkeypatch.setattr(many.places, "boroughs", lambda: three)
+    write_notebook(folder, "02_second", "assert borough != 'Barnet', 'too far north'")
+    words = ["run", "--all", "--out", "out", "--period", "2023-24"]
+    told = wardbook(*words)
+    assert told.exit_code == 1
+    assert told.stdout.splitlines()[0].split() == ["borough", "notebook", "why"]
+    assert told.stdout.splitlines()[1].startswith("Barnet   02_second  02_second failed in cell [3] `assert borough")
+    assert told.stdout.splitlines()[-2:] == ["3 run, 0 unchanged and left alone, 1 failed", "out"]
+    assert len(told.stderr.splitlines()) == 4
+    assert "Barnet: failed" in told.stderr
+    write_notebook(folder, "02_second", "print(1)")
+    assert wardbook(*words).exit_code == 0
+    assert wardbook(*words).stdout.splitlines() == ["0 run, 4 unchanged and left alone, 0 failed", "out"]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--all", "--borough", "Lewisham"], "one of the two"),
+        (["--borough", "Lewisham", "--workers", "2"], "--workers and --scheduler go with --all"),
+        (["--all", "--scheduler", "tcp://x:1", "--only", "01_first"], "a cluster is sent whole runs"),
+    ],
+)
+def test_options_that_do_not_go_together_are_2(wardbook, folder, tmp_path, words, says):
+    told = wardbook("run", "--out", "out", *words)
+    assert told.exit_code == 2
+    assert says in " ".join(told.stderr.replace("│", " ").split())
+    assert not (tmp_path / "out").exists()
+
+
+# Past one machine -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two worker processes with a thread each."""
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as made:
+        yield made
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_a_cluster_gives_the_same_bytes_wherever_the_edition_is(start, cluster, tmp_path):
+    start(out=tmp_path / "here", areas=AREAS[:2])
+    found = start(scheduler=cluster.scheduler_address, areas=AREAS[:2])
+    assert states(found) == dict.fromkeys(AREAS[:2], "done")
+    assert tree(tmp_path / "out") == tree(tmp_path / "here")
+    assert states(start(areas=AREAS[:2])) == dict.fromkeys(AREAS[:2], "unchanged")
+
+    # An edition that the worker does not have is sent: the run says what was asked for.
+    task = many.Task("Camden", "2023-24", None, {}, str(tmp_path / "nowhere"), str(tmp_path / "notebooks"))
+    plan = runner.plan_run("Camden", "2023-24", folder=tmp_path / "notebooks")
+    sent = many._pack(ROOT / "data" / "edition")
+    outcome, packed = many._run_there(task, runner._code(), plan.basis["edition"], sent)
+    assert outcome.state == "done", outcome.why
+    many._unpack(packed, tmp_path / "sent")
+    record = json.loads((tmp_path / "sent" / "run.json").read_text())
+    assert record["notebooks"]["01_first"]["parameters"]["edition"] == runner._relative(tmp_path / "nowhere")
+    assert (tmp_path / "sent" / "tables" / "a.csv").read_bytes() == (
+        tmp_path / "here/camden/2023-24/tables/a.csv"
+    ).read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_killing_a_worker_of_the_cluster_loses_nothing(start, cluster, tmp_path):
+    once = tmp_path / "once"
+    kills = (
+        f"import os, pathlib, signal\nonce = pathlib.Path({str(once)!r})\n"
+        "if borough == 'Lewisham' and not once.exists():\n    once.touch()\n    os.kill(os.getppid(), signal.SIGKILL)\n"
+    )
+    write_notebook(tmp_path / "notebooks", "02_second", kills)
+    found = start(scheduler=cluster.scheduler_address)
+    assert states(found) == dict.fromkeys(AREAS, "done")
+    assert once.exists()
+    assert len(stamps(tmp_path / "out")) == len(AREAS)
+
+
+def test_a_worker_with_other_code_is_refused():
+    task = many.Task("Camden", "2023-24", None, {}, "data/edition", None)
+    outcome, _ = many._run_there(task, "other", "x", b"")
+    assert outcome.state == "failed"
+    assert "this worker has another version of the project" in outcome.why
