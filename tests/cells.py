@@ -71,6 +71,18 @@ def run(name: str, *, output_dir: Path | None = None, **parameters: Any) -> Left
     return left
 
 
+def run_until(name: str, wanted: str, **parameters: Any) -> dict[str, Any]:
+    """Run a notebook's cells until one has given a name its value; the names it has by then. Nothing is drawn after it."""
+    names: dict[str, Any] = {"__name__": "notebook"}
+    for is_parameters, source in code(name):
+        exec(compile(source, f"{name}.ipynb", "exec"), names)
+        if is_parameters:
+            names |= parameters
+        if wanted in names:
+            return names
+    raise KeyError(f"{name} gives no value to {wanted}")
+
+
 @contextmanager
 def _watched(left: Left) -> Iterator[None]:
     figure, say, save = Book.figure, Book.say, Book.save

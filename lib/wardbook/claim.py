@@ -81,7 +81,7 @@ def find_offence(book: Book, offence: str) -> tuple[str, str]:
 
 
 def compare(book: Book, series: str, item: str, before: Period, after: Period) -> pl.DataFrame:
-    """One offence in two periods for every borough and London, judged by the ruler; the columns of `change.judge`.
+    """One offence in two periods for every borough and London, judged by the ruler; the columns of `change.judge_windows`.
 
     Raises
     ------
