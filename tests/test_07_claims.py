@@ -74,7 +74,7 @@ def test_london_shows_the_whole_register_and_a_borough_its_own_rows(london):
     sutton = cells.run("07_claims", borough="Sutton", period="latest")
     assert (
         sutton.figures["claims-verdicts"].absent
-        and "none of the 105" in sutton.figures["claims-verdicts"].words["absent"]
+        and "None of the 105" in sutton.figures["claims-verdicts"].words["absent"]
     )
 
 
