@@ -1,4 +1,4 @@
-"""The command line: `wardbook run | export | claim | fetch | build | check | notebooks | lab`. The one module that prints.
+"""The command line: `wardbook run | export | site | claim | fetch | build | check | notebooks | lab`. The one module that prints.
 
 Exit codes are for a scheduler: 0 done, 1 a notebook or a file that failed, 2 a name or a value that is not known.
 What a command is for goes to standard output, and everything else to standard error.
@@ -104,6 +104,25 @@ def export(
         folder = exporting.find_run(borough, period, out=_from_here(out) or "outputs")
         for path in exporting.export(folder, _from_here(to), charts=chart or [], workbook=workbook, size=size):
             print(_short(path))
+
+
+@app.command()
+def site(
+    to: Annotated[Path | None, typer.Option("--out", help="The site's folder.  [default: outputs/site]")] = None,
+    runs: Annotated[
+        Path | None, typer.Option("--from", help="Where results are.  [default: the project's outputs/]")
+    ] = None,
+    edition: Annotated[Path | None, typer.Option(help="The tables.  [default: the project's data/edition]")] = None,
+) -> None:
+    """Make one website of the newest finished run of each area; the last line printed is its front page."""
+    with _told():
+        from wardbook.run import site as sites
+
+        print(
+            _short(
+                sites.write_site(_from_here(runs) or "outputs", _from_here(to), _from_here(edition) or "data/edition")
+            )
+        )
 
 
 def _run_all(period: str, *, out: Path | str, **what: object) -> None:

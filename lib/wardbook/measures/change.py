@@ -287,6 +287,7 @@ def against_london(counts: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
         london = rest_after / rest_before
         ratio = after / before
         expected = before * london
+        relative = ratio / london
     known = (rows["phi"].is_not_null().to_numpy()) & (before + after > 0) & (rest_before > 0) & (rest_after > 0)
     low, high = (np.full(rows.height, np.nan) for _ in range(2))
     outside = np.zeros(rows.height, dtype=int)
@@ -306,7 +307,7 @@ def against_london(counts: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
     finite = {
         "change_percent": 100 * (ratio - 1),
         "london_change_percent": 100 * (london - 1),
-        "relative_percent": 100 * (ratio / london - 1),
+        "relative_percent": 100 * (relative - 1),
         "usual_low_percent": 100 * (low - 1),
         "usual_high_percent": 100 * (high - 1),
     }
