@@ -376,4 +376,4 @@ def test_importing_wardbook_is_quick_and_touches_no_network_clock_or_disk_beyond
     ],
 )
 def test_what_is_slow_to_import_is_imported_only_where_it_is_used(module, brings):
-    assert imported(module)[2] & {"geopandas", "statsmodels", "SALib", "dask", "distributed"} == brings
+    assert imported(module)[2] & {"geopandas", "statsmodels", "dask", "distributed"} == brings

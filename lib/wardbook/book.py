@@ -228,7 +228,9 @@ def open_book(
         first, last = periods.year_to(held[-1]), f"{held[0]:%B %Y} to {held[-1]:%B %Y}"
         where = f"edition {opened.id} holds {last}; a period is compared with the same months a year before"
         raise places.UnknownName("period", period, [str(first)], where)
-    words = [f"{name}={value}" for name, value in settings.items() if value not in ("", False, None)]
+    # A number that is 0 equals False, and is given.
+    given = {name: value for name, value in settings.items() if value is not False and value not in ("", None)}
+    words = [f"{name}={value}" for name, value in given.items()]
     asked = ["--borough", area.name, "--period", str(window), *(["--only", notebook] if notebook else [])]
     command = shlex.join(["wardbook", "run", *asked, *(part for word in words for part in ("--set", word))])
     return Book(

@@ -357,13 +357,16 @@ def _exit_code(error: Exception) -> int | None:
     """2 for a name or value that is not known, 1 for what failed, None for what would be a fault of this program."""
     from wardbook.claim import ClaimRefused
     from wardbook.edition import EditionError
-    from wardbook.measures.load_model import AssumptionError
+    from wardbook.facts import FactsError
+    from wardbook.measures.load import InputError
     from wardbook.places import UnknownName
     from wardbook.reference import TargetsFileError
     from wardbook.register import ClaimsFileError
     from wardbook.run.runner import RunError, SettingError
+    from wardbook.schemas import SchemaViolation
 
-    if isinstance(error, (UnknownName, SettingError, TargetsFileError, AssumptionError, ClaimRefused, ClaimsFileError)):
+    refused = (UnknownName, SettingError, InputError, FactsError, SchemaViolation, TargetsFileError)
+    if isinstance(error, (*refused, ClaimRefused, ClaimsFileError)):
         return 2
     return 1 if isinstance(error, (RunError, EditionError, _Refused, OSError)) else None
 

@@ -317,8 +317,13 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
         plot["height"] = round(_plot_height(figure.spec, size, height))
     if "facet" in inner:
         inner["columns"] = _columns(figure.spec, size)
-    close = row_count(figure.spec) > 0 and plot["height"] / row_count(figure.spec) < 2.6 * size.font
-    values = {"narrow": size.narrow, "font": size.font, "dense": close}
+    row = plot["height"] / (row_count(figure.spec) or 1)
+    values = {
+        "narrow": size.narrow,
+        "font": size.font,
+        "dense": row < 2.6 * size.font,
+        "crowded": row < 0.9 * size.font,
+    }
     params = [{"name": name, "value": value} for name, value in values.items()]
     params += inner.pop("params", [])
     config = theme.sized(size.font) | ({"padding": 4} if bare else {"padding": 12 if size.width > 400 else 6})

@@ -1,8 +1,8 @@
 """The few layers most charts are made of: each a short function that returns an Altair chart to add to others.
 
 A chart is drawn at four sizes from one specification. What depends on the size is an expression over parameters that the
-figure sets: `font` (the text's size in px), `narrow` (a phone, where the words of a row stand above its marks) and `dense` (rows
-too close for words in two lines).
+figure sets: `font` (the text's size in px), `narrow` (a phone, where the words of a row stand above its marks), `dense` (rows too
+close for words in two lines) and `crowded` (too close for words in one).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TARGET, USUAL = theme.DARK_PINK, "#DCE3EA"
 
 
 def by_size(expression: str) -> alt.ExprRef:
-    """A mark's property as an expression over `font`, `narrow`, `dense`, `width` and `height`."""
+    """A mark's property as an expression over `font`, `narrow`, `dense`, `crowded`, `width` and `height`."""
     return alt.ExprRef(expr=expression)
 
 
@@ -71,12 +71,18 @@ def row_words(
     frame = frame.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("whole"))
     # Where head and rest are too long for one line of a phone, each has its own, and the rows are further apart.
     tall = frame.height > 0 and frame["whole"].str.len_chars().max() > PHONE_LETTERS
+    # Where rows are closer than their words are high, only those that stand out, the first and the last keep them.
+    row = pl.int_range(pl.len())
+    kept = (row == 0) | (row == pl.len() - 1) | (pl.col(strong) if strong else False)
+    frame = frame.with_columns(kept.alias("kept"))
+    shown = by_size("crowded && !datum.kept ? 0 : 1")
     y, dark = rows(label), theme.DARK_GREY
     colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), alt.value(dark)) if strong else alt.value(dark)
 
     def text(column: str, when: str, at: str, up: float, *, align: str = "left", size: float = 1, **mark) -> alt.Chart:
         place = {"dy": by_size(f"font * {up}"), "fontSize": by_size(f"font * {size}"), "limit": 2000}
-        base = _frame(frame, label, column, strong).transform_filter(when)
+        place["opacity"] = shown
+        base = _frame(frame, label, column, strong, "kept").transform_filter(when)
         if align == "right":
             base, column = base.transform_calculate(in_lines=_in_two_lines(column)), "in_lines"
         drawn = base.mark_text(align=align, baseline="middle", **place, **mark)
@@ -168,10 +174,10 @@ def bars(
     )
 
 
-def zero(value: float = 0) -> alt.Chart:
-    """An upright line at no change."""
+def zero(value: float = 0, *, colour: str = theme.DARK_GREY) -> alt.Chart:
+    """An upright line at no change, or at another value that rows are held against."""
     base = alt.Chart(pl.DataFrame({"nought": [float(value)]}))
-    return base.mark_rule(color=theme.DARK_GREY, opacity=by_size("narrow ? 0.4 : 1")).encode(x="nought:Q")
+    return base.mark_rule(color=colour, opacity=by_size("narrow ? 0.4 : 1")).encode(x="nought:Q")
 
 
 def key(items: Sequence[tuple[str, str, str]], *, left: float = 0) -> alt.LayerChart:

@@ -36,12 +36,13 @@ from wardbook import facts
 from wardbook.book import MONTHLY, Book, open_book
 from wardbook.edition import Edition, from_root, sha256
 from wardbook.folders import beside, put_in_place, write_text
+from wardbook.measures import load
 from wardbook.periods import Period
 from wardbook.places import REFERENCE, ROOT, Area, UnknownName
-from wardbook.reference import load_assumptions
 from wardbook.register import read_claims
 from wardbook.run.index import write_index
 from wardbook.run.page import write_page
+from wardbook.run.sliders import write_sliders
 from wardbook.sources.reading import shorten
 
 NOTEBOOKS = ROOT / "notebooks"
@@ -274,6 +275,7 @@ def run(
         write_text(work / RECORD, json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
         try:
             write_page(work)
+            write_sliders(work)
         except (ValueError, PolarsError) as error:
             raise RunError(
                 f"no summary could be made of what the notebooks left ({error}), so nothing was kept"
@@ -391,7 +393,9 @@ def _opened(borough: str, period: str, edition: Path | str, given: dict[str, dic
     for claims_file in {values["claims_file"] for values in given.values() if values.get("claims_file")}:
         read_claims(str(claims_file))
     for scenario_file in {values["scenario_file"] for values in given.values() if values.get("scenario_file")}:
-        load_assumptions(str(scenario_file))
+        facts.scenario(str(scenario_file), facts.load_assumptions())
+    for values in given.values():
+        load.check_settings(**{name: value for name, value in values.items() if name in load.SETTINGS})
     book = open_book(borough, period, edition=str(edition))
     for targets_file in {values["targets_file"] for values in given.values() if values.get("targets_file")}:
         held = {
