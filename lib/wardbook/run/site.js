@@ -95,6 +95,8 @@ function answer(data, area, offence, from, to) {
 
 // The same months of each year that is held, oldest first.
 function years(data, number, place, to) {
+  const newest = data.history[number];
+  if (newest.at(-1)[0] === to) return newest.map(([period, counts]) => [period, counts[place]]);
   const season = period => (period.startsWith("year") ? period.slice(-2) : "");
   const bars = new Map();
   for (const [first, last] of data.windows[data.offences[number].series]) {
@@ -142,9 +144,10 @@ function show(section, data, found, question) {
   }
   box.replaceChildren(
     make("p", { class: "sentence" }, sentence),
-    make("table", {}, make("caption", {}, "Recorded offences"), ...compared.map((cells, line) => make("tr", {}, ...cells.map((cell, at) =>
-      make(line && at ? "td" : cell ? "th" : "td", at ? { class: "n" } : {}, cell))))),
-    make("div", { class: "plot" }, chart),
+    make("div", { class: "two" },
+      make("table", {}, make("caption", {}, "Recorded offences"), ...compared.map((cells, line) => make("tr", {}, ...cells.map((cell, at) =>
+        make(line && at ? "td" : cell ? "th" : "td", at ? { class: "n" } : {}, cell))))),
+      make("div", { class: "plot" }, chart)),
     make("p", { class: "caveat" }, data.caveat),
     make("p", { class: "source" }, `Source: ${what.source}.`),
     make("p", { class: "links" },
