@@ -38,7 +38,7 @@ def built(tmp_path_factory, book):
     out = tmp_path_factory.mktemp("out")
     change = {"offence_group": "total recorded offences excluding fraud", "change_percent": 1.7, "against_london": ""}
     for area in ("Hackney", "London", "Tower Hamlets"):
-        a_run(out, [a_figure(), a_figure("ranking")], {"changes": pl.DataFrame([change])}, area=area, period=NEWEST)
+        a_run(out, [a_figure(), a_figure("ranking", "Burglary is ranked first")], {"changes": pl.DataFrame([change])}, area=area, period=NEWEST)
         a_run(out, [], area=area, period="2015-16")
     held = answers.box_windows
 
@@ -85,13 +85,13 @@ def visit(open_page, address):
 def ask(opened, area, offence, *, before=None, after=None):
     opened.locator("#claim").scroll_into_view_if_needed()
     opened.wait_for_selector(".ask[data-ready]")
-    opened.get_by_label("Where").select_option(area)
-    opened.get_by_label("Which offence").fill(offence)
-    opened.get_by_label("Which offence").blur()
+    opened.get_by_label("Where", exact=True).select_option(area)
+    opened.get_by_label("Which offence", exact=True).fill(offence)
+    opened.get_by_label("Which offence", exact=True).blur()
     if after:
-        opened.get_by_label("When").select_option(after)
+        opened.get_by_label("When", exact=True).select_option(after)
     if before:
-        opened.get_by_label("Compared with").select_option(before)
+        opened.get_by_label("Compared with", exact=True).select_option(before)
     opened.get_by_role("button", name="Answer").click()
     return opened.locator(".ask .answer")
 

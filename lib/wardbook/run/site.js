@@ -114,10 +114,12 @@ function barChart(bars, compared, title) {
   bars.forEach(([period, count], at) => {
     const tall = (count / most) * 140, x = at * step, dark = compared.includes(period);
     svg.append(make("rect", { x: x + step * 0.1, y: 165 - tall, width: step * 0.8, height: tall, fill: dark ? "#12436D" : "#BFBFBF", "data-say": `${period}: ${written.count(count)}` }));
-    const middle = { x: x + step / 2, "text-anchor": "middle", "font-size": 13, fill: "#1d1d1b" };
-    if (dark) svg.append(make("text", { ...middle, y: 159 - tall, "font-weight": "bold" }, written.count(count)));
-    if (dark || (bars.length - at) % 3 === 0 || step > 60)
-      svg.append(make("text", { ...middle, y: 182 + (dark && step < 60 && compared.indexOf(period) ? 15 : 0) }, period.replace("year to ", "to ")));
+    const near = compared.some(other => Math.abs(bars.findIndex(bar => bar[0] === other) - at) * step < 90);
+    const [edge, anchor] = at && at === bars.length - 1 && step < 60 ? [step, "end"] : at || step > 60 ? [step / 2, "middle"] : [0, "start"];
+    const words = { "font-size": 13, fill: "#1d1d1b" };
+    if (dark) svg.append(make("text", { ...words, x: x + step / 2, y: 159 - tall, "text-anchor": "middle", "font-weight": "bold" }, written.count(count)));
+    if (dark || (!near && (bars.length - at) % 3 === 0))
+      svg.append(make("text", { ...words, x: x + edge, y: 182 + (period === compared[1] && step < 60 ? 15 : 0), "text-anchor": anchor }, period.replace("year ", "")));
   });
   return svg;
 }
