@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,26 @@ def sampled(*names: str) -> dict[str, str]:
 
     every = places.boroughs()["borough"] if os.environ.get(EVERY) else ()
     return {name: places.area(name).code for name in dict.fromkeys([*names, *every])}
+
+
+@contextmanager
+def remember_rulers():
+    """The ruler of two windows is the same for every area: learnt once for all runs within."""
+    from wardbook.measures import change
+
+    learn, learnt = change.learn_ruler, {}
+
+    def remembered(monthly, before, after, breaks, series):
+        key = (series, before, after, tuple(sorted(monthly["offence_group"].unique())), monthly.height)
+        if key not in learnt:
+            learnt[key] = learn(monthly, before, after, breaks, series)
+        return learnt[key]
+
+    change.learn_ruler = remembered
+    try:
+        yield
+    finally:
+        change.learn_ruler = learn
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import pytest
 
 import cells
 import wardbook
-from conftest import EVERY
+from conftest import EVERY, remember_rulers
 from wardbook.measures import change, targets
 
 FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Havering", "London"]
@@ -23,19 +23,8 @@ OLD = [
 
 @pytest.fixture(scope="module", autouse=True)
 def one_ruler():
-    """The ruler of two windows is the same for every area: learnt once for all of this module's runs."""
-    learn, learnt = change.learn_ruler, {}
-
-    def remembered(monthly, before, after, breaks, series):
-        groups = tuple(sorted(monthly["offence_group"].unique()))
-        key = (series, before, after, groups, monthly.height)
-        if key not in learnt:
-            learnt[key] = learn(monthly, before, after, breaks, series)
-        return learnt[key]
-
-    change.learn_ruler = remembered
-    yield
-    change.learn_ruler = learn
+    with remember_rulers():
+        yield
 
 
 @pytest.mark.parametrize("period", ["latest", "2024-25"])

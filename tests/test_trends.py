@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import math
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 import polars as pl
 import pytest
 
-from wardbook.figures import trends as charts
-from wardbook.figures.export import Absent
-from wardbook.measures import trends, verdicts
-from wardbook.measures.usual import UsualVariation
-from wardbook.measures.verdicts import YEARLY_GROUPS
-from wardbook.notebook import open_book
-from wardbook.periods import FinancialYear, breaks_between, declared_breaks
-from wardbook.places import UnknownName
+from wardbook import edition
+from wardbook.measures import trends
+from wardbook.periods import declared_breaks, read_period
 
 NO_BREAKS = declared_breaks().clear()
-NONE_USUAL = lambda lag: None  # noqa: E731 - a series without a history
 
 
 def months_from(year, month, n):
@@ -32,7 +26,7 @@ def counts_of(values, start=(2015, 4)):
 
 def breaks_of(*rows):
     """Declared breaks made for a test: (break_id, from_month, to_month, effect)."""
-    made = [(i, "borough_offences", a, b, "all", effect, i, "") for i, a, b, effect in rows]
+    made = [(i, "borough_offences", a, b, "all", effect, "yes", "yes", i, "") for i, a, b, effect in rows]
     return pl.DataFrame(made, schema=declared_breaks().schema, orient="row")
 
 
@@ -242,7 +236,8 @@ def test_a_doubled_level_after_a_break_is_no_signal_and_no_change():
     broken, _ = trends.monitor(counts, breaks_of(("moved", date(2018, 4, 1), None, "marks")))
     after = broken.filter(pl.col("month") >= date(2019, 4, 1))
     assert after["signal"].is_in(["above", "below"]).sum() <= 1
-    assert abs(trends.standing(broken, NONE_USUAL).change.percent) < 8
+    newest = broken.filter(pl.col("signal") != "cannot say").tail(12)
+    assert newest["observed"].sum() / newest["expected"].sum() == pytest.approx(1, abs=0.08)
     silent, _ = trends.monitor(counts, NO_BREAKS)
     assert (silent.filter(pl.col("month").is_between(date(2018, 4, 1), date(2019, 3, 1)))["signal"] == "above").all()
 
@@ -251,8 +246,6 @@ def test_a_month_too_near_a_break_says_how_near():
     found = breaks_of(("moved", date(2020, 4, 1), None, "cuts"))
     months, _ = trends.monitor(seasonal(63, seed=5), found)
     assert months["note"][-1] == "cannot say: 2 months since moved"
-    standing = trends.standing(months, NONE_USUAL)
-    assert standing.verdict == "cannot say" and standing.why == "2 months since moved"
 
 
 def test_without_borrowing_a_new_level_needs_two_years():
@@ -291,21 +284,18 @@ def test_a_spell_is_neither_judged_nor_a_baseline():
     assert trends.monitor(wild, found)[0]["expected"].to_list() == months["expected"].to_list()
 
 
-def test_a_rise_is_signalled_and_judged_by_usual_variation():
+def test_a_rise_is_signalled_month_by_month():
     counts = seasonal(60, seed=6).with_columns(
         pl.when(pl.col("month") >= date(2019, 4, 1))
         .then(pl.col("offences") * 2)
         .otherwise("offences")
         .alias("offences")
     )
-    months, _ = trends.monitor(counts, NO_BREAKS)
-    asked = []
-    wide = UsualVariation(1.0, 0.5, 1.0, tuple([0.0] * 30), "a test")
-    found = trends.standing(months, lambda lag: asked.append(lag) or wide)
-    assert (found.above, found.below) == (12, 0) and found.change.percent == pytest.approx(100, abs=12)
-    assert asked == [2], "three years of baseline lie two years back on average"
-    assert found.verdict == "little different"
-    assert trends.standing(months, NONE_USUAL).verdict == "rose clearly"
+    period = read_period("2019-20")
+    _, summary = trends.monitor_groups(counts.with_columns(offence_group=pl.lit("robbery")), NO_BREAKS, "x", period)
+    row = summary.row(0, named=True)
+    assert (row["judged"], row["above"], row["below"]) == (12, 12, 0)
+    assert row["observed"] / row["expected"] == pytest.approx(2, abs=0.12)
 
 
 # -- before and after ----------------------------------------------------------------------------------------------------
@@ -320,283 +310,34 @@ def test_ratio_of_ratios_reproduces_altman_and_bland():
     assert [round(x, 2) for x in found] == [0.76, 0.49, 1.17]
 
 
-YEAR, NEXT = (date(2016, 4, 1), date(2017, 3, 1)), (date(2017, 4, 1), date(2018, 3, 1))
+# -- twelve months -------------------------------------------------------------------------------------------------------
 
 
-def test_before_after_is_the_ratio_of_two_ratios():
-    area, rest = counts_of([100] * 24 + [80] * 24, (2015, 4)), counts_of([1000] * 24 + [900] * 24, (2015, 4))
-    found = trends.before_after(area, rest, YEAR, NEXT)
-    assert found.counts == (1200, 960) and found.comparison == (12000, 10800)
-    assert found.ratio == pytest.approx(0.8 / 0.9)
-    error = math.sqrt(1 / 1200 + 1 / 960 + 1 / 12000 + 1 / 10800)
-    assert found.noise[0] == pytest.approx(0.8 / 0.9 * math.exp(-1.959964 * error), rel=1e-6)
-    assert found.verdict == "fell clearly" and found.equal and found.usual is None
-
-
-def test_usual_variation_widens_before_after():
-    area, rest = counts_of([100] * 24 + [80] * 24), counts_of([1000] * 48)
-    usual = UsualVariation(2.0, 0.02, 1.0, tuple([0.0] * 30), "a test")
-    found = trends.before_after(area, rest, YEAR, NEXT, usual=usual)
-    assert found.usual[0] < found.noise[0] and found.usual[1] > found.noise[1]
-    assert found.verdict == "little different"
-
-
-def test_london_has_no_rest_and_gets_a_plain_rate_ratio():
-    found = trends.before_after(counts_of([100] * 24 + [80] * 24), None, YEAR, NEXT)
-    assert found.comparison is None and found.ratio == pytest.approx(0.8)
-
-
-@pytest.mark.parametrize(
-    "first, second",
-    [
-        ((date(2015, 4, 1), date(2016, 12, 1)), (date(2017, 1, 1), date(2018, 9, 1))),  # 21 months each, other months
-        (YEAR, (date(2017, 4, 1), date(2018, 1, 1))),
-    ],
-    ids=["other calendar months", "other length"],
-)
-def test_unequal_windows_are_refused_by_name_or_run_per_day(first, second):
-    area, rest = counts_of([100] * 48), counts_of([1000] * 48)
-    with pytest.raises(trends.WindowsDiffer) as refused:
-        trends.before_after(area, rest, first, second)
-    for window in (first, second):
-        assert f"{window[0]:%B %Y} to {window[1]:%B %Y}" in str(refused.value)
-    found = trends.before_after(area, rest, first, second, allow_unequal=True)
-    assert not found.equal and "unequal windows" in found.title_note and found.usual is None
-    assert found.per_day[0] == pytest.approx(100 * 12 / 365.25, rel=0.01)
-    assert "unequal windows)" in charts.windows_title(found, "robbery", "Sutton")
-    assert "per day" in charts.windows_sentence(found, "robbery", "Sutton")
-
-
-@pytest.mark.parametrize(
-    "first, second, why",
-    [
-        (NEXT, YEAR, "must begin after"),
-        (YEAR, (date(2017, 3, 1), date(2018, 2, 1)), "must begin after"),
-        (YEAR, (date(2025, 4, 1), date(2026, 3, 1)), "no data for April 2025"),
-    ],
-)
-def test_windows_that_cannot_be_are_refused(first, second, why):
-    with pytest.raises(trends.WindowsDiffer, match=why):
-        trends.before_after(counts_of([100] * 48), None, first, second, allow_unequal=True)
-
-
-def test_too_few_to_compare_has_no_ratio():
-    found = trends.before_after(counts_of([0, 1, 0, 0] * 12), counts_of([9] * 48), YEAR, NEXT)
-    assert found.ratio is None and found.verdict == "cannot say"
-    assert "too few" in charts.windows_sentence(found, "homicide", "Sutton")
-
-
-@pytest.mark.parametrize("text", ["2023", "2023-13 to 2024-01", "2023-01 - 2023-12", "to"])
-def test_a_window_is_written_one_way(text):
-    with pytest.raises(trends.WindowsDiffer, match="2023-12 to 2024-11"):
-        trends.read_window(text)
+def test_twelve_months_are_summed_and_none_lies_across_a_break_that_cuts():
+    counts = counts_of(range(1, 49)).with_columns(offence_group=pl.lit("robbery"))
+    cut = breaks_of(("a new system", date(2017, 4, 1), None, "cuts"), ("a name", date(2016, 9, 1), None, "marks"))
+    years = trends.rolling_years(counts, "offence_group", cut, "borough_offences")
+    assert years["month"].to_list() == [*months_from(2016, 3, 13), *months_from(2018, 3, 13)]
+    assert years["year"][0] == sum(range(1, 13)) and years["year"][12] == sum(range(13, 25))
+    assert years["year"][13] == sum(range(25, 37)) and years["spell"].to_list() == [0] * 13 + [1] * 13
 
 
 # -- on the edition ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def book():
-    return open_book(notebook="02_trends", borough="Lewisham", settings={"offence_group": "shoplifting"})
+def test_the_pandemic_and_the_months_after_connect_cannot_be_said():
+    table = edition.open_edition().table("borough_offences").filter(snapshot="2026-02", borough_code="E09000023")
+    counts = table.filter(offence_group="shoplifting").select("month", "offences", "offence_group")
+    months, _ = trends.monitor_groups(counts, declared_breaks(), "borough_offences", read_period("year to 2026-02"))
+    said = {row["month"]: row for row in months.iter_rows(named=True)}
+    assert said[date(2020, 9, 1)]["note"] == "cannot say: within 'pandemic'"
+    assert said[date(2024, 6, 1)]["note"].startswith("cannot say: 3 months since CRIS to CONNECT")
+    assert said[date(2025, 4, 1)]["signal"] != "cannot say" and "shape of the year" in said[date(2025, 4, 1)]["note"]
 
 
-@pytest.fixture(scope="module")
-def looked_at(book):
-    """The months and standings of four groups for Lewisham: a fall, a rise, little change and too few to say."""
-    table = trends.series_until(book.edition.table("borough_offences"), book.period)
-    groups = ["shoplifting", "possession of weapons", "robbery", "homicide"]
-    return table, *trends.monitor_groups(book.area, table, book.history, groups)
-
-
-def test_the_series_is_the_longest_snapshot_to_its_newest_month(looked_at):
-    months = looked_at[0]["month"]
-    assert (months.min(), months.max()) == (date(2010, 4, 1), date(2025, 11, 1))
-    assert looked_at[0]["snapshot"].unique().to_list() == ["2025-11"]
-
-
-def test_an_earlier_period_ends_the_series(book):
-    rows = trends.series_until(book.edition.table("borough_offences"), FinancialYear(2018))
-    assert rows["month"].max() == date(2019, 3, 1)
-
-
-def test_an_unknown_group_is_refused_with_the_nearest(looked_at):
-    with pytest.raises(UnknownName, match="robbery"):
-        trends.wanted_groups(looked_at[0], "roberry")
-    assert trends.wanted_groups(looked_at[0], "arson") == [*YEARLY_GROUPS, "arson"]
-
-
-def test_the_pandemic_and_the_months_after_connect_cannot_be_said(looked_at):
-    months = looked_at[1].filter(group="robbery")
-    notes = dict(months.select("month", "note").iter_rows())
-    assert notes[date(2020, 6, 1)] == "cannot say: within 'pandemic'"
-    assert notes[date(2022, 6, 1)] == "cannot say: within 'borough unknown'"
-    assert notes[date(2024, 5, 1)] == "cannot say: 2 months since CRIS to CONNECT"
-    assert notes[date(2025, 3, 1)].startswith(
-        "level from the 12 months before, since CRIS to CONNECT; shape of the year"
-    )
-
-
-def test_titles_and_sentences_say_rise_fall_little_and_too_few(looked_at):
-    rows = {row["group"]: row for row in looked_at[2].iter_rows(named=True)}
-    titles = {group: charts.month_title(row) for group, row in rows.items()}
-    assert titles["shoplifting"] == "Recorded shoplifting in Lewisham fell clearly: 20% below expected"
-    assert (
-        titles["possession of weapons"] == "Recorded possession of weapons in Lewisham rose clearly: 40% above expected"
-    )
-    assert titles["robbery"] == "Recorded robbery in Lewisham was little different from what was expected"
-    assert titles["homicide"] == "Too few recorded in Lewisham to say whether homicide is changing"
-    assert all(len(title.split()) <= 15 for title in titles.values())
-    said = charts.month_sentence(rows["shoplifting"])
-    assert "1,617 against 2,011 expected" in said and "All nine months were within the expected range" in said
-    assert "cannot say" in charts.month_sentence(rows["homicide"])
-
-
-def test_the_charts_show_the_breaks_and_are_the_same_twice(book, looked_at):
-    table, months, standings = looked_at
-    breaks = declared_breaks().filter(pl.col("break_id").is_in(["pandemic", "borough unknown", "CRIS to CONNECT"]))
-    row = standings.row(by_predicate=pl.col("group") == "shoplifting", named=True)
-    drawn = [
-        charts.monthly(book, months.filter(group="shoplifting"), row, breaks, name="monthly"),
-        charts.groups(book, months, standings, breaks),
-        charts.windows(
-            book, trends.compare_windows(book.area, table, book.history, "shoplifting"), "shoplifting", name="windows"
-        ),
-    ]
-    for figure in drawn:
-        assert figure.svg() == figure.svg()
-        assert len(figure.title.split()) <= 15 and figure.alt_text and "Make it again" in figure.challenge
-    assert "CRIS to CONNECT (Mar 2024)" in drawn[0].svg() and "CRIS to CONNECT" in drawn[0].alt_text
-    assert "stroke-dasharray" in drawn[1].svg() and "CRIS to CONNECT (Mar 2024)" in drawn[1].subtitle
-    assert "crosses: The Met moved its records from CRIS to CONNECT" in drawn[2].sentence
-    assert all("--set offence_group=shoplifting" in figure.challenge for figure in drawn)
-
-
-def monitored(name, group, period="latest"):
-    """One group of one area as 02_trends draws it: book, months, row and breaks."""
-    here = open_book(notebook="02_trends", borough=name, period=period)
-    table = trends.series_until(here.edition.table("borough_offences"), here.period)
-    months, rows = trends.monitor_groups(here.area, table, here.history, [group])
-    span = months["month"].min(), months["month"].max()
-    return here, months, rows.row(0, named=True), breaks_between(declared_breaks(), "borough_offences", group, *span)
-
-
-def test_the_printed_change_is_that_of_the_csvs_sums(book, looked_at):
-    for row in looked_at[2].filter(pl.col("change_percent").is_not_null()).iter_rows(named=True):
-        months = looked_at[1].filter(pl.col("month").is_between(row["from_month"], row["to_month"]), group=row["group"])
-        sums = months["observed"].sum(), months["expected"].sum()
-        assert row["change_percent"] == pytest.approx(100 * (sums[0] / sums[1] - 1), rel=1e-12)
-        how = charts.monthly(book, looked_at[1].filter(group=row["group"]), row, NO_BREAKS, name="x").challenge
-        assert "each summed over the judged months from March 2025 to November 2025 of the CSV" in how
-    drawn = charts.groups(book, *looked_at[1:], NO_BREAKS)
-    assert "the judged months from March 2025 to November 2025 of the CSV" in drawn.challenge
-    assert "the column moved_this_far of tables/trends_summary.csv" in drawn.challenge
-    assert "--set offence_group=shoplifting" in drawn.challenge and "dots: months outside it" in drawn.subtitle
-
-
-def test_groups_that_are_judged_over_unlike_months_point_to_the_table():
-    rows = [{"months": 1, "from_month": date(2025, n, 1), "to_month": date(2025, 5, 1)} for n in (3, 4)]
-    assert charts._judged_span(rows).endswith("tables/trends_summary.csv")
-
-
-def test_a_break_after_the_end_is_not_drawn_and_a_spell_from_before_the_start_has_no_edge():
-    here, months, row, _ = monitored("Westminster", "robbery", "2018-19")
-    drawn = charts.groups(here, months, pl.DataFrame([row], infer_schema_length=None), declared_breaks())
-    assert "pandemic" not in drawn.subtitle and "CONNECT" not in drawn.subtitle
-    ended = breaks_of(("later", date(2021, 1, 1), date(2021, 5, 1), "cuts"))
-    assert charts._break_layers(ended, date(2018, 1, 1), date(2020, 1, 1)) == []
-    spell = breaks_of(("spell", date(2017, 1, 1), date(2018, 6, 1), "cuts"), ("edge", date(2019, 1, 1), None, "cuts"))
-    ground, rules, *_ = charts._break_layers(spell, date(2018, 1, 1), date(2020, 1, 1))
-    assert ground.data["from_month"].to_list() == [date(2018, 1, 1)]
-    assert rules.data["from_month"].to_list() == [date(2019, 1, 1)]
-
-
-def test_a_series_with_no_judged_month_speaks_of_no_band():
-    here, months, row, breaks = monitored("Kingston upon Thames", "homicide")
-    figure = charts.monthly(here, months, row, breaks, name="monthly")
-    assert row["months"] == 0 and "where no month could be judged" in figure.alt_text
-    assert "band" not in figure.subtitle and "No expected range: too few" in figure.subtitle
-    assert "How unusual" not in figure.challenge and "Recompute" not in figure.challenge
-    assert ">expected range<" not in figure.svg()
-    here, months, row, breaks = monitored("Bromley", "fraud and forgery")
-    figure = charts.monthly(here, months, row, breaks, name="monthly")
-    assert row["months"] == 0 and months.filter(pl.col("signal") != "cannot say").height > 0
-    assert "band: expected range" in figure.subtitle and "How unusual" not in figure.challenge
-    assert "Recompute" not in figure.challenge, "months judged years before are none of this verdict's"
-
-
-@pytest.mark.parametrize("verdict", ["rose clearly", "little different", "cannot say"])
-@pytest.mark.parametrize("why", ["too few offences", "2 months since a break"])
-def test_no_title_drops_its_offence_whatever_the_names(looked_at, verdict, why):
-    row = looked_at[2].row(0, named=True) | {"group": "theft from the person", "area": "Kensington and Chelsea"}
-    row |= {"verdict": verdict, "why": why, "group": "death or serious injury by illegal driving"}
-    title = charts.month_title(row)
-    assert "death or injury by illegal driving" in title and "Kensington and Chelsea" in title
-    assert len(title.split()) <= 15, title
-
-
-def compared(ratio, noise=(0.5, 0.9), usual=None, rest=(9, 9)):
-    return trends.BeforeAfter(YEAR, NEXT, (100, 80), rest, (1.0, 0.8), ratio, noise, usual, True, (), "")
-
-
-def test_before_and_after_keeps_its_offence_its_capital_and_a_third_decimal(book):
-    risen = compared(1.41, (1.2, 1.6), (1.1, 1.8))
-    title = charts.windows_title(risen, "theft from the person", "Enfield")
-    assert title == "Enfield: theft from the person rose clearly by 41% against the rest of London"
-    long = charts.windows_title(risen, "theft from the person", "Kensington and Chelsea")
-    assert long == "Kensington and Chelsea: theft from the person rose clearly against the rest of London"
-    level = charts.windows_title(compared(1.0, (0.9, 1.1)), "theft from the person", "Kensington and Chelsea")
-    assert "theft from the person" in level and len(level.split()) <= 15
-    near = charts.windows_sentence(compared(0.9962, (0.9931, 0.9987)), "robbery", "Enfield")
-    assert "0.996 (counting noise 0.993 to 0.999" in near
-    assert "by 0.4%" in charts.windows_title(compared(0.9962, (0.9931, 0.9987)), "robbery", "Enfield")
-    figure = charts.windows(book, compared(0.8, rest=None), "robbery", name="x")
-    assert "per_day_second ÷ per_day_first" in figure.challenge
-    assert "where in Lewisham, recorded" in figure.alt_text
-
-
-def test_one_is_one_and_two_are_two():
-    assert charts._outside({"months": 12, "above": 2, "below": 0}) == "Of 12 months, two were above the expected range"
-    assert charts._outside({"months": 12, "above": 1, "below": 0}).startswith("Of 12 months, one was above")
-    months, _ = trends.monitor(seasonal(40), breaks_of(("moved", date(2018, 6, 1), None, "cuts")))
-    assert months["note"][-1] == "cannot say: 1 month since moved"
-
-
-def test_one_month_outside_is_said_as_one(looked_at):
-    quiet = looked_at[1].with_columns(signal=pl.lit("within"))
-    one = quiet.with_columns(signal=pl.when(pl.int_range(pl.len()) == 0).then(pl.lit("above")).otherwise("signal"))
-    assert ") was outside their expected range" in charts.signals_sentence(one, looked_at[2])
-
-
-def test_assurance_says_the_screening_and_the_target_as_it_was_set(book):
-    targets = verdicts.assess_targets(book.area, book.targets, book.results, book.history, period=book.period)
-    row = targets.row(by_predicate=pl.col("target_set") == "MOPAC 7", named=True)
-    table = trends.series_until(book.edition.table("borough_offences"), book.period).filter(offence_group="MOPAC 7")
-    figure = charts.assured(book, trends.area_counts(table, book.area), row, name="assurance")
-    assert "ranges of 3.267 times their mean or more left out" in figure.challenge
-    assert "the target of −20% on 2011-12" in figure.sentence
-
-
-def test_a_year_beside_another_says_which_break_it_crosses(book, looked_at):
-    injury = trends.area_counts(looked_at[0].filter(offence_group="violence with injury"), book.area)
-    series = {"violence with injury": injury, "homicide": injury.with_columns(pl.lit(0, pl.Int64).alias("offences"))}
-    breaks = declared_breaks().filter(break_id="CRIS to CONNECT")
-    drawn = charts.beside(book, series, {}, breaks, name="x", measure="violence", since=date(2022, 3, 1))
-    assert "crosses CRIS to CONNECT (Mar 2024)" in drawn.sentence and "too few to say" in drawn.sentence
-    assert drawn.title == "Lewisham: recorded violence with injury little different, homicide too few to say"
-    late = pl.col("month") > injury["month"].max() - timedelta(days=360)
-    more = (pl.when(late).then(3).otherwise(1) * pl.col("offences")).alias("offences")
-    risen = {"knife crime": injury.with_columns(more)}
-    drawn = charts.beside(book, risen, {}, breaks, name="x", measure="knife crime", since=date(2022, 3, 1))
-    assert "knife crime rose clearly (counting noise alone)" in drawn.title, "clear by noise alone is said to be so"
-    assert drawn.title.startswith("Lewisham: recorded knife crime") and "the last two" not in drawn.alt_text
-    assert "where, in Lewisham, between the twelve months December 2023 to November 2024 and" in drawn.alt_text
-    rows = [
-        {"series": s, "verdict": "little different", "usual_low": 0.0}
-        for s in (*series, "knife injury victims aged 1 to 24")
-    ]
-    assert charts.beside_title(rows, "Tower Hamlets") == (
-        "Tower Hamlets: recorded violence with injury and knife injury victims both little different"
-    )
-    half = {"homicide": injury, "knife crime": injury.clear()}
-    absent = charts.beside(book, half, {}, breaks, name="x", measure="x", since=date(2022, 3, 1))
-    assert isinstance(absent, Absent) and absent.reason == "cannot say: no monthly counts of knife crime in this period"
+def test_a_kind_with_too_few_says_why_no_month_is_judged():
+    few = counts_of([0, 0, 1, 0] * 15).with_columns(offence_group=pl.lit("homicide"))
+    _, summary = trends.monitor_groups(few, NO_BREAKS, "x", read_period("2019-20"))
+    row = summary.row(0, named=True)
+    assert row["judged"] == 0 and row["observed"] is None and row["false_alarm_rate"] is None
+    assert row["why"].startswith("too few offences")

@@ -89,7 +89,7 @@ def check_ended(series: str, item: str, before: Period, after: Period) -> None:
 
 
 def compare(book: Book, series: str, item: str, before: Period, after: Period) -> pl.DataFrame:
-    """One offence in two periods for every borough and London, judged by the ruler; the columns of `change.judge`.
+    """One offence in two periods for every borough and London, judged by the ruler; the columns of `change.judge_windows`.
 
     Raises
     ------

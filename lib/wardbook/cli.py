@@ -360,13 +360,11 @@ def _exit_code(error: Exception) -> int | None:
     from wardbook.facts import FactsError
     from wardbook.measures.load import InputError
     from wardbook.places import UnknownName
-    from wardbook.reference import TargetsFileError
-    from wardbook.register import ClaimsFileError
     from wardbook.run.runner import RunError, SettingError
     from wardbook.schemas import SchemaViolation
 
-    refused = (UnknownName, SettingError, InputError, FactsError, SchemaViolation, TargetsFileError)
-    if isinstance(error, (*refused, ClaimRefused, ClaimsFileError)):
+    refused = (UnknownName, SettingError, InputError, FactsError, SchemaViolation)
+    if isinstance(error, (*refused, ClaimRefused)):
         return 2
     return 1 if isinstance(error, (RunError, EditionError, _Refused, OSError)) else None
 

@@ -289,6 +289,7 @@ def _draw(figure: Figure, size: Size, bare: bool) -> str:
 
     width, height, limit = size.width * 0.6, None, size.height
     columns, seen = _columns(figure.spec, size), None
+    least = 30.0 if "facet" in figure.spec else 60.0  # of a plot, or of one panel
     for step in range(12):  # what stands around the plot hardly depends on it: mostly the second try fits
         spec = _sized(figure, size, width, height, bare=bare)
         drawn = vl_convert.vegalite_to_scenegraph(spec)
@@ -301,7 +302,7 @@ def _draw(figure: Figure, size: Size, bare: bool) -> str:
         width, seen = max(width + stuck * over / columns, 90.0), drawn["width"]
         if wrong:
             height = max(
-                _plot_height(figure.spec, size, height) + (limit - tall) / _facet_rows(figure.spec, columns), 60.0
+                _plot_height(figure.spec, size, height) + (limit - tall) / _facet_rows(figure.spec, columns), least
             )
     return _own_ids(vl_convert.vegalite_to_svg(spec), f"wb-{figure.name}")
 
@@ -317,12 +318,15 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
         plot["height"] = round(_plot_height(figure.spec, size, height))
     if "facet" in inner:
         inner["columns"] = _columns(figure.spec, size)
+        # Room for a panel's own heading, which `marks.panel_words` draws above it.
+        inner["spacing"] = {"row": round(3.2 * size.font), "column": round(1.6 * size.font)}
     row = plot["height"] / (row_count(figure.spec) or 1)
     values = {
         "narrow": size.narrow,
         "font": size.font,
         "dense": row < 2.6 * size.font,
         "crowded": row < 0.9 * size.font,
+        "plot_height": plot["height"],
     }
     params = [{"name": name, "value": value} for name, value in values.items()]
     params += inner.pop("params", [])

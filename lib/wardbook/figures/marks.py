@@ -2,11 +2,12 @@
 
 A chart is drawn at four sizes from one specification. What depends on the size is an expression over parameters that the
 figure sets: `font` (the text's size in px), `narrow` (a phone, where the words of a row stand above its marks), `dense` (rows too
-close for words in two lines) and `crowded` (too close for words in one).
+close for words in two lines), `crowded` (too close for words in one) and `plot_height` (of the plot, or of one panel, in px).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import altair as alt
@@ -16,17 +17,30 @@ from wardbook.figures import theme
 
 SIGNED_PERCENT = "(datum.value > 0 ? '+' : datum.value < 0 ? '−' : '') + format(abs(datum.value), ',.3~f') + '%'"
 PERCENT = "format(datum.value, ',.3~f') + '%'"
+SHARE = "format(100 * datum.value, ',.3~f') + '%'"  # of a fraction
 COUNT = "format(datum.value, ',~f')"
+SHARE = "format(datum.value, '.3~%')"
 PHONE_LETTERS = 50  # what one line of a row's words holds on a phone
 NAME_LETTERS = 24  # after so many a row's name goes on in a second line
 TALL = "tall-rows"  # the name of a layer whose rows need a third line on a phone
 FOCUS, CONTEXT, LONDON, QUIET = theme.FOCUS, theme.CONTEXT, theme.ORANGE, "#7F7F7F"
 TARGET, USUAL = theme.DARK_PINK, "#DCE3EA"
+KINDS = [FOCUS, theme.DARK_GREY, QUIET]  # of points: the area in focus, those that stand out, the rest
 
 
 def by_size(expression: str) -> alt.ExprRef:
     """A mark's property as an expression over `font`, `narrow`, `dense`, `crowded`, `width` and `height`."""
     return alt.ExprRef(expr=expression)
+
+
+def dot(size: float) -> dict:
+    """The size of a round mark, as a share of the text's square."""
+    return {"size": by_size(f"font * font * {size}")}
+
+
+def stroke(width: float) -> dict:
+    """The width of a line, as a share of the text's size."""
+    return {"strokeWidth": by_size(f"font * {width}")}
 
 
 def _frame(frame: pl.DataFrame, *columns: str | None) -> alt.Chart:
@@ -47,6 +61,18 @@ def span(frame: pl.DataFrame, *columns: str, include: Sequence[float] = (0,), ro
     low, high = min(values), max(values)
     pad = (high - low or 1) * room
     return alt.Scale(domain=[low - (pad if low < 0 else 0), high + pad], nice=False, zero=False)
+
+
+def doublings(frame: pl.DataFrame, *columns: str) -> alt.Scale:
+    """A scale of ratios over everything these columns hold, 1 included: twice as much and half as much are as far from 1."""
+    values = [1.0, *(v for c in columns for v in frame[c].drop_nulls().to_list() if 0 < v < math.inf)]
+    return alt.Scale(type="log", domain=[min(values) / 1.06, max(values) * 1.06], nice=False)
+
+
+def times_axis() -> alt.Axis:
+    """The axis of a scale of ratios, a label at each doubling."""
+    values = [2.0**power for power in range(-6, 9)]
+    return alt.Axis(title=None, values=values, labelExpr="format(datum.value, '~r')", labelOverlap=True, domain=False)
 
 
 def rows(label: str, order: Sequence[str] | None = None) -> alt.Y:
@@ -113,6 +139,24 @@ def _in_two_lines(column: str, letters: int = NAME_LETTERS) -> str:
     return f"length({text}) > {letters + 8} && {cut} > 0 ? [slice({text}, 0, {cut}), slice({text}, {cut} + 1)] : {text}"
 
 
+def ranked_names(frame: pl.DataFrame, rank: str, name: str, *, strong: str, always: str) -> alt.LayerChart:
+    """The names of a ranked list, left of a plot whose y is the rank: all where there is room, else those marked `always`.
+
+    For lists too long for `row_words`, such as 32 boroughs; those `strong` are drawn to stand out.
+    """
+    room = f"childHeight / {max(frame.height, 1)} > font"  # what Vega calls the height of a plot beneath a title
+    colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), alt.value(theme.DARK_GREY))
+    base = _frame(frame, rank, name, strong, always)
+    mark = {"align": "right", "baseline": "middle", "fontSize": by_size("font * 0.95"), "dx": by_size("-font * 0.8")}
+
+    def text(when: str, **more) -> alt.Chart:
+        drawn = base.transform_filter(when).mark_text(**mark, **more)
+        return drawn.encode(x=alt.value(0), y=alt.Y(f"{rank}:Q", axis=None), text=f"{name}:N", color=colour)
+
+    quiet = f"!datum['{always}']"
+    return text(f"datum['{always}']", fontWeight="bold") + text(quiet, opacity=by_size(f"{room} ? 1 : 0"))
+
+
 def dots(
     frame: pl.DataFrame,
     x: str,
@@ -174,6 +218,119 @@ def bars(
     )
 
 
+# -- many areas at once --------------------------------------------------------------------------------------------------------
+
+
+def _kinds(column: str) -> tuple[alt.Color, dict]:
+    """The colour of points by kind ("focus", "outside", "inside"), and that of their names."""
+    colour = alt.Color(f"{column}:N", legend=None, scale=alt.Scale(domain=["focus", "outside", "inside"], range=KINDS))
+    return colour, alt.condition(f"datum['{column}'] == 'focus'", alt.value(FOCUS), alt.value(theme.DARK_GREY))
+
+
+def funnel(
+    points: pl.DataFrame,
+    limits: pl.DataFrame,
+    x: str,
+    y: str,
+    name: str,
+    *,
+    labelled: str,
+    middle: float = 0,
+    include: Sequence[float] = (),
+    log: bool = False,
+    title: str = "",
+    labels: str = COUNT,
+) -> alt.LayerChart:
+    """A funnel plot: a point for each area within the limits at its volume, some of them named, and a line at the middle.
+
+    Parameters
+    ----------
+    points : x, y, name, `kind` ("focus", "outside" or "inside") and `labelled`, a column of true and false.
+    limits : x, `low`, `high`: the funnel, an open end null; what lies beyond the points, and what is to be included, is cut off.
+    """
+    reach = [*points[y].drop_nulls(), middle, *include]
+    pad = 0.15 * (max(reach) - min(reach) or 1)
+    vertical = alt.Scale(domain=[min(reach) - pad, max(reach) + pad], nice=False, zero=False)
+    volume = alt.Scale(type="log" if log else "linear", zero=False if not log else alt.Undefined, nice=False)
+    across = alt.X(f"{x}:Q", scale=volume, axis=number_axis(title=title or None))
+    up = alt.Y(f"{y}:Q", scale=vertical, title=None, axis=number_axis(labels=labels))
+    colour, ink = _kinds("kind")
+    place = pl.col(x).log() if log else pl.col(x)
+    points = points.with_columns(right=place > (place.min() + place.max()) / 2)
+    # A name stands away from the middle and from the edge that is nearer.
+    names = points.filter(labelled).select(x, y, name, "kind", "right")
+    away = {"dy": by_size(f"datum['{y}'] < {middle} ? font * 0.95 : -font * 0.95"), "fontSize": by_size("font * 0.95")}
+
+    def words(when: str, align: str) -> alt.Chart:
+        drawn = alt.Chart(names).transform_filter(when).mark_text(align=align, **away)
+        return drawn.encode(x=across, y=up, text=f"{name}:N", color=ink)
+
+    ends = {"low": vertical.domain[0], "high": vertical.domain[1]}
+    band = alt.Chart(limits.select(x, *(pl.col(c).fill_null(end) for c, end in ends.items())))
+    band = band.mark_area(color=USUAL, clip=True)
+    line = alt.Chart(pl.DataFrame({"middle": [float(middle)]})).mark_rule(color=QUIET, strokeWidth=1.5)
+    dot = _frame(points, x, y, "kind").mark_point(filled=True, opacity=1, size=by_size("font * font * 0.5"))
+    return alt.layer(
+        band.encode(x=across, y=alt.Y("low:Q", scale=vertical), y2="high:Q"),
+        line.encode(y=alt.Y("middle:Q", scale=vertical)),
+        dot.encode(x=across, y=up, color=colour),
+        words("!datum.right", "left"),
+        words("datum.right", "right"),
+    ).properties(height=330)
+
+
+def ranked(
+    frame: pl.DataFrame,
+    x: str,
+    low: str,
+    high: str,
+    name: str,
+    *,
+    axis: alt.Axis,
+    level: float | None = None,
+    thick: float = 0.6,
+    colour: str = USUAL,
+    include: Sequence[float] = (0,),
+) -> alt.LayerChart:
+    """A ranked list too long for `row_words`: a dot and a range in each row, in the frame's order, and its name left of it.
+
+    All names are drawn where there is room, else the first, the last and those in focus.
+
+    Parameters
+    ----------
+    frame : x, low, high, name and `kind` ("focus", "outside" or "inside").
+    level : where an upright line stands, such as London's; thick : of the range, as a share of the row.
+    """
+    rows = frame.with_columns(
+        place=pl.int_range(1, pl.len() + 1),
+        always=(pl.col("kind") == "focus") | (pl.int_range(pl.len()).is_in([0, frame.height - 1])),
+    )
+    count = max(frame.height, 1)
+    up = alt.Y("place:Q", scale=alt.Scale(domain=[0.2, count + 0.8], reverse=True, nice=False), axis=None)
+    across = alt.X(f"{x}:Q", scale=span(frame, x, low, high, include=include), axis=axis)
+    colours, ink = _kinds("kind")
+    base = _frame(rows, "place", x, low, high, name, "kind", "always")
+    width = alt.value(by_size(f"min(plot_height / {count} * {thick}, font)"))
+    mark = {"align": "right", "baseline": "middle", "fontSize": by_size("font * 0.95"), "dx": by_size("-font * 0.8")}
+
+    def names(when: str, **more) -> alt.Chart:
+        drawn = base.transform_filter(when).mark_text(**mark, **more)
+        return drawn.encode(x=alt.value(0), y=up, text=f"{name}:N", color=ink)
+
+    layers = [
+        base.mark_rule(color=colour).encode(x=alt.X(f"{low}:Q"), x2=f"{high}:Q", y=up, strokeWidth=width),
+        base.mark_point(filled=True, opacity=1, size=by_size("font * font * 0.42")).encode(
+            x=across, y=up, color=colours
+        ),
+        names("datum.always", fontWeight="bold"),
+        names(f"!datum.always && plot_height / {count} > font * 1.05"),
+    ]
+    if level is not None:
+        rule = alt.Chart(pl.DataFrame({"level": [float(level)]})).mark_rule(color=LONDON, strokeWidth=2)
+        layers.insert(1, rule.encode(x="level:Q"))
+    return alt.layer(*layers).properties(height=max(17 * count, 100))
+
+
 def zero(value: float = 0, *, colour: str = theme.DARK_GREY) -> alt.Chart:
     """An upright line at no change, or at another value that rows are held against."""
     base = alt.Chart(pl.DataFrame({"nought": [float(value)]}))
@@ -220,7 +377,14 @@ def key(items: Sequence[tuple[str, str, str]], *, left: float = 0) -> alt.LayerC
 def month_axis() -> alt.Axis:
     """An axis of months, each January by its year."""
     label = "month(datum.value) == 0 ? timeFormat(datum.value, '%Y') : timeFormat(datum.value, '%b')"
-    return alt.Axis(title=None, labelExpr=label, labelOverlap=True, tickCount=8, labelFlush=False, grid=False)
+    return alt.Axis(
+        title=None, labelExpr=label, labelOverlap=True, labelSeparation=6, tickCount=8, labelFlush=False, grid=False
+    )
+
+
+def year_axis() -> alt.Axis:
+    """An axis of years for a small panel."""
+    return alt.Axis(format="%Y", tickCount=4, grid=False, labelOverlap=True)
 
 
 def lines(
@@ -256,12 +420,47 @@ def band(frame: pl.DataFrame, x: str, low: str, high: str, *, colour: str = USUA
     )
 
 
+def panel_words(base: alt.Chart, head: str, rest: str, *, when: str, strong: str | None = None) -> alt.LayerChart:
+    """The heading of each panel of a facet, in two lines above it: a column's words bold, and another's under them.
+
+    Parameters
+    ----------
+    base : the chart that the facet's layers share; `when` is the expression that holds in one row of each panel.
+    strong : a column that says whether the panel is to be drawn to stand out.
+    """
+    dark = alt.value(theme.DARK_GREY)
+    colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), dark) if strong else dark
+
+    def text(column: str, up: float, **mark) -> alt.Chart:
+        drawn = base.transform_filter(when).mark_text(align="left", baseline="bottom", limit=2000, **mark)
+        return drawn.encode(x=alt.value(0), y=alt.value(by_size(f"-font * {up}")), text=f"{column}:N", color=colour)
+
+    small = {"fontSize": by_size("font * (narrow ? 0.82 : 1)")}
+    return text(head, 1.5, fontWeight="bold", **small) + text(rest, 0.35, **small)
+
+
+def panels(
+    data: pl.DataFrame, by: str, *layers: alt.Chart, columns: int = 3, height: int = 110, own_scale: bool = False
+):
+    """Small multiples: these layers, made of `alt.Chart()` without data, once for each value of a column, in the frame's order.
+
+    `own_scale`: does each panel have a y axis of its own?
+    """
+    # Vega-Lite draws a facet's own heading in one size whatever the chart's, and does not heed `labels`: its text is none.
+    order = data[by].unique(maintain_order=True).to_list()
+    facet = alt.Facet(f"{by}:N", sort=order, header=alt.Header(labelExpr="''", labelPadding=0, title=None))
+    made = alt.layer(*layers).properties(height=height).facet(facet=facet, columns=columns, data=data)
+    return made.resolve_scale(y="independent") if own_scale else made
+
+
 def breaks(frame: pl.DataFrame, x: str, words: str) -> alt.LayerChart:
     """A dashed, labelled rule where a series was broken."""
-    base = _frame(frame, x, words)
-    return base.mark_rule(strokeDash=[5, 4], color=theme.DARK_GREY).encode(x=f"{x}:T") + base.mark_text(
-        align="left", baseline="top", dx=5, fontSize=by_size("font * 0.85"), color=theme.DARK_GREY
-    ).encode(x=f"{x}:T", y=alt.value(0), text=f"{words}:N")
+    # One under another by turns, so that two near each other can be read.
+    base = _frame(frame.with_columns(turn=pl.int_range(pl.len()) % 2), x, words, "turn")
+    rule = base.mark_rule(strokeDash=[5, 4], color=theme.DARK_GREY).encode(x=f"{x}:T")
+    small = {"fontSize": by_size("font * 0.85"), "color": theme.DARK_GREY, "dy": by_size("datum.turn * font * 1.1")}
+    text = base.mark_text(align="left", baseline="top", dx=5, **small)
+    return rule + text.encode(x=f"{x}:T", y=alt.value(0), text=f"{words}:N")
 
 
 def ends(frame: pl.DataFrame, x: str, y: str, words: str, *, colour: str = FOCUS) -> alt.Chart:

@@ -376,12 +376,69 @@ def judge(counts: pl.DataFrame, ruler: Ruler, compares: pl.DataFrame) -> pl.Data
     return rows.with_columns(_why().alias("why")).drop("cut").sort("offence_group", "borough_code")
 
 
-def compare(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl.DataFrame, series: str) -> pl.DataFrame:
-    """Count, learn, compare and judge, as the functions above do it one by one: the columns of `judge`, and `series`."""
+def judge_windows(
+    monthly: pl.DataFrame, before: Period, after: Period, breaks: pl.DataFrame, series: str
+) -> tuple[pl.DataFrame, Ruler]:
+    """`judge` from the months on: the two windows counted, the ruler learnt, and what lies between them looked up.
+
+    Parameters
+    ----------
+    monthly : `borough_code` (and `unknown`), `offence_group`, `month`, `offences`: every month held, in one snapshot.
+
+    Returns
+    -------
+    tuple
+        the rows of `judge` with `series`, and for boroughs that could be judged `p` (`p_values`) and `log_error`; the ruler.
+    """
     counts = count_windows(monthly, before, after)
     ruler = learn_ruler(monthly, before, after, breaks, series)
-    compares = comparability(counts, breaks, series, before, after)
-    return judge(counts, ruler, compares).with_columns(series=pl.lit(series))
+    boroughs = with_rest_of_london(counts)
+    by_chance = boroughs.select(
+        *_KEY, log_error=pl.Series(log_errors(boroughs, ruler)), p=pl.Series(p_values(boroughs, ruler))
+    )
+    rows = judge(counts, ruler, comparability(counts, breaks, series, before, after))
+    can_tell = pl.col("against_london").is_in([BELOW, IN_LINE, ABOVE])
+    joined = rows.join(by_chance.fill_nan(None), on=_KEY, how="left", maintain_order="left")
+    return joined.with_columns(pl.when(can_tell).then("p").alias("p"), pl.lit(series).alias("series")), ruler
+
+
+def usual_funnel(judged: pl.DataFrame, ruler: Ruler, steps: int = 80) -> pl.DataFrame:
+    """The usual range by volume for one offence group: `both` (offences in the two windows), `low`, `high` (per cent).
+
+    It is the range of `against_london` at counts between the smallest borough's and the largest's, in the same London; an
+    open end is null.
+
+    Parameters
+    ----------
+    judged : the boroughs of one group, as `against_london` gives them.
+    """
+    before, after = judged.select(pl.col("before", "after").sum()).row(0)
+    both = judged["before"] + judged["after"]
+    volumes = np.unique(np.round(np.geomspace(max(both.min(), 1) * 0.9, both.max() * 1.1, steps)))
+    first = np.round(volumes * before / max(before + after, 1))
+    grid = pl.DataFrame({"both": volumes, "before": first, "after": volumes - first}).with_columns(
+        offence_group=pl.lit(judged["offence_group"][0]), rest_before=pl.lit(before), rest_after=pl.lit(after)
+    )
+    return against_london(grid, ruler).select("both", low="usual_low_percent", high="usual_high_percent")
+
+
+def with_usual_change(judged: pl.DataFrame, *, open_end: float = 300) -> pl.DataFrame:
+    """The rows with `low` and `high`: where nineteen in twenty changes would be, given the rest of London's, in per cent.
+
+    Null where a change could not be judged; `open_end` stands, relative to London, for an upper end that has none.
+    """
+    london = 1 + pl.col("london_change_percent") / 100
+    low, high = pl.col("usual_low_percent").fill_null(-100), pl.col("usual_high_percent").fill_null(open_end)
+    told = pl.col("against_london").is_in([BELOW, IN_LINE, ABOVE])
+    return judged.with_columns(
+        low=pl.when(told).then(100 * (london * (1 + low / 100) - 1)),
+        high=pl.when(told).then(100 * (london * (1 + high / 100) - 1)),
+    )
+
+
+def compare(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl.DataFrame, series: str) -> pl.DataFrame:
+    """The rows of `judge_windows`, without the ruler."""
+    return judge_windows(monthly, before, after, breaks, series)[0]
 
 
 def _size(before: pl.Expr, after: pl.Expr) -> pl.Expr:
@@ -437,6 +494,31 @@ def usual_counts(counts: pl.DataFrame, phi: np.ndarray, tau2: np.ndarray) -> tup
         ends.append(high)
     # At the upper end the first count past the tail is already outside, unless it lies exactly on it.
     return ends[0], ends[1] - (_middle_of(ends[1], n, eta, spread) > 0.975)
+
+
+def log_errors(counts: pl.DataFrame, ruler: Ruler) -> np.ndarray:
+    """The standard error of each log relative change at its two counts' volume: `scale · √(phi·(1/b + 1/o) + tau2)`.
+
+    `counts` as for `against_london`; NaN where the ruler has nothing for a group.
+    """
+    phi, tau2 = _scaled_fit(counts, ruler)
+    return np.sqrt(phi * _chance(counts)[2] + tau2)
+
+
+def p_values(counts: pl.DataFrame, ruler: Ruler) -> np.ndarray:
+    """How rarely, two-sided, an ordinary change is as far from the rest of London as each of these.
+
+    By the distribution whose middle 95 % is the usual range: under 0.05 exactly where `against_london` puts a change outside.
+    `counts` as for `against_london`; NaN where the ruler has nothing for a group.
+    """
+    middle = _middle(counts, *_scaled_fit(counts, ruler))
+    return 2 * np.minimum(middle, 1 - middle)
+
+
+def _scaled_fit(counts: pl.DataFrame, ruler: Ruler) -> tuple[np.ndarray, np.ndarray]:
+    fit = counts.select("offence_group").join(ruler.table, on="offence_group", how="left", maintain_order="left")
+    phi, tau2, scale = (fit[name].cast(pl.Float64).fill_null(np.nan).to_numpy() for name in ("phi", "tau2", "scale"))
+    return scale**2 * phi, scale**2 * tau2
 
 
 def _arrays(counts: pl.DataFrame) -> tuple[np.ndarray, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import polars as pl
 from scipy import optimize, stats
 
 
@@ -149,6 +150,18 @@ def wilson(successes: float, trials: float, *, level: float = 0.95) -> tuple[flo
     _check_level(level)
     lower, upper = proportion_confint(successes, trials, alpha=1 - level, method="wilson")
     return float(lower), float(upper)
+
+
+def with_shares(frame: pl.DataFrame, successes: str, trials: str, *, level: float = 0.95) -> pl.DataFrame:
+    """The rows with `share` (a fraction) and its Wilson interval, `low` and `high`; null where there are no trials."""
+    ends = [
+        wilson(*pair, level=level) if pair[1] else (None, None) for pair in frame.select(successes, trials).iter_rows()
+    ]
+    return frame.with_columns(
+        pl.when(pl.col(trials) > 0).then(pl.col(successes) / pl.col(trials)).alias("share"),
+        pl.Series("low", [low for low, _ in ends], dtype=pl.Float64),
+        pl.Series("high", [high for _, high in ends], dtype=pl.Float64),
+    )
 
 
 def newcombe_difference(

@@ -3,15 +3,14 @@
 A month is *expected* from months before it and after the last declared break: a quasi-Poisson month-factor model (Farrington
 and others 1996; Noufaily and others 2013). One baseline over many years puts a fifth of ordinary points outside, and limits
 learnt from the months they judge double the false alarms, so the baseline moves and ends before the months judged.
-Signals are about months; whether a year changed is judged by usual variation, since months vary less than years do.
+Signals are about months; whether a year changed is judged beside the rest of London (`measures.change`).
 """
 
 from __future__ import annotations
 
 import calendar
 import math
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -19,10 +18,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from wardbook.measures.usual import TOO_FEW, Change, UsualVariation
-from wardbook.measures.verdicts import YEARLY_GROUPS, History
-from wardbook.periods import FinancialYear, breaks_between, complete_years
-from wardbook.places import UNKNOWN, Area, UnknownName
+from wardbook.periods import Period, breaks_between
 
 LEVEL = 0.99  # of the expected range of one month
 BASELINE_MONTHS = 36
@@ -38,10 +34,6 @@ _MONITORED = pl.Schema(
 
 class BaselineError(ValueError):
     """A baseline from which nothing can be expected; the message says why."""
-
-
-class WindowsDiffer(ValueError):
-    """Two windows that cannot be compared as they are; the message names both."""
 
 
 # -- XmR --------------------------------------------------------------------------------------------------------------
@@ -320,150 +312,68 @@ def _unjudged(month: date, observed: int, segment: int, why: str) -> tuple:
     return month, int(observed), None, None, None, "cannot say", segment, None, None, f"cannot say: {why}"
 
 
-@dataclass(frozen=True)
-class Standing:
-    """The last twelve months at most that could be judged, together, against what was expected of them."""
-
-    months: tuple[date, ...]
-    observed: int
-    expected: float
-    above: int
-    below: int
-    change: Change | None
-    why: str
-
-    @property
-    def percent(self) -> float:
-        """Observed ÷ expected − 1, in per cent; the intervals beside it take what was expected for a whole number."""
-        return 100 * (self.observed / self.expected - 1)
-
-    @property
-    def verdict(self) -> str:
-        """`rose clearly`, `fell clearly`, `little different` or `cannot say`, by the wider of the two intervals."""
-        return "cannot say" if self.change is None else self.change.verdict
-
-
-def standing(monitored: pl.DataFrame, usual: Callable[[int], UsualVariation | None]) -> Standing:
-    """Judge the newest judged months together: expected against observed, at the variation usual between *years*.
-
-    Monthly overdispersion is the wrong timescale for a year: by it a third of ordinary changes would be called significant.
-
-    Parameters
-    ----------
-    usual : the usual variation over a whole number of years; it is asked for the years between baseline and months.
-    """
-    last = monitored.tail(12).filter(pl.col("signal") != "cannot say")
-    if last.is_empty() or monitored["signal"][-1] == "cannot say":
-        return Standing((), 0, math.nan, 0, 0, None, monitored["note"][-1].removeprefix("cannot say: "))
-    middle = pl.col("baseline_from").cast(pl.Int32) / 2 + pl.col("baseline_to").cast(pl.Int32) / 2
-    apart = last.select((pl.col("month").cast(pl.Int32) - middle).mean()).item() / 365.25
-    above, below = (last.filter(signal=way).height for way in ("above", "below"))
-    observed, expected = int(last["observed"].sum()), float(last["expected"].sum())
-    change = Change.between(round(expected), observed, usual(max(1, round(apart))))
-    few = f"fewer than {TOO_FEW} offences, or none expected" if change.too_few else ""
-    return Standing(tuple(last["month"]), observed, expected, above, below, change, few)
-
-
-def area_counts(table: pl.DataFrame, area: Area, *, rest: bool = False) -> pl.DataFrame:
-    """`month`, `offences` of one area (London is the 32 boroughs), or of the rest of London; `table` is one series."""
-    rows = table.filter(pl.col("borough_code") != UNKNOWN)
-    if not area.is_london:
-        here = pl.col("borough_code") == area.code
-        rows = rows.filter(~here if rest else here)
-    return rows.group_by("month").agg(pl.col("offences").cast(pl.Int64).sum()).sort("month")
-
-
-def series_until(table: pl.DataFrame, period: FinancialYear) -> pl.DataFrame:
-    """The snapshot of `table` with the longest history, to its newest month, or to the end of an earlier `period`."""
-    lengths = table.group_by("snapshot").agg(pl.col("month").n_unique().alias("n")).sort("n", "snapshot")
-    rows = table.filter(snapshot=lengths["snapshot"][-1])
-    newest = max(complete_years(rows["month"]), default=period)
-    return rows if period >= newest else rows.filter(pl.col("month") <= period.last_month)
-
-
-def wanted_groups(table: pl.DataFrame, focus: str, groups: Sequence[str] = YEARLY_GROUPS) -> list[str]:
-    """The offence groups to look at: `groups`, and the one in focus after them if it is another.
-
-    Raises
-    ------
-    UnknownName
-        for a group that the table does not hold, naming the nearest.
-    """
-    held = table["offence_group"].unique().sort().to_list()
-    if focus not in held:
-        raise UnknownName("offence group", focus, held, "data/reference/offence_groups.csv")
-    return list(dict.fromkeys([*(group for group in groups if group in held), focus]))
-
-
-def rolling_year(counts: pl.DataFrame) -> pl.DataFrame:
-    """The total of each twelve months, by their last month: `month`, `total`."""
-    total = pl.col("offences").rolling_sum(12).cast(pl.Int64).alias("total")
-    return counts.sort("month").select("month", total).drop_nulls()
-
-
 def monitor_groups(
-    area: Area,
-    table: pl.DataFrame,
-    history: History,
-    groups: Sequence[str],
-    *,
-    series: str = "borough_offences",
-    rebase_months: int = REBASE_MONTHS,
-    level: float = LEVEL,
+    counts: pl.DataFrame, breaks: pl.DataFrame, series: str, period: Period, *, level: float = LEVEL
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """`monitor` and `standing` for many groups of one area.
+    """`monitor` for many offence groups of one area, and how many of a period's months lie outside what was expected.
 
     Parameters
     ----------
-    table : `borough_code`, `month`, `offence_group`, `offences`: one snapshot, cut at the last month to be looked at.
+    counts : `offence_group`, `month`, `offences` of the area, to the last month that is to be looked at.
+    breaks : `wardbook.periods.declared_breaks()`; series : the table in it.
 
     Returns
     -------
     tuple of pl.DataFrame
-        the months (`group`, `area`, then `monitor`'s columns), and one row a group: `group`, `area`, `from_month`, `to_month`,
-        `months`, `observed`, `expected`, `change_percent`, both intervals, `verdict`, `above`, `below`, `moved_this_far`,
-        `phi`, `false_alarm_rate`, `basis`, `why`.
+        the months (`offence_group`, then `monitor`'s columns), and one row a group: `offence_group`, `judged` months of the
+        period, `above` and `below` of them, their `observed` and `expected` sums, `phi`, `false_alarm_rate`, `why` none is.
     """
     frames, rows = [], []
-    for group in groups:
-        counts = area_counts(table.filter(offence_group=group), area)
-        span = counts["month"].min(), counts["month"].max()
-        breaks = breaks_between(history.breaks, series, group, *span)
-        months, baseline = monitor(counts, breaks, rebase_months=rebase_months, level=level)
-        frames.append(months.select(pl.lit(group).alias("group"), pl.lit(area.name).alias("area"), pl.all()))
-        year = FinancialYear(span[1].year - (span[1].month < 4))
-        found = standing(months, lambda lag, g=group, y=year: history.usual(series, g, area, lag, before=y))
-        rows.append(_standing_row(group, area, found, baseline, level))
+    for (group,), own in counts.sort("offence_group", "month").group_by("offence_group", maintain_order=True):
+        crossed = breaks_between(breaks, series, group, own["month"][0], own["month"][-1])
+        months, baseline = monitor(own, crossed, level=level)
+        frames.append(months.select(pl.lit(group).alias("offence_group"), pl.all()))
+        inside = months.filter(period.within(pl.col("month")))
+        judged = inside.filter(pl.col("signal") != "cannot say")
+        known = baseline is not None and not judged.is_empty()
+        rows.append(
+            {
+                "offence_group": group,
+                "judged": judged.height,
+                "above": judged.filter(signal="above").height,
+                "below": judged.filter(signal="below").height,
+                "observed": int(judged["observed"].sum()) if known else None,
+                "expected": float(judged["expected"].sum()) if known else None,
+                "phi": baseline.phi if known else None,
+                "false_alarm_rate": false_alarm_rate(baseline, judged["month"].to_list(), level=level)
+                if known
+                else None,
+                "why": "" if known else inside["note"][-1].removeprefix("cannot say: "),
+            }
+        )
     return pl.concat(frames), pl.DataFrame(rows, infer_schema_length=None)
 
 
-def _standing_row(group: str, area: Area, found: Standing, baseline: Baseline | None, level: float) -> dict:
-    change = found.change if found.change is not None and not found.change.too_few else None
-    usual = change.usual if change else None
-    low, high = (change.usual_interval if change else None) or (None, None)
-    known = bool(found.months)
-    return {
-        "group": group,
-        "area": area.name,
-        "from_month": found.months[0] if known else None,
-        "to_month": found.months[-1] if known else None,
-        "months": len(found.months),
-        "observed": found.observed if known else None,
-        "expected": found.expected if known else None,
-        "change_percent": found.percent if change else None,
-        "noise_low": change.noise[0] if change else None,
-        "noise_high": change.noise[1] if change else None,
-        "usual_low": low,
-        "usual_high": high,
-        "verdict": found.verdict,
-        "above": found.above if known else None,
-        "below": found.below if known else None,
-        "moved_this_far": change.moved_this_far if change else "",
-        "phi": baseline.phi if known and baseline else None,
-        "false_alarm_rate": false_alarm_rate(baseline, found.months, level=level) if known and baseline else None,
-        "basis": f"usual variation ({usual.window})" if usual else "counting noise alone" if change else "",
-        "why": found.why,
-    }
+def rolling_years(counts: pl.DataFrame, by: str, breaks: pl.DataFrame, series: str) -> pl.DataFrame:
+    """The total of each twelve months by their last, for each value of a column; none that a break which cuts lies within.
+
+    Parameters
+    ----------
+    counts : the column, `month`, `offences`.
+    breaks : `wardbook.periods.declared_breaks()`; its offence groups are the column's values.
+
+    Returns
+    -------
+    pl.DataFrame
+        the column, `month`, `spell` (months between two breaks share one), `year`.
+    """
+    frames = []
+    for (name,), own in counts.sort(by, "month").group_by(by, maintain_order=True):
+        crossed = breaks_between(breaks.filter(effect="cuts"), series, name, own["month"][0], own["month"][-1])
+        spell = pl.sum_horizontal([pl.col("month") >= cut for cut in crossed["from_month"]] or [pl.lit(0)])
+        year = pl.col("offences").rolling_sum(12).over("spell").cast(pl.Int64)
+        frames.append(own.with_columns(spell=spell.cast(pl.Int64)).select(by, "month", "spell", year=year).drop_nulls())
+    return pl.concat(frames)
 
 
 # -- before and after --------------------------------------------------------------------------------------------------
@@ -473,166 +383,3 @@ def ratio_of_ratios(log_a: float, error_a: float, log_b: float, error_b: float, 
     """The ratio of two independent ratios given as logs with standard errors: ratio, lower, upper (Altman & Bland 2003)."""
     gap, width = log_a - log_b, stats.norm.ppf(0.5 + level / 2) * math.hypot(error_a, error_b)
     return math.exp(gap), math.exp(gap - width), math.exp(gap + width)
-
-
-@dataclass(frozen=True)
-class BeforeAfter:
-    """A change between two windows relative to that of a comparison: a ratio with both intervals (None where none can be had).
-
-    `counts` and `comparison` are (first, second); `per_day` are the area's daily rates; `equal` says whether the windows are.
-    """
-
-    first: tuple[date, date]
-    second: tuple[date, date]
-    counts: tuple[int, int]
-    comparison: tuple[int, int] | None
-    per_day: tuple[float, float]
-    ratio: float | None
-    noise: tuple[float, float] | None
-    usual: tuple[float, float] | None
-    equal: bool
-    crosses: tuple[str, ...]
-    why: str
-
-    @property
-    def title_note(self) -> str:
-        """What a title must carry where the windows are unequal: the inequality itself."""
-        return "" if self.equal else f"unequal windows: {_window(self.first)} against {_window(self.second)}"
-
-    @property
-    def verdict(self) -> str:
-        """`fell clearly`, `little different`, `rose clearly` relative to the comparison, or `cannot say`."""
-        if self.ratio is None:
-            return "cannot say"
-        ends = [*self.noise, *(self.usual or self.noise)]
-        return "fell clearly" if max(ends) < 1 else "rose clearly" if min(ends) > 1 else "little different"
-
-
-def _window(window: tuple[date, date]) -> str:
-    months = len(_months_of(window))
-    return f"{window[0]:%B %Y} to {window[1]:%B %Y} ({months} month{'s' if months != 1 else ''})"
-
-
-def _months_of(window: tuple[date, date]) -> list[date]:
-    return pl.date_range(*window, interval="1mo", eager=True).to_list() if window[0] <= window[1] else []
-
-
-def read_window(text: str) -> tuple[date, date]:
-    """Read a window such as `2023-12 to 2024-11`: its first and last month.
-
-    Raises
-    ------
-    WindowsDiffer
-        for anything else.
-    """
-    match = re.fullmatch(r"\s*(\d{4})-(0[1-9]|1[0-2])\s+to\s+(\d{4})-(0[1-9]|1[0-2])\s*", text)
-    if match is None:
-        raise WindowsDiffer(f'a window is written "2023-12 to 2024-11", first and last month: {text!r}')
-    return date(int(match[1]), int(match[2]), 1), date(int(match[3]), int(match[4]), 1)
-
-
-def last_two_years(months: pl.Series) -> tuple[tuple[date, date], tuple[date, date]]:
-    """The newest twelve months and the twelve before them, as windows: (first, second)."""
-    held = sorted(months.unique().to_list())[-24:]
-    if len(held) < 24:
-        raise WindowsDiffer(f"{len(held)} months hold no two windows of twelve")
-    return (held[0], held[11]), (held[12], held[23])
-
-
-def compare_windows(
-    area: Area,
-    table: pl.DataFrame,
-    history: History,
-    group: str,
-    windows: tuple[str, str] = ("", ""),
-    *,
-    allow_unequal: bool = False,
-) -> BeforeAfter:
-    """`before_after` for one group of one area against the rest of London, with its usual variation and what it crosses.
-
-    Parameters
-    ----------
-    table : as for `monitor_groups`.
-    windows : as for `read_window`; two empty ones are the newest twelve months and the twelve before.
-    """
-    rows = table.filter(offence_group=group)
-    first, second = map(read_window, windows) if any(windows) else last_two_years(rows["month"])
-    crosses = breaks_between(history.breaks, "borough_offences", group, first[0], second[1])["what"].to_list()
-    lag, beyond = divmod(12 * (second[0].year - first[0].year) + second[0].month - first[0].month, 12)
-    year = FinancialYear(first[0].year - (first[0].month < 4))
-    usual = history.usual("borough_offences", group, area, lag, before=year) if not beyond else None
-    rest = None if area.is_london else area_counts(rows, area, rest=True)
-    here = area_counts(rows, area)
-    return before_after(here, rest, first, second, usual=usual, crosses=crosses, allow_unequal=allow_unequal)
-
-
-def before_after(
-    area: pl.DataFrame,
-    comparison: pl.DataFrame | None,
-    first: tuple[date, date],
-    second: tuple[date, date],
-    *,
-    usual: UsualVariation | None = None,
-    crosses: Sequence[str] = (),
-    allow_unequal: bool = False,
-    level: float = 0.95,
-) -> BeforeAfter:
-    """Compare two windows of an area with the same windows elsewhere, as a ratio of rate ratios (Wilson 2022).
-
-    Differences of counts assume parallel trends in counts and mislead against a larger area; ratios do not.
-
-    Parameters
-    ----------
-    area, comparison : `month`, `offences`; the rest of London, or None for London itself (then a plain rate ratio).
-    first, second : first and last month of each window; equal in length, the same calendar months, not overlapping.
-    usual : the usual variation over the years between the windows, for windows of twelve months.
-    crosses : what the comparison crosses, in words (`periods.breaks_between`): carried with the result.
-    allow_unequal : compare unequal windows per day, without usual variation; `title_note` then says so.
-
-    Returns
-    -------
-    BeforeAfter
-        `noise` is the log-normal (delta method) interval of four Poisson counts; `usual` adds how far years move.
-
-    Raises
-    ------
-    WindowsDiffer
-        for windows that are empty, overlap, reach beyond the data, or differ in length or calendar months.
-    """
-    spans = _months_of(first), _months_of(second)
-    both = f"{_window(first)} and {_window(second)}"
-    if not all(spans) or spans[1][0] <= spans[0][-1]:
-        raise WindowsDiffer(f"the second window must begin after the first has ended: {both}")
-    missing = sorted({*spans[0], *spans[1]} - set(area["month"]))
-    if missing:
-        raise WindowsDiffer(f"no data for {missing[0]:%B %Y}, a month of the windows {both}")
-    equal = sorted(m.month for m in spans[0]) == sorted(m.month for m in spans[1])
-    if not equal and not allow_unequal:
-        raise WindowsDiffer(
-            f"the windows differ in length or calendar months: {both}; allow_unequal compares them per day"
-        )
-
-    def total(frame: pl.DataFrame, months: list[date]) -> int:
-        return int(frame.filter(pl.col("month").is_in(months))["offences"].sum())
-
-    counts = total(area, spans[0]), total(area, spans[1])
-    elsewhere = None if comparison is None else (total(comparison, spans[0]), total(comparison, spans[1]))
-    days = [float(_days(span).sum()) for span in spans]
-    per_day = counts[0] / days[0], counts[1] / days[1]
-    basis = {"first": first, "second": second, "counts": counts, "comparison": elsewhere, "per_day": per_day}
-    basis |= {"equal": equal, "crosses": tuple(crosses)}
-    if sum(counts) < TOO_FEW or min(counts) == 0 or (elsewhere and min(elsewhere) == 0):
-        why = f"{counts[0]} and {counts[1]} offences are too few to compare"
-        return BeforeAfter(**basis, ratio=None, noise=None, usual=None, why=why)
-    log_area, log_other = math.log(per_day[1] / per_day[0]), 0.0
-    error, other_error = math.sqrt(1 / counts[0] + 1 / counts[1]), 0.0
-    if elsewhere:
-        log_other = math.log(elsewhere[1] / days[1] * days[0] / elsewhere[0])
-        other_error = math.sqrt(1 / elsewhere[0] + 1 / elsewhere[1])
-    ratio, *noise = ratio_of_ratios(log_area, error, log_other, other_error, level=level)
-    why, interval = "", None
-    if usual is None or not equal or len(spans[0]) != 12:
-        why = "counting noise alone: usual variation is known for whole years that can be compared"
-    else:
-        interval = ratio_of_ratios(log_area, usual.standard_error(*counts), log_other, 0.0, level=level)[1:]
-    return BeforeAfter(**basis, ratio=ratio, noise=tuple(noise), usual=interval, why=why)

@@ -11,13 +11,8 @@ import polars as pl
 from scipy import stats
 
 from wardbook.measures.rates import garwood
-from wardbook.measures.usual import CANNOT_SAY, Change
-from wardbook.periods import FinancialYear, financial_year_of
-from wardbook.places import LONDON_CODE, UNKNOWN, Area
-
-# Where those at risk are not the ward's residents: most victims come from elsewhere, or are shops.
-NO_RESIDENT_RATE = ("business and community burglary", "robbery of business property", "shoplifting")
-NO_RESIDENT_RATE += ("theft from the person",)
+from wardbook.periods import FinancialYear, Period, breaks_between
+from wardbook.places import LONDON_CODE
 
 
 def empirical_bayes(events, population) -> np.ndarray:
@@ -53,18 +48,55 @@ def empirical_bayes_interval(events, population, *, level: float = 0.95) -> tupl
     return posterior.ppf((1 - level) / 2), posterior.ppf(0.5 + level / 2)
 
 
-def ward_years(ward_offences: pl.DataFrame, item: str, years: Sequence[FinancialYear]) -> pl.DataFrame:
-    """One group's ward counts of these years from the newest snapshot that holds them all in full: `ward_code`, `snapshot`
-    and a column named by each year; no rows where no snapshot does.
+def ward_years(ward_offences: pl.DataFrame, item: str, years: Sequence[FinancialYear | Period]) -> pl.DataFrame:
+    """One group's ward counts of these periods from the newest snapshot that holds them all in full: `ward_code`, `snapshot`
+    and a column named by each period; no rows where no snapshot does.
     """
-    starts = [year.start for year in years]
-    rows = ward_offences.filter(offence_group=item).with_columns(financial_year_of(pl.col("month")).alias("year"))
-    rows = rows.filter(pl.col("year").is_in(starts))
+    needed = sorted({month for year in years for month in year.months})
+    rows = ward_offences.filter(pl.col("offence_group") == item, pl.col("month").is_in(needed))
     held = rows.group_by("snapshot").agg(pl.col("month").n_unique().alias("months"))
-    snapshot = held.filter(pl.col("months") == 12 * len(starts))["snapshot"].max()
+    snapshot = held.filter(pl.col("months") == len(needed))["snapshot"].max()
     counted = rows.filter(pl.col("snapshot") == (snapshot or "")).group_by("ward_code", "snapshot")
-    sums = [pl.col("offences").filter(pl.col("year") == y.start).sum().cast(pl.Int64).alias(str(y)) for y in years]
+    month = pl.col("month")
+    sums = [pl.col("offences").filter(month.is_in(y.months)).sum().cast(pl.Int64).alias(str(y)) for y in years]
     return counted.agg(sums).sort("ward_code")
+
+
+def ward_history(ward_offences: pl.DataFrame, item: str, period: Period, breaks: pl.DataFrame) -> pl.DataFrame:
+    """One group's ward counts in this period and the same months of every earlier year held, without what no break allows.
+
+    A period that a declared break of ward-level recording cuts is left out; those between two such breaks share a `spell`, and
+    nothing is compared across spells.
+
+    Parameters
+    ----------
+    breaks : `wardbook.periods.declared_breaks()`.
+
+    Returns
+    -------
+    pl.DataFrame
+        `ward_code`, `year` (the period as asked for), `last` (its last month), `spell`, `events`; no rows where none is held.
+    """
+    held = ward_offences.filter(offence_group=item)["month"]
+    years = [year for n in range(60) for year in [period.earlier(n)] if held.len() and year.first >= held.min()]
+    if not years:
+        return pl.DataFrame(
+            schema={"ward_code": pl.String, "year": pl.String, "last": pl.Date, "spell": pl.Int64, "events": pl.Int64}
+        )
+    crossed = breaks_between(breaks.filter(effect="cuts"), "ward_offences", item, years[-1].first, period.last)
+    cuts = crossed["from_month"].to_list()
+    whole = [year for year in years if not any(year.first < cut <= year.last for cut in cuts)]
+    spells = pl.DataFrame(
+        [(str(year), year.last, sum(cut <= year.first for cut in cuts)) for year in whole],
+        schema={"year": pl.String, "last": pl.Date, "spell": pl.Int64},
+        orient="row",
+    )
+    counts = ward_years(ward_offences, item, whole).drop("snapshot")
+    return (
+        counts.unpivot(index="ward_code", variable_name="year", value_name="events")
+        .join(spells, on="year")
+        .sort("last", "ward_code")
+    )
 
 
 def ward_rates(counts: pl.DataFrame, wards: pl.DataFrame, population: pl.DataFrame) -> pl.DataFrame:
@@ -97,17 +129,6 @@ def in_area(table: pl.DataFrame, code: str) -> pl.DataFrame:
     rows = table if code == LONDON_CODE else table.filter(borough_code=code)
     rows = rows.sort("eb_rate_per_1000", "ward_code", descending=[True, False])
     return rows.with_columns(pl.int_range(1, pl.len() + 1).cast(pl.Int64).alias("rank"))
-
-
-def placed_shift(in_wards: tuple[int, int], in_borough: tuple[int, int]) -> float:
-    """What the change in the share of offences that have a ward does by itself to every ward's count, in per cent.
-
-    Parameters
-    ----------
-    in_wards, in_borough : the wards' sum and the borough's count, baseline and outturn.
-    """
-    before, after = (w / max(b, 1) for w, b in zip(in_wards, in_borough))
-    return 100 * (after / before - 1) if before else 0.0
 
 
 @dataclass(frozen=True)
@@ -143,53 +164,3 @@ def morans_i(values, eastings, northings, *, k: int = 5, permutations: int = 999
     finally:
         np.random.set_state(before)  # noqa: NPY002
     return Moran(float(found.I), float(found.EI), float(found.p_sim), len(values), k)
-
-
-def ward_changes(wards: pl.DataFrame, shift_percent: float) -> pl.DataFrame:
-    """How each ward's count changed, by counting noise; `cannot say` where what has no ward moved by more than the interval.
-
-    Parameters
-    ----------
-    wards : `baseline`, `outturn` and any other columns.
-    shift_percent : what the borough's change in the share of offences with a ward does by itself to every ward's count, %.
-    """
-    rows = []
-    for b, o in wards.select("baseline", "outturn").iter_rows():
-        change = Change.between(b, o)
-        if change.too_few or abs(shift_percent) >= (change.noise[1] - change.noise[0]) / 2:
-            verdict = CANNOT_SAY
-        else:  # clear only if what moved in or out of the wards cannot have made it
-            low, high = change.noise[0] - abs(shift_percent), change.noise[1] + abs(shift_percent)
-            verdict = "fell clearly" if high < 0 else "rose clearly" if low > 0 else "little different"
-        described = (None, None, None) if change.too_few else (change.percent, *change.noise)
-        rows.append((*described, verdict))
-    names = ["change_percent", "change_low", "change_high", "change_verdict"]
-    types = dict.fromkeys(names[:3], pl.Float64) | {names[3]: pl.String}
-    return wards.hstack(pl.DataFrame(rows, schema=types, orient="row")) if rows else wards
-
-
-def changes_in_area(
-    ward_offences: pl.DataFrame,
-    borough_years: pl.DataFrame,
-    local: pl.DataFrame,
-    item: str,
-    last: FinancialYear,
-    area: Area,
-) -> tuple[pl.DataFrame, float | None]:
-    """`ward_changes` of an area's wards on the year before (`snapshot` and `borough_snapshot` say whose counts), and the shift
-    they were judged by; no rows where no ward snapshot holds both years.
-
-    The shift compares the wards' sums of one snapshot with the borough's counts of one other where none has both levels for
-    both years, so the revisions between the two are in it: that errs towards saying less.
-    """
-    years = [last - 1, last]
-    counts = ward_years(ward_offences, item, years).rename({str(years[0]): "baseline", str(years[1]): "outturn"})
-    mine = local.select("ward_code", "ward").join(counts, on="ward_code", how="inner", maintain_order="left")
-    rows = borough_years.filter(pl.col("offence_group") == item, pl.col("borough_code") != UNKNOWN)
-    rows = rows if area.is_london else rows.filter(borough_code=area.code)
-    full = [s for s in rows["snapshot"].unique() if {y.start for y in years} <= set(rows.filter(snapshot=s)["year"])]
-    if mine.is_empty() or not full:
-        return mine.clear(), None
-    totals = [int(rows.filter(snapshot=max(full), year=year.start)["offences"].sum()) for year in years]
-    shift = placed_shift((int(mine["baseline"].sum()), int(mine["outturn"].sum())), (totals[0], totals[1]))
-    return ward_changes(mine.with_columns(borough_snapshot=pl.lit(max(full))), shift), shift

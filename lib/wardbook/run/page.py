@@ -55,7 +55,7 @@ SECTIONS = (
     ),
     Section("residents", "What residents say", "05_engagement", ("survey", "survey-years")),
     Section("hours", "Officers' hours, and mail", "06_subscriber_load", ("officer-hours-lost", "officer-hours-demand")),
-    Section("claims", "What has been claimed, checked", "07_claims", ("claims-verdicts",)),
+    Section("claims", "What has been claimed, checked", "07_claims", ("claims-verdicts", "claims-heard")),
     Section("sources", "What is here, and how far to trust it", "08_sources", ()),
 )
 # Charts that stand on the first screen, above the sections.

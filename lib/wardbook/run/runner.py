@@ -47,6 +47,7 @@ from wardbook.sources.reading import shorten
 
 NOTEBOOKS = ROOT / "notebooks"
 WORK = ROOT / "work"
+FIRST = "00_your_own_analysis.ipynb"  # what JupyterLab opens on
 RECORD = "run.json"
 
 # Parameters with an option of their own, by that option; `--set` may not reach round it.
@@ -92,8 +93,12 @@ class _Notebook:
 
 
 def notebooks(folder: Path | None = None) -> list[str]:
-    """The names of the notebooks a run runs, in order: `NN_name`. `_template` is a pattern and not among them."""
-    return sorted(path.stem for path in (folder or NOTEBOOKS).glob("[0-9][0-9]_*.ipynb"))
+    """The names of the notebooks a run runs, in order: `NN_name`.
+
+    `_template` is a pattern, and `00_your_own_analysis` a reader's own: they are not among them.
+    """
+    names = sorted(path.stem for path in (folder or NOTEBOOKS).glob("[0-9][0-9]_*.ipynb"))
+    return [name for name in names if not name.startswith("00_")]
 
 
 def _read(path: Path) -> _Notebook:
@@ -756,6 +761,7 @@ def lab(arguments: Iterable[str] = (), *, work: Path | None = None) -> int:
     command = [
         *(sys.executable, "-m", "jupyterlab"),
         f"--ServerApp.root_dir={work or WORK}",
+        *([f"--LabApp.default_url=/lab/tree/{FIRST}"] if ((work or WORK) / FIRST).is_file() else []),
         "--ServerApp.ip=127.0.0.1",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",

@@ -311,7 +311,7 @@ async function startWards(section) {
   year.replaceChildren(...options(data.years.map((words, at) => [at, capital(words)]).reverse()));
   offence.value = data.groups.findIndex(([group]) => group.startsWith("total"));
   const draw = () => {
-    const [, words, visitors] = data.groups[offence.value], counts = data.counts[offence.value];
+    const [, words] = data.groups[offence.value], counts = data.counts[offence.value];
     const rows = data.wards.map(([ward, residents], at) => {
       const count = counts[at][year.value];
       return { ward, at, count, history: counts[at], rate: 1000 * count / residents, ends: data.limits[count].map(end => 1000 * end / residents) };
@@ -336,7 +336,8 @@ async function startWards(section) {
         make("td", { class: "n" }, shown(row.rate)), make("td", { class: "n" }, `${shown(row.ends[0])} to ${shown(row.ends[1])}`), make("td", {}, line(row.history))))));
     section.querySelector(".answer").replaceChildren(
       make("div", { class: "two" }, make("div", { class: "plot" }, map), make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Table of wards" }, table)), key,
-      make("p", { class: "caveat" }, visitors ? "Many who are victims of this do not live in the ward: a rate for each resident is high where many work, shop or go out." : data.breaks.map(([month, what]) => `${what}.`).join(" ")),
+      make("p", { class: "caveat" }, "Many who are victims live elsewhere: where many work, shop or go out, a rate for each resident is high for that alone."),
+      make("p", { class: "small" }, data.breaks.filter(([month]) => month > "2020").map(([, what]) => `${what}.`).join(" ")),
       make("p", { class: "source" }, `Schematic: a cell is what lies nearest to a ward’s middle, no boundary. Residents are those of Census 2021. Source: ${data.source}.`));
     readable(section);
   };

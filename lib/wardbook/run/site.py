@@ -21,7 +21,6 @@ from wardbook.edition import from_root
 from wardbook.figures import maps, wording
 from wardbook.folders import beside, put_in_place, write_text
 from wardbook.measures import change, rates
-from wardbook.measures.wards import NO_RESIDENT_RATE
 from wardbook.periods import read_period, year_to
 from wardbook.places import LONDON, REFERENCE
 from wardbook.run.answers import answers, areas, said, script
@@ -173,7 +172,7 @@ def ward_counts(book: Book) -> dict[str, dict[str, Any]]:
         made[area.name] = {
             "wards": inside.sort("ward").select("ward", "residents").rows(),
             "shapes": _paths([shapes[code] for code in codes]),
-            "groups": [[group, wording.capital(said(group)), group in NO_RESIDENT_RATE] for group in groups],
+            "groups": [[group, wording.capital(said(group))] for group in groups],
             "years": [window.words for window in windows],
             "counts": [[[counts.get((w, g, n), 0) for n in range(len(windows))] for w in codes] for g in groups],
             "limits": {

@@ -31,12 +31,13 @@ _TITLES = {
     "stops": "Stops and searches in the year",
     "stop_coverage": "Which months of stop and search are whole",
     "disproportionality": "Searches per resident, by ethnic group and area",
-    "stops_published": "Stop and search figures published elsewhere, beside ours",
+    "disproportionality_by_object": "Searches per resident, by what was searched for and ethnic group",
+    "thorough_searches": "More thorough searches, by year",
     "claims": "Every public statement, and what became of it",
-    "claims_windows": "Statements on before and after, in windows of unlike length",
+    "claims_together": "Statements that do not agree, side by side",
     "claim": "The claim about the area in focus",
     "sources": "The published files that everything is computed from",
-    "coverage": "What each table covers",
+    "breaks": "Where a series was broken, and what that means",
 }
 _NOTES = {
     "verdicts": "A verdict holds a change against how far boroughs usually moved from the rest of London. Where it says “cannot "

@@ -1,0 +1,133 @@
+"""Notebook 02: its words for every area, its months against a second computation, windows of a reader's own."""
+
+from __future__ import annotations
+
+import math
+import os
+from datetime import date
+
+import polars as pl
+import pytest
+
+import cells
+import wardbook
+from conftest import EVERY, remember_rulers
+from wardbook import claim, edition, places
+from wardbook.measures import change
+
+FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Westminster", "London"]
+AREAS = wardbook.boroughs() if os.environ.get(EVERY) else FIVE
+FIGURES = {"changing", "groups", "violence-beside", "knife-outcomes", "vawg", "before-after", "assurance"}
+NAME = "02_trends"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_ruler():
+    with remember_rulers():
+        yield
+
+
+@pytest.mark.parametrize("period", ["latest", "2024-25"])
+def test_every_template_renders_for_every_area_in_plain_words(period):
+    wrong = {}
+    for area in AREAS:
+        left = cells.run(NAME, borough=area, period=period)
+        if problems := cells.check_words(left):
+            wrong[area] = problems
+        assert set(left.figures) == FIGURES
+        assert {name for name, figure in left.figures.items() if figure.absent} <= {"assurance"}
+    assert not wrong
+
+
+@pytest.mark.parametrize("area", ["Tower Hamlets", "Kingston upon Thames", "London"])
+@pytest.mark.parametrize("period", ["2018-19", "2012-13", "2023-24"])
+def test_it_runs_for_older_periods(area, period):
+    left = cells.run(NAME, borough=area, period=period)
+    assert left.figures["knife-outcomes"].absent == (period != "2023-24")
+    assert left.figures["vawg"].absent == (period == "2012-13")
+    assert left.figures["assurance"].absent
+    assert not cells.check_words(left)
+
+
+@pytest.mark.parametrize("item", [*change.YEARLY_GROUPS, "vehicle crime", "arson", "MOPAC 7"])
+def test_any_kind_of_offence_has_words(item):
+    assert not cells.check_words(cells.run(NAME, borough="Sutton", period="latest", offence_group=item))
+
+
+def test_the_summary_counts_its_months_and_its_years():
+    left = cells.run(NAME, borough="Tower Hamlets", period="latest")
+    months, summary = left.tables["trends"], left.tables["trends_summary"]
+    table = edition.open_edition().table("borough_offences").filter(snapshot="2026-02", borough_code="E09000030")
+    counts = dict(
+        table.filter(pl.col("month") >= date(2025, 3, 1))
+        .group_by("offence_group")
+        .agg(pl.col("offences").sum())
+        .iter_rows()
+    )
+    for row in summary.iter_rows(named=True):
+        own = months.filter(pl.col("month") >= date(2025, 3, 1), offence_group=row["offence_group"])
+        assert row["after"] == counts[row["offence_group"]] == own["observed"].sum()
+        beyond = sum(m["observed"] > m["upper"] for m in own.iter_rows(named=True) if m["upper"] is not None)
+        assert row["above"] == beyond
+    changes = cells.run_until("01_targets", "changes", borough="Tower Hamlets", period="latest")["changes"]
+    both = summary.join(changes, on="offence_group", suffix="_of_01")
+    assert both.height == 17
+    assert both["against_london"].to_list() == both["against_london_of_01"].to_list()
+    assert both["relative_percent"].to_list() == both["relative_percent_of_01"].to_list()
+
+
+def test_no_twelve_months_of_violence_lie_across_a_break_that_cuts():
+    left = cells.run(NAME, borough="Brent", period="latest")
+    months = set(left.names["violence"].filter(offence_group="violence with injury")["month"])
+    assert date(2024, 2, 1) in months and date(2025, 2, 1) in months
+    assert not {date(2024, 3, 1), date(2024, 8, 1), date(2025, 1, 1)} & months
+    homicide = set(left.names["violence"].filter(offence_group="homicide")["month"])
+    assert date(2024, 8, 1) in homicide, "how homicides are recorded did not change"
+
+
+def test_violence_against_women_and_girls_is_compared_on_one_side_of_march_2024_only():
+    crossing = cells.run(NAME, borough="Ealing", period="2024-25").figures["vawg"].words["sentence"]
+    assert "cannot be compared" in crossing and " rose " not in crossing.split("Beside")[0]
+    after = cells.run(NAME, borough="London", period="latest").names["row"]
+    assert after["comparable"] and (after["before"], after["after"]) == (120_742, 132_064)
+    # MPS: 150,987 in 2023-24 and 124,545 in 2024-25 over all of London, those without a borough among them.
+    table = edition.open_edition().table("vawg_offences").filter(level="London")
+    year = table.filter(pl.col("month").is_between(date(2023, 4, 1), date(2024, 3, 1)))
+    assert year["offences"].sum() == 150_987
+
+
+def test_windows_of_a_readers_own_are_the_claims_and_another_borough_stands_beside():
+    own = {"borough": "Lambeth", "period": "latest", "offence_group": "vehicle crime"}
+    left = cells.run(NAME, **own, before_after="year to 2025-02, year to 2026-02", beside="Lewisham")
+    rows = {row["name"]: row for row in left.figures["before-after"].data.to_dicts()}
+    table = edition.open_edition().table("borough_offences").filter(snapshot="2026-02", offence_group="vehicle crime")
+    spans = ((date(2024, 3, 1), date(2025, 2, 1)), (date(2025, 3, 1), date(2026, 2, 1)))
+    counts = {
+        name: [
+            table.filter(pl.col("month").is_between(*span), borough_code=places.area(name).code)["offences"].sum()
+            for span in spans
+        ]
+        for name in ("Lambeth", "Lewisham")
+    }
+    for name, pair in counts.items():
+        assert [rows[name]["before"], rows[name]["after"]] == pair
+    ratio = (counts["Lambeth"][1] / counts["Lambeth"][0]) / (counts["Lewisham"][1] / counts["Lewisham"][0])
+    other = left.names["other"]
+    assert other["relative_percent"] == pytest.approx(100 * (ratio - 1))
+    width = 1.959964 * math.hypot(left.names["own"]["log_error"], other["log_error"])
+    assert other["usual_low_percent"] == pytest.approx(100 * (ratio * math.exp(-width) - 1), rel=1e-6)
+    assert rows["Rest of London"]["before"] == left.names["own"]["rest_before"]
+    assert not cells.check_words(left)
+
+
+def test_windows_that_cannot_be_compared_are_refused_with_the_reason():
+    with pytest.raises(claim.ClaimRefused, match="overlap|different months"):
+        cells.run(NAME, borough="Brent", before_after="year to 2025-02, year to 2025-11")
+
+
+def test_the_path_of_the_aim_is_halfway_in_ten_years():
+    left = cells.run(NAME, borough="Tower Hamlets", period="latest")
+    table = edition.open_edition().table("knife_offences").filter(subtype="Knife Crime", borough_code="E09000030")
+    baseline = table.filter(pl.col("month").is_between(date(2023, 7, 1), date(2024, 6, 1)))["offences"].sum()
+    years = (date(2026, 2, 1) - date(2024, 6, 1)).days / 365.25
+    assert left.names["assurance"]["target"] == pytest.approx(baseline / 12 * 0.5 ** (years / 10))

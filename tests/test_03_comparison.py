@@ -1,0 +1,158 @@
+"""Notebook 03: its words for every area, its table against each borough's own, its wards, and what was solved."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+
+import polars as pl
+import pytest
+
+import cells
+import wardbook
+from conftest import EVERY, remember_rulers
+from wardbook import edition, places
+from wardbook.measures import change, rates
+from wardbook.periods import read_period
+
+FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Westminster", "London"]
+AREAS = wardbook.boroughs() if os.environ.get(EVERY) else FIVE
+FIGURES = {
+    "change-funnel",
+    "ranking",
+    "burglary-per-household",
+    "ward-rates",
+    "ward-map",
+    "ward-years",
+    "business-outcomes",
+}
+NAME = "03_comparison"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_ruler():
+    with remember_rulers():
+        yield
+
+
+@pytest.mark.parametrize("period", ["latest", "2024-25"])
+def test_every_template_renders_for_every_area_in_plain_words(period):
+    wrong = {}
+    for area in AREAS:
+        left = cells.run(NAME, borough=area, period=period)
+        if problems := cells.check_words(left):
+            wrong[area] = problems
+        assert set(left.figures) == FIGURES and not any(figure.absent for figure in left.figures.values())
+    assert not wrong
+
+
+@pytest.mark.parametrize("area", ["Tower Hamlets", "Kingston upon Thames", "London"])
+@pytest.mark.parametrize("period", ["2018-19", "2012-13", "2023-24"])
+def test_it_runs_for_older_periods(area, period):
+    left = cells.run(NAME, borough=area, period=period)
+    assert left.figures["business-outcomes"].absent
+    assert not left.figures["ward-rates"].absent
+    assert not cells.check_words(left)
+
+
+@pytest.mark.parametrize("item", [*change.YEARLY_GROUPS, "knife crime", "arson", "vehicle crime"])
+def test_any_kind_of_offence_has_words(item):
+    left = cells.run(NAME, borough="Sutton", period="latest", offence_group=item)
+    assert not cells.check_words(left)
+    assert left.figures["ward-rates"].absent is (item == "knife crime")
+
+
+def test_the_comparison_is_every_boroughs_own_table_row_by_row():
+    # Each borough's `changes.csv` is made by 01_targets; both are read as they are saved.
+    compared = cells.run(NAME, borough="London", period="latest").tables["comparison"]
+    assert compared.columns == list(change.COLUMNS)
+    assert compared.height == 32 * 18
+    for borough in wardbook.boroughs():
+        if borough == places.LONDON:
+            continue
+        own = cells.run_until("01_targets", "changes", borough=borough, period="latest")["changes"]
+        mine = compared.filter(area=borough).sort("series", "offence_group")
+        assert mine.equals(own.select(change.COLUMNS).sort("series", "offence_group")), borough
+
+
+def test_outcomes_of_offences_against_business_sum_to_the_published_total():
+    # Issue 17: 64,026 of 872,784 over all months and boroughs.
+    table = edition.open_edition().table("outcomes").filter(offence_group="all business crime")
+    assert table.select(pl.col("positive_outcomes", "outcomes").sum()).row(0) == (64_026, 872_784)
+
+
+def test_shares_of_shoplifting_are_those_of_a_second_computation():
+    left = cells.run(NAME, borough="Lambeth", period="latest").tables["outcomes"]
+    rows = edition.open_edition().table("outcomes").to_dicts()
+    for borough, said in (("Tower Hamlets", 0.0551), ("Kingston upon Thames", 0.1738), ("Westminster", 0.0929)):
+        code = places.area(borough).code
+        inside = [
+            row
+            for row in rows
+            if row["borough_code"] == code
+            and row["offence_group"] == "shoplifting"
+            and date(2024, 6, 1) <= row["month"] <= date(2025, 5, 1)
+        ]
+        positive, all_of_them = (sum(row[name] for row in inside) for name in ("positive_outcomes", "outcomes"))
+        row = left.filter(area=borough, offence_group="shoplifting").row(0, named=True)
+        assert (row["positive_outcomes"], row["outcomes"]) == (positive, all_of_them)
+        assert row["share"] == pytest.approx(said, abs=5e-5)
+        assert (row["low"], row["high"]) == pytest.approx(rates.wilson(positive, all_of_them))
+        assert row["period"] == "year to 2025-05" and row["of"] == "outcomes"
+
+
+def test_london_in_the_knife_row_is_the_sum_of_the_boroughs():
+    left = cells.run(NAME, borough="Barnet", period="latest").tables["outcomes"].filter(offence_group="Knife Crime")
+    london = left.filter(area="London", of="offences recorded").row(0, named=True)
+    boroughs = left.filter(pl.col("area") != "London", of="offences recorded")
+    assert boroughs.height == 32
+    assert boroughs["positive_outcomes"].sum() == london["positive_outcomes"]
+    assert boroughs["outcomes"].sum() == london["outcomes"] == 13_474
+
+
+def test_a_ward_that_is_asked_for_is_shown_and_another_boroughs_is_refused():
+    left = cells.run(NAME, borough="Lambeth", period="latest", ward="vauxhall")
+    assert left.figures["ward-rates"].title.startswith("Vauxhall ranks ")
+    shown = left.figures["ward-years"].data
+    assert "Vauxhall" in shown["ward"] and 5 <= shown["ward"].n_unique() <= 6
+    assert "Vauxhall" in left.figures["ward-map"].svg()
+    with pytest.raises(places.UnknownName, match="unknown ward 'Fairfield'.*wards of Lambeth"):
+        cells.run(NAME, borough="Lambeth", period="latest", ward="Fairfield")
+
+
+def test_no_year_of_a_ward_lies_across_march_2024_and_lines_are_cut_there():
+    left = cells.run(NAME, borough="Croydon", period="2024-25")
+    years = left.names["history"].select("year", "spell").unique().sort("year")
+    assert "2023-24" not in years["year"] and {"2022-23", "2024-25"} <= set(years["year"])
+    before, after = (years.filter(year=year)["spell"][0] for year in ("2022-23", "2024-25"))
+    assert after == before + 1
+    assert left.figures["ward-years"].spec["spec"]["layer"][0]["encoding"]["detail"]["field"] == "spell"
+
+
+def test_the_funnel_drawn_is_the_verdict_given():
+    left = cells.run(NAME, borough="London", period="latest", offence_group="shoplifting")
+    limits, points = (left.names[name] for name in ("limits", "points"))
+    # The nearest volume of the funnel that is drawn: a point beyond it by more than the step between two is judged so.
+    for row in points.iter_rows(named=True):
+        at = limits.sort((pl.col("both") - row["both"]).abs()).row(0, named=True)
+        beyond = row["relative_percent"] > at["high"] + 1 or row["relative_percent"] < at["low"] - 1
+        inside = at["low"] + 1 < row["relative_percent"] < at["high"] - 1
+        if beyond or inside:
+            assert (row["against_london"] != change.IN_LINE) == beyond, row["area"]
+    assert points.filter(pl.col("against_london") != change.IN_LINE).height == 8
+
+
+def test_a_kind_that_is_not_held_for_the_period_is_refused_with_what_to_do():
+    with pytest.raises(LookupError, match="Knife Crime is not held for 2017-18 and 2018-19: choose another"):
+        cells.run(NAME, borough="Brent", period="2018-19", offence_group="knife crime")
+
+
+def test_wards_of_the_table_are_those_of_the_borough_and_of_the_period():
+    left = cells.run(NAME, borough="Hackney", period="2018-19", offence_group="robbery")
+    table = left.tables["wards"]
+    window = read_period("2018-19")
+    held = edition.open_edition().table("ward_offences").filter(window.within(pl.col("month")), offence_group="robbery")
+    counts = dict(held.filter(snapshot="2026-02").group_by("ward_code").agg(pl.col("offences").sum()).iter_rows())
+    shown = table.drop_nulls("events")
+    assert shown.height >= 20
+    assert dict(shown.select("ward_code", "events").iter_rows()) == {w: counts[w] for w in shown["ward_code"]}
