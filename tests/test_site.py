@@ -38,7 +38,13 @@ def built(tmp_path_factory, book):
     out = tmp_path_factory.mktemp("out")
     change = {"offence_group": "total recorded offences excluding fraud", "change_percent": 1.7, "against_london": ""}
     for area in ("Hackney", "London", "Tower Hamlets"):
-        a_run(out, [a_figure(), a_figure("ranking", "Burglary is ranked first")], {"changes": pl.DataFrame([change])}, area=area, period=NEWEST)
+        a_run(
+            out,
+            [a_figure(), a_figure("ranking", "Burglary is ranked first")],
+            {"changes": pl.DataFrame([change])},
+            area=area,
+            period=NEWEST,
+        )
         a_run(out, [], area=area, period="2015-16")
     held = answers.box_windows
 

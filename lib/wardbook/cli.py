@@ -48,7 +48,7 @@ def run(
     borough: Annotated[
         str | None, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every borough and London, and an index over them.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every borough and London, and the website of them.")] = False,
     period: Annotated[str, typer.Option(help='"latest", "2024-25", or "year to 2025-11".')] = "latest",
     only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A notebook to run; again for more.")] = None,
     settings: Annotated[
@@ -154,6 +154,10 @@ def _run_all(period: str, *, out: Path | str, **what: object) -> None:
             print(line)
         counts = {state: sum(o.state == state for o in outcomes) for state in ("done", "unchanged", "failed")}
         print(f"{counts['done']} run, {counts['unchanged']} unchanged and left alone, {counts['failed']} failed")
+        if not failed:
+            from wardbook.run import site as sites
+
+            print(_short(sites.write_site(out, edition=what["edition"])))
         print(_short(from_root(out)))
         if failed:
             raise typer.Exit(1)
