@@ -35,6 +35,9 @@ export: $(INSTALLED)
 all: $(INSTALLED)
 	$(UV) run wardbook run --all
 
+site: $(INSTALLED)
+	$(UV) run wardbook site
+
 lab: $(INSTALLED)
 	$(UV) run wardbook lab
 

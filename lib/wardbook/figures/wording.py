@@ -187,6 +187,9 @@ def plain(name: str) -> str:
 
 
 def _fill(text: str, facts: dict[str, Any]) -> str:
-    # A template's line breaks are for whoever reads the template.
-    filled = " ".join(environment().from_string(text).render(**facts).split())
-    return re.sub(r" (?=[.,;:)])|(?<=\() ", "", filled)
+    return joined(environment().from_string(text).render(**facts))
+
+
+def joined(text: str) -> str:
+    """A filled template as one line: its line breaks, and blanks before a stop, are for whoever reads the template."""
+    return re.sub(r" (?=[.,;:)])|(?<=\() ", "", " ".join(text.split()))

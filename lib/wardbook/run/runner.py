@@ -3,7 +3,7 @@
 A run is whole or is not there: it is made in a folder beside its place and moved in when every notebook has passed, so
 what a reader finds under `outputs/` is the last run that worked. `run.json` says what each file was made from; it holds
 no clock, commit or machine path, so the same inputs give the same bytes.
-The summary, the workbook and the list of all runs are made from what the notebooks left: see `wardbook.summary`.
+The page and the workbook are made from what the notebooks left: see `wardbook.run.page`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ from wardbook.measures import load
 from wardbook.periods import Period
 from wardbook.places import REFERENCE, ROOT, Area, UnknownName
 from wardbook.register import read_claims
-from wardbook.run.index import write_index
 from wardbook.run.page import write_page
 from wardbook.run.sliders import write_sliders
 from wardbook.sources.reading import shorten
@@ -289,7 +288,6 @@ def run(
     finally:
         shutil.rmtree(work, ignore_errors=True)
     _forget_failures(target, redone)
-    write_index(from_root(out))
     return target
 
 
