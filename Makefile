@@ -1,4 +1,4 @@
-# Short names for `uv run …` commands. README's table has each beside its command, and `make help` prints that table;
+# Short names for `uv run …` commands. The table in outputs/README.md has each beside its command; `make help` prints it;
 # tests/test_setup.py runs every target with a uv that only prints and compares the two.
 
 UV_VERSION = 0.13.8
@@ -10,15 +10,33 @@ INSTALLED = .venv/.installed
 
 BOROUGH = Tower Hamlets
 PERIOD =
+OFFENCE = crime
+FROM = year to 2025-02
+TO = latest
+CHART = year-change
+SIZE = column
+INTO = paper
 RAW = $(or $(WARDBOOK_RAW),data/raw)
 # Recipes read these from the environment, so a name with a blank or a quote in it stays one argument.
-export BOROUGH PERIOD RAW
+export BOROUGH PERIOD OFFENCE FROM TO CHART SIZE INTO RAW
 
 .DEFAULT_GOAL := help
-.PHONY: book lab test check-all faults mutants lint notebooks fetch build bench clean help
+.PHONY: book claim export all lab test check-all faults mutants lint notebooks fetch build bench clean help
 
 book: $(INSTALLED)
 	$(UV) run wardbook run --borough "$$BOROUGH" $${PERIOD:+--period "$$PERIOD"}
+
+claim: $(INSTALLED)
+	$(UV) run wardbook claim --borough "$$BOROUGH" --offence "$$OFFENCE" --from "$$FROM" --to "$$TO"
+
+export: $(INSTALLED)
+	$(UV) run wardbook export --borough "$$BOROUGH" --chart "$$CHART" --size "$$SIZE" --to "$$INTO"
+
+all: $(INSTALLED)
+	$(UV) run wardbook run --all
+
+site: $(INSTALLED)
+	$(UV) run wardbook site
 
 lab: $(INSTALLED)
 	$(UV) run wardbook lab
@@ -62,7 +80,7 @@ clean:
 
 help:
 	@awk -F ' [|] ' '/^[|] `make / { gsub(/`/, ""); sub(/^[|] /, ""); sub(/ [|]$$/, ""); \
-		printf "%-15s %s\n%-15s = %s\n", $$1, $$2, "", $$3 }' README.md
+		printf "%-15s %s\n%-15s = %s\n", $$1, $$2, "", $$3 }' outputs/README.md
 
 # --locked: install what uv.lock says or fail, never resolve anew. --compile-bytecode: where PYTHONDONTWRITEBYTECODE is
 # set, every start of a kernel would otherwise compile every import again.

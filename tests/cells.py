@@ -157,3 +157,23 @@ class shaken_chart:
         if isinstance(part, list):
             return [self._shake(value) for value in part]
         return part
+
+
+def drawn_twice(monkeypatch: Any, name: str, **parameters: Any) -> list[str]:
+    """Run a notebook with every figure drawn again from shaken numbers: the same to the last byte, or the test fails."""
+    from wardbook.figures import figure
+
+    made, compared = figure.Figure.of.__func__, []
+
+    def twice(cls, figure_name, chart, data, words):
+        one = made(cls, figure_name, chart, data, words)
+        if chart is not None:
+            other = made(cls, figure_name, shaken_chart(chart), shaken(data), words)
+            assert other.svg() == one.svg(), figure_name
+            assert (other.csv(), other.fingerprint) == (one.csv(), one.fingerprint), figure_name
+            compared.append(figure_name)
+        return one
+
+    monkeypatch.setattr(figure.Figure, "of", classmethod(twice))
+    run(name, **parameters)
+    return compared

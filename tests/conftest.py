@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,6 +11,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 EVERY = "WARDBOOK_TEST_EVERY_BOROUGH"
+
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+# Nothing but the page may ask for anything: what a browser does of its own accord is turned off.
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+QUIET += ["--disable-component-update", "--disable-sync"]
 
 
 def pytest_addoption(parser):
@@ -80,3 +87,38 @@ def stop_files(raw):
 def failed_download(request) -> tuple[bytes, str]:
     """What may stand in a file in place of the data, and the words that must tell it apart."""
     return request.param
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A real Chromium; where there is none a test is skipped, saying so, but in CI it fails."""
+    from playwright.sync_api import sync_playwright
+
+    if CHROMIUM is None and os.environ.get("CI"):
+        pytest.fail("no Chromium on PATH: in CI a page that no browser has shown is not tested")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on PATH: install chromium, or use CI's")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open an address at a width; the page, on which `.asked` are its requests and `.said` what the console said."""
+    opened = []
+
+    def open_page(address, width=1280, **more):
+        page = browser.new_page(viewport={"width": width, "height": 900}, **more)
+        page.asked, page.said = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: page.said.append(str(error)))
+        page.goto(address)
+        opened.append(page)
+        return page
+
+    yield open_page
+    for page in opened:
+        page.close()

@@ -1,8 +1,7 @@
-"""The pages and JupyterLab as a reader's browser shows them, in a real Chromium; skipped, saying so, where there is none."""
+"""The pages and JupyterLab as a reader's browser shows them, in a real Chromium; see `browser` in conftest."""
 
 import json
 import re
-import shutil
 import threading
 import time
 import urllib.request
@@ -10,64 +9,26 @@ import urllib.request
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
-from wardbook import summary
+from wardbook.run import page as pages
 from wardbook.run import runner
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH: install chromium, or use CI's"),
-]
-# Nothing but the page may ask for anything: what a browser does of its own accord is turned off.
-QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-QUIET += ["--disable-component-update", "--disable-sync"]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """A finished run of every notebook that has a section: London's, whose page is the longest."""
     out = tmp_path_factory.mktemp("out")
-    wanted = [section.notebook for section in summary.SECTIONS if section.notebook in runner.notebooks()]
+    wanted = [section.notebook for section in pages.SECTIONS if section.notebook in runner.notebooks()]
     runner.run("London", "2024-25", only=wanted, out=out)
     return out
 
 
-@pytest.fixture(params=["summary.html", "index.html"])
-def address(request, runs):
-    found = runs / "index.html" if request.param == "index.html" else runs / "london" / "2024-25" / "summary.html"
-    return found.as_uri()
-
-
 @pytest.fixture
-def open_page(browser):
-    """Open an address at a width; the page, on which `.asked` are its requests and `.said` what the console said."""
-    opened = []
-
-    def open_page(address, width=1280, **more):
-        page = browser.new_page(viewport={"width": width, "height": 900}, **more)
-        page.asked, page.said = [], []
-        page.on("request", lambda request: page.asked.append(request.url))
-        page.on("console", lambda message: page.said.append(message.text))
-        page.on("pageerror", lambda error: page.said.append(str(error)))
-        page.goto(address)
-        opened.append(page)
-        return page
-
-    yield open_page
-    for page in opened:
-        page.close()
+def address(runs):
+    return (runs / "london" / "2024-25" / "summary.html").as_uri()
 
 
 def open_all(page):
@@ -154,21 +115,6 @@ def test_it_prints_on_four_pages_of_a4_with_no_chart_cut(open_page, runs, tmp_pa
         assert height < 275 / 25.4 * 96, "a chart with its words fits on one page"
         assert breaks == "avoid"
     assert page.evaluate("[...document.querySelectorAll('nav, .skip, .links')].some(e => e.checkVisibility())") is False
-
-
-def test_the_search_box_narrows_the_list(open_page, runs):
-    page = open_page((runs / "index.html").as_uri())
-    page.get_by_label("Find a borough").fill("lond 2024")
-    assert page.locator("tr[data-find]:visible").count() == 1
-    page.get_by_label("Find a borough").fill("nowhere")
-    assert page.locator("tr[data-find]:visible").count() == 0
-    assert page.get_by_role("status").inner_text() == "0 of 1 summaries"
-
-
-def test_the_list_is_whole_without_its_script(open_page, runs):
-    page = open_page((runs / "index.html").as_uri(), java_script_enabled=False)
-    assert page.locator("tr[data-find]:visible").count() == 1
-    assert page.locator("input:visible").count() == 0
 
 
 # JupyterLab -----------------------------------------------------------------------------------------------------------

@@ -344,34 +344,20 @@ def test_no_snapshot_with_both_levels_is_noted(synthetic_edition):
     assert "ward offences: no snapshot has both levels, so the shortfall of ward sums is not known" in notes
 
 
-def test_revisions_are_of_the_newest_snapshot_against_the_one_before(synthetic_edition):
+def test_revisions_are_of_the_newest_snapshot_against_each_one_before(synthetic_edition):
     frames = [
         synthetic_boroughs("2025-10", each=50),
         synthetic_boroughs("2025-11", MONTHS[:3]),
         scaled(synthetic_boroughs("2025-12", MONTHS[1:]), MONTHS[1], 2),
     ]
     edition = synthetic_edition(borough_offences=pl.concat(frames))
-    table, older, newer = check.revisions(edition, BARNET)
-    assert (older, newer) == ("2025-11", "2025-12")
-    assert table.columns == ["month", "older", "newer", "revision_percent"]
-    assert table.rows() == [(MONTHS[1], 110, 220, 100.0), (MONTHS[2], 110, 110, 0.0)]
-    london = check.revisions(edition)[0]
-    assert london["older"].to_list() == [3531, 3531]
+    table = check.all_revisions(edition).filter(area_code=BARNET, older_snapshot="2025-11")
+    assert table.select("month", "older", "newer").rows() == [(MONTHS[1], 110, 220), (MONTHS[2], 110, 110)]
+    assert set(check.all_revisions(edition)["newer_snapshot"]) == {"2025-12"}
 
 
 def test_one_snapshot_has_no_revisions(synthetic_edition):
-    table, older, newer = check.revisions(synthetic_edition(borough_offences=synthetic_boroughs()))
-    assert (older, newer) == ("2025-12", "2025-12")
-    assert table.is_empty()
-    assert table.columns == ["month", "older", "newer", "revision_percent"]
-
-
-def test_coverage_spans_name_each_snapshot(two_levels):
-    assert check.coverage_spans(two_levels).rows() == [
-        ("borough_offences, 2025-12", MONTHS[0], MONTHS[-1]),
-        ("ward_offences, 2025-03", MONTHS[0], MONTHS[-1]),
-        ("ward_offences, 2025-12", MONTHS[0], MONTHS[-1]),
-    ]
+    assert check.all_revisions(synthetic_edition(borough_offences=synthetic_boroughs())).is_empty()
 
 
 # The committed edition: what data/README says of these files --------------------------------------------------------
@@ -460,14 +446,6 @@ def test_committed_ward_sums_change_the_sign_of_seven_boroughs(committed):
     here = both.filter(borough_code=TOWER_HAMLETS).select(pl.col("by_borough", "by_wards").round(1)).row(0)
     assert here == (1.2, -3.4)
     assert both.filter(pl.col("by_wards").sign() != pl.col("by_borough").sign()).height == 7
-
-
-def test_committed_revisions(committed):
-    table, older, newer = check.revisions(committed)
-    assert (older, newer, table.height) == ("2025-12", "2026-02", 24)
-    # The last month is short of what was still being recorded; each month before it moved by less.
-    assert table.sort(pl.col("revision_percent").abs())["month"][-1] == date(2025, 12, 1)
-    assert check.revisions(committed, TOWER_HAMLETS)[0].height == 24
 
 
 def test_committed_revisions_of_every_snapshot_at_both_levels(committed):

@@ -52,13 +52,13 @@ WORK = """
 import sys
 from pathlib import Path
 from wardbook import claim, edition
-from wardbook.notebook import open_book
+from wardbook.book import open_book
 raw, out = Path(sys.argv[1]), Path(sys.argv[2])
 edition.build(raw, out / "edition")
 claim.claim("Lambeth", "vehicle crime", "2023-24", "2024-25", out=out / "outputs")
 book = open_book(notebook="x", output_dir=str(out / "outputs"))
-book.save_table("engagement", book.edition.table("engagement"))
-book.save_table("stops", book.edition.table("stop_coverage"))
+book.save("engagement", book.table("engagement"))
+book.save("stops", book.table("stop_coverage"))
 """
 
 

@@ -276,10 +276,10 @@ def test_own_figures_with_blank_rows_and_no_last_line_break_are_read(tmp_path, i
 @pytest.mark.parametrize(
     ("call", "says"),
     [
-        (lambda i: load.simulate(i, draws=-1), "draws must be a whole number, 1 or more: -1"),
-        (lambda i: load.answered_in_time(i, weeks=0), "weeks must be a whole number, 1 or more: 0"),
-        (lambda i: load.answered_in_time(i, runs=0), "runs must be a whole number, 1 or more: 0"),
-        (lambda i: load.check_settings(draws=2.0), "draws must be a whole number, 1 or more: 2.0"),
+        (lambda i: load.simulate(i, draws=-1), "draws must be a whole number, 1 to 1,000,000: -1"),
+        (lambda i: load.answered_in_time(i, weeks=0), "weeks must be a whole number, 1 to 520: 0"),
+        (lambda i: load.answered_in_time(i, runs=0), "runs must be a whole number, 1 to 10,000: 0"),
+        (lambda i: load.check_settings(draws=2.0), "draws must be a whole number, 1 to 1,000,000: 2.0"),
         (lambda i: load.fix(i, usable_share=8), r"usable_share 8 is outside 0.001 to 1 share"),
         (lambda i: load.fix(i, usable_share=math.nan), "usable_share nan is outside"),
         (lambda i: load.fix(i, usable=1), "did you mean 'usable_share'"),

@@ -267,7 +267,7 @@ import sys, socket
 def refuse(*_, **__): raise AssertionError("the network was touched")
 socket.socket.connect = refuse
 import wardbook
-heavy = {"polars", "numpy", "pandas", "geopandas", "scipy", "statsmodels", "SALib", "dask", "distributed", "altair", "papermill"}
+heavy = {"polars", "numpy", "pandas", "geopandas", "scipy", "statsmodels", "dask", "distributed", "altair", "papermill"}
 print(sorted(heavy & set(sys.modules)))
 """
 

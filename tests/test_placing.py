@@ -92,3 +92,43 @@ def test_published_stops_outside_london(raw, stop_files):
     both = answer.join(wards, on="ward_code")
     assert both.height == with_place.height - 518
     assert both.filter(pl.col("borough_code") != pl.col("borough_of_ward")).height == 0
+
+
+# Placing a real month --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.raw
+@pytest.mark.parametrize(
+    ("path", "read", "code"),
+    [
+        ("ons/London_Boroughs.gpkg", read_borough_outlines, "borough_code"),
+        ("ons/wards-2018/London_Ward.shp", read_ward_outlines, "ward_code"),
+    ],
+    ids=["borough", "ward"],
+)
+def test_unique_points_are_placed_as_every_row_is_by_a_spatial_join(raw, stop_files, path, read, code):
+    frame, outlines = stop_files["2023-07"].frame, read(raw / path)
+    found = place_points(frame, outlines, code=code)[code].to_list()
+    rows = frame.select("longitude", "latitude").to_numpy()
+    points = geopandas.GeoDataFrame(geometry=geopandas.points_from_xy(*rows.T, crs=4326)).to_crs(27700)
+    joined = geopandas.sjoin(points, outlines[[code, "geometry"]].to_crs(27700), how="left", predicate="intersects")
+    every = joined.groupby(level=0)[code].min()  # on a border, the lowest code
+    assert len(every) == frame.height > 10_000
+    expected = [None if value != value else value for value in every.sort_index()]
+    assert found == expected
+    assert frame.height > sum(one is not None for one in found) > 0.85 * frame.height
+
+
+@pytest.mark.raw
+def test_a_point_published_on_a_border_gets_the_lowest_code(raw, stop_files):
+    # No published point lies on a border exactly, so the borders are drawn through points: each area is a half-plane.
+    rows = stop_files["2023-07"].frame.drop_nulls(["longitude", "latitude"])
+    grid = geopandas.GeoSeries.from_xy(rows["longitude"], rows["latitude"], crs=4326).to_crs(27700)
+    middle = grid.x.sort_values().iloc[len(grid) // 2]
+    south, north = grid.y.min() - 1, grid.y.max() + 1
+    halves = [box(middle, south, grid.x.max() + 1, north), box(grid.x.min() - 1, south, middle, north)]
+    outlines = geopandas.GeoDataFrame({"code": ["A", "B"]}, geometry=halves, crs=27700)
+    points = geopandas.GeoDataFrame(geometry=grid)
+    every = geopandas.sjoin(points, outlines, how="left", predicate="intersects").groupby(level=0)["code"].min()
+    assert every[grid.x == middle].unique().tolist() == ["A"]
+    assert place_points(rows, outlines, code="code")["code"].to_list() == every.sort_index().tolist()

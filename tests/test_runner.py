@@ -235,7 +235,7 @@ def test_a_run_is_where_its_borough_and_period_say(two_runs):
     (run, _) = two_runs
     assert run.parts[-2:] == ("tower-hamlets", "2023-24")
     assert sorted(path.name for path in run.iterdir()) == ["charts", "notebooks", "run.json", "summary.html", "tables"]
-    assert sorted(path.name for path in run.parents[1].iterdir()) == ["index.html", "tower-hamlets"]
+    assert sorted(path.name for path in run.parents[1].iterdir()) == ["tower-hamlets"]
     assert (run / "tables" / "a.csv").read_text() == "Tower Hamlets,2023-24,1\n"
     assert hidden(run.parents[1]) == []
 

@@ -19,6 +19,7 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+ROOMS = {room: (ROOT / room / "README.md").read_text(encoding="utf-8") for room in ("data", "outputs", "tests", "lib")}
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))
 
 # PyPI name → conda-forge name, for the packages that conda-forge calls something else.
@@ -43,8 +44,8 @@ def declared(*more: str) -> dict[str, str]:
 
 
 def readme_table() -> dict[str, list[str]]:
-    """README's table of commands: make target → the commands of the right-hand column."""
-    rows = re.findall(r"^\| `make ([\w-]+)` \| .+? \| (.+?) \|$", README, flags=re.MULTILINE)
+    """The table of commands in outputs/README.md: make target → the commands of the right-hand column."""
+    rows = re.findall(r"^\| `make ([\w-]+)` \| .+? \| (.+?) \|$", ROOMS["outputs"], flags=re.MULTILINE)
     return {target: re.findall(r"`([^`]+)`", twin) for target, twin in rows}
 
 
@@ -129,8 +130,9 @@ def make(tmp_path):
     """Run make in a copy of the set-up where `uv` only says how it was called; returns the calls and the process."""
     folder = tmp_path / "a folder"
     (folder / ".venv").mkdir(parents=True)
-    for name in ["Makefile", "README.md", "pyproject.toml", "uv.lock"]:
-        shutil.copy(ROOT / name, folder)
+    for name in ["Makefile", "README.md", "pyproject.toml", "uv.lock", "outputs/README.md"]:
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
     tools = tmp_path / "tools"
     tools.mkdir()
     for name in ["uv", "git"]:
@@ -200,9 +202,9 @@ def test_without_uv_or_venv_the_message_says_what_to_install(make):
 
 
 @pytest.mark.slow
-def test_every_wardbook_command_in_readme_exists_with_its_options():
+def test_every_wardbook_command_in_a_readme_exists_with_its_options():
     asked = {}
-    for command in re.findall(r"uv run wardbook ([^`\n]+)", README):
+    for command in re.findall(r"uv run wardbook ([^`\n]+)", "\n".join([README, *ROOMS.values()])):
         words = shlex.split(command)
         asked.setdefault(words[0], set()).update(word for word in words if word.startswith("--"))
     assert {"run", "export", "lab", "notebooks", "build", "check"} <= set(asked)
@@ -271,7 +273,7 @@ def test_the_data_licence_names_every_publisher_and_attribution_of_the_catalogue
 
 
 def test_the_example_run_is_small_and_names_its_edition_and_readme_shows_it():
-    example = ROOT / "outputs" / "lewisham" / "2024-25"
+    example = ROOT / "outputs" / "tower-hamlets" / "year-to-2026-02"
     listed = subprocess.run(["git", "ls-files", "-z", example], cwd=ROOT, capture_output=True, text=True)
     if listed.returncode or not listed.stdout:
         pytest.skip("not a git checkout, or the example is not in it")
@@ -281,9 +283,28 @@ def test_the_example_run_is_small_and_names_its_edition_and_readme_shows_it():
     assert record["edition"] == manifest["edition"]
     assert not re.search(r"(?i)commit|\b[0-9a-f]{40}\b", json.dumps(record))
     shown = dict(re.findall(r"^!\[(.+)\]\((outputs/.+)\)$", README, flags=re.MULTILINE))
-    assert len(shown) == 2
+    assert len(shown) == 1
     for alt_text, path in shown.items():
         assert alt_text in " ".join((ROOT / path).with_suffix(".txt").read_text(encoding="utf-8").split())
+
+
+def test_readme_is_one_screen_long_and_points_to_each_room():
+    assert len(README.splitlines()) <= 110
+    assert all(f"({room}/README.md)" in README for room in ROOMS)
+    assert "00_your_own_analysis" in "\n".join(README.splitlines()[:40])
+
+
+@needs_make
+def test_each_recipe_of_readme_runs_as_it_is_printed(make):
+    """Without uv on PATH too: `make` finds its own."""
+    recipes = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]
+    assert len(recipes) >= 7
+    for recipe in recipes:
+        words = shlex.split(recipe)
+        assert words[0] == "make", recipe
+        calls, done = make(*words[1:])
+        assert done.returncode == 0, f"{recipe}: {done.stderr}"
+        assert all(word.partition("=")[2] in "\0".join(calls[-1]) for word in words[2:]), recipe
 
 
 def test_no_tracked_file_is_large():
@@ -345,13 +366,14 @@ def test_importing_wardbook_is_quick_and_touches_no_network_clock_or_disk_beyond
     [
         ("wardbook", set()),
         ("wardbook.cli", set()),
-        ("wardbook.notebook", set()),
-        ("wardbook.batch", set()),
-        ("wardbook.figures.charts", set()),
-        ("wardbook.figures.workload", set()),
+        ("wardbook.book", set()),
+        ("wardbook.run.runner", set()),
+        ("wardbook.run.many", set()),
+        ("wardbook.figures.figure", set()),
+        ("wardbook.measures.load", set()),
         ("wardbook.measures.comparison", {"statsmodels"}),
         ("wardbook.figures.maps", {"geopandas"}),
     ],
 )
 def test_what_is_slow_to_import_is_imported_only_where_it_is_used(module, brings):
-    assert imported(module)[2] & {"geopandas", "statsmodels", "SALib", "dask", "distributed"} == brings
+    assert imported(module)[2] & {"geopandas", "statsmodels", "dask", "distributed"} == brings

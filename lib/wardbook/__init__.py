@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import Any
 
-    from wardbook import notebook
     from wardbook.book import Book
 
 
@@ -19,13 +18,6 @@ def open(borough: str = "Tower Hamlets", period: str = "latest", **parameters: A
     from wardbook.book import open_book
 
     return open_book(borough, period, **parameters)
-
-
-def open_year(**parameters: Any) -> notebook.Book:
-    """Open an edition for a financial year, as the notebooks not yet rebuilt do: see `wardbook.notebook.open_book`."""
-    from wardbook.notebook import open_book
-
-    return open_book(**parameters)
 
 
 def boroughs() -> list[str]:

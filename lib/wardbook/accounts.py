@@ -1,26 +1,11 @@
-"""What an edition's account shows in numbers: spans, inputs and how they came, revisions, what has no ward or borough."""
+"""What an edition's account shows in numbers: inputs and how they came, revisions, what has no ward or borough."""
 
 from __future__ import annotations
 
 import polars as pl
 
 from wardbook import places, tables
-from wardbook.edition import Edition, dated_by
-
-
-def coverage_spans(edition: Edition) -> pl.DataFrame:
-    """First and last month of each table, and of each snapshot where a table holds several: `table`, `from`, `to`."""
-    rows = []
-    for name in edition.tables:
-        table = edition.table(name)
-        column = dated_by(table.columns)
-        if column is None or table.schema[column] != pl.Date:
-            continue
-        parts = table.group_by("snapshot") if "snapshot" in table.columns else [(("",), table)] if table.height else []
-        for (snapshot,), part in sorted(parts, key=lambda item: item[0]):
-            label = f"{name}, {snapshot}" if snapshot else name
-            rows.append({"table": label, "from": part[column].min(), "to": part[column].max()})
-    return pl.DataFrame(rows, schema={"table": pl.String, "from": pl.Date, "to": pl.Date})
+from wardbook.edition import Edition
 
 
 def inputs(edition: Edition) -> pl.DataFrame:
@@ -97,22 +82,6 @@ def all_revisions(edition: Edition) -> pl.DataFrame:
             renamed = both.rename({"snapshot": "older_snapshot", "offences": "older"})
             frames.append(renamed.with_columns(table=pl.lit(name), newer_snapshot=pl.lit(newest)).select(shape))
     return pl.concat(frames).sort(shape[:5])
-
-
-def revisions(edition: Edition, borough_code: str | None = None) -> tuple[pl.DataFrame, str, str]:
-    """How the newest borough-level snapshot changed the months that the one before it also holds (see `all_revisions`).
-
-    Returns
-    -------
-    tuple
-        frame `month`, `older`, `newer`, `revision_percent` (empty with one snapshot), and the two snapshots' names.
-    """
-    older, newer = list(edition.snapshots)[-2:][0], list(edition.snapshots)[-1]
-    rows = all_revisions(edition).filter(table="borough_offences", older_snapshot=older)
-    if borough_code:
-        rows = rows.filter(area_code=borough_code)
-    both = rows.group_by("month").agg(pl.col("older", "newer").sum()).sort("month")
-    return both.with_columns((100 * (pl.col("newer") / pl.col("older") - 1)).alias("revision_percent")), older, newer
 
 
 def ward_shortfall(edition: Edition) -> pl.DataFrame:

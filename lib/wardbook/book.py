@@ -59,16 +59,18 @@ class Book:
     def __repr__(self) -> str:
         lines = [self.provenance, "tables: " + ", ".join(self.tables)]
         return "\n".join(
-            [*lines, "book.table(name) opens one, book.monthly() offences by month, book.figure(...) saves a chart"]
+            [
+                *lines,
+                "book.table(name) opens one and book.tables[name] says what its columns are; book.monthly() is offences by "
+                "month; book.figure(name, chart, data, title=..., alt=..., source=...) saves a chart",
+            ]
         )
 
     @cached_property
-    def tables(self) -> dict[str, str]:
-        """The edition's tables, each with what its rows are."""
-        dictionary = pl.read_csv(places.ROOT / "data" / "dictionary.csv")
-        return {
-            name: " × ".join(dictionary.filter(table=name)["column"].to_list()) or name for name in self.edition.tables
-        }
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """The edition's tables by name, each with what its columns are: `column`, `meaning`, `unit`, `example`."""
+        dictionary = pl.read_csv(places.ROOT / "data" / "dictionary.csv", infer_schema=False)
+        return {name: dictionary.filter(table=name).drop("table") for name in self.edition.tables}
 
     def table(self, name: str) -> pl.DataFrame:
         """One table of the edition."""
@@ -138,12 +140,15 @@ class Book:
         chart: alt.TopLevelMixin | None,
         data: pl.DataFrame,
         *,
-        source: str,
+        source: str = "",
         licence: str = "",
         table: str = "",
         **facts: Any,
     ) -> Figure:
         """A figure from a chart, exactly the data it plots, and the words its notebook has for it; saved, and shown whole.
+
+        A notebook without words of its own gives them here: `title` (at most 12 words, what the chart shows), `alt` ("[chart
+        type] of [data] where [what it shows]"), and, if it likes, `subtitle`, `sentence`, `caveat` and `how`.
 
         Parameters
         ----------
@@ -152,13 +157,21 @@ class Book:
         data : what is plotted; `rows` in its words.
         source : "[publication] from the [organisation]".
         table : the table of its words, if it is not named like the figure.
-        facts : whatever else its words name.
+        facts : whatever else its words name, or the words themselves.
+
+        Raises
+        ------
+        ValueError
+            naming every word that a figure without a table of words still needs.
         """
         from wardbook.figures import wording
         from wardbook.figures.figure import LICENCE, Figure
         from wardbook.figures.table import rounded
 
-        words = wording.say(self.notebook, table or name, rows=rounded(data).to_dicts(), **self.facts, **facts)
+        if wording.has_words(self.notebook, table or name):
+            words = wording.say(self.notebook, table or name, rows=rounded(data).to_dicts(), **self.facts, **facts)
+        else:
+            words = wording.own_words(name, source=source, **facts)
         words |= {
             "source": source,
             "licence": licence or LICENCE,
@@ -228,7 +241,9 @@ def open_book(
         first, last = periods.year_to(held[-1]), f"{held[0]:%B %Y} to {held[-1]:%B %Y}"
         where = f"edition {opened.id} holds {last}; a period is compared with the same months a year before"
         raise places.UnknownName("period", period, [str(first)], where)
-    words = [f"{name}={value}" for name, value in settings.items() if value not in ("", False, None)]
+    # A number that is 0 equals False, and is given.
+    given = {name: value for name, value in settings.items() if value is not False and value not in ("", None)}
+    words = [f"{name}={value}" for name, value in given.items()]
     asked = ["--borough", area.name, "--period", str(window), *(["--only", notebook] if notebook else [])]
     command = shlex.join(["wardbook", "run", *asked, *(part for word in words for part in ("--set", word))])
     return Book(

@@ -11,13 +11,11 @@ from wardbook import places, tables
 from wardbook.accounts import (  # noqa: F401  # a check's numbers, beside its findings
     all_revisions,
     area_shortfall,
-    coverage_spans,
     inputs,
     london_shortfall,
     month_totals,
     origins,
     placed_shortfall,
-    revisions,
     ward_shortfall,
 )
 from wardbook.edition import Edition, dated_by

@@ -80,6 +80,14 @@ def find_offence(book: Book, offence: str) -> tuple[str, str]:
     raise UnknownName("offence", offence, names, "data/reference/offence_groups.csv and synonyms.csv")
 
 
+def check_ended(series: str, item: str, before: Period, after: Period) -> None:
+    """Refuse two periods between which a series ends: `ClaimRefused`, with what ended it."""
+    ends = periods.declared_breaks().filter(effect="ends")
+    ended = periods.breaks_between(ends, series, item, before.first, after.last)
+    if not ended.is_empty():
+        raise ClaimRefused(f"{before.words} and {after.words} of {item} cannot be compared: {ended['what'][0]}")
+
+
 def compare(book: Book, series: str, item: str, before: Period, after: Period) -> pl.DataFrame:
     """One offence in two periods for every borough and London, judged by the ruler; the columns of `change.judge_windows`.
 
@@ -106,12 +114,9 @@ def compare(book: Book, series: str, item: str, before: Period, after: Period) -
             f"{before.words} and {after.words} of {item} cannot be compared: the edition holds {months.min():%B %Y} to "
             f"{months.max():%B %Y}, and compares two periods only where one snapshot holds both"
         )
+    check_ended(series, item, before, after)
     monthly = book.monthly(series, before, after).filter(offence_group=item)
-    breaks = periods.declared_breaks()
-    ended = periods.breaks_between(breaks.filter(effect="ends"), series, item, before.first, after.last)
-    if not ended.is_empty():
-        raise ClaimRefused(f"{before.words} and {after.words} of {item} cannot be compared: {ended['what'][0]}")
-    return change.compare(monthly, before, after, breaks, series)
+    return change.compare(monthly, before, after, periods.declared_breaks(), series)
 
 
 def answer(book: Book, offence: str, before: Period, after: Period) -> Answer:

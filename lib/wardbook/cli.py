@@ -1,4 +1,4 @@
-"""The command line: `wardbook run | export | claim | fetch | build | check | notebooks | lab`. The one module that prints.
+"""The command line: `wardbook run | export | site | claim | fetch | build | check | notebooks | lab`. The one module that prints.
 
 Exit codes are for a scheduler: 0 done, 1 a notebook or a file that failed, 2 a name or a value that is not known.
 What a command is for goes to standard output, and everything else to standard error.
@@ -48,7 +48,7 @@ def run(
     borough: Annotated[
         str | None, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every borough and London, and an index over them.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every borough and London, and the website of them.")] = False,
     period: Annotated[str, typer.Option(help='"latest", "2024-25", or "year to 2025-11".')] = "latest",
     only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A notebook to run; again for more.")] = None,
     settings: Annotated[
@@ -106,6 +106,25 @@ def export(
             print(_short(path))
 
 
+@app.command()
+def site(
+    to: Annotated[Path | None, typer.Option("--out", help="The site's folder.  [default: outputs/site]")] = None,
+    runs: Annotated[
+        Path | None, typer.Option("--from", help="Where results are.  [default: the project's outputs/]")
+    ] = None,
+    edition: Annotated[Path | None, typer.Option(help="The tables.  [default: the project's data/edition]")] = None,
+) -> None:
+    """Make one website of the newest finished run of each area; the last line printed is its front page."""
+    with _told():
+        from wardbook.run import site as sites
+
+        print(
+            _short(
+                sites.write_site(_from_here(runs) or "outputs", _from_here(to), _from_here(edition) or "data/edition")
+            )
+        )
+
+
 def _run_all(period: str, *, out: Path | str, **what: object) -> None:
     with _told(stopped="what is whole stays; the same command does the rest"):
         from tqdm import tqdm
@@ -135,6 +154,10 @@ def _run_all(period: str, *, out: Path | str, **what: object) -> None:
             print(line)
         counts = {state: sum(o.state == state for o in outcomes) for state in ("done", "unchanged", "failed")}
         print(f"{counts['done']} run, {counts['unchanged']} unchanged and left alone, {counts['failed']} failed")
+        if not failed:
+            from wardbook.run import site as sites
+
+            print(_short(sites.write_site(out, edition=what["edition"])))
         print(_short(from_root(out)))
         if failed:
             raise typer.Exit(1)
@@ -338,13 +361,14 @@ def _exit_code(error: Exception) -> int | None:
     """2 for a name or value that is not known, 1 for what failed, None for what would be a fault of this program."""
     from wardbook.claim import ClaimRefused
     from wardbook.edition import EditionError
-    from wardbook.measures.load_model import AssumptionError
+    from wardbook.facts import FactsError
+    from wardbook.measures.load import InputError
     from wardbook.places import UnknownName
-    from wardbook.reference import TargetsFileError
-    from wardbook.register import ClaimsFileError
     from wardbook.run.runner import RunError, SettingError
+    from wardbook.schemas import SchemaViolation
 
-    if isinstance(error, (UnknownName, SettingError, TargetsFileError, AssumptionError, ClaimRefused, ClaimsFileError)):
+    refused = (UnknownName, SettingError, InputError, FactsError, SchemaViolation)
+    if isinstance(error, (*refused, ClaimRefused)):
         return 2
     return 1 if isinstance(error, (RunError, EditionError, _Refused, OSError)) else None
 

@@ -429,6 +429,10 @@ def _resolved(row: dict, path: Path, line: int, held: Mapping[str, Sequence[str]
                     raise refuse(column, str(error)) from error
         if row["kind"] == "aim" and not row["baseline_period"]:
             raise refuse("baseline_period", "the year an aim is counted from")
+        if row["baseline_period"] and row["period"].casefold() != "latest":
+            first, last = (periods.read_period(row[name]) for name in ("baseline_period", "period"))
+            if first >= last:
+                raise refuse("baseline_period", f"a period that is before {last}: it is not before it")
     elif row["series"] != "own":
         raise refuse("series", f"one of {', '.join([*held, 'own'])}")
     elif row["kind"] in ("change", "aim") and (row["baseline"] is None or row["outturn"] is None):

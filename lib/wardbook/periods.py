@@ -167,7 +167,7 @@ def breaks_to_draw(table: pl.DataFrame, series: str, item: str, first: date, las
     return crossed.select(month="from_month", words=pl.col("break_id").str.split(" (").list.first())
 
 
-# -- financial years, as the notebooks not yet rebuilt count them -----------------------------------------------------------
+# -- financial years, as the edition counts them ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, order=True)
@@ -203,20 +203,6 @@ class FinancialYear:
         return FinancialYear(self.start - years)
 
 
-def financial_year(text: str) -> FinancialYear:
-    """Read `2024-25` (also `2024/25`, `2024-2025`); the second year must follow the first.
-
-    Raises
-    ------
-    UnknownName
-        for anything else, naming what is allowed.
-    """
-    period = read_period(text)
-    if not period.is_financial_year:
-        raise UnknownName("period", text, ["2024-25"], 'a financial year such as "2024-25"')
-    return FinancialYear(period.start)
-
-
 def financial_year_of(month: pl.Expr) -> pl.Expr:
     """The first calendar year of each month's financial year, as Int32."""
     return (month.dt.year() - (month.dt.month() < 4).cast(pl.Int32)).cast(pl.Int32)
@@ -227,27 +213,3 @@ def complete_years(months: pl.Series) -> list[FinancialYear]:
     have = set(months.unique().to_list())
     years = sorted({m.year - (m.month < 4) for m in have})
     return [FinancialYear(y) for y in years if have.issuperset(FinancialYear(y).months)]
-
-
-def resolve_period(period: str, years: list[FinancialYear], *, covered_by: str) -> FinancialYear:
-    """The financial year a notebook that is not yet rebuilt looks at: the newest of `years` inside the period asked for.
-
-    "latest", and twelve months that are no financial year, give the newest financial year that they do not end before.
-
-    Raises
-    ------
-    UnknownName
-        naming the nearest year the data covers.
-    """
-    if not years:
-        raise ValueError(f"{covered_by} covers no complete financial year")
-    if str(period).strip().casefold() == "latest":
-        return max(years)
-    asked = read_period(period)
-    if not asked.is_financial_year:
-        return max([year for year in years if year.last_month <= asked.last], default=min(years))
-    year = FinancialYear(asked.start)
-    if year not in years:
-        nearest = min(years, key=lambda y: abs(y.start - year.start))
-        raise UnknownName("period", period, [str(nearest)], f"{covered_by} covers {min(years)} to {max(years)} in full")
-    return year

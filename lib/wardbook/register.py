@@ -1,296 +1,297 @@
-"""The register of claims: the published ones and a reader's own, checked alike on reading."""
+"""The register of public statements and of plans: read once, checked once, and set beside what an edition holds of each."""
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 
+import dataframely as dy
 import polars as pl
 
-from wardbook import periods, places, reference
+from wardbook import claim, periods, places
+from wardbook.book import Book
 from wardbook.edition import from_root
-from wardbook.figures import charts, words
-from wardbook.figures.export import Absent, Figure
+from wardbook.facts import read_facts
 from wardbook.measures import claims as measures
-from wardbook.measures import verdicts
-from wardbook.notebook import Book
-from wardbook.sources import met
+from wardbook.schemas import LINE, SchemaViolation, Violation, read_as
 from wardbook.sources.reading import SourceError, read_text_table
 
-# What a reader must say of a claim of their own; the rest may be left out where its check does not need it.
-OWN_CLAIM_COLUMNS = ("claim_id", "document", "office", "claim", "kind", "check", "source")
-# What each check needs, as sets of columns any one of which will do.
+SPEAKERS = (
+    *("police", "mayor's office", "authority", "council", "Parliament", "resident or campaigner", "press"),
+    "not stated",
+)
+_PERCENT = dy.Float64(nullable=True, min=-1000, max=10_000, description="a percentage as a plain number, such as -12.7")
+
+
+def _number() -> dy.Float64:
+    return dy.Float64(nullable=True, min=-1e12, max=1e12, description="a plain number, without commas or %")
+
+
+def _text() -> dy.String:
+    return dy.String(nullable=True)
+
+
+class Claims(dy.Schema):
+    """One public statement a row, restated in our own words, with its exact figures and where it stands."""
+
+    claim_id = dy.String(primary_key=True, description="a name for the row, once in the register")
+    document = dy.String(description="the publication")
+    office = dy.String(description="the office that states it, never a person")
+    said_by = dy.Enum(list(SPEAKERS))
+    said_on = _text()
+    where = _text()
+    claim = dy.String(description="what is stated, in your own words")
+    kind = dy.Enum(list(measures.KINDS))
+    measure = _text()
+    area = _text()
+    baseline_period = _text()
+    period = _text()
+    check = dy.Enum(list(measures.CHECKS))
+    before, after, change, target = _number(), _number(), _number(), _number()
+    percent = _PERCENT
+    decimals = dy.Int64(nullable=True, min=0, max=6)
+    successes = dy.Int64(nullable=True, min=0)
+    trials = dy.Int64(nullable=True, min=1)
+    printed, found = _number(), _number()
+    printed_text, found_text, unit, found_unit = _text(), _text(), _text(), _text()
+    direction = dy.Enum(["fall", "rise"], nullable=True)
+    printed_verdict = dy.Enum(["achieved", "missed"], nullable=True)
+    parts, item, beside, overlaps, what_it_takes = _text(), _text(), _text(), _text(), _text()
+    source = dy.String(description="where the statement can be read")
+    source_address, quality, note = _text(), _text(), _text()
+
+
+class Plans(dy.Schema):
+    """A published plan, its owner and its years; `decided` is the day it was adopted, where that is known."""
+
+    plan_id = dy.String(primary_key=True)
+    plan = dy.String()
+    owner = dy.String()
+    area = dy.String()
+    from_year = dy.Int64(min=2000, max=2100)
+    to_year = dy.Int64(nullable=True, min=2000, max=2100)
+    decided = dy.Date(nullable=True)
+    successor = _text()
+    source = dy.String()
+    source_address = _text()
+    quality = dy.Enum(["A", "B", "C"])
+    note = _text()
+
+
+# What a reader must say of a statement of their own; the rest may be left out where its check does not need it.
+OWN_COLUMNS = ("claim_id", "document", "office", "claim", "kind", "check", "source")
+# What each check needs: any one of these sets of columns.
 _NEEDS = {
-    "change": (("before", "after", "percent"), ("before", "after", "change"), ("before", "after", "direction"))
-    + (("change", "percent"),),
+    "change": (("before", "after"), ("change", "percent")),
     "vehicle_pair": (("parts", "percent", "direction"),),
-    "proportion": (("successes", "trials", "percent"),),
+    "proportion": (("successes", "trials"),),
     "zero_of_n": (("successes", "trials"),),
     "arithmetic": (("before", "after", "change"),),
     "target": (("percent", "direction", "printed_verdict"),),
     "series": (("item", "area", "period", "parts", "target"),),
-    "corrected": (("printed", "found"), ("printed", "what_it_takes")),
+    "corrected": (("printed", "found"), ("printed_text", "found_text"), ("printed", "what_it_takes")),
     "windows": (("baseline_period", "period", "printed"),),
     "trajectory": (("before", "target", "what_it_takes"),),
+    "recorded": (("item", "area", "baseline_period", "period", "direction"),)
+    + (("item", "area", "baseline_period", "period", "percent"),),
+    "disputes": (("parts",),),
+    "hours": (("area", "period"),),
+    "ward": (("item", "area", "period", "printed_text"),),
+    "plan": (("parts", "printed_text", "said_on"),),
     "none": (("what_it_takes",),),
 }
-_WHOLE = ("before", "after", "change", "successes", "trials")
-_WORDS = {
-    "kind": measures.KINDS,
-    "check": measures.CHECKS,
-    "direction": ("", "fall", "rise"),
-    "printed_verdict": ("", "achieved", "missed"),
-}
-
-
-class ClaimsFileError(ValueError):
-    """A file of claims with a row that cannot be checked; the message names the file, line, column and value."""
-
-
-class ClaimRefused(ValueError):
-    """A claim that cannot be answered from the edition; the message says why."""
-
-
-# -- the claims that were published, and a reader's own -----------------------------------------------------------------
 
 
 def read_claims(claims_file: str = "") -> pl.DataFrame:
-    """`data/reference/claims.csv`, and a reader's own rows after it.
+    """`data/reference/claims.csv` (`Claims`), and a reader's own rows after it.
 
     Parameters
     ----------
-    claims_file : path of a CSV with at least `OWN_CLAIM_COLUMNS` and what each row's check needs, or ""; a relative path
-        counts from the project's root.
+    claims_file : path of a CSV with at least `OWN_COLUMNS` and what each row's check needs, or ""; a relative path counts
+        from the project's root.
 
     Raises
     ------
-    ClaimsFileError
+    wardbook.schemas.SchemaViolation, wardbook.sources.reading.SourceError
         naming file, line, column, value and what is allowed.
     """
-    table = _read(places.REFERENCE / "claims.csv", known={})
+    published = _read(places.REFERENCE / "claims.csv", {})
     if not claims_file:
-        return table
+        return published
     if "\0" in claims_file:
-        raise ClaimsFileError(f"{claims_file!r}: no such file (parameter claims_file)")
-    published = {row["claim_id"]: row for row in table.iter_rows(named=True)}
-    return pl.concat([table, _read(from_root(claims_file).resolve(), known=published)])
-
-
-def _read(path: Path, *, known: dict[str, dict]) -> pl.DataFrame:
+        raise SourceError(repr(claims_file), "a CSV of statements (parameter claims_file)", "no such file")
+    known = {row["claim_id"]: row for row in published.iter_rows(named=True)}
     try:
-        table = read_text_table(path)
-    except SourceError as error:
-        raise ClaimsFileError(f"{error} (parameter claims_file)") from error
-    missing = [name for name in OWN_CLAIM_COLUMNS if name not in table.columns]
-    strange = [name for name in table.columns if name not in measures.CLAIMS]
-    if missing or strange:
-        lacks = f"lacks the columns {', '.join(missing)}"
-        what = lacks if missing else f"has columns that mean nothing here: {', '.join(strange)}"
-        raise ClaimsFileError(f"{path}: {what}; see data/reference/claims.csv for an example of each")
-    table = table.with_columns(pl.col(pl.String).fill_null("").str.strip_chars())
-    rows, seen = [], dict(known)
-    for line, cells in enumerate(table.iter_rows(named=True), start=2):
-        if not any(cells.values()):  # a blank line, as spreadsheets leave at the end
-            continue
-        row = _checked(dict.fromkeys(measures.CLAIMS.names(), "") | cells, f"{path}, line {line}", seen)
+        return pl.concat([published, _read(from_root(claims_file).resolve(), known)])
+    except OSError as error:  # a name that no file can have
+        why = Violation("claims_file", None, str(error.strerror), "the path of a CSV")
+        raise SchemaViolation(f"{claims_file[:120]}…", why) from error
+
+
+def _read(path: Path, known: Mapping[str, dict]) -> pl.DataFrame:
+    table, columns = read_text_table(path), list(Claims.columns())
+    strange = [name for name in table.columns if name not in columns]
+    missing = [name for name in OWN_COLUMNS if name not in table.columns]
+    if strange or missing:
+        at, what = (strange[0], "no such column here") if strange else (missing[0], "missing")
+        raise SchemaViolation(path, Violation(at, 1, what, f"columns {', '.join(columns)}"))
+    given = table.columns
+    cell = pl.col(given).str.strip_chars()
+    table = table.with_columns(pl.when(cell != "").then(cell).name.keep()).with_row_index(LINE, offset=2)
+    table = table.filter(pl.any_horizontal(pl.col(given).is_not_null()))
+    table = table.with_columns(pl.lit(None, pl.String).alias(name) for name in columns if name not in given)
+    table = table.with_columns(pl.col("said_by").fill_null("not stated"))
+    claims, seen = read_as(table, Claims, path), dict(known)
+    for row, line in zip(claims.iter_rows(named=True), table[LINE], strict=True):
+        _check_row(row, path, line, seen)
         seen[row["claim_id"]] = row
-        rows.append(row)
-    return pl.DataFrame(rows, schema=measures.CLAIMS)
+    # Empty is text here, as it is in the file; an enumeration's words are text too.
+    return claims.with_columns(pl.col(pl.Enum).cast(pl.String))
 
 
-def _checked(row: dict, where: str, seen: dict[str, dict]) -> dict:
-    """A row with its numbers read, and all that its check will need; or refused, saying why."""
+def _check_row(row: dict, path: Path, line: int, seen: Mapping[str, dict]) -> None:
+    """Refuse a row that its check could not use, naming what it lacks."""
 
-    def refuse(what: Exception | str) -> ClaimsFileError:
-        return ClaimsFileError(f"{where}: {what}")
+    def refuse(column: str, allowed: str) -> SchemaViolation:
+        return SchemaViolation(path, Violation(column, line, row[column], allowed))
 
-    for name in OWN_CLAIM_COLUMNS:
-        if not row[name]:
-            raise refuse(f"{name} is empty")
-    try:
-        for name, allowed in _WORDS.items():
-            if row[name] not in allowed:
-                raise places.UnknownName(name, row[name], [word for word in allowed if word], f"column {name}")
-        for part in filter(None, row["parts"].split(" | ")):
-            if part not in seen:
-                raise places.UnknownName("claim", part, list(seen), "column parts: claims of earlier lines")
-            if seen[part]["before"] is not None or seen[part]["change"] is None:
-                raise refuse(f"parts {part!r} is no claim of a change and a percentage")
-        if row["check"] == "series":
-            periods.financial_year(row["period"])
-            row["area"] = places.area(row["area"]).name
-    except places.UnknownName as error:
-        raise refuse(error) from error
     if row["claim_id"] in seen:
-        raise refuse(f"claim_id {row['claim_id']!r} is there twice")
-    for name in measures.NUMBERS:
-        if row[name] and not re.fullmatch(r"[+-]?\d+(\.\d+)?", row[name]):
-            raise refuse(f"{name} {row[name][:80]!r} is not a number (write it without blanks, commas or %)")
-        if row[name] and abs(float(row[name])) > 1e12:
-            raise refuse(f"{name} {row[name][:80]} is more than a count or a percentage can be")
-    options = _NEEDS[row["check"]] if row["kind"] != "rhetoric" else ((),)
-    if not any(all(row[name] for name in option) for option in options):
+        raise refuse("claim_id", "each claim_id once, those of the published register among them")
+    if row["kind"] not in measures.CLAIMED:
+        return
+    options = _NEEDS[row["check"]]
+    if not any(all(row[name] is not None for name in option) for option in options):
+        lacks = next(name for name in options[0] if row[name] is None)
         need = ", or ".join(" and ".join(option) for option in options)
-        raise refuse(f"check {row['check']!r} needs {need}")
-    row = row | {name: float(row[name]) if row[name] else None for name in measures.NUMBERS}
-    if row["check"] != "arithmetic":
-        for name in _WHOLE:
-            value = row[name]
-            if value is not None and (not value.is_integer() or (value < 0 and name != "change")):
-                raise refuse(f"{name} {value:g} is not a count (a whole number, 0 or more)")
-    if row["trials"] is not None and not 0 <= (row["successes"] or 0) <= row["trials"] != 0:
-        raise refuse(f"successes {row['successes']:g} of trials {row['trials']:g} is no share")
+        raise refuse(lacks, f"the check {row['check']!r} needs {need}")
+    for name in ("before", "after") if row["check"] == "change" else ():
+        if row[name] is not None and not (row[name] >= 0 and row[name].is_integer()):
+            raise refuse(name, "a count: a whole number, 0 or more")
+    if row["change"] is not None and row["check"] in ("change", "vehicle_pair") and not row["change"].is_integer():
+        raise refuse("change", "a whole number of offences")
+    if row["trials"] is not None and (row["successes"] or 0) > row["trials"]:
+        raise refuse("successes", f"at most the trials, {row['trials']:,}")
     if row["check"] == "zero_of_n" and row["successes"] != 0:
-        raise refuse(f"successes {row['successes']:g} is not 0: use the check 'proportion'")
-    if row["check"] == "windows":
-        for name in ("baseline_period", "period"):
-            if measures.window(row[name]) is None:
-                raise refuse(f"{name} {row[name]!r} is no window such as '2006-08 to 2008-04'")
-    return row
+        raise refuse("successes", "0: the check 'proportion' is for a share that was seen")
+    for name in ("baseline_period", "period") if row["check"] == "windows" else ():
+        if measures.window(row[name]) is None:
+            raise refuse(name, "a window of months such as '2006-08 to 2008-04'")
+    rests_on = (row["parts"] or "").split(" | ") if row["check"] in ("vehicle_pair", "series", "disputes") else ()
+    for part in rests_on:
+        if part not in seen:
+            raise refuse("parts", str(places.UnknownName("claim", part, list(seen), "claims of earlier lines")))
+        if row["check"] != "disputes" and (seen[part]["before"] is not None or seen[part]["change"] is None):
+            raise refuse("parts", f"claims of a change and a percentage; {part!r} is none")
+    try:
+        for name in ("baseline_period", "period") if row["check"] in ("recorded", "ward") else ():
+            if row[name]:
+                periods.read_period(row[name])
+        if row["check"] in ("recorded", "series", "ward", "hours"):
+            places.area(row["area"])
+    except places.UnknownName as error:
+        raise refuse("area" if error.kind == "area" else "period", str(error)) from error
 
 
-def window_table(book: Book, checked: pl.DataFrame) -> pl.DataFrame:
-    """The checked claims that compare two windows of months, and what the windows' different calendar months would do.
-
-    Adds `season_percent`: the change that the season mix alone makes in London's file, its years before April 2020 taken
-    together; null where the file has no such group.
-    """
-    rows = checked.filter(pl.col("per_day_percent").is_not_null())
-    months = book.edition.table("borough_offences").filter(
-        pl.col("borough_code") != places.UNKNOWN, pl.col("month") < pl.date(2020, 4, 1)
-    )
-    shifts = []
-    for row in rows.iter_rows(named=True):
-        item = months.filter(offence_group=row["item"] or "").group_by("month").agg(pl.col("offences").sum())
-        whole = len(periods.complete_years(item["month"])) * 12 == item.height and item.height > 0
-        shifts.append(measures.season_shift(item, row["baseline_period"], row["period"]) if whole else None)
-    return rows.with_columns(pl.Series("season_percent", shifts, dtype=pl.Float64))
+# -- what an edition holds of a statement ----------------------------------------------------------------------------------
 
 
-# -- a claim about one change -------------------------------------------------------------------------------------------
-
-
-def compare_claim(book: Book, offence: str, first: str, last: str) -> pl.DataFrame:
-    """One recorded offence group in the book's area, in one financial year against another, with both intervals.
-
-    Parameters
-    ----------
-    offence : an offence group of the edition, or a subtype of knife crime, however its capitals are written.
-    first, last : financial years such as "2023-24", the earlier one first.
-
-    Returns
-    -------
-    pl.DataFrame
-        one row with the columns of `verdicts.assess_changes`.
-
-    Raises
-    ------
-    wardbook.places.UnknownName
-        for an offence group or a period that is not known, naming the nearest.
-    ClaimRefused
-        for what cannot be compared, saying why.
-    """
-    series, item = _find(book, offence)
-    years = []
-    for name, text in (("--from", first), ("--to", last)):
-        try:
-            years.append(periods.financial_year(text))
-        except places.UnknownName as error:
-            known = [str(year) for year in _held(book, series, item)]
-            where = (
-                f"{name} is a financial year such as '2024-25'; of {item}, the edition holds {known[0]} to {known[-1]}"
-            )
-            raise places.UnknownName("period", text, known, where) from error
-    before, after = years
-    if before >= after:
-        how = "the same year" if before == after else "in reverse order"
-        raise ClaimRefused(f"{before} and {after} are {how}: a claim compares an earlier year with a later one")
-    if book.history.snapshot_for(series, item, before, after) is None:
-        held = _held(book, series, item)
-        lacking = [str(year) for year in years if year not in held]
-        why = f"it lacks {' and '.join(lacking)}" if lacking else "each is in another snapshot"
-        raise ClaimRefused(
-            f"{before} and {after} of {item} cannot be compared: no snapshot of edition {book.edition.id} holds both in "
-            f"full ({why}; it holds {held[0]} to {held[-1]})"
-        )
-    span = before.first_month, after.last_month
-    ended = periods.breaks_between(book.history.breaks.filter(effect="ends"), series, item, *span)
-    if not ended.is_empty():
-        raise ClaimRefused(f"{before} and {after} of {item} cannot be compared: {ended['what'][0]}")
-    wanted = dict.fromkeys(reference.TARGETS.names(), "") | {
-        "measure": item.lower() if series == "knife_offences" else item,
-        "series": series,
-        "item": item,
-        "area": book.area.name,
-        "baseline_period": str(before),
-        "period": str(after),
-        "kind": "change_percent",
-        "direction": "fall",
-        "target": None,
+def check_register(book: Book, claims: pl.DataFrame) -> pl.DataFrame:
+    """Every statement with its verdict (`measures.claims.check`), what the book's edition holds of it looked up first."""
+    held = {
+        row["claim_id"]: _HELD[row["check"]](book, row) for row in claims.iter_rows(named=True) if row["check"] in _HELD
     }
-    table = verdicts.assess_targets(
-        book.area,
-        pl.DataFrame([wanted], schema=reference.TARGETS),
-        book.results.clear(),
-        book.history,
-        period=after,
+    checked = measures.check(claims, held)
+    verdicts = dict(checked.select("claim_id", "verdict").iter_rows())
+    disputes = claims.filter(check="disputes")
+    if disputes.is_empty():
+        return checked
+    held |= {row["claim_id"]: {"disputed": verdicts.get(row["parts"])} for row in disputes.iter_rows(named=True)}
+    return measures.check(claims, held)
+
+
+def _recorded(book: Book, row: dict) -> dict:
+    here = places.area(row["area"])
+    before, after = (periods.read_period(row[name]) for name in ("baseline_period", "period"))
+    items = []
+    for name in row["item"].split(" | "):
+        series, item = claim.find_offence(book, name)
+        try:
+            judged = claim.compare(book, series, item, before, after)
+        except claim.ClaimRefused:
+            continue
+        items += judged.filter(borough_code=here.code).to_dicts()
+    return {"items": items}
+
+
+def _outturn(book: Book, row: dict) -> dict:
+    here, window = places.area(row["area"]), periods.read_period(row["period"])
+    if not book.holds("borough_offences", window):
+        return {}
+    counts = book.monthly("borough_offences", window).filter(window.within(pl.col("month")), offence_group=row["item"])
+    mine = counts if here.is_london else counts.filter(borough_code=here.code)
+    return {"outturn": mine["offences"].sum()}
+
+
+def _hours(book: Book, row: dict) -> dict:
+    code = places.area(row["area"]).code
+    if "officer_hours" not in book.tables:
+        return {}
+    hours = book.table("officer_hours").filter(borough_code=code, financial_year=row["period"])
+    return {"successes": hours["abstracted"][0], "trials": hours["hours"][0]} if hours.height else {}
+
+
+def _ward(book: Book, row: dict) -> dict:
+    """Where a ward stands among its area's, by recorded offences a resident; 1 has most."""
+    if "ward_offences" not in book.tables:
+        return {}
+    window, code = periods.read_period(row["period"]), places.area(row["area"]).code
+    offences = book.table("ward_offences").filter(window.within(pl.col("month")), offence_group=row["item"])
+    counted = offences.filter(snapshot=offences["snapshot"].max()).group_by("ward_code").agg(pl.col("offences").sum())
+    wards = book.table("wards").filter(pl.col("vintages").str.contains("2024"))
+    people = book.table("population").group_by("ward_code").agg(pl.col("residents").sum())
+    here = wards if code == places.LONDON_CODE else wards.filter(borough_code=code)
+    rated = here.join(counted, on="ward_code").join(people, on="ward_code")
+    ranked = rated.with_columns((pl.col("offences") / pl.col("residents")).rank("min", descending=True).alias("rank"))
+    mine = ranked.filter(ward=row["printed_text"])
+    return {"rank": int(mine["rank"][0]), "of": ranked.height} if mine.height else {}
+
+
+def _plan(book: Book, row: dict) -> dict:
+    listed = plans(date.fromisoformat(row["said_on"])).filter(plan_id=row["parts"])
+    if listed.is_empty():
+        return {}
+    one = listed.row(0, named=True)
+    return {"years": f"{one['from_year']} to {one['to_year']}", "replaced": one["status"] == REPLACED}
+
+
+_HELD = {"recorded": _recorded, "series": _outturn, "hours": _hours, "ward": _ward, "plan": _plan}
+
+# -- plans ----------------------------------------------------------------------------------------------------------------
+
+IN_FORCE, REPLACED, ENDED, TO_COME = "in force", "replaced", "ended, no successor in force", "not yet in force"
+
+
+def plans(as_of: date) -> pl.DataFrame:
+    """`data/reference/plans.csv` (`Plans`), each with its `status` on a day and, where it has one, its `successor_plan`.
+
+    A plan begins on the day it was decided, or with its first year where that day is not known; it ends with its last year.
+    """
+    table = read_facts(places.REFERENCE / "plans.csv", Plans)
+    begins = pl.coalesce("decided", pl.date(pl.col("from_year"), 1, 1)).alias("begins")
+    table = table.with_columns(begins)
+    later = table.select(
+        successor="plan_id",
+        successor_plan=pl.format("{} {}–{}", "plan", "from_year", "to_year"),
+        successor_begins="begins",
     )
-    about_targets = ("target", "target_set", "target_owner", "verdict", "probability_met", "source", "quality")
-    return table.drop(*about_targets, "printed_verdict", "printed_percent", "result_percent").rename(
-        {"note": "crosses"}
+    status = (
+        pl.when(pl.col("begins") > as_of)
+        .then(pl.lit(TO_COME))
+        .when(pl.col("successor_begins") <= as_of)
+        .then(pl.lit(REPLACED))
+        .when(pl.col("to_year") < as_of.year)
+        .then(pl.lit(ENDED))
+        .otherwise(pl.lit(IN_FORCE))
     )
-
-
-def _held(book: Book, series: str, item: str) -> list[periods.FinancialYear]:
-    return [periods.FinancialYear(y) for y in sorted(book.history.series(series, item)["year"].unique())]
-
-
-def _find(book: Book, offence: str) -> tuple[str, str]:
-    """The series and the exact name of an offence group that every snapshot can fill."""
-    wanted = " ".join(str(offence).split()).casefold()
-    names = {item.casefold(): ("knife_offences", item) for item in book.history.items("knife_offences")}
-    names |= {item.casefold(): ("borough_offences", item) for item in book.history.items("borough_offences")}
-    if wanted not in names:
-        groups = {group.casefold(): group for group in met.offence_groups()["offence_group"].unique()}
-        if wanted in groups:
-            raise ClaimRefused(
-                f"{groups[wanted]!r} cannot be compared: no borough file of edition {book.edition.id} tells it apart"
-            )
-        known = sorted(item for _, item in names.values())
-        raise places.UnknownName("offence group", offence, known, "data/reference/offence_groups.csv")
-    series, item = names[wanted]
-    if series == "borough_offences":
-        filled = set(book.history.series(series, item)["snapshot"])
-        lacking = sorted(set(book.history.borough_offences["snapshot"]) - filled)
-        if lacking:
-            raise ClaimRefused(
-                f"{item!r} cannot be compared: the snapshot{'s' if len(lacking) > 1 else ''} {', '.join(lacking)} cannot "
-                "tell it apart, so it does not mean the same thing in each file"
-            )
-    return series, item
-
-
-def claim_sentence(row: dict) -> str:
-    """One change and what it crosses, in one sentence."""
-    said = words.change_sentence(row).removesuffix(".")
-    crosses = row["crosses"].rstrip(".")
-    return f"{said}; declared breaks crossed: {crosses or 'none'}."
-
-
-def claim_figure(book: Book, rows: pl.DataFrame, *, name: str) -> Figure | Absent:
-    """The one-row chart of a claim, with its sentence and its challenge line."""
-    row = rows.row(0, named=True)
-    figure = charts.verdicts(
-        book,
-        rows,
-        name=name,
-        title=words.change_title(row),
-        measure=f"Recorded {row['measure']}",
-        sentence=claim_sentence(row),
-    )
-    if isinstance(figure, Absent) or not row["crosses"]:
-        return figure
-    # A series with a declared break is never compared across it silently: the chart itself says so.
-    said = f"Declared breaks crossed: {row['crosses'].rstrip('.')}."
-    return replace(figure, subtitle=f"{figure.subtitle} {said}", alt_text=f"{figure.alt_text} {said}")
+    return table.join(later, on="successor", how="left", maintain_order="left").with_columns(status.alias("status"))

@@ -13,6 +13,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
+SHOWN = 200  # letters of a value that a message shows
 LINE = "line"  # the column that carries a row's line in its file, if the caller has it
 
 
@@ -33,7 +34,9 @@ class Violation:
         where = [f"line {self.line}"] if self.line is not None else []
         where += [f"column {self.column}"] if self.column else []
         more = f" (and {self.rows - 1:,} more)" if self.rows > 1 else ""
-        return f"{', '.join(where)}: {self.value!r}{more}; allowed: {self.allowed}"
+        value = repr(self.value)
+        value = value if len(value) <= SHOWN else f"{value[:SHOWN]}…"  # a cell may hold a whole file
+        return f"{', '.join(where)}: {value}{more}; allowed: {self.allowed}"
 
 
 class SchemaViolation(ValueError):

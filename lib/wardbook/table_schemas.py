@@ -186,47 +186,6 @@ class WardPlacing(dy.Schema):
         return pl.col("same_ward") <= pl.col("stops")
 
 
-class StopsByEthnicity(dy.Schema):
-    """A row is a borough × year × self-defined × officer-defined ethnicity."""
-
-    borough_code = _borough("unplaced")
-    financial_year = _year()
-    self_defined = _name()
-    officer_defined = _name()
-    searches = dy.Int32(min=1)
-
-
-class StopsByGroupOutcome(dy.Schema):
-    """A row is a borough × year × definition × ethnic group × outcome."""
-
-    borough_code = _borough("unplaced")
-    financial_year = _year()
-    definition = _name()
-    group = _name()
-    outcome = _name()
-    searches = dy.Int32(min=1)
-
-
-class StopsByObject(dy.Schema):
-    """A row is a borough × year × object of search × outcome."""
-
-    borough_code = _borough("unplaced")
-    financial_year = _year()
-    object_of_search = _name()
-    outcome = _name()
-    searches = dy.Int32(min=1)
-
-
-class StopsByPerson(dy.Schema):
-    """A row is a borough × year × age band × sex."""
-
-    borough_code = _borough("unplaced")
-    financial_year = _year()
-    age_band = _name()
-    sex = _name()
-    searches = dy.Int32(min=1)
-
-
 class WardStops(dy.Schema):
     """A row is a ward × year."""
 
@@ -357,10 +316,6 @@ SCHEMAS: dict[str, type[dy.Schema]] = {
     "searches_by_day": SearchesByDay,
     "stop_coverage": StopCoverage,
     "stops": Stops,
-    "stops_by_ethnicity": StopsByEthnicity,
-    "stops_by_group_outcome": StopsByGroupOutcome,
-    "stops_by_object": StopsByObject,
-    "stops_by_person": StopsByPerson,
     "thorough_searches": ThoroughSearches,
     "vawg_offences": VawgOffences,
     "ward_offences": WardOffences,

@@ -49,47 +49,8 @@ def stops(frame: pl.DataFrame) -> pl.DataFrame:
 def person_searches(frame: pl.DataFrame) -> pl.DataFrame:
     """The stops in which a person was searched: a vehicle-only search is no person's, and 91 % of them have no ethnicity."""
     return frame.filter(pl.col("search_type") != "Vehicle search").with_columns(
-        financial_year_label(pl.col("month")),
         police_uk.broad_group(pl.col("self_defined")).alias("self_defined"),
         pl.col("officer_defined").fill_null("blank"),
-    )
-
-
-def stops_by_ethnicity(persons: pl.DataFrame) -> pl.DataFrame:
-    """Person searches: borough × financial year × self-defined × officer-defined; not stated and blank kept apart."""
-    return _tally(persons, "borough_code", "financial_year", "self_defined", "officer_defined")
-
-
-def stops_by_group_outcome(persons: pl.DataFrame) -> pl.DataFrame:
-    """Person searches: borough × financial year × definition × group × outcome."""
-    both = pl.concat(
-        persons.with_columns(pl.lit(definition).alias("definition"), pl.col(column).alias("group"))
-        for definition, column in (("self-defined", "self_defined"), ("officer-defined", "officer_defined"))
-    )
-    return _tally(
-        both, "borough_code", "financial_year", "definition", "group", pl.col("outcome").fill_null("not recorded")
-    )
-
-
-def stops_by_object(persons: pl.DataFrame) -> pl.DataFrame:
-    """Person searches: borough × financial year × object of search × outcome."""
-    return _tally(
-        persons,
-        "borough_code",
-        "financial_year",
-        pl.col("object_of_search").fill_null("not recorded"),
-        pl.col("outcome").fill_null("not recorded"),
-    )
-
-
-def stops_by_person(persons: pl.DataFrame) -> pl.DataFrame:
-    """Person searches: borough × financial year × age band × sex, as the officer recorded them."""
-    return _tally(
-        persons,
-        "borough_code",
-        "financial_year",
-        pl.col("age_range").fill_null("not recorded").alias("age_band"),
-        pl.col("gender").fill_null("not recorded").alias("sex"),
     )
 
 
@@ -254,10 +215,6 @@ def make(
         "stop_coverage": stop_coverage(placed, declared_breaks()),
         "searches": searches(persons),
         "searches_by_day": searches_by_day(persons),
-        "stops_by_ethnicity": stops_by_ethnicity(persons),
-        "stops_by_group_outcome": stops_by_group_outcome(persons),
-        "stops_by_object": stops_by_object(persons),
-        "stops_by_person": stops_by_person(persons),
     }
     if lookup is None:
         lsoas = None

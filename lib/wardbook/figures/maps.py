@@ -10,19 +10,14 @@ import geopandas as gpd
 import polars as pl
 import shapely
 
-from wardbook.catalogue import sources
-from wardbook.figures import charts, marks, theme, withhold, words
-from wardbook.figures.export import Absent, Figure
-from wardbook.notebook import Book
+from wardbook.figures import marks, theme, withhold
+from wardbook.figures.figure import LICENCE as OPEN
 from wardbook.places import WardVintageError, ward_vintages
 
 REACH = 2_500  # m from the nearest centroid beyond which no ward is drawn
 _CROWN = "© Crown copyright and database right"
-_BOUNDARIES = f"Contains OS data {_CROWN}; Contains National Statistics data {_CROWN}"
-LISTED = 30  # wards in the list beside the map; the CSV has all
+LICENCE = f"{OPEN}. Contains OS data {_CROWN}; Contains National Statistics data {_CROWN}"
 _SHADES = (theme.LIGHT_BLUE, theme.MID_BLUE, theme.DARK_BLUE)
-_COLUMNS = ["ward_code", "ward", "rank", "events", "residents", "raw_rate_per_1000", "eb_rate_per_1000"]
-_COLUMNS += ["eb_low_per_1000", "eb_high_per_1000", "class"]
 
 
 def schematic_cells(wards: pl.DataFrame) -> gpd.GeoDataFrame:
@@ -173,146 +168,42 @@ def class_map(rows: pl.DataFrame, rate: str, plan: Plan) -> tuple[alt.LayerChart
     return chart.project(type="identity", reflectY=True).properties(height=420), rows
 
 
-def ward_stops_map(
-    book: Book, rates: pl.DataFrame, wards: pl.DataFrame, *, period: str, outlines: str = ""
-) -> Figure | Absent:
-    """Smoothed ward rates of stops and searches, where a full-resolution outline of the right vintage placed them.
+def ward_cells(plan: Plan, rows: pl.DataFrame, value: str, number: str) -> alt.LayerChart:
+    """Wards in two or three classes of a rate, each with its number: the same as in the list that stands beside it.
 
     Parameters
     ----------
-    rates : `measures.wards.in_area` of the edition's `ward_stops`; empty where no outline was at hand.
+    rows : `ward_code`, the value (null where it is withheld: grey) and the number (null: none is written).
     """
-    name, where = "ward-stops", book.area.name
-    if rates.is_empty() or book.area.is_london:
-        why = (
-            "the edition's outlines of full resolution are those of 2018, and London's wards have changed in most boroughs since"
-            if book.area.is_london
-            else f"no outline of full resolution of the present wards of {where} was at hand; simplified ones are never used to place stops"
-        )
-        return Absent(name, f"cannot say which wards of {where} stops were in: {why}")
-    drawn = _drawn(rates, wards, outlines)
-    if drawn is None:
-        return Absent(name, f"too few stops in each ward of {where} to show any in {period}: all are withheld")
-    differ = "hardly differ" if drawn.overlap else "differ"
-    return _figure(
-        book,
-        name,
-        drawn,
-        title=words.fitting(f"Stops and searches per resident {differ} between wards of {where}, {period}"),
-        subtitle=f"Stops and searches per 1,000 residents, wards of {where}, {period}, smoothed (95% intervals). "
-        f"{drawn.plan.subtitle}",
-        sentence=f"In {period}, the smoothed rate of stops and searches per 1,000 residents ran from {_spread(drawn.told)}. Ranks of "
-        "wards whose intervals overlap are not told apart. data.police.uk moves each stop to the nearest of a set of points, so that "
-        "one near a ward's edge may be placed next door; one without a place is in no ward. Those searched need not live in the ward.",
-        over="the wards that could be placed",
-        source="; ".join(sources()[key].line for key in ("police-uk-stops", "gla-ethnic-group", "gla-wards-2018")),
+    values = rows[value].drop_nulls()
+    classes, names = _classes(values, class_breaks(values))
+    told = iter(classes)
+    drawn = rows.select(
+        pl.col(number).alias("rank"),
+        pl.Series("class", [withhold.WORD if v is None else next(told) for v in rows[value]]),
     )
-
-
-@dataclass(frozen=True)
-class _Drawn:
-    """A map of smoothed rates before it is put into words: `told` are the rows that are not withheld, in their order."""
-
-    chart: alt.HConcatChart
-    data: pl.DataFrame
-    told: pl.DataFrame
-    plan: Plan
-
-    @property
-    def overlap(self) -> bool:
-        """Do even the first and the last ward's intervals?"""
-        first, last = self.told.row(0, named=True), self.told.row(-1, named=True)
-        return first["eb_low_per_1000"] <= last["eb_high_per_1000"]
-
-
-def _drawn(rates: pl.DataFrame, wards: pl.DataFrame, outlines: str) -> _Drawn | None:
-    """The rates as they may be shown, mapped; None where every ward's is withheld."""
-    rates = withhold.ranked_wards(rates)
-    told = rates.drop_nulls("rank")
-    if told.is_empty():
-        return None
-    plan = ward_plan(wards, rates["ward_code"], outlines)
-    chart, data = map_and_list(rates, plan)
-    return _Drawn(chart, data, told, plan)
-
-
-def _figure(
-    book: Book, name: str, drawn: _Drawn, *, title: str, sentence: str, over: str, source: str, **said
-) -> Figure:
-    """The map as a figure; `over` says which wards the smoothing learnt from."""
-    n = drawn.data.height
-    return charts.assemble(
-        book,
-        name,
-        drawn.chart,
-        _plotted(drawn.data),
-        title=title,
-        alt_text=f"{drawn.plan.kind} and ranked interval chart of {n} wards where the smoothed rate runs from {_spread(drawn.told)}"
-        f"{_left_out(drawn.data)}.",
-        sentence=f"{sentence} {drawn.plan.note}".rstrip() + withhold.note(drawn.data),
-        claim=title,
-        how=f"raw rate = 1000 × events ÷ residents from the CSV, then Marshall's empirical Bayes over {over}",
-        moved="",
-        source=f"{source}; {sources()['ons-wards-2024'].line}",
-        licence=f"{charts.LICENCE}. {_BOUNDARIES}",
-        **said,
-    )
-
-
-def _plotted(drawn: pl.DataFrame) -> pl.DataFrame:
-    return drawn.select(*_COLUMNS, *(name for name in (withhold.COLUMN,) if name in drawn.columns))
-
-
-def _left_out(rates: pl.DataFrame) -> str:
-    """How many wards are drawn without a value, for the alt text."""
-    n = rates["rank"].null_count()
-    return f", those of {words.number(n)} ward{'s' if n != 1 else ''} withheld" if n else ""
-
-
-def map_and_list(
-    rates: pl.DataFrame, plan: Plan, *, value: str = "eb_rate_per_1000", unit: str = "per 1,000 residents, smoothed"
-) -> tuple[alt.HConcatChart, pl.DataFrame]:
-    """A map in classes with the ranked list beside it, and the rows with the class each is drawn in.
-
-    Parameters
-    ----------
-    rates : ranked rows with `ward_code, ward, rank`, the value and, where it has an interval, `eb_low_per_1000` and
-        `eb_high_per_1000`.
-    plan : the shapes, from `ward_plan`.
-    unit : the legend's title.
-    """
-    values = rates[value]
-    known = values.drop_nulls()
-    found, names = _classes(known, class_breaks(known))
-    told = iter(found)
-    drawn = rates.with_columns(
-        pl.Series("class", [withhold.WORD if value is None else next(told) for value in values]),
-        pl.format("{}. {}", "rank", "ward").alias("label"),
-    )
-    cells = plan.cells.set_index("ward_code").loc[drawn["ward_code"].to_list()]
-    shape = alt.Data(values=_features(cells, drawn, real=bool(plan.vintage)))
-    legend = alt.Legend(title=unit, orient="bottom", direction="vertical", titleFontSize=11, titleLimit=300)
+    cells = plan.cells.set_index("ward_code").loc[rows["ward_code"].to_list()]
     shades = list(_SHADES[-len(names) :])
-    if len(known) < len(values):
-        names, shades = [withhold.WORD, *names], [theme.CONTEXT, *shades]
-    colour = alt.Color("class:N", scale=alt.Scale(domain=names, range=shades), legend=legend)
-    here = {"type": "identity", "reflectY": True}
-    side, few = 270, rates.height <= LISTED
-    layers = [alt.Chart(shape).mark_geoshape(stroke="white", strokeWidth=0.8 if few else 0.3).encode(color=colour)]
-    if few:
-        inside = cells.geometry.representative_point()
-        centres = drawn.select(
-            "rank",
-            pl.Series("x", inside.x.to_list()).round(0),
-            pl.Series("y", inside.y.to_list()).round(0),
-            pl.col("class").is_in(names[:-2] or [""]).alias("pale"),
-        )
-        ink = alt.condition("datum.pale", alt.value(theme.DARK_GREY), alt.value("white"))
-        text = alt.Chart(centres).mark_text(fontSize=11, fontWeight="bold")
-        centres = centres.drop_nulls("rank")
-        layers.append(text.encode(longitude="x:Q", latitude="y:Q", text="rank:N", color=ink))
-    drawing = alt.layer(*layers).project(**here).properties(width=side, height=side + 60)
-    return alt.hconcat(drawing, _ranked_list(drawn.drop_nulls("label").head(LISTED), colour, value), spacing=24), drawn
+    if len(values) < rows.height:
+        names, shades = [*names, withhold.WORD], [*shades, theme.CONTEXT]
+    colour = alt.Color("class:N", scale=alt.Scale(domain=names, range=shades), legend=None)
+    shapes = alt.Data(values=_features(cells, drawn, real=bool(plan.vintage)))
+    inside = cells.geometry.representative_point()
+    centres = drawn.with_columns(
+        pl.Series("x", inside.x.to_list()).round(0),
+        pl.Series("y", inside.y.to_list()).round(0),
+        pale=pl.col("class").is_in([names[0], withhold.WORD]),
+    ).drop_nulls("rank")
+    ink = alt.condition("datum.pale", alt.value(theme.DARK_GREY), alt.value("white"))
+    size = marks.by_size("font * 0.85")
+    numbers = alt.Chart(centres).mark_text(fontSize=size, fontWeight="bold")
+    return alt.layer(
+        alt.Chart(shapes)
+        .mark_geoshape(stroke="white", strokeWidth=0.8 if rows.height < 100 else 0.3)
+        .encode(color=colour),
+        numbers.encode(longitude="x:Q", latitude="y:Q", text="rank:N", color=ink),
+        marks.key([("bar", name, shade) for name, shade in zip(names, shades)]),
+    ).project(type="identity", reflectY=True)
 
 
 def _features(cells: gpd.GeoDataFrame, drawn: pl.DataFrame, *, real: bool) -> list[dict]:
@@ -326,26 +217,3 @@ def _features(cells: gpd.GeoDataFrame, drawn: pl.DataFrame, *, real: bool) -> li
         {"type": "Feature", "rank": rank, "class": kind, "geometry": shapely.geometry.mapping(shape)}
         for (rank, kind), shape in zip(drawn.select("rank", "class").iter_rows(), rounded)
     ]
-
-
-def _ranked_list(rows: pl.DataFrame, colour: alt.Color, value: str) -> alt.LayerChart:
-    y = alt.Y(
-        "label:N",
-        sort=rows["label"].to_list(),
-        title=None,
-        axis=alt.Axis(ticks=False, domain=False, labelLimit=260, labelFontSize=11),
-    )
-    zero = alt.Scale(zero=True)
-    x = alt.X(f"{value}:Q", scale=zero, axis=alt.Axis(title="per 1,000 residents", tickCount=4))
-    layers = []
-    if "eb_low_per_1000" in rows.columns:
-        rule = alt.Chart(rows).mark_rule(strokeWidth=2, color=theme.CONTEXT)
-        layers.append(rule.encode(x=alt.X("eb_low_per_1000:Q", scale=zero), x2="eb_high_per_1000:Q", y=y))
-    dot = alt.Chart(rows).mark_point(filled=True, size=55, opacity=1).encode(x=x, y=y, color=colour)
-    return alt.layer(*layers, dot).properties(width=150, height=alt.Step(17))
-
-
-def _spread(rates: pl.DataFrame) -> str:
-    first, last = rates.row(0, named=True), rates.row(-1, named=True)
-    high, low = (f"{_rate(row['eb_rate_per_1000'])} in {row['ward']}" for row in (first, last))
-    return f"{high} to {low}"

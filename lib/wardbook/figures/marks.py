@@ -1,12 +1,13 @@
 """The few layers most charts are made of: each a short function that returns an Altair chart to add to others.
 
 A chart is drawn at four sizes from one specification. What depends on the size is an expression over parameters that the
-figure sets: `font` (the text's size in px), `narrow` (a phone, where the words of a row stand above its marks), `dense` (rows
-too close for words in two lines) and `plot_height` (of the plot, or of one panel, in px).
+figure sets: `font` (the text's size in px), `narrow` (a phone, where the words of a row stand above its marks), `dense` (rows too
+close for words in two lines), `crowded` (too close for words in one) and `plot_height` (of the plot, or of one panel, in px).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import altair as alt
@@ -18,6 +19,7 @@ SIGNED_PERCENT = "(datum.value > 0 ? '+' : datum.value < 0 ? '−' : '') + forma
 PERCENT = "format(datum.value, ',.3~f') + '%'"
 SHARE = "format(100 * datum.value, ',.3~f') + '%'"  # of a fraction
 COUNT = "format(datum.value, ',~f')"
+SHARE = "format(datum.value, '.3~%')"
 PHONE_LETTERS = 50  # what one line of a row's words holds on a phone
 NAME_LETTERS = 24  # after so many a row's name goes on in a second line
 TALL = "tall-rows"  # the name of a layer whose rows need a third line on a phone
@@ -27,7 +29,7 @@ KINDS = [FOCUS, theme.DARK_GREY, QUIET]  # of points: the area in focus, those t
 
 
 def by_size(expression: str) -> alt.ExprRef:
-    """A mark's property as an expression over `font`, `narrow`, `dense`, `width` and `height`."""
+    """A mark's property as an expression over `font`, `narrow`, `dense`, `crowded`, `width` and `height`."""
     return alt.ExprRef(expr=expression)
 
 
@@ -61,6 +63,18 @@ def span(frame: pl.DataFrame, *columns: str, include: Sequence[float] = (0,), ro
     return alt.Scale(domain=[low - (pad if low < 0 else 0), high + pad], nice=False, zero=False)
 
 
+def doublings(frame: pl.DataFrame, *columns: str) -> alt.Scale:
+    """A scale of ratios over everything these columns hold, 1 included: twice as much and half as much are as far from 1."""
+    values = [1.0, *(v for c in columns for v in frame[c].drop_nulls().to_list() if 0 < v < math.inf)]
+    return alt.Scale(type="log", domain=[min(values) / 1.06, max(values) * 1.06], nice=False)
+
+
+def times_axis() -> alt.Axis:
+    """The axis of a scale of ratios, a label at each doubling."""
+    values = [2.0**power for power in range(-6, 9)]
+    return alt.Axis(title=None, values=values, labelExpr="format(datum.value, '~r')", labelOverlap=True, domain=False)
+
+
 def rows(label: str, order: Sequence[str] | None = None) -> alt.Y:
     """The y of a chart of rows, in the frame's order; its names are drawn by `row_words`."""
     return alt.Y(f"{label}:N", sort=None if order is None else list(order), axis=None, title=None)
@@ -83,12 +97,18 @@ def row_words(
     frame = frame.with_columns(pl.concat_str(parts, separator=" · ", ignore_nulls=True).alias("whole"))
     # Where head and rest are too long for one line of a phone, each has its own, and the rows are further apart.
     tall = frame.height > 0 and frame["whole"].str.len_chars().max() > PHONE_LETTERS
+    # Where rows are closer than their words are high, only those that stand out, the first and the last keep them.
+    row = pl.int_range(pl.len())
+    kept = (row == 0) | (row == pl.len() - 1) | (pl.col(strong) if strong else False)
+    frame = frame.with_columns(kept.alias("kept"))
+    shown = by_size("crowded && !datum.kept ? 0 : 1")
     y, dark = rows(label), theme.DARK_GREY
     colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), alt.value(dark)) if strong else alt.value(dark)
 
     def text(column: str, when: str, at: str, up: float, *, align: str = "left", size: float = 1, **mark) -> alt.Chart:
         place = {"dy": by_size(f"font * {up}"), "fontSize": by_size(f"font * {size}"), "limit": 2000}
-        base = _frame(frame, label, column, strong).transform_filter(when)
+        place["opacity"] = shown
+        base = _frame(frame, label, column, strong, "kept").transform_filter(when)
         if align == "right":
             base, column = base.transform_calculate(in_lines=_in_two_lines(column)), "in_lines"
         drawn = base.mark_text(align=align, baseline="middle", **place, **mark)
@@ -117,6 +137,24 @@ def _in_two_lines(column: str, letters: int = NAME_LETTERS) -> str:
     text = f"datum['{column}']"
     cut = f"indexof({text}, ' ', {letters})"
     return f"length({text}) > {letters + 8} && {cut} > 0 ? [slice({text}, 0, {cut}), slice({text}, {cut} + 1)] : {text}"
+
+
+def ranked_names(frame: pl.DataFrame, rank: str, name: str, *, strong: str, always: str) -> alt.LayerChart:
+    """The names of a ranked list, left of a plot whose y is the rank: all where there is room, else those marked `always`.
+
+    For lists too long for `row_words`, such as 32 boroughs; those `strong` are drawn to stand out.
+    """
+    room = f"childHeight / {max(frame.height, 1)} > font"  # what Vega calls the height of a plot beneath a title
+    colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), alt.value(theme.DARK_GREY))
+    base = _frame(frame, rank, name, strong, always)
+    mark = {"align": "right", "baseline": "middle", "fontSize": by_size("font * 0.95"), "dx": by_size("-font * 0.8")}
+
+    def text(when: str, **more) -> alt.Chart:
+        drawn = base.transform_filter(when).mark_text(**mark, **more)
+        return drawn.encode(x=alt.value(0), y=alt.Y(f"{rank}:Q", axis=None), text=f"{name}:N", color=colour)
+
+    quiet = f"!datum['{always}']"
+    return text(f"datum['{always}']", fontWeight="bold") + text(quiet, opacity=by_size(f"{room} ? 1 : 0"))
 
 
 def dots(
@@ -293,10 +331,10 @@ def ranked(
     return alt.layer(*layers).properties(height=max(17 * count, 100))
 
 
-def zero(value: float = 0) -> alt.Chart:
-    """An upright line at no change."""
+def zero(value: float = 0, *, colour: str = theme.DARK_GREY) -> alt.Chart:
+    """An upright line at no change, or at another value that rows are held against."""
     base = alt.Chart(pl.DataFrame({"nought": [float(value)]}))
-    return base.mark_rule(color=theme.DARK_GREY, opacity=by_size("narrow ? 0.4 : 1")).encode(x="nought:Q")
+    return base.mark_rule(color=colour, opacity=by_size("narrow ? 0.4 : 1")).encode(x="nought:Q")
 
 
 def key(items: Sequence[tuple[str, str, str]], *, left: float = 0) -> alt.LayerChart:

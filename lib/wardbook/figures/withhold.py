@@ -5,9 +5,9 @@ they are shown or saved, never to the edition, whose counts stay whole so that t
 borough or of London, by month, offence or power, are exempt, and so are published events. Nothing is rounded.
 
 The rule: a count of 1 to 4 is withheld, with every rate and share made from it alone; and where the totals that are shown
-would give it away, one further cell is withheld, the smallest that is enough, or as many as it takes. A nought is shown. Whether a total
-gives a cell away is not guessed from patterns but computed: the cells withheld are the unknowns of the system of all
-shown totals, and one is given away if that system leaves it a single value. A total of 1 to 4 is itself withheld. The same
+would give it away, one further cell is withheld, the smallest that is enough, or as many as it takes. A nought is shown. Whether totals
+give a cell away is not guessed from patterns but computed: the cells withheld are the unknowns of the equations that the
+shown totals are, and one is given away if it is a combination of these. A total of 1 to 4 is itself withheld. The same
 counts give the same cells, so that two tables made of them withhold alike.
 
 Why this and no more: data.police.uk publishes each search as a record, so this protects nobody's secret. It keeps a
@@ -22,6 +22,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import polars as pl
+
+from wardbook.measures.stops import UNKNOWN_GROUP
 
 LARGEST = 4  # counts of 1 to this are withheld
 COLUMN = "withheld"  # says so in a row that is; only in a table where something is
@@ -54,82 +56,70 @@ def hidden_cells(
     already : positions not shown for another reason.
     exempt : are the totals a publisher's, and so shown even where they are small?
     """
-    sums = [sorted(set(total)) for total in totals]
-    small = [not exempt and is_small(sum(counts[i] for i in total)) for total in sums]
-    system = _System(counts, [total for total, few in zip(sums, small) if not few], frozenset(already))
-    primary = {i for i, n in enumerate(counts) if is_small(n)} | set(already)
-    secret = [[i] for i, n in enumerate(counts) if is_small(n)] + [total for total, few in zip(sums, small) if few]
+    sums = [frozenset(total) for total in totals]
+    few = [not exempt and is_small(sum(counts[i] for i in total)) for total in sums]
+    shown = [total for total, small in zip(sums, few) if not small]
+    ones = [frozenset([i]) for i, n in enumerate(counts) if is_small(n)]
+    secret = ones + [total for total, small in zip(sums, few) if small]
+    primary = frozenset().union(*ones) | frozenset(already)
+    nought = {i for i, n in enumerate(counts) if n == 0} | set(already)
+
+    def given_away(hidden: set[int]) -> frozenset[int] | None:
+        return next((cells for cells in secret if _determined(cells, hidden, shown, counts, nought)), None)
+
     hidden = set(primary)
-    while (given := system.gives_away(secret, hidden)) is not None:
-        # The smallest that is enough, else the smallest; a nought only where nothing else is left.
-        rest = sorted(system.reach(given, hidden) - hidden, key=lambda i: (counts[i] == 0, counts[i], i))
+    while (given := given_away(hidden)) is not None:
+        # The smallest that is enough, else the smallest of the same totals; a nought only where nothing else is left of them.
+        near = frozenset().union(*(total for total in shown if total & given))
+        far = _tied(given, hidden, shown)
+        rest = sorted(far - hidden, key=lambda i, near=near: (i not in near, counts[i] == 0, counts[i], i))
         if not rest:
             break  # every cell of the total is withheld, and its size alone gives them away: all are 1
-        enough = (i for i in rest if counts[i] and not system.determines(given, hidden | {i}))
+        enough = (i for i in rest if counts[i] and not _determined(given, hidden | {i}, shown, counts, nought))
         hidden.add(next(enough, rest[0]))
     else:
         # What was withheld on the way and turned out not to be needed is shown.
         for i in sorted(hidden - primary, key=lambda i: (-counts[i], i)):
-            if system.gives_away(secret, hidden - {i}) is None:
+            if given_away(hidden - {i}) is None:
                 hidden.remove(i)
     return hidden
 
 
-class _System:
-    """The totals that are shown, as equations in the cells that are not."""
+def _tied(cells: Collection[int], hidden: Collection[int], shown: Sequence[frozenset[int]]) -> set[int]:
+    """Every cell of the totals that these cells are tied to by cells withheld."""
+    tied, pending = set(cells), list(shown)
+    while grown := [total for total in pending if total & tied & hidden]:
+        pending = [total for total in pending if not total & tied & hidden]
+        tied = tied.union(*grown)
+    return tied
 
-    def __init__(self, counts: Sequence[int], totals: list[list[int]], uncertain: Collection[int]):
-        self.counts, self.totals, self.uncertain = counts, [frozenset(total) for total in totals], uncertain
 
-    def reach(self, cells: Iterable[int], hidden: Collection[int]) -> set[int]:
-        """Every cell of the totals that these cells are tied to by cells withheld."""
-        reached, pending = set(cells), list(self.totals)
-        while grown := [total for total in pending if total & reached & hidden]:
-            pending = [total for total in pending if not total & reached & hidden]
-            reached = reached.union(*grown)
-        return reached
+def _determined(
+    cells: frozenset[int],
+    hidden: Collection[int],
+    shown: Sequence[frozenset[int]],
+    counts: Sequence[int],
+    nought: Collection[int],
+) -> bool:
+    """Do the shown totals leave the sum of these cells one value?
 
-    def _rows(self, unknown: Iterable[int], hidden: Collection[int]) -> list[frozenset[int]]:
-        near = self.reach(unknown, hidden) & set(hidden)
-        return list({total & near for total in self.totals if total & near})
-
-    def gives_away(self, secret: list[list[int]], hidden: set[int]) -> list[int] | None:
-        """The first of these cells or sums that the equations leave a single value."""
-        for strict in (False, True):
-            for cells in secret:
-                if self.determines(cells, hidden, strict=strict):
-                    return cells
-        return None
-
-    def determines(self, cells: list[int], hidden: set[int], *, strict: bool = False) -> bool:
-        """Do the equations fix the sum of these cells? If strict, they and that no cell withheld is a nought."""
-        unknown = [i for i in cells if i in hidden]
-        if not unknown:
-            return any(self.counts[i] for i in cells)
-        rows = self._rows(unknown, hidden)
-        if not set().union(*rows) >= set(unknown):
-            return False  # one of them is in no total
-        if len(rows) == 1 and not strict:
-            return set(unknown) >= rows[0]
-        place = {i: n for n, i in enumerate(sorted(set().union(*rows)))}
-        matrix, wanted = np.zeros((len(rows), len(place))), np.zeros(len(place))
-        for n, row in enumerate(rows):
-            matrix[n, [place[i] for i in row]] = 1
-        wanted[[place[i] for i in unknown if i in place]] = 1
-        if not strict:
-            found = np.linalg.lstsq(matrix.T, wanted, rcond=None)[0]
-            return bool(np.abs(matrix.T @ found - wanted).max() < 1e-9)
-        maybe = any(self.counts[i] == 0 for i in place)
-        least = [0 if maybe or i in self.uncertain else 1 for i in place]
-        right = [sum(self.counts[i] for i in row) for row in rows]
-        if len(rows) == 1:
-            return right[0] == sum(least)
-        from scipy.optimize import linprog
-
-        bounds = [(low, None) for low in least]
-        ends = [linprog(sign * wanted, A_eq=matrix, b_eq=right, bounds=bounds, method="highs") for sign in (1, -1)]
-        # Status 3: without an upper end.
-        return all(end.status == 0 for end in ends) and abs(ends[0].fun + ends[1].fun) < 1 - 1e-6
+    They do where it is a combination of theirs, and where the withheld cells of one total sum to their number: a nought
+    (unless one of `nought` is among them) would be shown, so each of them is a 1.
+    """
+    unknown = cells & hidden
+    if not unknown:
+        return any(counts[i] for i in cells)
+    near = _tied(unknown, hidden, shown) & hidden
+    rows = list({total & near for total in shown if total & near})
+    if any(unknown <= row and not row & nought and sum(counts[i] for i in row) == len(row) for row in rows):
+        return True
+    if not unknown <= frozenset().union(*rows):
+        return False  # one of them is in no total
+    names = sorted(near)
+    matrix = np.array([[i in row for i in names] for row in rows], dtype=float)
+    asked = np.array([i in unknown for i in names], dtype=float)
+    combined = np.linalg.lstsq(matrix.T, asked, rcond=None)[0]
+    return bool(np.abs(matrix.T @ combined - asked).max() < 1e-9)
 
 
 def withhold(
@@ -209,14 +199,118 @@ def ranked_wards(rates: pl.DataFrame) -> pl.DataFrame:
     return shown.with_columns(pl.when(told).then(pl.int_range(1, pl.len() + 1).cast(pl.Int64)).alias("rank"))
 
 
-# -- ethnic groups ------------------------------------------------------------------------------------------------------
+# -- searches by ethnic group, object and outcome ------------------------------------------------------------------------
 
 
-def hidden_groups(searches: dict[str, int], unknown: Collection[str]) -> set[str]:
-    """The groups of one definition of ethnicity whose searches are withheld, wherever they show in an area and year.
+def hidden_counts(counts: pl.DataFrame, by: str | None = None, *, above: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Which counts of `measures.stops.group_counts` are withheld: `area`, `by`, `ethnicity` and a list, `gone`, of groups.
 
-    The sum over all groups is shown, and the sum of the unknown ones (as a share): so one unknown hides the other first.
+    Shown beside them are the sums over an area's groups, and with `by` (what was searched for, which is a power of the
+    publisher's) those over each of its values.
+
+    Parameters
+    ----------
+    above : what was withheld of the same counts without `by`.
     """
-    names = sorted(searches, key=lambda name: (name not in unknown, name))
-    everything, pair = range(len(names)), [i for i, name in enumerate(names) if name in unknown]
-    return {names[i] for i in hidden_cells([searches[name] for name in names], [everything, pair])}
+    key = ["area", "ethnicity", *([by] if by else [])]
+    if above is None:
+        counts = counts.with_columns(already=pl.lit(False))
+    else:
+        already = pl.col("gone").list.contains(pl.col("group")).fill_null(False)
+        counts = counts.join(above, on=["area", "ethnicity"], how="left").with_columns(already=already)
+    if by:
+        # Of four searches or fewer every group is withheld, those without any too: that two are one and one is not told.
+        few = pl.col("searches").sum().over("area", "ethnicity", by) <= LARGEST
+        counts = counts.with_columns(already=pl.col("already") | few)
+    parts = []
+    for _, part in counts.group_by("area", "ethnicity", maintain_order=True):
+        totals = [by, "group"] if by else []
+        shown = withhold(part, "searches", totals=totals, hidden=part["already"], exempt=by is not None)
+        parts.append(shown.filter(pl.col("searches").is_null()).select(*key, "group"))
+    return pl.concat(parts).group_by(key, maintain_order=True).agg(pl.col("group").alias("gone"))
+
+
+def withhold_ratios(ratios: pl.DataFrame, gone: pl.DataFrame) -> pl.DataFrame:
+    """Ratios as they may be shown: a row with a count withheld beneath it has no figures, and `why` says so.
+
+    Every figure of a row is made of three counts, the group's, the reference's and the unknown: one that is withheld
+    takes all of them along.
+
+    Parameters
+    ----------
+    ratios : `measures.stops.disproportionality`, or the same by object.
+    gone : `hidden_counts` of the counts that they were made of.
+    """
+    key = [name for name in gone.columns if name != "gone"]
+    beneath = (pl.col("group"), pl.col("reference"), pl.lit(UNKNOWN_GROUP))
+    hidden = [pl.col("gone").list.contains(count) for count in beneath]
+    table = ratios.join(gone, on=key, how="left", maintain_order="left")
+    told = ~pl.any_horizontal(hidden).fill_null(False)
+    figures = [c for c, kind in ratios.schema.items() if kind.is_numeric() and not c.startswith("residents_")]
+    why = pl.when(~told & pl.col("why").is_null()).then(pl.lit(f"{WORD}: {REASON}")).otherwise("why")
+    return table.with_columns(pl.when(told).then(pl.col(figures)), why.alias("why")).drop("gone")
+
+
+def withhold_shares(shares: pl.DataFrame, by: str | None = None, *, hidden: pl.Series | None = None) -> pl.DataFrame:
+    """`measures.stops.shares` as they may be shown: those who have it and those who have not are two counts.
+
+    Shown beside them are all of a row (`of`), and the sums of both over each value of `by`, or over all rows, where neither
+    is small.
+
+    Parameters
+    ----------
+    hidden : the rows whose `of` is withheld elsewhere. A row of four or fewer is withheld whatever it holds.
+    """
+    gone = pl.repeat(False, shares.height, eager=True) if hidden is None else hidden
+    few = gone | (shares["of"] <= LARGEST)
+    across = pl.lit("all") if by is None else pl.col(by)
+    rows = shares.select(pl.int_range(pl.len()).alias("row"), across.alias("over"), "count", "of")
+    both = pl.concat(
+        rows.select("row", "over", pl.lit(side).alias("side"), count.alias("number"))
+        for side, count in (("with", pl.col("count")), ("without", pl.col("of") - pl.col("count")))
+    )
+    sums = both.group_by("over", "side", maintain_order=True).agg(pl.col("number").sum())
+    small = sums.filter(pl.col("number").is_between(1, LARGEST))["over"].implode()
+    told = sums.filter(~pl.col("over").is_in(small))
+    totals = [pl.col("row") == row for row in rows.filter(~gone)["row"]]
+    totals += [(pl.col("over") == over) & (pl.col("side") == side) for over, side, _ in told.iter_rows()]
+    shown = withhold(both, "number", totals=totals or [pl.lit(False)], hidden=pl.concat([few, few]), exempt=True)
+    apart = few | rows["row"].is_in(shown.filter(pl.col("number").is_null())["row"].implode())
+    return blank(blank(shares, gone, ["of"]), apart, ["count", "share", "lower", "upper"])
+
+
+def withhold_outcomes(arrest: pl.DataFrame, positive: pl.DataFrame) -> pl.DataFrame:
+    """Shares arrested, and beside them (`…_positive`) with any positive outcome, as they may be shown.
+
+    Beside arrests, the number of all positive outcomes gives away those that are no arrest, and those without any.
+
+    Parameters
+    ----------
+    arrest, positive : `measures.stops.shares` of the two, with the same rows.
+    """
+    parts = pl.DataFrame({"other": positive["count"] - arrest["count"], "none": positive["of"] - positive["count"]})
+    few = positive["of"] <= LARGEST
+    gone = [withhold(parts, name, hidden=few)[name].is_null() for name in parts.columns]
+    arrest = withhold_shares(arrest)
+    columns = ["count", "share", "lower", "upper"]
+    positive = blank(positive, gone[0] | gone[1] | arrest["count"].is_null(), columns)
+    beside = positive.select(pl.col(columns).name.suffix("_positive"))
+    return pl.concat([arrest, beside], how="horizontal")
+
+
+def withhold_thorough(years: pl.DataFrame, items: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """`measures.stops.thorough_years` and `thorough_items` as they may be shown; a year's total is the publisher's.
+
+    Where the number of under-18s is withheld, so is with how many of them an adult was present.
+    """
+    both = years.select("year", "under_18", older=pl.col("searches") - pl.col("under_18"))
+    both = both.unpivot(index="year", value_name="searches")
+    told = [withhold(rows, "searches", exempt=True) for rows in both.partition_by("year", maintain_order=True)]
+    unsaid = pl.concat(told, how="diagonal").filter(pl.col("searches").is_null())["year"].implode()
+    years = blank(years, years["year"].is_in(unsaid), ["under_18"])
+    apart = [
+        withhold(rows, "searches", exempt=True) for rows in items.partition_by("year", "measure", maintain_order=True)
+    ]
+    items = pl.concat(apart, how="diagonal").select(items.columns)
+    adults = (items["measure"] == "adult_present") & items["year"].is_in(unsaid)
+    return years, blank(items, adults, ["searches"])

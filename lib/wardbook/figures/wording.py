@@ -58,6 +58,22 @@ def points(value: float | None, digits: int = 0) -> str:
     return f"{sign}{text} point{'' if text == '1' else 's'}"
 
 
+def exact(value: float | None, digits: int | None = 0) -> str:
+    """A figure as it was printed, with so many decimals: 4.9, −11,693."""
+    return "–" if value is None else f"{value:,.{digits or 0}f}".replace("-", MINUS)
+
+
+def signed_number(value: float, digits: int = 2) -> str:
+    """A number with its sign: +0.12, −0.40."""
+    text = f"{abs(value):.{digits}f}"
+    return text if float(text) == 0 else ("+" if value > 0 else MINUS) + text
+
+
+def kinds(joined: str) -> list[str]:
+    """Offence groups joined by bars, each as it is said."""
+    return [str(environment().globals["say"].kind(name)).strip() for name in joined.split(" | ")]
+
+
 def number(value: int) -> str:
     """A small whole number as a word."""
     return _SMALL[value] if 0 <= value < len(_SMALL) else f"{value:,}"
@@ -87,7 +103,7 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         autoescape=False,
     )
-    filters = (count, percent, signed, share, points, number, capital, possessive, listed)
+    filters = (count, percent, signed, share, points, exact, signed_number, kinds, number, capital, possessive, listed)
     made.filters |= {function.__name__: function for function in filters}
     made.globals["say"] = made.get_template("macros.j2").module
     return made
@@ -111,6 +127,35 @@ def say(notebook: str, figure: str, **facts: Any) -> dict[str, Any]:
     words = {part: _fill(table.get(part, ""), facts) for part in _PARTS}
     words["title"] = [title for title in (_fill(text, facts) for text in table.get("title", [])) if title]
     return words
+
+
+def has_words(notebook: str, figure: str) -> bool:
+    """Is there a table of words for this figure of this notebook?"""
+    return (FOLDER / f"{notebook}.toml").is_file() and figure in templates(notebook)
+
+
+_NEEDED = {
+    "title": "what the chart shows, in at most 12 words",
+    "alt": "[chart type] of [data] where [what it shows]",
+    "source": "[publication] from the [organisation]",
+}
+
+
+def own_words(name: str, **given: str) -> dict[str, Any]:
+    """The words of a figure whose notebook has none for it, as they were given.
+
+    Raises
+    ------
+    ValueError
+        naming each that is missing and what it is to say, or one that no figure has.
+    """
+    if strange := [word for word in given if word not in (*_NEEDED, *_PARTS)]:
+        raise ValueError(
+            f"the figure {name!r} has no words called {', '.join(strange)}; it has {', '.join((*_NEEDED, *_PARTS))}"
+        )
+    if missing := [f'{word}="{what}"' for word, what in _NEEDED.items() if not given.get(word)]:
+        raise ValueError(f"the figure {name!r} still needs {', '.join(missing)}")
+    return {part: given.get(part, "") for part in _PARTS} | {"title": [given["title"]], "alt": given["alt"]}
 
 
 def statements(notebook: str, name: str, **facts: Any) -> list[dict[str, str]]:
@@ -142,6 +187,9 @@ def plain(name: str) -> str:
 
 
 def _fill(text: str, facts: dict[str, Any]) -> str:
-    # A template's line breaks are for whoever reads the template.
-    filled = " ".join(environment().from_string(text).render(**facts).split())
-    return re.sub(r" (?=[.,;:)])|(?<=\() ", "", filled)
+    return joined(environment().from_string(text).render(**facts))
+
+
+def joined(text: str) -> str:
+    """A filled template as one line: its line breaks, and blanks before a stop, are for whoever reads the template."""
+    return re.sub(r" (?=[.,;:)])|(?<=\() ", "", " ".join(text.split()))

@@ -246,13 +246,17 @@ def fit_variance(counts: pl.DataFrame) -> dict[str, float]:
         if step < 1e-10:
             break
     low, high = 0.25, 4.0
+    # A change outside at one scale is outside at every smaller one, so only those still in doubt are looked at again.
+    doubtful, surely = counts, 0
     for _ in range(24):  # to better than a ten-thousandth, far finer than a count can tell
         scale = (low + high) / 2
-        middle = _middle(counts, scale**2 * phi, scale**2 * tau2)
-        if np.mean((middle < 0.025) | (middle > 0.975)) > 0.05:
-            low = scale
+        middle = _middle(doubtful, scale**2 * phi, scale**2 * tau2)
+        outside = (middle < 0.025) | (middle > 0.975)
+        if (surely + outside.sum()) / counts.height > 0.05:
+            low, doubtful = scale, doubtful.filter(pl.Series(outside, dtype=pl.Boolean))
         else:
-            high = scale
+            high, doubtful = scale, doubtful.filter(pl.Series(~outside, dtype=pl.Boolean))
+            surely += int(outside.sum())
     return {"phi": phi, "tau2": tau2, "scale": high}
 
 
@@ -283,6 +287,7 @@ def against_london(counts: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
         london = rest_after / rest_before
         ratio = after / before
         expected = before * london
+        relative = ratio / london
     known = (rows["phi"].is_not_null().to_numpy()) & (before + after > 0) & (rest_before > 0) & (rest_after > 0)
     low, high = (np.full(rows.height, np.nan) for _ in range(2))
     outside = np.zeros(rows.height, dtype=int)
@@ -302,7 +307,7 @@ def against_london(counts: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
     finite = {
         "change_percent": 100 * (ratio - 1),
         "london_change_percent": 100 * (london - 1),
-        "relative_percent": 100 * (ratio / london - 1),
+        "relative_percent": 100 * (relative - 1),
         "usual_low_percent": 100 * (low - 1),
         "usual_high_percent": 100 * (high - 1),
     }

@@ -1,7 +1,8 @@
-"""Does a public claim stand up? Each statement is recomputed from its own figures, or the row says why it cannot be.
+"""Does a public statement stand up? A table of checks, each of which recomputes one kind of statement from its own figures.
 
-A verdict is about arithmetic, not about anyone: `reproduces` means that the printed figures agree with each other or with
-a count that is held here. Whether a change stands out from counting noise is said beside it, never folded into it.
+A verdict is about figures, not about anyone: `reproduces` means that the printed figures agree with each other, with a count
+that is held here, or with another publication. What cannot be recomputed says so; a forecast, an opinion and a slip of the
+pen are no claims.
 """
 
 from __future__ import annotations
@@ -9,71 +10,72 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
+from typing import Any
 
 import polars as pl
 from scipy import stats
 
 from wardbook.measures.rates import rate_ratio, wilson
-from wardbook.measures.usual import Change, baselines_allowed
-from wardbook.measures.verdicts import History
-from wardbook.periods import financial_year
-from wardbook.places import area
+from wardbook.measures.targets import baselines_allowed
 
-REPRODUCES, DIFFERS, IN_PART, UNCHECKED = "reproduces", "does not reproduce", "true of part", "cannot be checked"
-VERDICTS = (REPRODUCES, DIFFERS, IN_PART, UNCHECKED)
-KINDS = ("figure", "target", "comparison", "trend", "rhetoric")
-CHECKS = (
-    *("change", "vehicle_pair", "proportion", "zero_of_n", "arithmetic"),
-    *("target", "series", "corrected", "windows", "trajectory", "none"),
-)
-_TEXT = ("claim_id", "document", "office", "where", "claim", "kind", "measure", "area", "baseline_period", "period")
-NUMBERS = (*("before", "after", "change", "percent", "decimals", "successes", "trials", "target", "printed", "found"),)
-_REST = ("unit", "found_unit", "direction", "printed_verdict", "parts", "item", "overlaps")
-_ABOUT = ("what_it_takes", "source", "source_address", "quality", "note")
-CLAIMS = pl.Schema(
-    dict.fromkeys((*_TEXT, "check"), pl.String)
-    | dict.fromkeys(NUMBERS, pl.Float64)
-    | dict.fromkeys((*_REST, *_ABOUT), pl.String)
-)
-_INTERVALS = (
+REPRODUCES, AGREES, DIFFERS = "reproduces", "agrees but for rounding or revision", "does not reproduce"
+IN_PART, UNCHECKED, NOT_A_CLAIM = "true of part", "cannot be checked", "not a claim"
+VERDICTS = (REPRODUCES, AGREES, DIFFERS, IN_PART, UNCHECKED, NOT_A_CLAIM)
+CLAIMED = ("figure", "target", "comparison", "trend")
+KINDS = (*CLAIMED, "rhetoric", "forecast", "slip")
+REVISION = 0.001  # two editions of one count that differ by no more than this share of it are one count revised
+HOT = 0.25  # a ward among so large a share of its area's wards, by rate, is one where recorded crime is most frequent
+
+Row = Mapping[str, Any]
+Result = dict[str, Any]
+_TEXT = ("verdict", "wrong", "holds", "against_london")
+_NUMBERS = (
     *("recomputed_percent", "noise_low", "noise_high", "per_day_percent", "per_day_low", "per_day_high"),
-    *("overdispersion_limit", "baseline_low", "baseline_high", "outturn_low", "outturn_high"),
+    *("overdispersion_limit", "baseline_low", "baseline_high", "outturn_low", "outturn_high", "london_percent"),
+    *("upper_bound", "upper_bound_other", "months", "days_before", "days_after", "rank", "of", "difference"),
 )
-RESULTS = pl.Schema(dict.fromkeys(("verdict", "recomputed", "why"), pl.String) | dict.fromkeys(_INTERVALS, pl.Float64))
+_ITEM = {"offence_group": pl.String, "before": pl.Int64, "after": pl.Int64, "change_percent": pl.Float64}
+RESULTS = dict.fromkeys(_TEXT, pl.String) | dict.fromkeys(_NUMBERS, pl.Float64) | {"apart": pl.Boolean}
+RESULTS |= {"items": pl.List(pl.Struct(_ITEM))}
 
 
-def check_claims(claims: pl.DataFrame, history: History | None = None) -> pl.DataFrame:
-    """Every claim with its verdict, its recomputation and why; rhetoric has neither verdict nor recomputation.
+def check(claims: pl.DataFrame, held: Mapping[str, Row] | None = None) -> pl.DataFrame:
+    """Every statement with its verdict and the figures behind it.
 
     Parameters
     ----------
-    claims : `CLAIMS`, for example `data/reference/claims.csv` and a reader's own rows after it.
-    history : counts by financial year, for the rows checked against a series; without it they cannot be checked.
+    claims : the columns of `wardbook.register.Claims`, one row a statement.
+    held : by `claim_id`, what a table here holds of it: for `recorded` and `series` the counts (`items`, `outturn`), for
+        `hours` the `successes` of `trials`, for `ward` its `rank` `of` how many, for `plan` its years and its successor's.
 
     Returns
     -------
     pl.DataFrame
-        the claims, then `RESULTS`: changes, shares and their 95 % intervals in per cent; `overdispersion_limit` is the
-        φ at which the change stops being significant.
+        the claims, then `RESULTS`: changes, shares and their 95 % intervals in per cent. `wrong` lists the pieces of a
+        statement that do not hold, `holds` those that do; `overdispersion_limit` is the φ at which a change between two
+        counts stops being significant, below 1 if it never was; `items` the changes that were compared, of a statement about recorded
+        offences.
     """
     known = {row["claim_id"]: row for row in claims.iter_rows(named=True)}
-    found = []
-    for row in claims.iter_rows(named=True):
-        blank = dict.fromkeys(RESULTS.names())
-        if row["kind"] == "rhetoric":
-            found.append(blank | {"why": "rhetoric: left unjudged"})
-            continue
-        found.append(blank | _CHECKS[row["check"]](row, known, history))
-    return pl.concat([claims, pl.DataFrame(found, schema=RESULTS)], how="horizontal")
+    results = []
+    for name, row in known.items():
+        if row["kind"] not in CLAIMED:
+            results.append({"verdict": NOT_A_CLAIM})
+        else:
+            results.append(CHECKS[row["check"]](dict(row) | dict((held or {}).get(name, {})), known))
+    blank = dict.fromkeys(RESULTS)
+    return pl.concat([claims, pl.DataFrame([blank | one for one in results], schema=RESULTS)], how="horizontal")
+
+
+# -- arithmetic that several checks share --------------------------------------------------------------------------------
 
 
 def overdispersion_limit(before: float, after: float, *, level: float = 0.95) -> float | None:
     """The overdispersion φ at which a change between two counts stops being significant; below 1 it never was.
 
-    By the normal approximation on the log ratio: (ln r ÷ (z·√(1/a + 1/b)))². Counts of police records vary more than
-    Poisson counts do, so a change that needs φ to stay below 2 says little.
+    By the normal approximation on the log ratio: (ln r ÷ (z·√(1/a + 1/b)))².
     """
     if min(before, after) <= 0:
         return None
@@ -88,10 +90,10 @@ def zero_upper_bound(trials: int, *, level: float = 0.95) -> float:
 
 def window(text: str | None) -> tuple[date, date] | None:
     """ "2006-08 to 2008-04" as its first day and the day after its last; None for any other text."""
-    found = re.fullmatch(r"(\d{4})-(\d\d) to (\d{4})-(\d\d)", text or "")
-    if not found or not (1 <= int(found[2]) <= 12 and 1 <= int(found[4]) <= 12):
+    match = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2]) to (\d{4})-(0[1-9]|1[0-2])", text or "")
+    if not match:
         return None
-    first, last = date(int(found[1]), int(found[2]), 1), date(int(found[3]), int(found[4]), 1)
+    first, last = date(int(match[1]), int(match[2]), 1), date(int(match[3]), int(match[4]), 1)
     return (first, date(last.year + last.month // 12, last.month % 12 + 1, 1)) if first <= last else None
 
 
@@ -102,274 +104,287 @@ def calendar_months(text: str) -> Counter[int]:
     return Counter((first.month - 1 + i) % 12 + 1 for i in range(months))
 
 
-def season_shift(months: pl.DataFrame, before: str, after: str) -> float:
-    """The change, in per cent, that two windows' different calendar months make by themselves.
-
-    Parameters
-    ----------
-    months : `month` (date), `offences`: whole years of a series, each calendar month equally often.
-    before, after : windows such as "2006-08 to 2008-04".
-    """
-    usual = dict(
-        months.group_by(pl.col("month").dt.month().alias("m")).agg(pl.col("offences").mean()).sort("m").iter_rows()
-    )
-    sums = [sum(n * usual[m] for m, n in calendar_months(text).items()) for text in (before, after)]
-    return 100 * (sums[1] / sums[0] - 1)
+def _graded(value: float, printed: float, decimals: int, slack: float = 0.0) -> str:
+    """Does a figure agree with what was printed? Either way of rounding an exact half is allowed: the printer's is not known."""
+    gap, unit = abs(value - printed), 10.0**-decimals
+    if gap <= unit / 2 + 1e-9:
+        return REPRODUCES
+    return AGREES if gap <= max(unit, slack) + 1e-9 else DIFFERS
 
 
-# -- the checks ---------------------------------------------------------------------------------------------------------
+def _judged(pieces: Mapping[str, str]) -> Result:
+    """The verdict on what a statement says, piece by piece."""
+    right = [name for name, grade in pieces.items() if grade != DIFFERS]
+    wrong = [name for name, grade in pieces.items() if grade == DIFFERS]
+    verdict = UNCHECKED if not pieces else IN_PART if right and wrong else DIFFERS if wrong else REPRODUCES
+    if verdict == REPRODUCES and AGREES in pieces.values():
+        verdict = AGREES
+    return {"verdict": verdict, "wrong": " | ".join(wrong), "holds": " | ".join(right)}
 
 
-def _signed(value: float, digits: int = 1) -> str:
-    sign = "" if round(value, digits) == 0 else "+" if value > 0 else "−"
-    return f"{sign}{abs(value):,.{digits}f}%"
+def _grade(right: bool) -> str:
+    return REPRODUCES if right else DIFFERS
 
 
-def _span(low: float, high: float) -> str:
-    ends = _signed(low), _signed(high)
-    return ends[0] if ends[0] == ends[1] else " to ".join(ends)
-
-
-def _range(low: float, high: float) -> str:
-    return f"{low:,.0f}" if low == high else f"{low:,.0f}–{high:,.0f}"
-
-
-def _decimals(row: Mapping, default: int = 1) -> int:
+def _decimals(row: Row, default: int) -> int:
     return default if row["decimals"] is None else int(row["decimals"])
 
 
-def _agrees(value: float, printed: float, decimals: int) -> bool:
-    # Either way of rounding an exact half is allowed: the publisher's is not known.
-    return abs(value - printed) <= 0.5 * 10**-decimals + 1e-9
+def _falls(row: Row, before: float, after: float) -> str:
+    return _grade(after < before if row["direction"] == "fall" else after > before)
 
 
-def _numbers(percent: float, noise: tuple[float, float], baselines: tuple = (), outturns: tuple = ()) -> dict:
-    """The columns of `RESULTS` that hold a recomputed figure, its interval and the counts' ranges."""
-    names = (
-        "recomputed_percent",
-        "noise_low",
-        "noise_high",
-        "baseline_low",
-        "baseline_high",
-        "outturn_low",
-        "outturn_high",
-    )
-    return dict(zip(names, (percent, *noise, *baselines, *outturns)))
+# -- the checks ------------------------------------------------------------------------------------------------------------
 
 
-def _judged(pieces: Mapping[str, bool]) -> dict:
-    """The verdict on what a claim states, piece by piece, and the pieces that do not hold."""
-    verdict = REPRODUCES if all(pieces.values()) else IN_PART if any(pieces.values()) else DIFFERS
-    wrong = [name for name, right in pieces.items() if not right]
-    return {"verdict": verdict if pieces else UNCHECKED, "why": f"not so: {'; '.join(wrong)}" if wrong else ""}
+def _change(row: Row, known: Mapping[str, Row]) -> Result:
+    return _printed_change(row) if row["before"] is None else _counts(row)
 
 
-def _and(*texts: str) -> str:
-    return "; ".join(text for text in texts if text)
-
-
-def _change(row: Mapping, known: Mapping, history: History | None) -> dict:
-    return _from_change(row) if row["before"] is None else _from_counts(row)
-
-
-def _from_change(row: Mapping) -> dict:
+def _printed_change(row: Row) -> Result:
     """A printed change and percentage without counts: every baseline that reproduces both is carried through."""
+    move = int(row["change"])
     try:
-        low, high = baselines_allowed(int(row["change"]), row["percent"], decimals=_decimals(row))
-    except ValueError as error:
-        return {"verdict": DIFFERS, "recomputed": "no baseline fits", "why": str(error)}
-    change = Change(tuple((b, b + int(row["change"])) for b in (low, high)), None)
-    covers = " and covers no change" if change.noise[0] <= 0 <= change.noise[1] else ""
-    outturns = tuple(sorted(o for _, o in change.pairs))
+        low, high = baselines_allowed(move, row["percent"], decimals=_decimals(row, 1))
+    except ValueError:
+        return {"verdict": DIFFERS, "wrong": "no baseline"}
+    noise = [rate_ratio(base + move, base) for base in (low, high)]
+    outturns = sorted((low + move, high + move))
     return {
         "verdict": REPRODUCES,
-        "recomputed": f"{_range(low, high)} to {_range(*outturns)}: {_span(*change.percents)}",
-        "why": "the change and the percentage fit these whole-number baselines; none is printed, so the check is weak; "
-        f"by counting noise the interval is {_span(*change.noise)}{covers}",
-        **_numbers(change.percent, change.noise, (low, high), outturns),
+        "recomputed_percent": 50 * move * (1 / low + 1 / high),
+        "noise_low": 100 * (min(one.lower for one in noise) - 1),
+        "noise_high": 100 * (max(one.upper for one in noise) - 1),
+        "baseline_low": low,
+        "baseline_high": high,
+        "outturn_low": outturns[0],
+        "outturn_high": outturns[1],
     }
 
 
-def _from_counts(row: Mapping) -> dict:
+def _counts(row: Row) -> Result:
+    """A change between two printed counts, and the same a day where two windows of months are named."""
     before, after = int(row["before"]), int(row["after"])
     if before == 0:
-        return {"verdict": UNCHECKED, "recomputed": f"0 to {after:,}", "why": "no percentage starts from none"}
-    noise, limit = rate_ratio(after, before), overdispersion_limit(before, after)
+        return {"verdict": UNCHECKED, "wrong": "none to start from"}
+    noise = rate_ratio(after, before)
     percent, low, high = (100 * (x - 1) for x in (noise.ratio, noise.lower, noise.upper))
     pieces = {}
     if row["percent"] is not None:
-        said = f"{_signed(row['percent'])} is printed, {_signed(percent, 2)} recomputed"
-        pieces[said] = _agrees(percent, row["percent"], _decimals(row))
+        pieces["percent"] = _graded(percent, row["percent"], _decimals(row, 1))
     if row["change"] is not None:
-        pieces[f"a change of {row['change']:+,.0f} is printed, {after - before:+,} recomputed".replace("-", "−")] = (
-            after - before == row["change"]
-        )
+        pieces["change"] = _grade(after - before == row["change"])
     if row["direction"]:
-        pieces[f"a {row['direction']}"] = after < before if row["direction"] == "fall" else after > before
-    out = _judged(pieces)
-    stands = "clear of counting noise" + (f" up to an overdispersion of {limit:,.1f}" if limit else "")
-    if low <= 0 <= high:
-        stands = "the interval covers no change by counting noise alone"
-    out |= {
-        "recomputed": f"{before:,} to {after:,}: {_signed(percent)} (counting noise {_span(low, high)})",
-        "overdispersion_limit": limit,
-        **_numbers(percent, (low, high), (before, before), (after, after)),
+        pieces["direction"] = _falls(row, before, after)
+    result = _judged(pieces) | {
+        "recomputed_percent": percent,
+        "noise_low": low,
+        "noise_high": high,
+        "overdispersion_limit": overdispersion_limit(before, after),
+        "baseline_low": before,
+        "baseline_high": before,
+        "outturn_low": after,
+        "outturn_high": after,
     }
+    return result | _by_day(row, before, after)
+
+
+def _by_day(row: Row, before: int, after: int) -> Result:
     windows = window(row["baseline_period"]), window(row["period"])
-    unequal = ""
-    if all(windows):
-        days = [(end - first).days for first, end in windows]
-        daily = rate_ratio(after, before, days[1], days[0])
-        names = ("per_day_percent", "per_day_low", "per_day_high")
-        out |= dict(zip(names, (100 * (x - 1) for x in (daily.ratio, daily.lower, daily.upper))))
-        unequal = f"{days[0]} days against {days[1]}: {_signed(out['per_day_percent'])} a day"
-        if calendar_months(row["baseline_period"]) != calendar_months(row["period"]):
-            unequal += ", in windows that hold different calendar months"
-    return out | {"why": _and(out["why"], stands, unequal)}
+    if not all(windows):
+        return {}
+    days = [(end - first).days for first, end in windows]
+    daily = rate_ratio(after, before, days[1], days[0])
+    names = ("per_day_percent", "per_day_low", "per_day_high")
+    return {
+        **dict(zip(names, (100 * (x - 1) for x in (daily.ratio, daily.lower, daily.upper)), strict=True)),
+        "days_before": days[0],
+        "days_after": days[1],
+        "apart": calendar_months(row["baseline_period"]) != calendar_months(row["period"]),
+    }
 
 
-def _vehicle_pair(row: Mapping, known: Mapping, history: History | None) -> dict:
+def _together(row: Row, known: Mapping[str, Row]) -> Result:
     """A change of "over x %" claimed of several printed rows: it may hold of them together, of some, or of none."""
     parts = [known[name] for name in row["parts"].split(" | ")]
-    found = [_from_change(part) for part in parts]
-    if any(one["verdict"] == DIFFERS for one in found):
-        return {"verdict": UNCHECKED, "why": "a row that it rests on does not reproduce"}
+    each = [_printed_change(part) for part in parts]
+    if any(one["verdict"] == DIFFERS for one in each):
+        return {"verdict": UNCHECKED, "wrong": "a row that it rests on"}
     total = sum(part["change"] for part in parts)
-    ends = [sum(one[f"baseline_{end}"] for one in found) for end in ("low", "high")]
-    together = [100 * total / base for base in ends]
+    bases = [sum(one[f"baseline_{end}"] for one in each) for end in ("low", "high")]
     sign = -1 if row["direction"] == "fall" else 1
 
-    def holds(low: float, high: float) -> bool:
-        return min(sign * low, sign * high) > sign * row["percent"]
+    def beyond(change: float, ends: list[float]) -> bool:
+        return min(sign * 100 * change / base for base in ends) > sign * row["percent"]
 
-    own = [[100 * part["change"] / one[f"baseline_{e}"] for e in ("low", "high")] for part, one in zip(parts, found)]
-    right = [part["measure"] for part, ends_of in zip(parts, own) if holds(*ends_of)]
-    verdict = REPRODUCES if holds(*together) else IN_PART if right else DIFFERS
-    each = "; ".join(f"{part['measure']} {_signed(part['percent'])}" for part in parts)
-    noise = Change(tuple((int(b), int(b + total)) for b in ends), None).noise
+    right = [
+        part["measure"]
+        for part, one in zip(parts, each, strict=True)
+        if beyond(part["change"], [one["baseline_low"], one["baseline_high"]])
+    ]
+    noise = [rate_ratio(base + total, base) for base in bases]
+    whole = beyond(total, bases)
     return {
-        "verdict": verdict,
-        "recomputed": f"{each}; together {_signed(sum(together) / 2)} ({_range(*ends)} to {_range(*(b + total for b in ends))})",
-        "why": f"holds of {' and '.join(right) or 'none of the rows'}"
-        + ("" if verdict == REPRODUCES else ", not of the rows together"),
-        **_numbers(sum(together) / 2, noise, tuple(ends), tuple(base + total for base in ends)),
+        "verdict": REPRODUCES if whole else IN_PART if right else DIFFERS,
+        "holds": " | ".join(right),
+        "wrong": "" if whole else "the rows together",
+        "recomputed_percent": 50 * total * sum(1 / base for base in bases),
+        "noise_low": 100 * (min(one.lower for one in noise) - 1),
+        "noise_high": 100 * (max(one.upper for one in noise) - 1),
+        "baseline_low": bases[0],
+        "baseline_high": bases[1],
+        "outturn_low": bases[0] + total,
+        "outturn_high": bases[1] + total,
     }
 
 
-def _proportion(row: Mapping, known: Mapping, history: History | None) -> dict:
+def _proportion(row: Row, known: Mapping[str, Row]) -> Result:
     share = 100 * row["successes"] / row["trials"]
     low, high = (100 * end for end in wilson(row["successes"], row["trials"]))
-    out = _judged({f"{row['percent']:g}% is printed": _agrees(share, row["percent"], _decimals(row))})
-    return out | {
-        "recomputed": f"{row['successes']:,.0f} ÷ {row['trials']:,.0f} = {share:.2f}% (Wilson {low:.2f}% to {high:.2f}%)",
-        "why": _and(out["why"], "the division is checked; the two counts are the publisher's"),
-        **_numbers(share, (low, high)),
-    }
+    result = {"recomputed_percent": share, "noise_low": low, "noise_high": high}
+    if row["percent"] is None:  # the counts alone are printed, and the share is ours
+        return result | {"verdict": UNCHECKED, "wrong": "no share"}
+    return result | _judged({"percent": _graded(share, row["percent"], _decimals(row, 1))})
 
 
-def _zero_of_n(row: Mapping, known: Mapping, history: History | None) -> dict:
-    bound = 100 * zero_upper_bound(int(row["trials"]))
-    return {
-        "verdict": UNCHECKED,
-        "recomputed": f"0 of {row['trials']:.0f} is compatible with an underlying share of up to {bound:.1f}% (one-sided 95%)",
-        "why": row["what_it_takes"],
-        **_numbers(0.0, (0.0, bound)),
-    }
+def _zero_of_n(row: Row, known: Mapping[str, Row]) -> Result:
+    bounds = [None if n is None else 100 * zero_upper_bound(int(n)) for n in (row["trials"], row["printed"])]
+    return {"verdict": UNCHECKED, "recomputed_percent": 0.0, "upper_bound": bounds[0], "upper_bound_other": bounds[1]}
 
 
-def _arithmetic(row: Mapping, known: Mapping, history: History | None) -> dict:
-    """One printed figure as the difference of two others."""
-    digits = _decimals(row, 0)
+def _arithmetic(row: Row, known: Mapping[str, Row]) -> Result:
+    """One printed figure as the difference of two others, which may be of another edition."""
     left = row["after"] - row["before"]
-    out = _judged({f"{row['change']:,.{digits}f} is printed".replace("-", "−"): _agrees(left, row["change"], digits)})
-    implied = row["after"] - row["change"]
-    if out["verdict"] == DIFFERS:
-        out["why"] += f", which would need {implied:,.{digits}f} in place of {row['before']:,.{digits}f}"
-    recomputed = f"{row['after']:,.{digits}f} − {row['before']:,.{digits}f} = {left:,.{digits}f}".replace("= -", "= −")
-    return out | {"recomputed": recomputed, "why": out["why"] or "a difference of two printed figures"}
+    slack = REVISION * max(abs(row["after"]), abs(row["before"]))
+    return _judged({"difference": _graded(left, row["change"], _decimals(row, 0), slack)}) | {"difference": left}
 
 
-def _target(row: Mapping, known: Mapping, history: History | None) -> dict:
+def _target(row: Row, known: Mapping[str, Row]) -> Result:
     """A printed verdict against its target; a target that is not printed is only bounded by the verdict."""
-    result, target, said = row["percent"], row["target"], row["printed_verdict"]
-    if target is None:
-        way, other = ("fall", "rise") if row["direction"] == "fall" else ("rise", "fall")
-        bound = f"it required a {way} {'above' if said == 'missed' else 'of at most'} {abs(result):.1f}%"
-        if (result > 0) == (way == "fall"):
-            bound = f"a {other} bounds no {way} that may have been required"
-        return {"verdict": UNCHECKED, "recomputed": f"{said}: {bound}", "why": "the target is not printed"}
-    met = result <= target if row["direction"] == "fall" else result >= target
-    out = _judged({f"{said} is printed": met == (said == "achieved")})
-    text = f"{result:g} against a target of {target:g}: {'met' if met else 'missed'}".replace("-", "−")
-    return out | {
-        "recomputed": text,
-        "why": _and(out["why"], "two printed figures compared; neither is recomputed, and chance is not allowed for"),
-    }
+    if row["target"] is None:
+        return {"verdict": UNCHECKED, "wrong": "no target"}
+    met = row["percent"] <= row["target"] if row["direction"] == "fall" else row["percent"] >= row["target"]
+    return _judged({"verdict": _grade(met == (row["printed_verdict"] == "achieved"))})
 
 
-def _series(row: Mapping, known: Mapping, history: History | None) -> dict:
-    """A figure beside a count that the edition holds: shown, not judged, since the two were not counted alike."""
-    year = financial_year(row["period"])
-    snapshot = history.snapshot_for("borough_offences", row["item"], year) if history else None
-    if snapshot is None:
-        return {"verdict": UNCHECKED, "why": f"no snapshot holds {row['item']} in {year}"}
-    outturn = history.count("borough_offences", row["item"], area(row["area"]), year, snapshot)
-    parts = [_from_change(known[name]) for name in row["parts"].split(" | ")]
-    if any(part["verdict"] == DIFFERS for part in parts):
-        return {"verdict": UNCHECKED, "why": "a row that it rests on does not reproduce"}
+def _series(row: Row, known: Mapping[str, Row]) -> Result:
+    """An aim for a sum of printed rows, beside what a file here holds of the year: across sources, and no verdict."""
+    parts = [_printed_change(known[name]) for name in row["parts"].split(" | ")]
+    outturn = row.get("outturn")
+    if outturn is None or any(part["verdict"] == DIFFERS for part in parts):
+        return {"verdict": UNCHECKED, "wrong": "no count"}
     low, high = (sum(part[f"outturn_{end}"] for part in parts) for end in ("low", "high"))
-    change = Change(((int(low), outturn), (int(high), outturn)), None)
+    changes = [100 * (outturn / base - 1) for base in (low, high)]
     return {
         "verdict": UNCHECKED,
-        "recomputed": f"{_range(low, high)} (leaflet) to {outturn:,} (MPS file): {_span(*change.percents)}, across sources",
-        "why": "an aim is no result; across sources the count "
-        f"{'fell by that much' if max(change.percents) <= row['target'] else 'did not fall by that much'}",
-        **_numbers(change.percent, change.noise, (low, high), (outturn, outturn)),
+        "wrong": "" if max(changes) <= row["target"] else "the aim",
+        "recomputed_percent": sum(changes) / 2,
+        "baseline_low": low,
+        "baseline_high": high,
+        "outturn_low": outturn,
+        "outturn_high": outturn,
     }
 
 
-def _corrected(row: Mapping, known: Mapping, history: History | None) -> dict:
+def _corrected(row: Row, known: Mapping[str, Row]) -> Result:
     """A printed figure beside the same figure in another publication; the number may hold of another thing."""
+    if row["found"] is None and not row["found_text"]:
+        return {"verdict": UNCHECKED}
     if row["found"] is None:
-        return {"verdict": UNCHECKED, "why": row["what_it_takes"]}
-    pieces = {f"{row['printed']:.0f} is printed": row["printed"] == row["found"]}
-    if row["found_unit"] != row["unit"]:
-        pieces[f"{row['unit']} is printed"] = False
-    other = f"{row['found']:.0f}" if row["found"] < 10_000 else f"{row['found']:,.0f}"
-    return _judged(pieces) | {"recomputed": f"{other} {row['found_unit']}".strip() + " in another publication"}
+        return _judged({"text": _grade(row["printed_text"] == row["found_text"])})
+    pieces = {"number": _graded(row["printed"], row["found"], _decimals(row, 0), REVISION * abs(row["found"]))}
+    if (row["found_unit"] or "") != (row["unit"] or ""):
+        pieces["unit"] = DIFFERS
+    return _judged(pieces)
 
 
-def _windows(row: Mapping, known: Mapping, history: History | None) -> dict:
+def _windows(row: Row, known: Mapping[str, Row]) -> Result:
     """Two windows said to be of so many months each."""
-    months = [sum(calendar_months(text).values()) for text in (row["baseline_period"], row["period"])]
-    days = [(end - first).days for first, end in (window(row["baseline_period"]), window(row["period"]))]
-    unlike = calendar_months(row["baseline_period"]) != calendar_months(row["period"])
-    out = _judged({f"{row['printed']:.0f} months each": months == [row["printed"]] * 2})
-    return out | {
-        "recomputed": f"{months[0]} and {months[1]} months, {days[0]} and {days[1]} days",
-        "why": _and(out["why"], f"the windows hold {'different' if unlike else 'the same'} calendar months"),
+    named = [row["baseline_period"], row["period"]]
+    months = [sum(calendar_months(text).values()) for text in named]
+    days = [(end - first).days for first, end in map(window, named)]
+    result = _judged({"months": _grade(months == [row["printed"]] * 2)})
+    apart = calendar_months(named[0]) != calendar_months(named[1])
+    return result | {"months": months[0], "days_before": days[0], "days_after": days[1], "apart": apart}
+
+
+def _recorded(row: Row, known: Mapping[str, Row]) -> Result:
+    """A change that files here hold, item by item; what cannot be compared holds of nothing, and leaves the rest a part."""
+    items = row.get("items") or []
+    judged = [one for one in items if one["comparable"]]
+    if not judged:
+        return {"verdict": UNCHECKED, "wrong": "not comparable"}
+    pieces = {}
+    for one in judged:
+        grades = [_falls(row, one["before"], one["after"])] if row["direction"] else []
+        if row["percent"] is not None:
+            grades.append(_graded(one["change_percent"], row["percent"], _decimals(row, 1)))
+        pieces[one["offence_group"]] = DIFFERS if DIFFERS in grades else AGREES if AGREES in grades else REPRODUCES
+    result, first = _judged(pieces), judged[0]
+    if result["verdict"] in (REPRODUCES, AGREES) and len(judged) < len(items):
+        result["verdict"] = IN_PART
+    return result | {
+        "items": [{name: one[name] for name in _ITEM} for one in judged],
+        "recomputed_percent": first["change_percent"],
+        "london_percent": first["london_change_percent"],
+        "against_london": first["against_london"],
+        "baseline_low": first["before"],
+        "baseline_high": first["before"],
+        "outturn_low": first["after"],
+        "outturn_high": first["after"],
     }
 
 
-def _trajectory(row: Mapping, known: Mapping, history: History | None) -> dict:
+def _disputes(row: Row, known: Mapping[str, Row]) -> Result:
+    """A statement that another one is wrong: the other's verdict, turned round. `disputed` is the other's, as judged."""
+    turned = {REPRODUCES: DIFFERS, AGREES: DIFFERS, DIFFERS: REPRODUCES, IN_PART: IN_PART}
+    return {"verdict": turned.get(row.get("disputed"), UNCHECKED)}
+
+
+def _hours(row: Row, known: Mapping[str, Row]) -> Result:
+    """How much of officers' time went elsewhere: a part of what is said, never why."""
+    if not row.get("trials"):
+        return {"verdict": UNCHECKED, "wrong": "no hours"}
+    return {"verdict": IN_PART, "recomputed_percent": 100 * row["successes"] / row["trials"]}
+
+
+def _ward(row: Row, known: Mapping[str, Row]) -> Result:
+    if not row.get("of"):
+        return {"verdict": UNCHECKED, "wrong": "no ward"}
+    return {"verdict": _grade(row["rank"] <= HOT * row["of"]), "rank": row["rank"], "of": row["of"]}
+
+
+def _plan(row: Row, known: Mapping[str, Row]) -> Result:
+    """A plan's years, and that no other had taken its place on the day of the statement."""
+    if not row.get("years"):
+        return {"verdict": UNCHECKED, "wrong": "no plan"}
+    return _judged({"years": _grade(row["printed_text"] == row["years"]), "newest": _grade(not row["replaced"])})
+
+
+def _trajectory(row: Row, known: Mapping[str, Row]) -> Result:
     """A number, what is on its way to it, and the target for a later date: how far apart, without a forecast."""
-    have, more, target = row["before"], row["change"] or 0, row["target"]
-    text = f"{have:,.0f} is {target - have:,.0f} short of {target:,.0f}"
-    if more:
-        text += f"; with all of {more:,.0f} it would be {have + more:,.0f}, {target - have - more:,.0f} short"
-    return {"verdict": UNCHECKED, "recomputed": text, "why": row["what_it_takes"]}
+    return {"verdict": UNCHECKED, "difference": row["target"] - row["before"]}
 
 
-def _none(row: Mapping, known: Mapping, history: History | None) -> dict:
-    return {"verdict": UNCHECKED, "why": row["what_it_takes"]}
+def _none(row: Row, known: Mapping[str, Row]) -> Result:
+    return {"verdict": UNCHECKED}
 
 
-_CHECKS = dict(
-    zip(
-        CHECKS,
-        (
-            *(_change, _vehicle_pair, _proportion, _zero_of_n, _arithmetic),
-            *(_target, _series, _corrected, _windows, _trajectory, _none),
-        ),
-    )
-)
+CHECKS: dict[str, Callable[[Row, Mapping[str, Row]], Result]] = {
+    "change": _change,
+    "vehicle_pair": _together,
+    "proportion": _proportion,
+    "zero_of_n": _zero_of_n,
+    "arithmetic": _arithmetic,
+    "target": _target,
+    "series": _series,
+    "corrected": _corrected,
+    "windows": _windows,
+    "trajectory": _trajectory,
+    "recorded": _recorded,
+    "disputes": _disputes,
+    "hours": _hours,
+    "ward": _ward,
+    "plan": _plan,
+    "none": _none,
+}

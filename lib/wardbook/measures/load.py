@@ -114,17 +114,30 @@ def mailbox_of(inputs: pl.DataFrame, absence: str = "independent days") -> Mailb
         raise InputError(f"{error} (office_opens, office_closes)") from error
 
 
-def check_settings(**settings: int) -> None:
-    """Refuse a number of draws, weeks or runs that is no whole number ≥ 1, before anything is computed.
+# What a run may be set to: lowest, highest, and whether it must be whole.
+SETTINGS = {
+    "draws": (1, 1_000_000, True),
+    "weeks": (1, 520, True),
+    "runs": (1, 10_000, True),
+    "seed": (0, 2**32 - 1, True),
+    "deadline_hours": (1, 1000, False),
+    "offences_weight": (0, 1, False),
+}
+
+
+def check_settings(**settings: float) -> None:
+    """Refuse a number outside `SETTINGS`, or not whole where it must be, before anything is computed.
 
     Raises
     ------
-    ValueError
-        naming the setting and its value.
+    InputError
+        naming the setting, its value and what is allowed.
     """
     for name, value in settings.items():
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} must be a whole number, 1 or more: {value!r}")
+        low, high, whole = SETTINGS[name]
+        kind = int if whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kind) or not low <= value <= high:
+            raise InputError(f"{name} must be a {'whole ' if whole else ''}number, {low:,} to {high:,}: {value!r}")
 
 
 def draw_inputs(inputs: pl.DataFrame, *, draws: int = 10_000, seed: int = SEED) -> dict[str, np.ndarray | float]:
@@ -232,7 +245,7 @@ def simulate(
 
     Raises
     ------
-    ValueError
+    InputError
         for less than one draw.
     """
     load = weekly_load(draw_inputs(inputs, draws=draws, seed=seed), ward_hours=ward_hours)
@@ -440,8 +453,8 @@ def answered_in_time(
 
     Raises
     ------
-    ValueError
-        for weeks or runs below 1, or an unknown absence.
+    InputError
+        for weeks or runs below 1; ValueError for an unknown absence.
     """
     check_settings(weeks=weeks, runs=runs)
     v, mailbox = central_values(inputs), mailbox_of(inputs, absence)

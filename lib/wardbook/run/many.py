@@ -23,7 +23,6 @@ from wardbook import places
 from wardbook.edition import EditionError, from_root, open_edition
 from wardbook.folders import beside, put_in_place, sweep
 from wardbook.run import runner
-from wardbook.run.index import write_index
 from wardbook.run.runner import Plan, RunError, RunFailed, SettingError
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def run_all(
     scheduler: str | None = None,
     told: Callable[[Outcome, int], None] | None = None,
 ) -> list[Outcome]:
-    """Run the notebooks for the Met's 32 boroughs and London, and write the index over them; one outcome an area.
+    """Run the notebooks for the Met's 32 boroughs and London; one outcome an area.
 
     Parameters
     ----------
@@ -106,7 +105,6 @@ def run_all(
         with _client(scheduler, min(workers or _processors(), len(tasks))) as client:
             for outcome in _sent(client, tasks, plans, from_root(out) if scheduler is None else None):
                 tell(outcome)
-    write_index(from_root(out))
     return [outcomes[name] for name in plans]
 
 

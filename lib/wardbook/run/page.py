@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cache, cached_property
@@ -22,12 +22,13 @@ from wardbook.figures import wording
 from wardbook.figures.figure import FORMATS, Figure, read_figure
 from wardbook.figures.table import read_csv
 from wardbook.folders import write_text
-from wardbook.places import LONDON
+from wardbook.places import LONDON, Area
 
 PAGE = "summary.html"
 RECORD = "run.json"
 FIRST_SCREEN = "words/first-screen.json"
 TEMPLATES = Path(__file__).parent
+HALF_A_SHEET = 400  # px that a drawing may be high for two with their words to stand on a sheet of A4
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ SECTIONS = (
     ),
     Section("residents", "What residents say", "05_engagement", ("survey", "survey-years")),
     Section("hours", "Officers' hours, and mail", "06_subscriber_load", ("officer-hours-lost", "officer-hours-demand")),
-    Section("claims", "What has been claimed, checked", "07_claims", ("claims-verdicts",)),
+    Section("claims", "What has been claimed, checked", "07_claims", ("claims-verdicts", "claims-heard")),
     Section("sources", "What is here, and how far to trust it", "08_sources", ()),
 )
 # Charts that stand on the first screen, above the sections.
@@ -161,25 +162,83 @@ _UNDRAWN = re.compile(
     r' (?:class|aria-roledescription|aria-label|aria-hidden|xmlns:xlink|font-family|pointer-events)="[^"]*"'
     r'| role="graphics-[a-z]+"| (?:stroke-|fill-)?opacity="1"'
 )
+_MARK = re.compile(
+    r' aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="(?:bar|point|circle|square|tick|rect|geoshape)"'
+)
+MOST_MARKS = 400  # a drawing with more says its numbers in its table alone
 
 
 def slim(svg: str) -> str:
-    """A drawing without what draws nothing, its places to a hundredth of a pixel."""
-    return re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", _UNDRAWN.sub("", svg))
+    """A drawing without what draws nothing, its places to a hundredth of a pixel, each mark with its numbers as `data-say`."""
+    if len(_MARK.findall(svg)) <= MOST_MARKS:
+        svg = _MARK.sub(lambda mark: f' data-say="{_told(mark[1])}"', svg)
+    places = re.sub(
+        r"(?<=[\d\s\",(MLAhvHVZ-])\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", _UNDRAWN.sub("", svg)
+    )
+    return re.sub(r' data-say=""', "", places)
+
+
+def _told(label: str) -> str:
+    """What Vega names a mark by, for a reader: the name first, then its numbers, rounded."""
+    pairs = [part.partition(": ")[::2] for part in label.split("; ") if ": " in part]
+    names = [value for field, value in pairs if field in ("name", "row", "borough", "ward")]
+    rest = [
+        f"{field.replace('_percent', ' %').replace('_', ' ')} {_shorter(value)}"
+        for field, value in pairs
+        if value not in names
+    ]
+    return ": ".join(part for part in (", ".join(names), ", ".join(rest)) if part)
+
+
+def _shorter(value: str) -> str:
+    return re.sub(r"\d+\.\d\d+", lambda number: f"{float(number[0]):,.1f}", value)
+
+
+# The drawings of a run's page, so that the site need not draw them again.
+DRAWINGS = ".drawings.json"
+
+
+def drawings(figures: Mapping[str, Figure]) -> dict[str, dict[str, str]]:
+    """Each figure as the page shows it, by size: `page`, `phone`, and `print` where the page's would not fit half a sheet."""
+    made = {}
+    for name, figure in figures.items():
+        if figure.absent:
+            continue
+        made[name] = {size: slim(figure.svg(size, bare=True)) for size in ("page", "phone")}
+        if float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', made[name]["page"])[1]) > HALF_A_SHEET:
+            made[name]["print"] = slim(figure.svg("print", bare=True))
+        # Each size is in the page at once, so each has ids of its own.
+        for size in ("phone", "print"):
+            if size in made[name]:
+                made[name][size] = made[name][size].replace(f"wb-{name}", f"wb-{size}-{name}")
+    return made
 
 
 def write_page(folder: Path) -> Path:
-    """Write a run's page, and its tables as a workbook, beside its charts; the path of the page."""
+    """Write a run's page, its drawings, and its tables as a workbook, beside its charts; the path of the page."""
     from wardbook.run.workbook import write_workbook
 
     run = read_run(folder)
     write_workbook(run.record, run.tables, folder)
-    write_text(folder / PAGE, page(run))
+    drawn = drawings(run.figures)
+    write_text(folder / DRAWINGS, json.dumps(drawn, ensure_ascii=False))
+    write_text(folder / PAGE, page(run, drawn))
     return folder / PAGE
 
 
-def page(run: Run) -> str:
-    """The page of a run: it asks for no other file but the links a reader follows."""
+def read_drawings(run: Run) -> dict[str, dict[str, str]]:
+    """The drawings that a run's page was made with; drawn now, if it left none."""
+    kept = run.folder / DRAWINGS
+    return json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else drawings(run.figures)
+
+
+def page(run: Run, drawn: Mapping[str, Mapping[str, str]], site: Sequence[Area] = ()) -> str:
+    """The page of a run: it asks for no other file but the links a reader follows and, in a site, the site's own scripts.
+
+    Parameters
+    ----------
+    drawn : as `drawings` gives them. site : the areas of the site the page is part of, if it is.
+    """
     sections, placed = [], set(FIRST_CHARTS)
     for section in SECTIONS:
         figures = [figure for figure in run.figures_of(section.notebook) if figure.name not in FIRST_CHARTS]
@@ -195,6 +254,7 @@ def page(run: Run) -> str:
         .get_template("page.html.j2")
         .render(
             run=run,
+            site=site,
             is_london=run.area == LONDON,
             first=[run.figures[name] for name in FIRST_CHARTS if name in run.figures],
             sections=sections,
@@ -204,9 +264,10 @@ def page(run: Run) -> str:
                 {name for entry in run.record["notebooks"].values() for name in entry.get("files_read", {})}
             ),
             quoted=f"'{run.area}'" if " " in run.area else run.area,
-            formats=FORMATS,
+            # A site holds what its script cannot make from the page.
+            formats=("csv", "txt") if site else FORMATS,
             table=_table,
-            slim=slim,
+            drawn=drawn,
         )
     )
 

@@ -3,7 +3,7 @@
 A run is whole or is not there: it is made in a folder beside its place and moved in when every notebook has passed, so
 what a reader finds under `outputs/` is the last run that worked. `run.json` says what each file was made from; it holds
 no clock, commit or machine path, so the same inputs give the same bytes.
-The summary, the workbook and the list of all runs are made from what the notebooks left: see `wardbook.summary`.
+The page and the workbook are made from what the notebooks left: see `wardbook.run.page`.
 """
 
 from __future__ import annotations
@@ -36,16 +36,17 @@ from wardbook import facts
 from wardbook.book import MONTHLY, Book, open_book
 from wardbook.edition import Edition, from_root, sha256
 from wardbook.folders import beside, put_in_place, write_text
+from wardbook.measures import load
 from wardbook.periods import Period
 from wardbook.places import REFERENCE, ROOT, Area, UnknownName
-from wardbook.reference import load_assumptions
 from wardbook.register import read_claims
-from wardbook.run.index import write_index
 from wardbook.run.page import write_page
+from wardbook.run.sliders import write_sliders
 from wardbook.sources.reading import shorten
 
 NOTEBOOKS = ROOT / "notebooks"
 WORK = ROOT / "work"
+FIRST = "00_your_own_analysis.ipynb"  # what JupyterLab opens on
 RECORD = "run.json"
 
 # Parameters with an option of their own, by that option; `--set` may not reach round it.
@@ -91,8 +92,12 @@ class _Notebook:
 
 
 def notebooks(folder: Path | None = None) -> list[str]:
-    """The names of the notebooks a run runs, in order: `NN_name`. `_template` is a pattern and not among them."""
-    return sorted(path.stem for path in (folder or NOTEBOOKS).glob("[0-9][0-9]_*.ipynb"))
+    """The names of the notebooks a run runs, in order: `NN_name`.
+
+    `_template` is a pattern, and `00_your_own_analysis` a reader's own: they are not among them.
+    """
+    names = sorted(path.stem for path in (folder or NOTEBOOKS).glob("[0-9][0-9]_*.ipynb"))
+    return [name for name in names if not name.startswith("00_")]
 
 
 def _read(path: Path) -> _Notebook:
@@ -274,6 +279,7 @@ def run(
         write_text(work / RECORD, json.dumps(record, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
         try:
             write_page(work)
+            write_sliders(work)
         except (ValueError, PolarsError) as error:
             raise RunError(
                 f"no summary could be made of what the notebooks left ({error}), so nothing was kept"
@@ -282,7 +288,6 @@ def run(
     finally:
         shutil.rmtree(work, ignore_errors=True)
     _forget_failures(target, redone)
-    write_index(from_root(out))
     return target
 
 
@@ -391,7 +396,9 @@ def _opened(borough: str, period: str, edition: Path | str, given: dict[str, dic
     for claims_file in {values["claims_file"] for values in given.values() if values.get("claims_file")}:
         read_claims(str(claims_file))
     for scenario_file in {values["scenario_file"] for values in given.values() if values.get("scenario_file")}:
-        load_assumptions(str(scenario_file))
+        facts.scenario(str(scenario_file), facts.load_assumptions())
+    for values in given.values():
+        load.check_settings(**{name: value for name, value in values.items() if name in load.SETTINGS})
     book = open_book(borough, period, edition=str(edition))
     for targets_file in {values["targets_file"] for values in given.values() if values.get("targets_file")}:
         held = {
@@ -752,6 +759,7 @@ def lab(arguments: Iterable[str] = (), *, work: Path | None = None) -> int:
     command = [
         *(sys.executable, "-m", "jupyterlab"),
         f"--ServerApp.root_dir={work or WORK}",
+        *([f"--LabApp.default_url=/lab/tree/{FIRST}"] if ((work or WORK) / FIRST).is_file() else []),
         "--ServerApp.ip=127.0.0.1",
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",

@@ -31,19 +31,46 @@ _TITLES = {
     "stops": "Stops and searches in the year",
     "stop_coverage": "Which months of stop and search are whole",
     "disproportionality": "Searches per resident, by ethnic group and area",
-    "stops_published": "Stop and search figures published elsewhere, beside ours",
+    "disproportionality_by_object": "Searches per resident, by what was searched for and ethnic group",
+    "thorough_searches": "More thorough searches, by year",
     "claims": "Every public statement, and what became of it",
-    "claims_windows": "Statements on before and after, in windows of unlike length",
+    "claims_together": "Statements that do not agree, side by side",
     "claim": "The claim about the area in focus",
     "sources": "The published files that everything is computed from",
-    "coverage": "What each table covers",
+    "breaks": "Where a series was broken, and what that means",
 }
 _NOTES = {
-    "verdicts": "A verdict says “clearly” where its 95% interval excludes the target, or no change. “Cannot say” is an answer: "
-    "the column why gives the reason. Many verdicts together hold some that are clear by chance alone.",
+    "verdicts": "A verdict holds a change against how far boroughs usually moved from the rest of London. Where it says “cannot "
+    "say” or “too few to say”, the column on the reason gives it. Of many verdicts together some stand out by chance alone.",
     "empty": "An empty cell has no value: nothing was published, or nothing can be computed. It is never a zero.",
-    "recorded": "Counts are offences or stops that the police recorded. Recording changes; a known change is named in crosses.",
+    "recorded": "Counts are offences or stops that the police recorded. Recording changes; a known change is named in its row.",
+    "rounded": "Percentages are rounded to one decimal and other fractions to four digits. The CSV files have every digit.",
 }
+# Headings that a column's own name, its underscores taken out and its unit written behind, would not give.
+_HEADINGS = {
+    "before": "Offences before",
+    "after": "Offences after",
+    "before_period": "Compared with",
+    "as_far": "Others as far from London",
+    "of": "Others looked at",
+    "why": "Reason",
+    "against_london": "Beside the rest of London",
+    "london_change_percent": "Change, rest of London (%)",
+    "relative_percent": "Change beside the rest of London (%)",
+    "usual_low_percent": "Usual range beside London, from (%)",
+    "usual_high_percent": "Usual range beside London, to (%)",
+}
+_UNITS = {"_percent": " (%)", "_per_1000": " (for each 1,000)", "_hours": " (hours)", "_share": " (share, 0 to 1)"}
+
+
+def heading(column: str) -> str:
+    """A column's name for a reader, with its unit: `change_percent` is Change (%)."""
+    if column in _HEADINGS:
+        return _HEADINGS[column]
+    for ending, unit in _UNITS.items():
+        if column.endswith(ending):
+            column = column.removesuffix(ending) + unit
+    return wording.capital(column.replace("_", " "))
 
 
 def write_workbook(record: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], folder: Path) -> Path | None:
@@ -74,8 +101,8 @@ def _write(record: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], place:
         _sheet(name): gptables.GPTable(
             table=_frame(table).dropna(how="all").reset_index(drop=True),
             table_name=f"table_{name}",
-            title=f"{_TITLES.get(name, wording.capital(name.replace('_', ' ')))}: {record['area']}, {record['period_words']} $$recorded$$",
-            subtitles=[f"From tables/{name}.csv of this run $$verdicts$$"],
+            title=f"{_title(name)}: {record['area']}, {record['period_words']} $$recorded$$",
+            subtitles=[f"From tables/{name}.csv of this run, rounded $$rounded$$ $$verdicts$$"],
             instructions="This worksheet holds one table. Some cells are empty. $$empty$$",
             source=f"Wardbook {record['wardbook']}, edition {record['edition']}",
             index_columns={},
@@ -86,8 +113,8 @@ def _write(record: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], place:
     cover = gptables.Cover(
         title=f"Policing in {record['area']}, {record['period_words']}: the tables",
         intro=[
-            "Each worksheet holds one table, named in Contents. The numbers are those of the CSV files of the same run.",
-            "summary.html in the same folder says what they mean and how sure it is.",
+            "Each worksheet holds one table. The numbers are those of the CSV files of the same run, rounded for reading.",
+            *(f"{sheet}: {_title(name)}." for name in tables for sheet in [_sheet(name)] if sheet in sheets),
         ],
         about=[
             f"Edition {record['edition']}, from {len(record['inputs'])} published files; Wardbook {record['wardbook']}.",
@@ -110,6 +137,10 @@ def _write(record: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], place:
     made.close()
 
 
+def _title(name: str) -> str:
+    return _TITLES.get(name, wording.capital(name.replace("_", " ")))
+
+
 def _sheet(name: str) -> str:
     return name[:31]
 
@@ -118,13 +149,15 @@ def _frame(table: pl.DataFrame) -> Any:
     """A table as gptables takes it: numbers as numbers, dates as they are written, nothing where there is nothing."""
     import pandas
 
-    columns = {name: [_cell(value) for value in table[name].to_list()] for name in table.columns}
+    columns = {heading(name): [_cell(value, name) for value in table[name].to_list()] for name in table.columns}
     return pandas.DataFrame({name: pandas.Series(values, dtype=object) for name, values in columns.items()})
 
 
-def _cell(value: Any) -> Any:
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
+def _cell(value: Any, column: str) -> Any:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return round(value, 1) if column.endswith("_percent") and abs(value) >= 0.05 else float(f"{value:.4g}")
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):

@@ -1,0 +1,202 @@
+"""The answers of the site's claim box: every area, offence and pair of years, each with the sentence `wardbook claim` says.
+
+A change is judged by `measures.change` when the site is built, so that the small-count test stands once. A sentence is the
+claim's own template with its numbers left open: a page puts them in, and no words are written twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import polars as pl
+
+from wardbook import claim, periods, places
+from wardbook.book import MONTHLY, Book
+from wardbook.figures import wording
+from wardbook.measures import change
+from wardbook.periods import Period, year_to
+from wardbook.places import LONDON, REFERENCE, Area
+
+
+@cache
+def areas() -> tuple[Area, ...]:
+    """London, then the 32 boroughs by name: the order of every list of the site."""
+    return tuple(places.area(name) for name in (LONDON, *places.boroughs()["borough"].sort()))
+
+
+def script(name: str, content: Any) -> str:
+    """A script that hands one value to `site.js`."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return f"wardbook.take({json.dumps(name)},{text});\n"
+
+
+def box_windows(book: Book, series: str) -> list[tuple[Period, Period]]:
+    """The pairs the box answers for: twelve months to each quarter's end, and the newest, against the twelve before."""
+    months = sorted(book.table(series)["month"].unique())
+    ends = [month for month in months if month.month % 3 == 0 or month == months[-1]]
+    pairs = [(year_to(month).earlier(), year_to(month)) for month in ends]
+    return [pair for pair in pairs if pair[0].first >= months[0] and book.holds(series, *pair)]
+
+
+def answers(book: Book, earlier: str = "") -> str:
+    """The script with every answer of the claim box: an area, an offence, a period of `box_windows`.
+
+    Each row of an offence and a pair of periods holds the counts of every area, which pattern its sentence has, and how many
+    of the other changes were as far. A pattern is the sentence of `wardbook claim` with its numbers left open.
+
+    Parameters
+    ----------
+    earlier : the script as it was made before, given back if it is of the same edition and rules.
+    """
+    head = f"// edition {book.edition.id}, rules {_rules()}\n"
+    if earlier.startswith(head):
+        return earlier
+    named, rows, windows, patterns, history = [], {}, {}, {}, {}
+    for series, (column, _) in MONTHLY.items():
+        items = book.table(series)[column].unique().sort().to_list()
+        first = len(named)
+        named += [{"series": series, "item": item, "said": said(item), "source": book.source(series)} for item in items]
+        windows[series] = []
+        history |= _history(book, series, items, first)
+        for before, after in box_windows(book, series):
+            windows[series].append([str(before), str(after), before.words, after.words])
+            judged = change.compare(
+                book.monthly(series, before, after), before, after, periods.declared_breaks(), series
+            )
+            by_item = judged.partition_by("offence_group", as_dict=True)
+            for number, item in enumerate(items, first):
+                rows[f"{number} {before} {after}"] = _row(series, item, before, after, by_item.get((item,)), patterns)
+    called = {
+        words: number
+        for words, (series, item) in claim.offences(book).items()
+        for number, one in enumerate(named)
+        if (one["series"], one["item"]) == (series, item)
+    }
+    content = {
+        "areas": [area.name for area in areas()],
+        "edition": book.edition.id,
+        "offences": named,
+        "called": called,
+        "windows": windows,
+        "patterns": list(patterns),
+        "caveat": wording.templates("claim")["claim"]["caveat"],
+        "rows": rows,
+        "history": history,
+    }
+    return head + script("answers", content)
+
+
+def _history(book: Book, series: str, items: list[str], first: int) -> dict[int, list[Any]]:
+    """Each earlier twelve months that end in the newest month's, with the counts of every area, by the offence's number."""
+    monthly = book.monthly(series).filter(pl.col("borough_code") != places.UNKNOWN)
+    newest = year_to(monthly["month"].max())
+    years = [newest.earlier(number) for number in range(30, -1, -1)]
+    years = [year for year in years if year.first >= monthly["month"].min()]
+    made: dict[int, list[Any]] = {number: [] for number in range(first, first + len(items))}
+    for year in years:
+        sums = (
+            monthly.filter(year.within(pl.col("month")))
+            .group_by("offence_group", "borough_code")
+            .agg(pl.col("offences").sum())
+        )
+        counts = {(group, code): count for group, code, count in sums.iter_rows()}
+        for number, item in enumerate(items, first):
+            boroughs = [counts.get((item, area.code), 0) for area in areas()[1:]]
+            made[number].append([str(year), [sum(boroughs), *boroughs]])
+    return made
+
+
+def _rules() -> str:
+    """A digest of what an answer depends on besides the edition."""
+    files = [Path(module.__file__) for module in (claim, change, periods, wording)]
+    files += [Path(__file__), *sorted(wording.FOLDER.glob("[cm]*.[tj]*")), REFERENCE / "breaks.csv", claim.SYNONYMS]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+
+
+def _row(series: str, item: str, before: Period, after: Period, judged: pl.DataFrame, patterns: dict[str, int]) -> Any:
+    """The answers of every area for one offence and two periods, or the reason there is none."""
+    try:
+        claim.check_ended(series, item, before, after)
+    except claim.ClaimRefused as refused:
+        return str(refused)
+    here = {row["borough_code"]: row for row in judged.iter_rows(named=True)}
+    listed = [here[area.code] for area in areas()]
+    used = [
+        patterns.setdefault(_pattern(row, before, after, is_london=not number), len(patterns))
+        for number, row in enumerate(listed)
+    ]
+    row = [*([one[name] for one in listed] for name in ("before", "after")), used, [one["as_far"] for one in listed]]
+    # Why two counts cannot be compared is the same for all; what limits a verdict is no part of the sentence.
+    return [*row, [listed[0]["of"], listed[1]["of"]], listed[0]["why"], listed[0]["crosses"] or ""]
+
+
+# -- a sentence with its numbers left open ------------------------------------------------------------------------------
+
+
+class _OpenNumber(float):
+    """A number that a template can compare, and that prints as a place for it."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"{{{self.name}}}"
+
+
+class _OpenText(str):
+    """A text that a template can look into, and that prints as a place for it."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return f"{{{self.name}}}"
+
+
+def _opened(name: str, value: Any) -> Any:
+    if isinstance(value, bool) or value is None or value == "":
+        return value
+    kind = _OpenText if isinstance(value, str) else _OpenNumber
+    made = kind(value)
+    made.name = name
+    return made
+
+
+@cache
+def _open_sentence() -> jinja2.Template:
+    """The template of a claim's sentence, whose filters print the place of a number and how it is to be written."""
+
+    def written(how: str) -> Any:
+        def place(value: Any, *options: Any) -> str:
+            return "–" if value is None else "{" + "|".join([value.name, how, *map(str, options)]) + "}"
+
+        return place
+
+    def capital(text: str) -> str:
+        return text.replace("}", "|capital}", 1) if text.startswith("{") else wording.capital(text)
+
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(wording.FOLDER), undefined=jinja2.StrictUndefined, autoescape=False
+    )
+    made.filters |= wording.environment().filters
+    made.filters |= {name: written(name) for name in ("count", "percent", "signed")}
+    made.filters["capital"] = capital
+    made.globals["say"] = made.get_template("macros.j2").module
+    return made.from_string(wording.templates("claim")["claim"]["sentence"])
+
+
+def _pattern(row: dict[str, Any], before: Period, after: Period, *, is_london: bool) -> str:
+    # A verdict is looked at and never printed but in one place, where it is the same words everywhere.
+    verdict = row["against_london"]
+    opened = {name: _opened(name, value) for name, value in row.items()} | {"against_london": verdict}
+    texts = {"area": "{area}", "item": "{item}", "is_london": is_london}
+    texts |= {name: _opened(name, period.words) for name, period in (("before_words", before), ("after_words", after))}
+    return wording.joined(_open_sentence().render(row=opened, **texts))
+
+
+def said(item: str) -> str:
+    """An offence as it is said in the middle of a sentence."""
+    return str(wording.environment().globals["say"].series(item)).strip()

@@ -1,0 +1,108 @@
+"""A reader's first notebook: each task it shows, by a second computation, and what `book.figure` says it still needs."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import altair as alt
+import polars as pl
+import pytest
+
+import cells
+import wardbook
+from wardbook.run import runner
+
+ROWS = pl.DataFrame({"ward": ["A", "B"], "offences": [3, 5]})
+CHART = alt.Chart(ROWS).mark_bar().encode(x="offences:Q", y="ward:N")
+
+
+def test_ten_short_cells_and_no_part_of_a_run():
+    sources = [source for _, source in cells.code("00_your_own_analysis")]
+    assert 8 <= len(sources) <= 12
+    assert max(len(source.splitlines()) for source in sources) <= 25
+    assert "00_your_own_analysis" not in runner.notebooks() and "01_targets" in runner.notebooks()
+
+
+def test_its_tasks_come_out_as_counted_by_hand():
+    left = cells.run("00_your_own_analysis", borough="Hackney", other="Camden", period="latest")
+    book = wardbook.open("Hackney")
+    newest = book.table("borough_offences").filter(snapshot="2026-02", offence_group="robbery")
+    since = newest.filter(pl.col("month") >= date(2015, 1, 1), borough_code="E09000012")["offences"].sum()
+    assert f"{since:,} in Hackney" in left.figures["robbery-by-month"].title
+    vehicle = book.table("ward_offences").filter(
+        pl.col("month").is_between(date(2025, 3, 1), date(2026, 2, 1)),
+        snapshot="2026-02",
+        offence_group="vehicle crime",
+    )
+    residents = book.table("population").group_by("ward_code").agg(pl.col("residents").sum())
+    wards = book.table("wards").filter(pl.col("vintages").str.contains("2024"), borough_code="E09000012")
+    rates = {}
+    for code, name in wards.select("ward_code", "ward").iter_rows():
+        count = vehicle.filter(ward_code=code)["offences"].sum()
+        rates[name] = 1000 * count / residents.filter(ward_code=code)["residents"][0]
+    first = max(rates, key=rates.get)
+    assert left.figures["my-five-wards"].data.row(0)[0] == first
+    assert left.figures["my-five-wards"].title.startswith(f"{first}: {rates[first]:.0f} vehicle crimes")
+
+
+def test_opening_a_borough_prints_on_one_screen():
+    text = repr(wardbook.open("Hackney"))
+    assert len(text.splitlines()) <= 25 and text.startswith("Hackney, year to ") and "book.figure(" in text
+
+
+def test_the_tables_say_what_their_columns_mean():
+    tables = wardbook.open("Hackney").tables
+    assert tables["borough_offences"].columns == ["column", "meaning", "unit", "example"]
+    for name, columns in tables.items():
+        assert columns["column"].to_list() and set(columns["column"]) == set(
+            wardbook.open("Hackney").table(name).columns
+        ), name
+
+
+def test_a_plain_chart_becomes_a_set_with_the_words_it_was_given(tmp_path):
+    book = wardbook.open("Hackney", output_dir=str(tmp_path))
+    words = {"title": "B has more", "alt": "Bar chart of offences where B has 5.", "source": "A list from the council"}
+    figure = book.figure("mine", CHART, ROWS, **words)
+    assert sorted(path.name for path in (tmp_path / "charts").iterdir()) == [
+        f"mine.{kind}" for kind in ("csv", "json", "png", "svg", "txt")
+    ]
+    text = (tmp_path / "charts" / "mine.txt").read_text()
+    assert all(value in text for value in words.values()) and figure.title == "B has more"
+
+
+@pytest.mark.parametrize(
+    ("given", "missing", "there"),
+    [
+        ({}, ["title=", "alt=", "source="], []),
+        ({"title": "B has more"}, ["alt=", "source="], ["title="]),
+        ({"title": "B", "alt": "Bar chart", "source": ""}, ["source="], ["title=", "alt="]),
+    ],
+)
+def test_a_chart_that_lacks_words_says_which(given, missing, there):
+    with pytest.raises(ValueError, match="the figure 'mine' still needs") as error:
+        wardbook.open("Hackney").figure("mine", CHART, ROWS, **given)
+    assert all(word in str(error.value) for word in missing) and not any(word in str(error.value) for word in there)
+
+
+def test_a_word_that_no_figure_has_is_refused():
+    with pytest.raises(ValueError, match="no words called titel"):
+        wardbook.open("Hackney").figure("mine", CHART, ROWS, titel="B", alt="x", source="y")
+
+
+def test_jupyterlab_opens_on_it_where_it_is_there(tmp_path, monkeypatch):
+    commands = []
+
+    class Server:
+        def __init__(self, command):
+            commands.append(command)
+
+        __enter__ = lambda self: self  # noqa: E731
+        __exit__ = lambda self, *error: None  # noqa: E731
+        wait = lambda self: 0  # noqa: E731
+
+    monkeypatch.setattr(runner.subprocess, "Popen", Server)
+    runner.lab(work=tmp_path)
+    (tmp_path / runner.FIRST).write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+    runner.lab(work=tmp_path)
+    opened = ["--LabApp.default_url=/lab/tree/00_your_own_analysis.ipynb" in command for command in commands]
+    assert opened == [False, True]

@@ -1,0 +1,130 @@
+"""Notebook 05: its words for every area, its numbers by a second computation, and what it shows once something is captured."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+
+import polars as pl
+import pytest
+
+import cells
+import wardbook
+from conftest import EVERY
+from made_captures import write_captures
+from wardbook import edition as editions
+from wardbook.measures import survey
+from wardbook.places import area
+
+FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Lambeth", "London"]
+AREAS = wardbook.boroughs() if os.environ.get(EVERY) else FIVE
+FIGURES = {"survey", "survey-changes", "survey-years", "contact-hours", "engagement-events"}
+SURVEY = (
+    *(
+        "question",
+        "area",
+        "to",
+        "share",
+        "low",
+        "high",
+        "london",
+        "gap_points",
+        "gap_low",
+        "gap_high",
+        "against_london",
+    ),
+    *("year_before", "change_points", "change_low", "change_high", "change_verdict", "why"),
+)
+
+
+@pytest.mark.parametrize("period", ["latest", "2018-19"])
+def test_every_template_renders_for_every_area_in_plain_words(period):
+    wrong = {}
+    for name in AREAS:
+        left = cells.run("05_engagement", borough=name, period=period)
+        assert set(left.figures) == FIGURES
+        assert left.tables["survey"].height == 8
+        if problems := cells.check_words(left):
+            wrong[name] = problems
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", ["Sutton", "London"])
+def test_before_the_survey_begins_each_chart_says_so(name):
+    left = cells.run("05_engagement", borough=name, period="2011-12")
+    assert all(left.figures[figure].absent for figure in FIGURES)
+    assert left.tables["survey"].is_empty() and not cells.check_words(left)
+
+
+def test_its_table_keeps_its_columns_and_holds_the_published_values():
+    left = cells.run("05_engagement", borough="Tower Hamlets", period="latest")
+    table = left.tables["survey"]
+    assert set(SURVEY) <= set(table.columns)
+    asked = wardbook.open().table("confidence").filter(borough_code="E09000030", quarter_end=date(2023, 12, 31))
+    assert dict(table.select("question", "share").iter_rows()) == dict(asked.select("question", "share").iter_rows())
+
+
+def test_each_verdict_in_a_sentence_is_that_of_its_table():
+    left = cells.run("05_engagement", borough="Lambeth", period="latest")
+    apart = left.figures["survey-changes"].data.filter(pl.col("change_verdict").is_in([survey.ROSE, survey.FELL]))
+    said = cells.sentences(left.figures["survey-changes"].words["sentence"])
+    assert len(said) == apart.height == 3
+    for row in apart.iter_rows(named=True):
+        assert any(f"{row['name']}: {row['year_before']:.0%} to {row['share']:.0%}" in one for one in said), row["name"]
+    assert left.figures["survey-changes"].title.startswith("Three of eight")
+
+
+def test_the_hours_stand_beside_the_answer():
+    left = cells.run("05_engagement", borough="Tower Hamlets", period="latest")
+    residents = wardbook.open().table("population").filter(borough_code="E09000030")["residents"].sum()
+    hours = 1000 * (117_084 - 24_383) / residents  # EVIDENCE, 2b
+    assert (
+        f"{hours:.0f} hours in wards per 1,000 residents in 2023-24" in left.figures["contact-hours"].words["sentence"]
+    )
+    assert left.figures["contact-hours"].data.height == 32
+
+
+def test_with_nothing_captured_one_line_says_how_to_begin():
+    left = cells.run("05_engagement", borough="Sutton", period="latest")
+    figure = left.figures["engagement-events"]
+    assert figure.absent and "wardbook fetch --source engagement" in figure.words["absent"]
+    assert left.tables["engagement"].is_empty() and "status" in left.tables["engagement"].columns
+
+
+@pytest.fixture(scope="module")
+def captured(tmp_path_factory):
+    """Made captures of six wards of Sutton, in the tables' shapes."""
+    wards = wardbook.open().table("wards").filter(pl.col("vintages").str.contains("2024"))
+    codes = wards.filter(borough_code=area("Sutton").code)["ward_code"].sort().to_list()[:6]
+    return codes, write_captures(tmp_path_factory.mktemp("raw"), codes)
+
+
+@pytest.mark.parametrize("name", ["Sutton", "London"])
+def test_what_was_captured_is_shown_ward_by_ward(captured, monkeypatch, name):
+    codes, got = captured
+    tables = {"engagement": got.events, "engagement_captures": got.captures, "priorities": got.priorities}
+    real = editions.Edition.table
+    monkeypatch.setattr(
+        editions.Edition, "table", lambda self, table: tables[table] if table in tables else real(self, table)
+    )
+    left = cells.run("05_engagement", borough=name, period="latest")
+    figure = left.figures["engagement-events"]
+    assert not figure.absent and not cells.check_words(left)
+    by_quarter = left.tables["engagement"]
+    assert by_quarter["quarter"].n_unique() == 2
+    events = got.events.unique(["ward_code", "start", "type"])["ward_code"].value_counts()
+    shown = dict(by_quarter.group_by("ward_code").agg(pl.col("events").sum()).iter_rows())
+    # The first ward published nothing; of the second, which failed in the second quarter, earlier captures list events of it.
+    assert shown[codes[0]] == 0
+    assert by_quarter.filter(ward_code=codes[1])["captures"].to_list()[1] == 0
+    for code, count in events.iter_rows():
+        if code != codes[1]:
+            assert shown[code] == count
+    assert "Q1 2025 to Q2 2025" in figure.words["subtitle"]
+    assert figure.svg("phone")
+
+
+@pytest.mark.parametrize("name", ["Tower Hamlets", "London"])
+def test_what_it_draws_does_not_depend_on_the_last_bits(name, monkeypatch):
+    compared = cells.drawn_twice(monkeypatch, "05_engagement", borough=name, period="latest")
+    assert len(compared) == 4

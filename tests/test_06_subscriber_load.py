@@ -1,0 +1,394 @@
+"""Officers' hours and mail: the notebook for every area, its numbers computed a second time, its words, its sliders, its refusals."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+
+import IPython.display
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+import cells
+from conftest import ROOT, sampled
+from wardbook import cli, facts, places
+from wardbook.figures import wording
+from wardbook.measures import load
+from wardbook.periods import read_period
+from wardbook.run import runner, sliders
+from wardbook.schemas import SchemaViolation
+
+NAME = "06_subscriber_load"
+AREAS = sampled("Tower Hamlets", "Hammersmith and Fulham", "Kingston upon Thames", "Westminster", "London")
+HOURS = ("officer-hours-lost", "officer-hours-demand", "officer-hours-even")
+LONDON_ONLY = {"load-asked", "load-answered", "load-lists", "load-matters"}
+
+
+def run(borough: str, period: str = "latest", **settings) -> cells.Left:
+    """The notebook's own cells in this process, its charts made and not drawn."""
+    shown, IPython.display.display = IPython.display.display, lambda *shown: None
+    try:
+        return cells.run(NAME, borough=borough, period=period, edition=str(ROOT / "data" / "edition"), **settings)
+    finally:
+        IPython.display.display = shown
+
+
+@pytest.fixture(scope="module")
+def london() -> cells.Left:
+    return run("London", "2024-25")
+
+
+@pytest.fixture(scope="module")
+def hamlets() -> cells.Left:
+    return run("Tower Hamlets")
+
+
+# -- every area ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("period", ["latest", "2011-12"])
+@pytest.mark.parametrize("area", list(AREAS))
+def test_every_area_has_its_words_whatever_the_period(area, period):
+    ran = run(area, period, draws=400)
+    made = {*HOURS, "load-break-even"} | (LONDON_ONLY if area == places.LONDON else set())
+    assert set(ran.figures) == made, "what depends on no borough is made for London alone"
+    for name, figure in ran.figures.items():
+        assert figure.spec and figure.words["alt"] and figure.words["how"], name
+        assert not re.search(r"odds|overload|runs", " ".join(figure.words["title"]), re.IGNORECASE)
+        if name in HOURS:
+            assert all("2023-24" in title for title in figure.words["title"])
+            assert "no licence" in figure.words["licence"]
+        else:
+            assert "modelled" in (figure.title + figure.words["subtitle"]).lower()
+    assert not cells.check_words(ran)
+    if area != places.LONDON:
+        assert "London's page" in ran.figures["load-break-even"].words["sentence"]
+        assert "outputs/london/" in ran.statements["london-page"].parts[0]["lead"]
+
+
+@pytest.mark.parametrize(
+    ("area", "part", "percent"),
+    [("Southwark", "a ninth", "10.9%"), ("Tower Hamlets", "a fifth", "20.8%"), ("Hackney", "a quarter", "25.4%")],
+)
+def test_a_councillor_can_quote_the_hours_lost(area, part, percent):
+    figure = run(area, draws=10).figures["officer-hours-lost"]
+    assert f"ward officers lost {part} of their hours, 2023-24" in figure.title
+    assert percent in figure.words["sentence"] and "London's officers lost 18.2%" in figure.words["sentence"]
+
+
+def test_the_page_says_what_the_hours_are_and_are_not(london):
+    words = london.figures["officer-hours-lost"].words
+    assert "3,605,844" in words["sentence"] and "18.2%" in words["sentence"]
+    assert "600,000 hours for public order were hours lost to everything" in words["sentence"]
+    assert (
+        "Which ranks these hours hold is not confirmed" in words["caveat"]
+        and "3.2 full posts a ward" in words["caveat"]
+    )
+    assert "states no licence" in words["caveat"] and "They are of 2023-24, not of 2024-25." in words["caveat"]
+    assert "1,258" in words["how"] and "1,440" in words["how"] and "PCSOs or sergeants" in words["how"]
+
+
+def test_a_period_that_is_the_hours_own_needs_no_such_sentence():
+    caveat = run("Sutton", "2023-24", draws=10).figures["officer-hours-lost"].words["caveat"]
+    assert "not of" not in caveat and "2023-24" not in caveat
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [(1, "the most"), (2, "the second most"), (11, "the 11th most"), (16, "the 16th most"), (17, "the 16th fewest")]
+    + [(22, "the 11th fewest"), (29, "the fourth fewest"), (32, "the fewest")],
+)
+def test_a_place_is_counted_from_the_nearer_end(place, words):
+    assert str(wording.environment().globals["say"].place(place, 32)).strip() == words
+
+
+@pytest.mark.parametrize(
+    ("percent", "words"),
+    [(10.9, "a ninth"), (12.4, "an eighth"), (14.2, "a seventh"), (16.3, "a sixth"), (18.2, "18%"), (20.8, "a fifth")]
+    + [(21.4, "21%"), (25.4, "a quarter"), (33.0, "a third"), (50.0, "half"), (0.9, "1%")],
+)
+def test_a_part_is_said_as_one_where_it_is_near(percent, words):
+    assert str(wording.environment().globals["say"].part(percent)).strip() == words
+
+
+# -- the numbers, a second time ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def by_hand() -> dict[str, dict[str, float]]:
+    """Hours, offences of 2023-24 and residents by borough, from the reference table and the edition, without the measures."""
+    with (places.REFERENCE / "officer_hours.csv").open(encoding="utf-8") as file:
+        hours = {row["borough"]: int(row["hours"]) for row in csv.DictReader(file) if row["period"] == "2023-24"}
+    edition = ROOT / "data" / "edition"
+    crime = pl.read_parquet(edition / "borough_offences.parquet")
+    crime = crime.filter(
+        pl.col("snapshot") == pl.col("snapshot").max(), pl.col("month").is_in(read_period("2023-24").months)
+    )
+    people = pl.read_parquet(edition / "population.parquet")
+    names = dict(places.boroughs().select("borough", "borough_code").iter_rows())
+    return {
+        name: {
+            "hours": hours[name],
+            "offences": crime.filter(borough_code=code, offence_group="total recorded offences excluding fraud")["offences"].sum(),
+            "residents": people.filter(borough_code=code)["residents"].sum(),
+        }
+        for name, code in names.items()
+    }  # fmt: skip
+
+
+def test_the_table_of_hours_has_its_columns_and_a_second_computation_agrees(by_hand):
+    table = run("Hackney", offences_weight=0.25, draws=10).tables["officer_hours"]
+    assert table.columns == [
+        "borough", "period", "hours", "abstracted", "abstracted_percent", "hours_per_1000_offences",
+        "hours_per_1000_residents", "even_share_hours",
+    ]  # fmt: skip
+    assert table.height == 33 and table["period"].unique().to_list() == ["2023-24"]
+    whole = {what: sum(row[what] for row in by_hand.values()) for what in ("offences", "residents")}
+    for row in table.filter(pl.col("borough") != places.LONDON).iter_rows(named=True):
+        mine = by_hand[row["borough"]]
+        assert row["hours"] == mine["hours"]
+        assert row["hours_per_1000_offences"] == pytest.approx(1000 * mine["hours"] / mine["offences"])
+        assert row["hours_per_1000_residents"] == pytest.approx(1000 * mine["hours"] / mine["residents"])
+        share = 0.25 * mine["offences"] / whole["offences"] + 0.75 * mine["residents"] / whole["residents"]
+        assert row["even_share_hours"] == pytest.approx(3_605_844 * share)
+    together = table.row(by_predicate=pl.col("borough") == places.LONDON, named=True)
+    assert together["hours"] == pytest.approx(sum(row["hours"] for row in by_hand.values()), abs=5)
+    assert together["hours_per_1000_offences"] == pytest.approx(1000 * together["hours"] / whole["offences"])
+
+
+def test_a_weight_of_one_is_an_even_share_by_offences_alone():
+    even = run("Hackney", offences_weight=1.0, draws=10).figures["officer-hours-even"].data
+    assert even["above_mix"].to_list() == even["above_offences"].to_list() != even["above_residents"].to_list()
+
+
+def test_on_each_break_even_line_messages_times_minutes_are_its_hours(hamlets):
+    lines = hamlets.tables["load_break_even"]
+    assert lines["officers"].unique().sort().to_list() == [None, 1, 2, 3, 4]
+    asked = lines["messages_per_week"] * lines["minutes"] / 60
+    assert (asked / lines["reading_hours"] - 1).abs().max() < 1e-9
+    # By hand: hours not abstracted ÷ 20 wards ÷ weeks, times 8%, less outbound work at that share (1.65 hours).
+    there = (117_084 - 24_383) / 20 / (365.25 / 7)
+    measured = lines.filter(pl.col("officers").is_null())["reading_hours"][0]
+    assert measured == pytest.approx(0.08 * (there - 1.65), rel=0.02)
+    assert hamlets.figures["load-break-even"].data.filter(kind="list").height == 7
+
+
+def test_what_is_asked_is_the_same_for_boroughs_and_what_is_there_is_not(hamlets, london):
+    mine, all_ = (ran.figures["load-break-even"].data.filter(kind="list") for ran in (hamlets, london))
+    assert mine["messages_q50"].to_list() == all_["messages_q50"].to_list()
+    assert (mine["asked_percent_q50"] < all_["asked_percent_q50"]).all()
+
+
+def test_the_deadline_is_a_parameter(london):
+    day = run("London", deadline_hours=24, weeks=26).figures["load-answered"]
+    assert "within 24 hours" in day.words["subtitle"] and day.data["deadline_hours"].unique().to_list() == [24]
+    three = london.figures["load-answered"].data
+    assert (day.data["answered_percent"] < three["answered_percent"]).all()
+    assert three["load"].to_list() == [0, 0.5, 1, 2]
+
+
+# -- a ward's own figures ------------------------------------------------------------------------------------------------------
+
+EXACT = """name,value,unit
+mailbox_messages,51,messages a week
+ward_hours,68,hours a week
+minutes_per_message,10,minutes
+chase_share,0,share
+usable_share,0.125,share
+minutes_to_write,0,minutes
+sessions_per_week,0,sessions a week
+
+,,"""  # a blank row, an empty one, no last line break
+
+
+def test_a_ward_that_counted_sees_its_own_point(tmp_path):
+    """51 messages at 10 minutes are 8.5 hours; 68 hours at an eighth are 8.5 hours: all of them."""
+    path = tmp_path / "own.csv"
+    path.write_text(EXACT)
+    ran = run("Camden", scenario_file=str(path), draws=50)
+    point = ran.figures["load-break-even"].data.filter(kind="own").row(0, named=True)
+    assert (point["messages_q50"], point["minutes_q50"]) == (51, 10) and point["place"] == "your ward"
+    assert point["asked_percent_q50"] == pytest.approx(100)
+    assert "more than its officers have hours" in ran.statements["own-figures"].parts[0]["lead"]
+    half = tmp_path / "half.csv"
+    half.write_text(EXACT.replace(",51,", ",20.4,"))
+    said = run("Camden", scenario_file=str(half), draws=50).statements["own-figures"].parts[0]
+    assert "fills 40% of the hours" in said["lead"] and "mailbox_messages" in said["text"]
+
+
+# -- refused before anything runs ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"draws": "-1"}, r"draws must be a whole number, 1 to 1,000,000: -1"),
+        ({"draws": "10000000000"}, r"draws must be a whole number, 1 to 1,000,000: 10000000000"),
+        ({"weeks": "0"}, r"weeks must be a whole number, 1 to 520: 0"),
+        ({"seed": "-5"}, r"seed must be a whole number, 0 to"),
+        ({"deadline_hours": "0"}, r"deadline_hours must be a number, 1 to 1,000: 0"),
+        ({"offences_weight": "1.5"}, r"offences_weight must be a number, 0 to 1: 1.5"),
+        ({"draws": "many"}, r"'draws' takes a whole number, not 'many'"),
+        ({"scenario_file": "subscribers,900,heads\n"}, r"own.csv, line 2, column unit: 'heads'; allowed: 'people'"),
+        ({"scenario_file": "\n,,\nsubscribers,many,people"}, r"own.csv, line 4, column value: 'many'"),
+    ],
+)
+def test_nonsense_is_refused_before_anything_runs(tmp_path, settings, says):
+    if "scenario_file" in settings:
+        path = tmp_path / "own.csv"
+        path.write_text(f"name,value,unit\n{settings['scenario_file']}")
+        settings = {"scenario_file": str(path)}
+    with pytest.raises((load.InputError, SchemaViolation, runner.SettingError), match=says):
+        runner.run("Sutton", only=[NAME], settings=settings, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_line_ends_in_two_and_says_why(tmp_path):
+    own = tmp_path / "own.csv"
+    own.write_text("name,value,unit\nsubscribers,900,heads\n")
+    for setting, why in (("draws=-1", "1 to 1,000,000: -1"), (f"scenario_file={own}", "line 2, column unit")):
+        words = ["run", "--borough", "Sutton", "--only", NAME, "--set", setting, "--out", str(tmp_path / "out")]
+        ended = CliRunner().invoke(cli.app, words, prog_name="wardbook")
+        assert ended.exit_code == 2 and why in " ".join(ended.output.split())
+
+
+def test_a_scenario_with_blank_rows_and_no_last_line_break_may_run(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text(EXACT)
+    plan = runner.plan_run("Sutton", only=[NAME], settings={"scenario_file": str(path), "draws": "50"}, out=tmp_path)
+    assert plan.parameters[NAME]["draws"] == 50
+
+
+# -- the page with sliders -----------------------------------------------------------------------------------------------------
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
+ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, hamlets) -> Path:
+    folder = tmp_path_factory.mktemp("a run")
+    hamlets.figures["load-break-even"].save(folder / "charts", formats=("json",))
+    return sliders.write_sliders(folder)
+
+
+def asked_by_the_model(at: dict[str, float]) -> float:
+    """The model's own utilisation with as many reading hours as the slider says, nothing going out, no chasing messages."""
+    values = load.central_values(facts.load_assumptions()) | {
+        "subscribers": at["subscribers"], "messages_per_week": 1.0, "reply_share": at["messages"] / 100,
+        "unprompted_share": 0.0, "chase_share": 0.0, "minutes_per_message": at["minutes"], "minutes_to_write": 0.0,
+        "sessions_per_week": 0.0, "usable_share": 1.0,
+    }  # fmt: skip
+    return float(load.weekly_load(values, ward_hours=at["hours"])["utilisation"])
+
+
+def test_the_page_is_made_from_the_charts_own_json(page, hamlets):
+    text = page.read_text(encoding="utf-8")
+    data = hamlets.figures["load-break-even"].data
+    rows = json.loads(re.search(r"^const rows = (.*), names = ", text, re.MULTILINE)[1])
+    assert [row["messages_q50"] for row in rows if row["kind"] == "list"] == data.filter(kind="list")[
+        "messages_q50"
+    ].to_list()
+    start = sliders.starting_values(hamlets.figures["load-break-even"])
+    own, line = (data.filter(kind=kind) for kind in ("own", "line"))
+    assert start["subscribers"] == 450
+    assert start["hours"] == pytest.approx(line.filter(pl.col("officers").is_null())["reading_hours"][0], abs=0.05)
+    # Each slider stands at the chart's own point to its step.
+    assert asked_by_the_model(start) == pytest.approx(own["asked_percent_q50"][0] / 100, rel=0.1)
+
+
+def test_the_page_asks_for_nothing_and_says_modelled(page):
+    text = page.read_text(encoding="utf-8")
+    assert not re.search(r"https?://|//cdn|\bsrc=|\bhref=|@import|url\(|fetch\(|XMLHttpRequest|import\(", text)
+    assert "default-src 'none'" in text and "Modelled: hours on duty are measured, but" in text
+    assert "wardbook run --borough &#39;Tower Hamlets&#39;" in text and text.count("</script>") == 1
+    for name in sliders.SLIDERS:
+        assert f'<label for="{name}">' in text and f'id="{name}"' in text
+
+
+def test_a_place_cannot_end_the_script(tmp_path, hamlets):
+    figure = hamlets.figures["load-break-even"]
+    strange = figure.data.with_columns(place=pl.lit("</script><b>"))
+    type(figure)(figure.name, figure.spec, strange, figure.words).save(tmp_path / "charts", formats=("json",))
+    assert sliders.write_sliders(tmp_path).read_text(encoding="utf-8").count("</script>") == 1
+
+
+def test_a_run_without_the_chart_has_no_page(tmp_path):
+    assert sliders.write_sliders(tmp_path) is None and not any(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no chromium, chromium-browser or google-chrome on PATH")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def opened(browser, page):
+    """The page open from the file system, with every request it makes and everything it complains of."""
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab.asked, tab.complaints = [], []
+    tab.on("request", lambda request: tab.asked.append(request.url))
+    tab.on("console", lambda message: tab.complaints.append(message.text))
+    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
+    tab.goto(page.as_uri())
+    yield tab
+    tab.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"subscribers": 5100, "messages": 1, "minutes": 10, "hours": 8.5},
+        {"subscribers": 1020, "messages": 5, "minutes": 10, "hours": 8.5},
+        {"subscribers": 6000, "messages": 5, "minutes": 20, "hours": 4},
+    ],
+)
+def test_moving_the_sliders_shows_the_models_value(opened, values):
+    """The first two are METHODS.md's worked scale: the hours are just full."""
+    before = opened.locator("#drawn").inner_html()
+    for name, value in values.items():
+        opened.locator(f"#{name}").fill(f"{value:g}")
+    shown = float(opened.locator("#answer").get_attribute("data-asked"))
+    assert shown == pytest.approx(asked_by_the_model(values), rel=1e-12)
+    assert opened.locator("#drawn").inner_html() != before
+    words = opened.locator("#answer").inner_text()
+    assert "a queue only grows" in words and f"{values['subscribers']:,} subscribers write" in words
+    assert opened.asked == [opened.url], "a request left the page"
+    assert not opened.complaints
+
+
+@pytest.mark.browser
+def test_nobody_writing_is_said_and_the_arrow_keys_work(opened):
+    before = opened.locator("#answer").inner_text()
+    for name in sliders.SLIDERS:
+        last = opened.locator("#answer").inner_text()
+        opened.locator(f"#{name}").focus()
+        opened.keyboard.press("ArrowRight")
+        assert opened.locator("#answer").inner_text() != last or name == "minutes", name
+    opened.locator("#messages").fill("0")
+    assert "no list is too long" in opened.locator("#answer").inner_text()
+    assert not re.search(r"NaN|Infinity|undefined", opened.locator("#drawn").inner_html())
+    opened.get_by_role("button", name="Back to where they stood").click()
+    opened.wait_for_function("before => document.getElementById('answer').innerText === before", arg=before)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_page_fits_its_window(opened, width):
+    opened.set_viewport_size({"width": width, "height": 800})
+    opened.wait_for_function(
+        "() => Math.abs(document.getElementById('chart').viewBox.baseVal.width - document.getElementById('chart').clientWidth) < 2"
+    )
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,0 +1,165 @@
+"""Notebook 07: its words for every area, its counts by a second computation, and what each page shows."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import polars as pl
+import pytest
+
+import cells
+import wardbook
+from conftest import EVERY
+from wardbook import register
+from wardbook.measures import claims
+
+FIVE = ["Tower Hamlets", "Lambeth", "Kingston upon Thames", "Redbridge", "London"]
+AREAS = wardbook.boroughs() if os.environ.get(EVERY) else FIVE
+FIGURES = {"claims-verdicts", "claims-printed", "claims-heard", "claims-plans"}
+# The columns of tables/claims.csv before the register was rebuilt.
+COLUMNS = (
+    *(
+        "claim_id",
+        "document",
+        "office",
+        "where",
+        "claim",
+        "kind",
+        "measure",
+        "area",
+        "baseline_period",
+        "period",
+        "check",
+    ),
+    *("before", "after", "change", "percent", "decimals", "successes", "trials", "target", "printed", "found", "unit"),
+    *("found_unit", "direction", "printed_verdict", "parts", "item", "overlaps", "what_it_takes", "source"),
+    *(
+        "source_address",
+        "quality",
+        "note",
+        "verdict",
+        "recomputed",
+        "why",
+        "recomputed_percent",
+        "noise_low",
+        "noise_high",
+    ),
+    *("per_day_percent", "per_day_low", "per_day_high", "overdispersion_limit", "baseline_low", "baseline_high"),
+    *("outturn_low", "outturn_high"),
+)
+
+
+@pytest.fixture(scope="module")
+def london():
+    return cells.run("07_claims", borough="London", period="latest")
+
+
+@pytest.mark.parametrize("period", ["latest", "2018-19"])
+def test_every_template_renders_for_every_area_in_plain_words(period):
+    wrong = {}
+    for name in AREAS:
+        left = cells.run("07_claims", borough=name, period=period)
+        assert set(left.figures) == FIGURES
+        if problems := cells.check_words(left):
+            wrong[name] = problems
+    assert not wrong
+
+
+def test_london_shows_the_whole_register_and_a_borough_its_own_rows(london):
+    assert london.tables["claims"].height == register.read_claims().height
+    assert set(COLUMNS) <= set(london.tables["claims"].columns)
+    lambeth = cells.run("07_claims", borough="Lambeth", period="latest")
+    assert set(lambeth.tables["claims"]["area"]) == {"Lambeth"}
+    sutton = cells.run("07_claims", borough="Sutton", period="latest")
+    assert (
+        sutton.figures["claims-verdicts"].absent
+        and "None of the 105" in sutton.figures["claims-verdicts"].words["absent"]
+    )
+
+
+def test_the_counts_by_who_spoke_are_those_of_the_table(london):
+    rows = london.tables["claims"].select("said_by", "verdict").rows()
+    counted = Counter(rows)
+    for row in london.figures["claims-verdicts"].data.iter_rows(named=True):
+        assert row["statements"] == sum(n for (who, _), n in counted.items() if who == row["said_by"])
+        assert row["hold"] == counted[row["said_by"], claims.REPRODUCES] + counted[row["said_by"], claims.AGREES]
+        assert row["unchecked"] == counted[row["said_by"], claims.UNCHECKED]
+    whole = london.figures["claims-verdicts"].words["sentence"]
+    assert "Of 105 statements, 38 reproduce or agree" in whole and "a slip of the pen" in whole
+
+
+def test_the_eleven_printed_percentages_come_out_and_two_kinds_are_weak(london):
+    figure = london.figures["claims-printed"]
+    table = figure.data.filter(pl.col("claim_id").str.starts_with("mpm-"), pl.col("claim_id") != "mpm-falls-9")
+    assert table.height == 11 and set(table["verdict"]) == {claims.REPRODUCES}
+    assert "Murder, racist and religious offences and serious sexual offences" in figure.words["sentence"]
+    assert "639 and 641 days" in figure.words["caveat"]
+
+
+def test_each_text_of_the_register_says_its_figures(london):
+    said = {row["claim_id"]: row for row in london.tables["claims"].iter_rows(named=True)}
+    expected = {
+        "lambeth-vehicle": "3,632 to 2,674, −26.4%; theft of and from vehicles 3,063 to 2,308, −24.6%; rest of London −13.5%",
+        "none-of-26": "none of 26 still allows a true share of 10.9%; none of 55, of 5.3%",
+        "stops-decrease": "535,307 less 547,003 is −11,696",
+        "mps-satisfaction-gap": "78.8 less 73.9 is 4.9",
+        "th-residential-burglary-verdict": "missed: a fall above 0.6% was required",
+        "th-gun-crime-verdict": "missed: bounds no fall that was required",
+        "th-residential-burglary": "924–1,090 to 918–1,084: −0.6%",
+        "mpm-windows": "21 months each, 639 and 641 days",
+        "lambeth-vauxhall": "Vauxhall is number 2 of 25 wards",
+        "specials-target": "3,000 is 3,700 short of 6,700",
+    }
+    for name, text in expected.items():
+        assert text in said[name]["recomputed"], said[name]["recomputed"]
+    assert said["year-1917"]["why"] == "a slip of the pen for 2017, not a figure that failed"
+    assert said["misuse-strategy"]["why"] == "another plan had taken its place by then"
+    assert "the other kinds cannot be compared" in said["lambeth-serious"]["why"]
+
+
+def test_statements_that_contradict_each_other_stand_together(london):
+    pairs = london.tables["claims_together"]
+    assert pairs.height == 5
+    texts = [" ".join(row) for row in pairs.rows()]
+    assert any("falls by 9%" in text and "down by 2%" in text for text in texts)
+    assert any("100,000" in text and "1,610,463" in text for text in texts)
+    assert any("Vehicle crime in Lambeth" in text and "inaccurate" in text for text in texts)
+
+
+def test_a_plan_has_the_status_of_the_day_that_is_asked_for():
+    plans = {
+        day: dict(
+            cells.run("07_claims", borough="Tower Hamlets", period="latest", as_of=day)
+            .figures["claims-plans"]
+            .data.select("name", "status")
+            .iter_rows()
+        )
+        for day in ("2025-07-13", "")
+    }
+    name = "Community Safety Partnership Plan, 2021–2024"
+    assert plans["2025-07-13"][name] == register.ENDED and plans[""][name] == register.REPLACED
+
+
+def test_a_readers_statement_is_checked_with_the_published_ones(tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text(
+        "claim_id,document,office,claim,kind,check,source,area,item,baseline_period,period,direction\n"
+        "mine,A leaflet,A party,Robbery in Sutton rose,trend,recorded,A leaflet,Sutton,robbery,year to 2025-02,year to 2026-02,rise\n"
+    )
+    left = cells.run("07_claims", borough="Sutton", period="latest", claims_file=str(path))
+    table = left.tables["claims"]
+    assert table["claim_id"].to_list() == ["mine"] and "robbery" in table["recomputed"][0]
+    months = wardbook.open().monthly().filter(borough_code="E09000029", offence_group="robbery")
+    before, after = (
+        months.filter(pl.col("month").is_between(*span))["offences"].sum()
+        for span in ((pl.date(2024, 3, 1), pl.date(2025, 2, 1)), (pl.date(2025, 3, 1), pl.date(2026, 2, 1)))
+    )
+    assert f"robbery {before:,} to {after:,}" in table["recomputed"][0]
+    assert table["verdict"][0] == (claims.REPRODUCES if after > before else claims.DIFFERS)
+
+
+@pytest.mark.parametrize("name", ["Tower Hamlets"])
+def test_what_it_draws_does_not_depend_on_the_last_bits(name, monkeypatch):
+    compared = cells.drawn_twice(monkeypatch, "07_claims", borough=name, period="latest")
+    assert {"claims-heard", "claims-plans"} <= set(compared)

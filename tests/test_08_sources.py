@@ -1,0 +1,79 @@
+"""Notebook 08: its words for every area, and its numbers against the edition's tables and manifest."""
+
+from __future__ import annotations
+
+import os
+
+import polars as pl
+import pytest
+
+import cells
+import wardbook
+from conftest import EVERY
+
+FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Hillingdon", "London"]
+AREAS = wardbook.boroughs() if os.environ.get(EVERY) else FIVE
+
+
+@pytest.mark.parametrize("period", ["latest", "2011-12"])
+def test_every_template_renders_for_every_area_in_plain_words(period):
+    wrong = {}
+    for name in AREAS:
+        left = cells.run("08_sources", borough=name, period=period)
+        assert set(left.figures) == {"holdings", "revisions", "unplaced"}
+        if problems := cells.check_words(left):
+            wrong[name] = problems
+    assert not wrong
+
+
+def test_no_label_is_the_name_of_a_table():
+    left = cells.run("08_sources", borough="Sutton", period="latest")
+    names = wardbook.open().tables
+    assert not [text for text in left.texts for name in names if "_" in name and name in text]
+    assert not set(left.figures["holdings"].data["name"]) & set(names)
+
+
+def test_what_is_held_runs_as_far_as_the_manifest_says():
+    left = cells.run("08_sources", borough="Sutton", period="latest")
+    held = {row["name"]: row for row in left.figures["holdings"].data.to_dicts()}
+    tables = wardbook.open().edition.manifest["tables"]
+    for name, table in (("Recorded crime, by borough", "borough_offences"), ("Knife crime", "knife_offences")):
+        assert (str(held[name]["from"]), str(held[name]["to"])) == (tables[table]["from"], tables[table]["to"])
+    assert held["Recorded crime, by borough"]["releases"] == 3
+    assert "Stops and searches are whole to August 2024 only." in left.figures["holdings"].words["sentence"]
+
+
+def test_a_revision_is_the_newest_release_over_the_one_before():
+    left = cells.run("08_sources", borough="Lambeth", period="latest")
+    row = left.figures["revisions"].data.filter(older_snapshot="2025-11", month=pl.date(2025, 11, 1)).row(0, named=True)
+    counts = (
+        wardbook.open()
+        .table("borough_offences")
+        .filter(
+            borough_code="E09000022",
+            month=pl.date(2025, 11, 1),
+            offence_group="total recorded offences excluding fraud",
+        )
+    )
+    held = dict(counts.select("snapshot", "offences").iter_rows())
+    assert (row["older"], row["newer"]) == (held["2025-11"], held["2026-02"])
+    assert row["revision_percent"] == pytest.approx(100 * (held["2026-02"] / held["2025-11"] - 1))
+
+
+def test_the_files_licences_and_conversions_are_those_of_the_manifest():
+    left = cells.run("08_sources", borough="London", period="latest")
+    inputs = wardbook.open().edition.manifest["inputs"]
+    table = left.tables["sources"]
+    assert table["files"].sum() == len(inputs) and table["licence"].is_not_null().all()
+    third = sum(bool(entry.get("by_way_of")) for entry in inputs)
+    said = left.statements["by-way-of"].parts
+    assert said[0]["lead"].startswith("Eleven of 60 files") and third == 11
+    assert (
+        f"{sum(entry['rows_kept'] for entry in inputs):,} of {sum(entry['rows_read'] for entry in inputs):,}"
+        in said[1]["lead"]
+    )
+
+
+@pytest.mark.parametrize("name", ["Tower Hamlets", "London"])
+def test_what_it_draws_does_not_depend_on_the_last_bits(name, monkeypatch):
+    assert len(cells.drawn_twice(monkeypatch, "08_sources", borough=name, period="latest")) == 3

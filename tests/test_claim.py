@@ -1,0 +1,129 @@
+"""A claim heard at a meeting: what people call offences, any two periods, one sentence, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from wardbook import claim
+from wardbook.book import open_book
+from wardbook.periods import read_period
+from wardbook.places import UnknownName
+
+
+@pytest.fixture(scope="module")
+def lambeth():
+    return open_book("Lambeth")
+
+
+def answered(book, offence, first, last):
+    return claim.answer(book, offence, read_period(first), read_period(last))
+
+
+@pytest.mark.parametrize(
+    ("words", "item"),
+    [
+        ("violence", "violence against the person"),
+        ("Violent  Crime", "violence against the person"),
+        ("crime", "total recorded offences excluding fraud"),
+        ("total crime", "total recorded offences excluding fraud"),
+        ("car crime", "vehicle crime"),
+        ("burglary", "burglary"),
+        ("phone theft", "theft from the person"),
+        ("stabbings", "Knife Crime with Injury"),
+        ("knife crime", "Knife Crime"),
+        ("ROBBERY", "robbery"),
+    ],
+)
+def test_what_people_call_offences_is_understood(lambeth, words, item):
+    assert claim.find_offence(lambeth, words)[1] == item
+
+
+def test_every_synonym_means_something_that_is_held(lambeth):
+    known = claim.offences(lambeth)
+    lost = [words for words in claim.synonyms()["words"] if words.casefold() not in known]
+    assert lost == []
+
+
+def test_searches_are_pointed_to_their_notebook(lambeth):
+    for words in ("stop and search", "stops and searches", "searches"):
+        with pytest.raises(claim.ClaimRefused, match="04_stop_and_search"):
+            claim.find_offence(lambeth, words)
+
+
+def test_an_unknown_name_lists_every_name_and_offers_no_other_offence(lambeth):
+    with pytest.raises(UnknownName) as caught:
+        claim.find_offence(lambeth, "wizardry")
+    assert "did you mean" not in str(caught.value)
+    assert all(
+        words in str(caught.value) for words in ("phone theft", "violence with injury", "Knife Crime", "vandalism")
+    )
+    with pytest.raises(UnknownName, match="did you mean 'shoplifting'"):
+        claim.find_offence(lambeth, "shoplifing")
+    with pytest.raises(UnknownName) as caught:
+        open_book("Brixton")
+    assert "Merton" in str(caught.value) and "did you mean" not in str(caught.value)
+
+
+def test_the_lambeth_claim_of_december_2025(lambeth):
+    said = answered(lambeth, "vehicle crime", "year to 2024-11", "year to 2025-11")
+    assert said.sentence.startswith(
+        "Vehicle crime in Lambeth fell 24.6%, from 3,063 in the year to November 2024 to 2,308 in the year to November 2025. "
+        "The rest of London's fell 12.8%"
+    )
+    newest = answered(lambeth, "vehicle crime", "year to 2025-02", "year to 2026-02")
+    assert "fell 30.4%" in newest.sentence and "fell 13.3%" in newest.sentence
+
+
+def test_a_window_of_months_against_the_same_months(lambeth):
+    said = answered(lambeth, "robbery", "2024-11 to 2025-01", "2025-11 to 2026-01")
+    assert "in November 2024 to January 2025 to" in said.sentence
+    assert said.row["of"] > 200
+
+
+def test_what_cannot_be_compared_says_why_and_gives_the_counts(lambeth):
+    said = answered(lambeth, "violence", "2023-24", "2024-25")
+    assert said.sentence.startswith("Violence against the person in Lambeth cannot be compared between 2023-24 (")
+    assert "CONNECT" in said.sentence
+    assert "fell" not in said.figure.title
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "says"),
+    [
+        ("2024-25", "2024-25", "are the same"),
+        ("2024-25", "2023-24", "in reverse order"),
+        ("2023-24", "year to 2025-12", "offences have seasons"),
+        ("2024-04 to 2024-06", "2025-06 to 2025-08", "offences have seasons"),
+        ("2005-06", "2024-25", "the edition holds April 2010 to February 2026"),
+        ("2024-25", "2030-31", "the edition holds"),
+    ],
+)
+def test_what_cannot_be_answered_is_refused_with_the_reason(lambeth, first, last, says):
+    with pytest.raises(claim.ClaimRefused, match=says):
+        answered(lambeth, "robbery", first, last)
+
+
+def test_fraud_that_left_the_series_is_refused(lambeth):
+    with pytest.raises(claim.ClaimRefused, match="Action Fraud"):
+        answered(lambeth, "fraud and forgery", "2012-13", "2014-15")
+
+
+def test_the_answer_is_one_chart_set_with_the_command_that_makes_it(tmp_path):
+    said = claim.claim("lambeth", "car crime", "year to 2025-02", "latest", out=tmp_path)
+    name = "vehicle-crime-year-to-2025-02-year-to-2026-02"
+    assert said.folder == tmp_path / "lambeth" / "claims" / name
+    assert sorted(path.suffix for path in said.folder.iterdir()) == [".csv", ".json", ".png", ".svg", ".txt"]
+    words = json.loads((said.folder / f"{name}.json").read_text())["words"]
+    assert (
+        words["command"]
+        == "wardbook claim --borough Lambeth --offence 'car crime' --from 'year to 2025-02' --to 'year to 2026-02'"
+    )
+    assert all(len(title.split()) <= 14 for title in words["title"])
+
+
+def test_london_stands_beside_its_own_other_years():
+    said = answered(open_book("London"), "robbery", "year to 2025-02", "year to 2026-02")
+    assert "of 10 other years it moved as far" in said.sentence
+    assert "rest of London" not in said.sentence

@@ -1,0 +1,258 @@
+"""The page of a run, its workbook and the sets exported from it: what they say is what the run holds, and no more."""
+
+import io
+import re
+import shutil
+import subprocess
+import zipfile
+from xml.etree import ElementTree
+
+import polars as pl
+import pytest
+from PIL import Image
+
+from made_runs import WORDS, Page, a_figure, a_run
+from wardbook import places
+from wardbook.figures.figure import SIZES
+from wardbook.figures.table import read_csv
+from wardbook.run import export, page, runner, workbook
+
+FORMULA = '=HYPERLINK("https://example.invalid","prize")'
+SCRIPT = "<script>document.title='taken'</script>"
+
+
+def read_page(folder):
+    return Page(page.write_page(folder).read_text(encoding="utf-8"))
+
+
+# The page -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_holds_each_chart_with_its_words_its_table_and_its_links(tmp_path):
+    folder = a_run(tmp_path, [a_figure(), a_figure("zebra", "A second chart's finding")])
+    read = read_page(folder)
+    for name, title in (("change-funnel", "Recorded burglary fell"), ("zebra", "A second chart's finding")):
+        for part in (title, *(WORDS[part] for part in ("subtitle", "sentence", "caveat", "source", "command"))):
+            assert part in read.text, part
+        hrefs = {attrs.get("href") for tag, attrs in read.tags if tag == "a"}
+        for kind in ("json", "svg", "png", "csv", "txt"):
+            assert f"./charts/{name}.{kind}" in hrefs
+            assert (folder / "charts" / f"{name}.{kind}").is_file()
+    images = [attrs for tag, attrs in read.tags if tag == "svg"]
+    ids = {attrs["id"] for _, attrs in read.tags if "id" in attrs}
+    assert len(images) == 4, "each for a page and for a phone"
+    for attrs in images:
+        assert attrs["role"] == "img"
+        assert set(attrs["aria-labelledby"].split()) <= ids
+    assert "1,234" in read.text
+    assert "0.1250" in read.text, "the table behind the disclosure"
+
+
+def test_ids_are_unique_headings_in_order_and_nothing_is_asked_for(tmp_path):
+    absent = a_figure("ward-rates", absent="too few wards")
+    read = read_page(a_run(tmp_path, [a_figure(), a_figure("zebra"), absent]))
+    ids = [attrs["id"] for _, attrs in read.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    levels = [int(tag[1]) for tag, _ in read.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in zip(levels, levels[1:]))
+    assert ("html", {"lang": "en-GB"}) in read.tags
+    for tag, attrs in read.tags:
+        assert "src" not in attrs
+        assert not [name for name in attrs if name.startswith("on")]
+        assert tag not in {"script", "link", "iframe", "img", "object", "use", "image"}
+        if re.match(r"[a-z]+:", attrs.get("href", "")):
+            assert tag == "a"
+            assert attrs["href"].startswith("https://")
+    for attrs in (attrs for tag, attrs in read.tags if tag == "a" and attrs["href"].startswith("#")):
+        assert attrs["href"][1:] in ids
+
+
+def test_a_chart_that_cannot_be_drawn_says_why_in_its_place(tmp_path):
+    read = read_page(a_run(tmp_path, [a_figure(absent="December 2022 ends on the 17th")]))
+    assert "No chart: December 2022 ends on the 17th." in read.text
+    assert not {"svg", "article"} & {tag for tag, _ in read.tags}
+    assert not [attrs for _, attrs in read.tags if "change-funnel." in attrs.get("href", "")]
+
+
+def test_a_notebook_that_has_not_run_says_the_command_that_fills_its_section(tmp_path):
+    text = read_page(a_run(tmp_path, [a_figure()])).text
+    for section in page.SECTIONS:
+        assert section.heading in text
+        missing = f"wardbook run --borough Sutton --period '2024-25' --only {section.notebook} fills it."
+        assert (missing in text) == (section.notebook != "03_comparison")
+
+
+def test_sources_have_the_dates_of_their_files_and_their_licence(tmp_path):
+    inputs = [
+        "mps/2025-11/MPS Borough Level Crime (Historical).csv",
+        "mps/2025-12/MPS Borough Level Crime (most recent 24 months).csv",
+        *(f"police_uk/2024-{month:02d}/2024-{month:02d}-metropolitan-stop-and-search.csv" for month in range(1, 9)),
+    ]
+    used = {one.source.key: one for one in page.used_sources(dict.fromkeys(inputs, "0"))}
+    assert used["mps-borough-crime"].dates == "2025-11 and 2025-12"
+    assert "8 months, 2024-01 to 2024-08" in {one.dates for one in used.values()}
+    text = read_page(a_run(tmp_path, [a_figure()], inputs=dict.fromkeys(inputs, "0"))).text
+    assert "2025-11 and 2025-12. Open Government Licence v3.0." in text
+    assert "Edition ccbcbe198f0f" in text
+
+
+def test_what_a_name_holds_is_text_everywhere(tmp_path):
+    data = pl.DataFrame({"name": [FORMULA, SCRIPT, "[a](https://example.invalid)"], "count": [1, 2, 3]})
+    figure = a_figure(title=f"A finding {SCRIPT}", data=data, sentence=f"{FORMULA} and {SCRIPT}")
+    folder = a_run(tmp_path, [figure], {"names": data}, name=f"Sutton{SCRIPT}")
+    read = read_page(folder)
+    assert SCRIPT in read.text
+    assert FORMULA in read.text
+    assert "script" not in [tag for tag, _ in read.tags]
+    assert "Content-Security-Policy" in [attrs.get("http-equiv") for tag, attrs in read.tags if tag == "meta"]
+    cells = sheets_of(folder / "tables.xlsx")["names"]
+    assert [row[0] for row in cells[-3:]] == [FORMULA, SCRIPT, "[a] (https://example.invalid)"]
+    with zipfile.ZipFile(folder / "tables.xlsx") as made:
+        for name in made.namelist():
+            if name.startswith("xl/worksheets/sheet"):
+                assert b"<f>" not in made.read(name), "a formula"
+
+
+def test_a_mark_keeps_its_numbers_and_nothing_else_that_vega_writes_for_itself():
+    drawn = page.slim(a_figure().svg("page", bare=True))
+    root = ElementTree.fromstring(drawn)
+    told = [element.get("data-say") for element in root.iter() if element.get("data-say")]
+    assert told == ["burglary: count 1234", "robbery: count 56"]
+    assert "aria-label=" not in drawn
+    assert "aria-roledescription" not in drawn
+    assert {"burglary", "robbery"} <= set(root.itertext()), "the labels stay"
+    many = pl.DataFrame({"name": [f"n{n}" for n in range(page.MOST_MARKS + 1)], "count": range(page.MOST_MARKS + 1)})
+    assert "data-say" not in page.slim(a_figure(data=many).svg("page", bare=True))
+
+
+def test_a_drawing_too_high_for_half_a_sheet_has_one_for_print_and_the_page_is_the_same_from_what_is_kept(tmp_path):
+    long = pl.DataFrame({"name": [f"offence {n:02d}" for n in range(30)], "count": range(30)})
+    folder = a_run(tmp_path, [a_figure(), a_figure("zebra", data=long)])
+    written = page.write_page(folder).read_text(encoding="utf-8")
+    run = page.read_run(folder)
+    kept = page.read_drawings(run)
+    assert {name: set(sizes) for name, sizes in kept.items()} == {
+        "change-funnel": {"page", "phone"},
+        "zebra": {"page", "phone", "print"},
+    }
+    height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', kept["zebra"]["print"])[1])
+    assert height <= SIZES["print"].height
+    (folder / page.DRAWINGS).unlink()
+    assert page.page(run, page.read_drawings(run)) == written
+
+
+# The workbook ---------------------------------------------------------------------------------------------------------
+
+
+def sheets_of(path):
+    """Each sheet of a workbook as rows of values, read by another library than wrote it."""
+    import fastexcel
+
+    reader = fastexcel.read_excel(path)
+    sheets = {}
+    for name in reader.sheet_names:
+        sheet = reader.load_sheet(name, header_row=None, dtypes="string").to_polars()
+        sheets[name] = list(map(list, sheet.rows()))
+    return sheets
+
+
+def test_the_workbook_has_the_numbers_of_the_csv_with_units_rounded_under_readable_names(tmp_path):
+    rows = {"offence_group": ["a", "b"], "before": [12251, 3], "change_percent": [100 / 3, None]}
+    tables = {
+        "changes": pl.DataFrame(rows | {"comparable": [True, False], "as_far": [1, 2]}),
+        "targets": pl.DataFrame({"measure": ["%", "=+-"], "unit": ["%", "x"], "n": [-0.05, 1e-9]}),
+        "empty": pl.DataFrame({"measure": []}, schema={"measure": pl.String}),
+    }
+    folder = a_run(tmp_path, [], tables)
+    page.write_page(folder)
+    read = sheets_of(folder / "tables.xlsx")
+    assert list(read) == ["Cover", "Contents", "Notes", "changes", "targets"]
+    body = read["changes"][-3:]
+    assert body[0] == ["Offence group", "Offences before", "Change (%)", "Comparable", "Others as far from London"]
+    assert [[row[0], float(row[1])] for row in body[1:]] == [["a", 12251], ["b", 3]]
+    assert float(body[1][2]) == 33.3, "a percentage to one decimal"
+    assert body[2][2] is None
+    assert [row[3] for row in body[1:]] == ["yes", "no"]
+    assert float(read["targets"][-1][2]) == 1e-9, "a number too small to round stays"
+    cover = " ".join(str(cell) for row in read["Cover"] for cell in row)
+    assert "changes: What changed in the year, by offence group" in cover
+    with zipfile.ZipFile(folder / "tables.xlsx") as made:
+        sheets = [made.read(name) for name in made.namelist() if name.startswith("xl/worksheets/sheet")]
+        assert not [sheet for sheet in sheets if b"mergeCell" in sheet]
+        parts = [name for name in made.namelist() if name.startswith("xl/tables/")]
+        assert len(parts) == 4, "contents, notes, two tables"
+
+
+def test_a_page_and_its_workbook_have_the_same_bytes_twice(tmp_path):
+    folder = a_run(tmp_path, [a_figure()], {"changes": pl.DataFrame({"measure": ["a"], "n": [1]})})
+    page.write_page(folder)
+    before = {name: (folder / name).read_bytes() for name in ("summary.html", "tables.xlsx")}
+    page.write_page(folder)
+    assert before == {name: (folder / name).read_bytes() for name in before}
+
+
+@pytest.mark.slow
+def test_libreoffice_opens_the_workbook_and_gives_the_same_numbers(tmp_path):
+    office = shutil.which("soffice") or shutil.which("libreoffice")
+    if office is None:
+        pytest.skip("LibreOffice is not installed")
+    frame = pl.DataFrame({"name": [FORMULA, "b"], "n": [12251, -3], "x": [0.125, 2.5]})
+    folder = a_run(tmp_path, [a_figure()], {"names": frame})
+    page.write_page(folder)
+    command = [office, "--headless", f"-env:UserInstallation=file://{tmp_path}/office", "--convert-to"]
+    command += ["xlsx:Calc MS Excel 2007 XML", "--outdir", tmp_path / "back", folder / "tables.xlsx"]
+    subprocess.run(command, check=True, timeout=180, capture_output=True)
+    again = sheets_of(tmp_path / "back" / "tables.xlsx")["names"]
+    assert [[row[0], float(row[1]), float(row[2])] for row in again[-2:]] == [[FORMULA, 12251, 0.125], ["b", -3, 2.5]]
+
+
+# Taking a chart away --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def run(tmp_path):
+    figures = [a_figure(source="A publication of the Publisher’s"), a_figure("ward-rates", absent="too few wards")]
+    folder = a_run(tmp_path / "out", figures, {"changes": pl.DataFrame({"measure": ["a"], "n": [1]})})
+    page.write_page(folder)
+    return folder
+
+
+@pytest.mark.parametrize("size", export.SIZES)
+def test_an_exported_set_carries_its_title_and_source_at_its_size(run, tmp_path, size):
+    to = tmp_path / "paper"
+    made = export.export(run, to, charts=["change-funnel"], size=size)
+    assert sorted(path.name for path in made) == [f"change-funnel.{kind}" for kind in ("csv", "png", "svg", "txt")]
+    assert sorted(path.name for path in to.iterdir()) == sorted(path.name for path in made)
+    image = Image.open(io.BytesIO((to / "change-funnel.png").read_bytes()))
+    assert image.text["Title"] == "Recorded burglary fell"
+    assert "A publication of the Publisher’s" in image.text["Source"]
+    assert image.text["Description"] == WORDS["alt"]
+    place = SIZES[export.SIZES[size]]
+    assert image.width == pytest.approx(place.width * place.scale, abs=2 * place.scale)
+    if size == "slide":
+        assert image.height == pytest.approx(place.height, abs=2)
+    text = "".join(ElementTree.parse(to / "change-funnel.svg").getroot().itertext())
+    assert "A publication of the Publisher" in text
+    assert "OpenGovernmentLicence" in text.replace(" ", ""), "a lift without its attribution breaks the licence"
+    assert read_csv(to / "change-funnel.csv").columns == ["name", "count", "share"]
+
+
+def test_what_cannot_be_exported_is_refused_and_nothing_is_written(run, tmp_path):
+    to = tmp_path / "paper"
+    with pytest.raises(places.UnknownName, match="did you mean 'change-funnel'"):
+        export.export(run, to, charts=["change-funel"])
+    with pytest.raises(places.UnknownName, match="did you mean 'slide'"):
+        export.export(run, to, charts=["change-funnel"], size="slides")
+    with pytest.raises(runner.RunError, match="there is no chart ward-rates: too few wards"):
+        export.export(run, to, charts=["ward-rates"])
+    assert not to.exists()
+    with pytest.raises(runner.RunError, match="Lewisham has not been run: wardbook run --borough Lewisham does it"):
+        export.find_run("Lewisham", out=tmp_path / "out")
+    with pytest.raises(runner.RunError, match="Sutton has not been run for 2020-21: "):
+        export.find_run("Sutton", "2020-21", out=tmp_path / "out")
+    assert export.find_run("sutton", "2024/25", out=tmp_path / "out") == run
+    assert export.find_run("Sutton", out=tmp_path / "out") == run
+    (copied,) = export.export(run, to, workbook=True)
+    assert copied.read_bytes() == (run / workbook.WORKBOOK).read_bytes()

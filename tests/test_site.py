@@ -1,0 +1,344 @@
+"""The website as a councillor's browser shows it: find an area, check a claim, read a mark, take a chart away."""
+
+import functools
+import http.server
+import os
+import random
+import re
+import threading
+from urllib.parse import quote
+
+import polars as pl
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from conftest import EVERY
+from made_runs import Page, a_figure, a_run
+from wardbook import claim, periods
+from wardbook.book import open_book
+from wardbook.figures import wording
+from wardbook.figures.table import rounded
+from wardbook.run import answers, page, site
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+NEWEST, BEFORE = "year to 2026-02", "year to 2025-02"
+
+
+@pytest.fixture(scope="module")
+def book():
+    return open_book("London")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, book):
+    """A site of three areas: their pages made without a notebook; the answers of a sample of periods, or with
+    `--every-borough` of all.
+    """
+    out = tmp_path_factory.mktemp("out")
+    change = {"offence_group": "total recorded offences excluding fraud", "change_percent": 1.7, "against_london": ""}
+    for area in ("Hackney", "London", "Tower Hamlets"):
+        a_run(
+            out,
+            [a_figure(), a_figure("ranking", "Burglary is ranked first")],
+            {"changes": pl.DataFrame([change])},
+            area=area,
+            period=NEWEST,
+        )
+        a_run(out, [], area=area, period="2015-16")
+    held = answers.box_windows
+
+    def some(book, series):
+        pairs = held(book, series)
+        return pairs if os.environ.get(EVERY) else [pairs[n] for n in sorted({len(pairs) // 2, len(pairs) - 1})]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(answers, "box_windows", some)
+        return site.write_site(out, out / "site").parent
+
+
+@pytest.fixture(scope="module", params=["file", "http"])
+def address(request, built):
+    """The site's address: of its folder, or on a server of this machine."""
+    if request.param == "file":
+        yield built.as_uri()
+        return
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=built)
+    handler.log_message = lambda *_: None
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def visit(open_page, address):
+    """Open a page of the site; when the test is over, nothing outside it was asked for and the console was silent."""
+    visited = []
+
+    def visit(path="index.html", *arguments, **more):
+        visited.append(open_page(f"{address}/{path}", *arguments, **more))
+        return visited[-1]
+
+    yield visit
+    for opened in visited:
+        outside = [url for url in opened.asked if not re.match(rf"{re.escape(address)}/|data:|blob:", url)]
+        assert outside == []
+        assert [text for text in opened.said if "favicon" not in text] == []
+
+
+def ask(opened, area, offence, *, before=None, after=None):
+    opened.locator("#claim").scroll_into_view_if_needed()
+    opened.wait_for_selector(".ask[data-ready]")
+    opened.get_by_label("Where", exact=True).select_option(area)
+    opened.get_by_label("Which offence", exact=True).fill(offence)
+    opened.get_by_label("Which offence", exact=True).blur()
+    if after:
+        opened.get_by_label("When", exact=True).select_option(after)
+    if before:
+        opened.get_by_label("Compared with", exact=True).select_option(before)
+    opened.get_by_role("button", name="Answer").click()
+    return opened.locator(".ask .answer")
+
+
+# What is built --------------------------------------------------------------------------------------------------------
+
+
+def test_each_area_has_its_newest_run_and_the_pages_are_small(built):
+    front = Page((built / "index.html").read_text(encoding="utf-8"))
+    hrefs = [attrs["href"] for tag, attrs in front.tags if tag == "a" and attrs["href"].startswith("./")]
+    assert hrefs == [f"./{slug}/index.html" for slug in ("london", "hackney", "tower-hamlets")] + [
+        f"./{slug}/index.html" for slug in ("hackney", "tower-hamlets")
+    ], "the list, then the map"
+    assert "no page yet" in front.text
+    for slug in ("london", "hackney", "tower-hamlets"):
+        assert NEWEST in (built / slug / "index.html").read_text(encoding="utf-8")
+        assert (built / slug / "charts" / "ranking.csv").is_file()
+    assert (built / "index.html").stat().st_size < 300_000
+    assert (built / "answers.js").stat().st_size < 3_000_000
+    assert sum(path.stat().st_size for path in built.rglob("*")) < 60_000_000
+
+
+def test_the_cells_of_the_map_are_the_32_boroughs_each_in_a_place_of_its_own():
+    cells = pl.read_csv(site.CELLS)
+    assert sorted(cells["borough_code"]) == sorted(area.code for area in answers.areas()[1:])
+    assert cells.select("column", "row").is_unique().all()
+
+
+def test_answers_that_an_earlier_site_holds_are_kept_until_the_rules_change(built, book, monkeypatch):
+    earlier = (built / "answers.js").read_text(encoding="utf-8")
+    monkeypatch.setattr(answers.change, "compare", None)  # to judge anything would fail
+    assert answers.answers(book, earlier) == earlier
+    monkeypatch.setattr(answers, "_rules", lambda: "others")
+    with pytest.raises(TypeError):
+        answers.answers(book, earlier)
+
+
+def test_the_wards_of_a_borough_add_up_to_the_table(built, book):
+    wards = site.ward_counts(book)["Hackney"]
+    total = [group for group, *_ in wards["groups"]].index("robbery")
+    at = wards["years"].index("2019-20")
+    table = book.table("ward_offences").join(book.table("wards").filter(borough_code="E09000012"), on="ward_code")
+    year = periods.read_period("2019-20")
+    table = table.filter(year.within(pl.col("month")), offence_group="robbery", snapshot="2026-02")
+    assert sum(counts[at] for counts in wards["counts"][total]) == table["offences"].sum() > 500
+    assert len(wards["years"]) == 16
+    low, high = wards["limits"][100]
+    assert (low, high) == (81.4, 121.6), "Byar's interval of 100, as printed in public-health tables"
+
+
+# In a browser ---------------------------------------------------------------------------------------------------------
+
+
+def test_typing_hack_and_enter_lands_on_hackney(visit):
+    opened = visit()
+    opened.get_by_label("Type a borough").fill("hack")
+    assert opened.locator("tr[data-find]:visible").count() == 1
+    opened.keyboard.press("Enter")
+    opened.wait_for_url("**/hackney/index.html")
+    assert "Hackney" in opened.locator("h1").inner_text()
+    opened.get_by_role("link", name="Wardbook: all areas").click()
+    opened.locator(".map a", has_text="Tower").click()
+    opened.wait_for_url("**/tower-hamlets/index.html")
+
+
+def test_an_area_is_switched_in_place(visit):
+    opened = visit("hackney/index.html")
+    opened.get_by_label("Switch to").select_option("Tower Hamlets")
+    opened.wait_for_url("**/tower-hamlets/index.html")
+
+
+@pytest.mark.parametrize("question", [("Hackney", "mugging"), ("London", "burglary"), ("Croydon", "knife crime")])
+def test_a_claim_asked_by_mouse_is_answered_as_the_command_answers(visit, question):
+    area, offence = question
+    opened = visit()
+    box = ask(opened, area, offence)
+    before, after = (periods.read_period(text) for text in (BEFORE, NEWEST))
+    wanted = claim.answer(open_book(area), offence, before, after)
+    assert box.locator(".sentence").inner_text() == wanted.sentence
+    assert f"{wanted.row['before']:,}" in box.inner_text()
+    assert f"{wanted.row['after']:,}" in box.inner_text()
+    assert box.locator(".caveat").inner_text() == wanted.figure.words["caveat"]
+
+
+def test_a_claim_asked_by_keyboard_has_a_link_that_gives_the_same_answer_in_a_fresh_window(visit, open_page):
+    opened = visit("hackney/index.html")
+    opened.locator("#claim a").focus()
+    opened.keyboard.press("Tab")
+    opened.wait_for_selector(".ask[data-ready]")
+    assert opened.evaluate("document.activeElement.value") == "Hackney", "the page's own area"
+    opened.keyboard.press("Tab")
+    opened.keyboard.type("car crime")
+    opened.keyboard.press("Enter")
+    sentence = opened.locator(".answer .sentence").first.inner_text()
+    assert sentence.startswith("Vehicle crime in Hackney")
+    link = opened.get_by_role("link", name="Link to this answer").get_attribute("href")
+    fresh = open_page(link)
+    assert fresh.locator(".answer .sentence").first.inner_text() == sentence
+
+
+def test_the_box_answers_in_a_tenth_of_a_second(visit):
+    opened = visit()
+    ask(opened, "Hackney", "burglary")
+    took = opened.evaluate(
+        "() => { const at = performance.now(); document.querySelector('.ask form').requestSubmit();"
+        " return performance.now() - at }"
+    )
+    assert took < 100
+
+
+def test_what_the_box_does_not_hold_is_refused_with_its_reason_or_its_command(visit):
+    opened = visit()
+    box = ask(opened, "Hackney", "burglaris")
+    assert "Nearest: burglar" in box.inner_text()
+    box = ask(opened, "Hackney", "stop and search")
+    assert "no offence" in box.inner_text()
+    opened.evaluate(
+        f"location.hash = '#ask/' + ['Hackney', 'burglary', '2011-12', '{NEWEST}'].map(encodeURIComponent).join('/')"
+    )
+    opened.wait_for_selector(".answer code")
+    assert "wardbook claim --borough Hackney --offence burglary --from 2011-12" in box.inner_text()
+
+
+def test_each_format_is_downloaded(visit):
+    opened = visit("hackney/index.html")
+    box = ask(opened, "Hackney", "burglary")
+    starts = {"SVG": b"<svg", "PNG": b"\x89PNG", "CSV": b"period,offences\n"}
+    for where, kinds in ((box, starts), (opened.locator("#chart-ranking"), ("SVG", "PNG"))):
+        for kind in kinds:
+            with opened.expect_download() as download:
+                where.get_by_role("button", name=kind, exact=True).click()
+            got = download.value.path().read_bytes()
+            assert got.startswith(starts[kind])
+            if kind == "SVG":
+                assert b"Source: " in got
+            if kind == "PNG":
+                assert len(got) > 5_000, "an empty canvas is smaller"
+
+
+def test_the_sentence_is_copied_with_its_citation(visit):
+    opened = visit()
+    box = ask(opened, "Hackney", "burglary")
+    opened.evaluate("navigator.clipboard.writeText = text => { window.copied = text; return Promise.resolve() }")
+    box.get_by_role("button", name="Copy sentence with citation").click()
+    copied = opened.evaluate("window.copied")
+    assert copied.startswith(f"“{box.locator('.sentence').inner_text()}” Wardbook, edition ")
+    assert quote("year to 2026-02") in copied
+
+
+def test_a_mark_says_its_numbers_under_the_pointer_and_by_keyboard(visit):
+    opened = visit("hackney/index.html")
+    plot = opened.locator("#chart-ranking .plot.page")
+    plot.focus()
+    opened.keyboard.press("ArrowRight")
+    bubble = opened.locator(".bubble")
+    assert bubble.inner_text() == "burglary: count 1234"
+    opened.keyboard.press("ArrowRight")
+    assert bubble.inner_text() == "robbery: count 56"
+    opened.keyboard.press("Escape")
+    assert not bubble.is_visible()
+    plot.locator("[data-say]").first.hover()
+    assert bubble.inner_text() == "burglary: count 1234"
+
+
+def test_the_ward_map_draws_any_offence_beside_its_table(visit):
+    opened = visit("hackney/index.html")
+    opened.locator("#wards").scroll_into_view_if_needed()
+    opened.wait_for_selector(".wards tbody tr")
+    assert opened.locator(".wards tbody tr").count() == opened.locator(".wards .plot path").count() == 21
+    opened.get_by_label("Offence", exact=True).select_option(label="Shoplifting")
+    opened.get_by_label("Year", exact=True).select_option(label="2015-16")
+    assert "Shoplifting, 2015-16, by ward" in opened.locator(".wards caption").inner_text()
+    rates = [float(text.replace(",", "")) for text in opened.locator(".wards tbody td:nth-child(3)").all_inner_texts()]
+    assert rates == sorted(rates, reverse=True)
+
+
+@pytest.mark.parametrize("path", ["index.html", "hackney/index.html", "london/index.html"])
+@pytest.mark.parametrize("width", [1280, 360])
+def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(visit, path, width):
+    opened = visit(path, width)
+    ask(opened, "Hackney", "burglary")
+    if opened.locator(".wards").count():
+        opened.locator("#wards").scroll_into_view_if_needed()
+        opened.wait_for_selector(".wards tbody tr")
+    opened.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+    violations = Axe().run(opened, options={"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": WCAG}})
+    listed = [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in violations.response["violations"]]
+    assert listed == []
+    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_without_a_script_every_page_is_whole(visit):
+    opened = visit("index.html", java_script_enabled=False)
+    assert opened.locator("tr[data-find]:visible").count() == 33
+    assert not opened.locator("#find, .ask").first.is_visible()
+    opened = visit("hackney/index.html", java_script_enabled=False)
+    assert opened.locator("article .plot.page svg:visible").count() == 2
+    assert not opened.locator(".wards, .switch").first.is_visible()
+
+
+# The same sentence as the command ---------------------------------------------------------------------------------------
+
+
+def test_the_box_and_the_command_give_the_same_sentence(open_page, built, book):
+    opened = open_page((built / "index.html").as_uri())
+    opened.evaluate("load('answers', ROOT + 'answers.js')")
+    keys, named = opened.evaluate(
+        "(data => [Object.keys(data.rows), data.offences.map(one => one.item)])(wardbook.held.answers)"
+    )
+    pick = random.Random(22)
+    asked = []
+    while len(asked) < (200 if os.environ.get(EVERY) else 20):
+        number, before, after = re.fullmatch(r"(\d+) ((?:year to )?\S+) (.+)", pick.choice(keys)).groups()
+        asked.append([pick.choice(answers.areas()).name, named[int(number)], before, after])
+    boxed = opened.evaluate(
+        "asked => asked.map(one => answer(wardbook.held.answers, ...one)).map(found => found.sentence ?? found.refused)",
+        asked,
+    )
+    for (area, item, before, after), sentence in zip(asked, boxed):
+        try:
+            wanted = claim.answer(open_book(area), item, *map(periods.read_period, (before, after))).sentence
+        except claim.ClaimRefused as refused:
+            wanted = f"{refused}."
+        assert sentence == wanted, (area, item, before, after)
+
+
+def test_numbers_are_written_as_the_words_of_figures_write_them(open_page, built):
+    opened = open_page((built / "index.html").as_uri())
+    pick = random.Random(5)
+    values = [12.25, 12.75, 0.25, 0.05, 0.049999, -0.04, 1234.25, 99.95, 100.0, -6.25]
+    values += [pick.uniform(-300, 300) for _ in range(300)] + [pick.randrange(-4000, 4000) / 16 for _ in range(300)]
+    boxed = opened.evaluate(
+        "values => values.map(value => [written.percent(value, 1), written.signed(value, 1)])", values
+    )
+    assert boxed == [[wording.percent(rounded(v), 1), wording.signed(rounded(v), 1)] for v in values]
+
+
+def test_a_run_that_is_broken_or_none_of_ours_is_left_out(tmp_path):
+    a_run(tmp_path, [], area="Sutton", period="2024-25")
+    broken = a_run(tmp_path, [], area="Barnet", period="2024-25")
+    (broken / page.RECORD).write_text("{")
+    (tmp_path / "elsewhere" / "2024-25").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "2024-25" / page.RECORD).write_text('{"period": "2024-25"}')
+    assert site.newest_runs(tmp_path) == {"sutton": tmp_path / "sutton" / "2024-25"}

@@ -1,0 +1,106 @@
+"""An attack on the ward tables of overlapping periods: what is withheld in one is not to be had from another."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.optimize import linprog
+
+import cells
+from conftest import remember_rulers, sampled
+from wardbook import edition as editions
+from wardbook import places
+from wardbook.figures import withhold
+from wardbook.measures import wards
+from wardbook.periods import read_period
+
+BOROUGHS, PERIODS = tuple(sampled("Tower Hamlets", "Richmond upon Thames", "Sutton")), ("2023-24", "2024-25")
+ITEM = "arson"  # rare enough that most wards have one to four
+
+
+@pytest.fixture(scope="module")
+def ward_runs():
+    """Notebook 03 of boroughs in two overlapping periods: (borough, period) → its frames by name, as they are saved."""
+    found = {}
+    with remember_rulers():
+        for borough, period in product(BOROUGHS, PERIODS):
+            left = cells.run("03_comparison", borough=borough, period=period, offence_group=ITEM)
+            drawn = {name: figure.data for name, figure in left.figures.items() if not figure.absent}
+            found[borough, period] = {"wards": left.tables["wards"], **drawn}
+    return found
+
+
+@pytest.fixture(scope="module")
+def edition():
+    return editions.open_edition()
+
+
+class Attacker:
+    """Collects what outputs say of named counts, and solves for the rest: a count is a whole number of 0 or more."""
+
+    def __init__(self):
+        self.equations = []
+
+    def learns(self, names, total):
+        if total is not None:
+            self.equations.append((frozenset(names), round(total)))
+
+    def finds(self, name):
+        """The range of values that all equations together leave a count."""
+        reached, rows, pending = {name}, [], list(self.equations)
+        while grown := [e for e in pending if e[0] & reached]:
+            rows += grown
+            pending = [e for e in pending if not e[0] & reached]
+            reached |= frozenset().union(*(e[0] for e in grown))
+        if not rows:
+            return 0, np.inf
+        place = {n: i for i, n in enumerate(sorted(reached))}
+        matrix = np.zeros((len(rows), len(place)))
+        for i, (names, _) in enumerate(rows):
+            matrix[i, [place[n] for n in names]] = 1
+        wanted = np.zeros(len(place))
+        wanted[place[name]] = 1
+        right = [total for _, total in rows]
+        low, high = (linprog(s * wanted, A_eq=matrix, b_eq=right, bounds=(0, None), method="highs") for s in (1, -1))
+        assert low.status == 0, f"the outputs contradict each other about {name}"
+        return low.fun, -high.fun if high.status == 0 else np.inf
+
+
+def test_differencing_the_ward_tables_of_overlapping_periods_gives_no_small_count_away(ward_runs, edition):
+    """Planted: `wards.ward_history` drawn as it is, without `withhold.ward_counts`."""
+    names = edition.table("wards").select("ward", "ward_code", "borough_code")
+    offences = edition.table("ward_offences").filter(offence_group=ITEM)
+    tried = 0
+    for borough in BOROUGHS:
+        local = names.filter(borough_code=places.area(borough).code)
+        attackers, known = {}, {}
+        for period in PERIODS:
+            tables = ward_runs[borough, period]
+            told = [(period, row["ward_code"], row) for row in tables["wards"].iter_rows(named=True)]
+            codes = dict(tables["wards"].select("ward", "ward_code").iter_rows())
+            told += [(period, codes[row["ward"]], row) for row in tables.get("ward-rates", pl.DataFrame()).to_dicts()]
+            told += [
+                (row["year"], codes[row["ward"]], row) for row in tables.get("ward-years", pl.DataFrame()).to_dicts()
+            ]
+            for year, ward, row in told:
+                if year not in known:
+                    counts = wards.ward_years(offences, ITEM, [read_period(year)]).join(local, on="ward_code")
+                    known[year] = dict(counts.select("ward_code", year).iter_rows())
+                    attackers[year] = Attacker()
+                    attackers[year].learns(known[year], sum(known[year].values()))
+                rate = next((row[name] for name in ("raw_rate_per_1000", "raw_rate", "rate") if name in row), None)
+                attackers[year].learns([ward], row["events"])
+                attackers[year].learns([ward], None if rate is None else rate * row["residents"] / 1000)
+            hidden = tables["wards"].filter(pl.col("events").is_null())
+            assert hidden["eb_rate_per_1000"].is_null().all() and hidden["rank"].is_null().all()
+        for year, attacker in attackers.items():
+            for ward, count in known[year].items():
+                if withhold.is_small(count):
+                    low, high = attacker.finds(ward)
+                    assert low <= count <= high, "the attack itself is wrong"
+                    tried += 1
+                    assert high - low >= 0.99, f"{borough}, {year}: {ward} is given away as {count}"
+    assert tried > 40, "nothing small was there to be found"
