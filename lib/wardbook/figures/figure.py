@@ -318,8 +318,8 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
         plot["height"] = round(_plot_height(figure.spec, size, height))
     if "facet" in inner:
         inner["columns"] = _columns(figure.spec, size)
-        # Room for a panel's own heading, which `marks.panel_words` draws above it.
-        inner["spacing"] = {"row": round(3.2 * size.font), "column": round(1.6 * size.font)}
+        # A panel's heading (`marks.panel_words`) is within its bounds: this is what lies between two panels.
+        inner["spacing"] = {"row": round(size.font), "column": round(1.4 * size.font)}
     row = plot["height"] / (row_count(figure.spec) or 1)
     values = {
         "narrow": size.narrow,
