@@ -21,7 +21,7 @@ RAW = $(or $(WARDBOOK_RAW),data/raw)
 export BOROUGH PERIOD OFFENCE FROM TO CHART SIZE INTO RAW
 
 .DEFAULT_GOAL := help
-.PHONY: book claim export all lab test check-all faults mutants lint notebooks fetch build bench clean help
+.PHONY: book claim export all site lab test check-all faults mutants lint notebooks fetch build bench clean help
 
 book: $(INSTALLED)
 	$(UV) run wardbook run --borough "$$BOROUGH" $${PERIOD:+--period "$$PERIOD"}

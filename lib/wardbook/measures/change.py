@@ -246,7 +246,8 @@ def fit_variance(counts: pl.DataFrame) -> dict[str, float]:
         if step < 1e-10:
             break
     low, high = 0.25, 4.0
-    # A change outside at one scale is outside at every smaller one, so only those still in doubt are looked at again.
+    # Outside at one scale is outside at every smaller one, and inside at every larger: only what is in doubt is
+    # looked at again.
     doubtful, surely = counts, 0
     for _ in range(24):  # to better than a ten-thousandth, far finer than a count can tell
         scale = (low + high) / 2
@@ -511,7 +512,10 @@ def p_values(counts: pl.DataFrame, ruler: Ruler) -> np.ndarray:
     By the distribution whose middle 95 % is the usual range: under 0.05 exactly where `against_london` puts a change outside.
     `counts` as for `against_london`; NaN where the ruler has nothing for a group.
     """
-    middle = _middle(counts, *_scaled_fit(counts, ruler))
+    phi, tau2 = _scaled_fit(counts, ruler)
+    known = np.isfinite(phi)
+    middle = np.full(counts.height, np.nan)
+    middle[known] = _middle(counts.filter(pl.Series(known)), phi[known], tau2[known])
     return 2 * np.minimum(middle, 1 - middle)
 
 
