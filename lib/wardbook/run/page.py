@@ -195,7 +195,7 @@ def _shorter(value: str) -> str:
 
 
 # The drawings of a run's page, so that the site need not draw them again.
-DRAWINGS = ".drawings.json"
+DRAWINGS = "drawings.json"
 
 
 def drawings(figures: Mapping[str, Figure]) -> dict[str, dict[str, str]]:
