@@ -457,7 +457,7 @@ def test_no_small_count_of_searches_comes_out_of_all_that_is_shown(runs, area):
 @pytest.mark.slow
 @pytest.mark.parametrize("area", ATTACKED)
 def test_no_small_count_of_clothing_thorough_searches_or_wards_comes_out(runs, area):
-    """Planted: `withhold_thorough` that shows how many under-18s had an adult present where their number is withheld."""
+    """Planted: `withhold_thorough` that shows the number of under-18s of every year."""
     _, folder = runs(area)
     tables, _, _ = read(folder)
     held, code = edition.open_edition(), places.area(area).code
