@@ -28,7 +28,7 @@ PAGE = "summary.html"
 RECORD = "run.json"
 FIRST_SCREEN = "words/first-screen.json"
 TEMPLATES = Path(__file__).parent
-HALF_A_SHEET = 400  # px that a drawing may be high for two with their words to stand on a sheet of A4
+HALF_A_SHEET = 420  # px that a drawing may be high for two with their words to stand on a sheet of A4
 
 
 @dataclass(frozen=True)
@@ -167,11 +167,13 @@ def _table(frame: pl.DataFrame) -> dict[str, Any]:
 _UNDRAWN = re.compile(
     r' (?:class|aria-roledescription|aria-label|aria-hidden|xmlns:xlink|font-family|pointer-events)="[^"]*"'
     r'| role="graphics-[a-z]+"| (?:stroke-|fill-)?opacity="1"| text-anchor="start"| stroke-width="1"| [xy]2="0"'
-    r'| transform="translate\(0,0\)"|<path d=""[^>]*/>|<path d="M0,0h0v0h0Z"/>| font-size="13px"'
+    r'| transform="translate\(0,0\)"|<path [^>]*\bdisplay="none"/>|<path d="M0,0h0v0h0Z"/>| font-size="13px"'
 )
 _MARK = re.compile(
     r' aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="(?:bar|point|circle|square|tick|rect|geoshape)"'
 )
+_CIRCLE = re.compile(r'<path([^>]*) d="M([\d.]+),0A\2,\2,0,1,1,-\2,0A\2,\2,0,1,1,\2,0"')
+_NO_STROKE = re.compile(r"<(?:path|circle|rect|text)(?![^>]* stroke=)[^>]*>")
 MOST_MARKS = 150  # a drawing with more says its numbers in its table alone
 
 
@@ -184,6 +186,8 @@ def slim(svg: str) -> str:
     drawn = re.sub(
         r"(?<![\w#])-?\d+\.\d\d+(?![\w%])|(?<=[A-Za-z])-?\d+\.\d\d+", lambda place: f"{float(place[0]):.1f}", drawn
     )
+    drawn = _CIRCLE.sub(r'<circle\1 r="\2"', drawn)
+    drawn = _NO_STROKE.sub(lambda mark: mark[0].replace(' stroke-width="2"', ""), drawn)
     while drawn != (drawn := re.sub(r"<g></g>|<g/>", "", drawn)):
         pass
     return drawn
