@@ -6,6 +6,7 @@ figure's JSON or a table of the run holds.
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -28,7 +29,7 @@ PAGE = "summary.html"
 RECORD = "run.json"
 FIRST_SCREEN = "words/first-screen.json"
 TEMPLATES = Path(__file__).parent
-HALF_A_SHEET = 400  # px that a drawing may be high for two with their words to stand on a sheet of A4
+HALF_A_SHEET = 420  # px that a drawing may be high for two with their words to stand on a sheet of A4
 
 
 @dataclass(frozen=True)
@@ -167,23 +168,26 @@ def _table(frame: pl.DataFrame) -> dict[str, Any]:
 _UNDRAWN = re.compile(
     r' (?:class|aria-roledescription|aria-label|aria-hidden|xmlns:xlink|font-family|pointer-events)="[^"]*"'
     r'| role="graphics-[a-z]+"| (?:stroke-|fill-)?opacity="1"| text-anchor="start"| stroke-width="1"| [xy]2="0"'
-    r'| transform="translate\(0,0\)"|<path d=""[^>]*/>|<path d="M0,0h0v0h0Z"/>| font-size="13px"'
+    r'| transform="translate\(0,0\)"|<path [^>]*\bdisplay="none"/>|<path d="M0,0h0v0h0Z"/>| font-size="13px"'
 )
 _MARK = re.compile(
     r' aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="(?:bar|point|circle|square|tick|rect|geoshape)"'
 )
+_PLACED = re.compile(r' (?:d|transform|[xyr][12]?|width|height|font-size)="[^"]*"')
+_CIRCLE = re.compile(r'<path([^>]*) d="M([\d.]+),0A\2,\2,0,1,1,-\2,0A\2,\2,0,1,1,\2,0"')
+_NO_STROKE = re.compile(r"<(?:path|circle|rect|text)(?![^>]* stroke=)[^>]*>")
 MOST_MARKS = 150  # a drawing with more says its numbers in its table alone
 
 
 def slim(svg: str) -> str:
     """A drawing without what draws nothing, its places to a tenth of a pixel, each mark with its numbers as `data-say`."""
     if len(_MARK.findall(svg)) <= MOST_MARKS:
-        svg = _MARK.sub(lambda mark: f' data-say="{_told(mark[1])}"', svg)
+        svg = _MARK.sub(lambda mark: f' data-say="{html.escape(_told(html.unescape(mark[1])))}"', svg)
     # Most text has the page's size, which is said once.
     drawn = _UNDRAWN.sub("", svg).replace("<svg", '<svg font-size="13px"', 1)
-    drawn = re.sub(
-        r"(?<![\w#])-?\d+\.\d\d+(?![\w%])|(?<=[A-Za-z])-?\d+\.\d\d+", lambda place: f"{float(place[0]):.1f}", drawn
-    )
+    drawn = _PLACED.sub(lambda part: re.sub(r"\d+\.\d\d+", lambda place: f"{float(place[0]):.1f}", part[0]), drawn)
+    drawn = _CIRCLE.sub(r'<circle\1 r="\2"', drawn)
+    drawn = _NO_STROKE.sub(lambda mark: mark[0].replace(' stroke-width="2"', ""), drawn)
     while drawn != (drawn := re.sub(r"<g></g>|<g/>", "", drawn)):
         pass
     return drawn
@@ -191,7 +195,7 @@ def slim(svg: str) -> str:
 
 def _told(label: str) -> str:
     """What Vega names a mark by, for a reader: the name first, then its numbers, rounded."""
-    pairs = [part.partition(": ")[::2] for part in label.split("; ") if ": " in part]
+    pairs = [part.partition(": ")[::2] for part in re.split(r"; (?=[\w ]+: )", label) if ": " in part]
     names = [value for field, value in pairs if field in ("name", "row", "borough", "ward")]
     rest = [
         f"{field.replace('_percent', ' %').replace('_', ' ')} {_shorter(value)}"
