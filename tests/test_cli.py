@@ -81,7 +81,7 @@ def test_a_targets_file_that_cannot_be_judged_is_2(wardbook, tmp_path):
     (tmp_path / "own.csv").write_text("target_set,measure\nmine,all\n")
     told = wardbook("run", "--borough", "Lewisham", "--out", "out", "--set", f"targets_file={tmp_path / 'own.csv'}")
     assert told.exit_code == 2
-    assert "lacks the columns item, area, " in told.stderr
+    assert "own.csv, line 1, column kind: 'missing'; allowed: columns target_set, measure, " in told.stderr
     assert told.stderr.count("\n") == 1
 
 
@@ -216,7 +216,7 @@ def test_build_accounts_for_every_file(wardbook, tmp_path):
     assert any(line.startswith("MPS Recorded Crime") and ": no file (" in line for line in said)
     assert said[-3].endswith("recognises or needs them: 6 files (a.txt; b.txt; c.txt; d.txt; e.txt; …)")
     assert said[-2].startswith("edition ")
-    assert said[-2].endswith(": households (1)")
+    assert said[-2].endswith(": households (1), officer_hours (35)")
     assert said[-1] == "made"
     assert (tmp_path / "made" / "manifest.json").exists()
 
@@ -302,16 +302,16 @@ def test_a_claim_is_answered_in_a_sentence_and_a_chart_set(wardbook, tmp_path):
     told = wardbook("claim", "--out", "out", *(word for pair in CLAIM.items() for word in pair))
     assert told.exit_code == 0, told.stderr
     sentence, folder = told.stdout.splitlines()
-    assert sentence.startswith("In Lambeth, recorded vehicle crime ")
+    assert sentence.startswith("Vehicle crime in Lambeth ")
     assert "CRIS to CONNECT" in sentence, "a comparison that crosses a declared break says so"
-    assert {path.suffix for path in (tmp_path / folder).iterdir()} == {".svg", ".png", ".csv", ".txt"}
+    assert {path.suffix for path in (tmp_path / folder).iterdir()} == {".json", ".svg", ".png", ".csv", ".txt"}
 
 
 @pytest.mark.parametrize(
     ("change", "says"),
     [
         ({"--borough": "Lambth"}, "unknown borough 'Lambth': did you mean 'Lambeth'?"),
-        ({"--offence": "vehicle crimes"}, "unknown offence group 'vehicle crimes': did you mean 'vehicle crime'?"),
+        ({"--offence": "vehicle crimes"}, "unknown offence 'vehicle crimes': did you mean 'vehicle crime'?"),
         ({"--to": "2025-26"}, "2023-24 and 2025-26 of vehicle crime cannot be compared"),
         ({"--from": "2024-25", "--to": "2023-24"}, "2024-25 and 2023-24 are in reverse order"),
         (

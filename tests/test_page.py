@@ -123,6 +123,9 @@ def test_a_mark_keeps_its_numbers_and_nothing_else_that_vega_writes_for_itself()
     assert "aria-label=" not in drawn
     assert "aria-roledescription" not in drawn
     assert {"burglary", "robbery"} <= set(root.itertext()), "the labels stay"
+    odd = pl.DataFrame({"name": ['A & B; "C" <d>'], "count": [1.256]})
+    marks = ElementTree.fromstring(page.slim(a_figure(data=odd).svg("page", bare=True))).iter()
+    assert [mark.get("data-say") for mark in marks if mark.get("data-say")] == ['A & B; "C" <d>: count 1.3']
     many = pl.DataFrame({"name": [f"n{n}" for n in range(page.MOST_MARKS + 1)], "count": range(page.MOST_MARKS + 1)})
     assert "data-say" not in page.slim(a_figure(data=many).svg("page", bare=True))
 

@@ -19,8 +19,9 @@ import pytest
 
 from wardbook import edition, folders
 from wardbook.places import ROOT, UnknownName
-from wardbook.reference import TargetsFileError
 from wardbook.run import runner
+from wardbook.schemas import SchemaViolation
+from wardbook.sources.reading import SourceError
 
 PARAMETERS = """\
 borough: str = "Tower Hamlets"  # a name
@@ -164,10 +165,12 @@ def test_a_value_that_is_not_of_the_parameters_type_is_refused(refused, typed, n
 def test_a_targets_file_is_judged_before_anything_runs(refused, typed, tmp_path):
     own = tmp_path / "own.csv"
     own.write_text("target_set,measure\nmine,all\n")
-    assert "lacks the columns item" in refused(TargetsFileError, settings={"targets_file": str(own)})
+    message = refused(SchemaViolation, settings={"targets_file": str(own)})
+    assert "own.csv" in message
+    assert "target_set" in message
     own.write_bytes(b"")
     assert "own.csv: expected a CSV table; found a file of zero bytes" in refused(
-        TargetsFileError, settings={"targets_file": str(own)}
+        SourceError, settings={"targets_file": str(own)}
     )
 
 
@@ -234,7 +237,14 @@ def two_runs(tmp_path_factory) -> list[Path]:
 def test_a_run_is_where_its_borough_and_period_say(two_runs):
     (run, _) = two_runs
     assert run.parts[-2:] == ("tower-hamlets", "2023-24")
-    assert sorted(path.name for path in run.iterdir()) == ["charts", "notebooks", "run.json", "summary.html", "tables"]
+    assert sorted(path.name for path in run.iterdir()) == [
+        "charts",
+        "drawings.json",
+        "notebooks",
+        "run.json",
+        "summary.html",
+        "tables",
+    ]
     assert sorted(path.name for path in run.parents[1].iterdir()) == ["tower-hamlets"]
     assert (run / "tables" / "a.csv").read_text() == "Tower Hamlets,2023-24,1\n"
     assert hidden(run.parents[1]) == []
@@ -282,7 +292,7 @@ def test_run_json_says_what_each_file_was_made_from(two_runs):
         "times": 5,
     }
     assert (second["parameters"], "files_read" in second) == ({"other": 1}, False)
-    listed = first["files"] | second["files"] | {"run.json": None, "summary.html": None}
+    listed = first["files"] | second["files"] | {"run.json": None, "summary.html": None, "drawings.json": None}
     found = tree(run)
     assert sorted(listed) == sorted(found)
     assert {name: hashlib.sha256(found[name]).hexdigest() for name in listed if listed[name]} == {
@@ -315,8 +325,8 @@ def test_progress_is_told_before_each_cell_and_london_is_a_place(start):
     told = []
     run = start("london", "latest", only="02_second", progress=lambda *step: told.append(step))
     assert told == [("02_second", cell, 4) for cell in (1, 2, 3, 4)]
-    assert run.parts[-2:] == ("london", "2024-25")
-    assert (run / "charts" / "b.csv").read_text() == "London,2024-25,1\n"
+    assert run.parts[-2:] == ("london", "year-to-2026-02")
+    assert (run / "charts" / "b.csv").read_text() == "London,year to 2026-02,1\n"
 
 
 # Running some of the notebooks into an earlier run --------------------------------------------------------------------
@@ -336,7 +346,9 @@ def test_only_replaces_what_its_notebook_makes_and_keeps_the_rest(start, folder)
     records = [json.loads(files["run.json"])["notebooks"] for files in (before, after)]
     assert records[0]["02_second"] == records[1]["02_second"]
     assert sorted(records[1]["01_first"]["files"]) == ["charts/new.csv", "notebooks/01_first.ipynb", "tables/a.csv"]
-    assert sorted(after) == sorted([*records[1]["01_first"]["files"], *same, "run.json", "summary.html"])
+    assert sorted(after) == sorted(
+        [*records[1]["01_first"]["files"], *same, "run.json", "summary.html", "drawings.json"]
+    )
 
 
 @pytest.fixture

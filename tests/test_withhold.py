@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from wardbook import edition as editions
-from wardbook.figures import engagement, withhold
+from wardbook.figures import withhold
 
 # The rule -------------------------------------------------------------------------------------------------------------
 
@@ -146,13 +146,3 @@ def test_the_edition_is_left_whole():
     for name in ("searches", "searches_by_day", "thorough_searches"):
         small = edition.table(name).filter(pl.col("searches").is_between(1, 4))
         assert small.height > 100, f"{name} has been thinned: its totals no longer reconcile"
-
-
-def test_wards_beside_events_withhold_a_small_count_too():
-    """Planted: `beside_rate` without `withhold`."""
-    total = pl.DataFrame({"ward_code": ["E1", "E2", "E3"], "borough_code": ["B"] * 3, "residents": [1000] * 3})
-    rows = engagement.beside_rate(total, pl.DataFrame({"ward_code": ["E1", "E2", "E3"], "stops": [2, 9, 70]}), "stops")
-    assert rows["other_per_1000"].to_list() == [None, None, 70.0]
-    uncounted = engagement.beside_rate(total, pl.DataFrame({"ward_code": ["E3"], "stops": [70]}), "stops")
-    assert uncounted["other_per_1000"].to_list() == [None, None, 70.0]
-    assert withhold.COLUMN not in uncounted.columns

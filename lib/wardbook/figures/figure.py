@@ -354,17 +354,17 @@ def fitting(titles: list[str], width: float, font: float) -> list[str]:
     return theme.wrap(titles[-1], width, font, bold=True)
 
 
-def _units(spec: dict) -> list[dict]:
+def units(spec: dict) -> list[dict]:
     """The single charts in a specification, layers and facets taken apart."""
     inner = spec.get("spec")
     parts = spec.get("layer") or ([inner] if inner else [])
-    return [unit for part in parts for unit in _units(part)] if parts else [spec]
+    return [unit for part in parts for unit in units(part)] if parts else [spec]
 
 
 def row_count(spec: dict) -> int:
     """How many rows a chart of rows has: the names on its y axis; 0 for any other chart."""
     names: set = set()
-    for unit in _units(spec):
+    for unit in units(spec):
         y = unit.get("encoding", {}).get("y", {})
         if y.get("type") in ("nominal", "ordinal") and "field" in y:
             source = unit.get("data", spec.get("data", {})).get("name")
@@ -376,7 +376,7 @@ def _plot_height(spec: dict, size: Size, height: float | None) -> float:
     if height is not None:
         return height
     if rows := row_count(spec):
-        tall = any(unit.get("name", "").startswith(TALL) for unit in _units(spec))
+        tall = any(unit.get("name", "").startswith(TALL) for unit in units(spec))
         return rows * size.font * ((5.6 if tall else 4.4) if size.narrow else 2.8)
     plot = spec.get("spec", spec)
     return plot["height"] if isinstance(plot.get("height"), int | float) else 280

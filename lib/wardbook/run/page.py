@@ -6,10 +6,11 @@ figure's JSON or a table of the run holds.
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatch
 from functools import cache, cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ import polars as pl
 
 from wardbook.catalogue import Source, sources
 from wardbook.figures import wording
-from wardbook.figures.figure import FORMATS, Figure, read_figure
+from wardbook.figures.figure import FORMATS, Figure, read_figure, units
 from wardbook.figures.table import read_csv
 from wardbook.folders import write_text
 from wardbook.places import LONDON, Area
@@ -28,7 +29,7 @@ PAGE = "summary.html"
 RECORD = "run.json"
 FIRST_SCREEN = "words/first-screen.json"
 TEMPLATES = Path(__file__).parent
-HALF_A_SHEET = 400  # px that a drawing may be high for two with their words to stand on a sheet of A4
+HALF_A_SHEET = 420  # px that a drawing may be high for two with their words to stand on a sheet of A4
 
 
 @dataclass(frozen=True)
@@ -149,38 +150,52 @@ def cell(value: Any) -> str:
     return str(value)
 
 
+MOST_ROWS = 40  # a longer table is a file to open, not a page to read
+
+
 def _table(frame: pl.DataFrame) -> dict[str, Any]:
     numeric = [dtype.is_numeric() for dtype in frame.dtypes]
     return {
+        "height": frame.height,
         "columns": [(name.replace("_", " "), number) for name, number in zip(frame.columns, numeric)],
-        "rows": [[(cell(value), number) for value, number in zip(row, numeric)] for row in frame.iter_rows()],
+        "rows": [
+            [(cell(value), number) for value, number in zip(row, numeric)] for row in frame.head(MOST_ROWS).iter_rows()
+        ],
     }
 
 
-# What Vega writes for its own scripts, names each of hundreds of marks by, or repeats from the page.
+# What Vega writes for its own scripts, names each of hundreds of marks by, repeats from the page, or leaves as it is anyway.
 _UNDRAWN = re.compile(
     r' (?:class|aria-roledescription|aria-label|aria-hidden|xmlns:xlink|font-family|pointer-events)="[^"]*"'
-    r'| role="graphics-[a-z]+"| (?:stroke-|fill-)?opacity="1"'
+    r'| role="graphics-[a-z]+"| (?:stroke-|fill-)?opacity="1"| text-anchor="start"| stroke-width="1"| [xy]2="0"'
+    r'| transform="translate\(0,0\)"|<path [^>]*\bdisplay="none"/>|<path d="M0,0h0v0h0Z"/>| font-size="13px"'
 )
 _MARK = re.compile(
     r' aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="(?:bar|point|circle|square|tick|rect|geoshape)"'
 )
-MOST_MARKS = 400  # a drawing with more says its numbers in its table alone
+_PLACED = re.compile(r' (?:d|transform|[xyr][12]?|width|height|font-size)="[^"]*"')
+_CIRCLE = re.compile(r'<path([^>]*) d="M([\d.]+),0A\2,\2,0,1,1,-\2,0A\2,\2,0,1,1,\2,0"')
+_NO_STROKE = re.compile(r"<(?:path|circle|rect|text)(?![^>]* stroke=)[^>]*>")
+MOST_MARKS = 150  # a drawing with more says its numbers in its table alone
 
 
 def slim(svg: str) -> str:
-    """A drawing without what draws nothing, its places to a hundredth of a pixel, each mark with its numbers as `data-say`."""
+    """A drawing without what draws nothing, its places to a tenth of a pixel, each mark with its numbers as `data-say`."""
     if len(_MARK.findall(svg)) <= MOST_MARKS:
-        svg = _MARK.sub(lambda mark: f' data-say="{_told(mark[1])}"', svg)
-    places = re.sub(
-        r"(?<=[\d\s\",(MLAhvHVZ-])\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", _UNDRAWN.sub("", svg)
-    )
-    return re.sub(r' data-say=""', "", places)
+        svg = _MARK.sub(lambda mark: f' data-say="{html.escape(_told(html.unescape(mark[1])))}"', svg)
+    # Most text has the page's size, which is said once.
+    drawn = _UNDRAWN.sub("", svg).replace("<svg", '<svg font-size="13px"', 1)
+    drawn = _PLACED.sub(lambda part: re.sub(r"\d+\.\d\d+", lambda place: f"{float(place[0]):.1f}", part[0]), drawn)
+    drawn = _CIRCLE.sub(r'<circle\1 r="\2"', drawn)
+    drawn = _NO_STROKE.sub(lambda mark: mark[0].replace(' stroke-width="2"', ""), drawn)
+    while drawn != (drawn := re.sub(r"<g></g>|<g/>", "", drawn)):
+        pass
+    return drawn
 
 
 def _told(label: str) -> str:
     """What Vega names a mark by, for a reader: the name first, then its numbers, rounded."""
-    pairs = [part.partition(": ")[::2] for part in label.split("; ") if ": " in part]
+    pairs = [part.partition(": ")[::2] for part in re.split(r"; (?=[\w ]+: )", label) if ": " in part]
     names = [value for field, value in pairs if field in ("name", "row", "borough", "ward")]
     rest = [
         f"{field.replace('_percent', ' %').replace('_', ' ')} {_shorter(value)}"
@@ -191,11 +206,12 @@ def _told(label: str) -> str:
 
 
 def _shorter(value: str) -> str:
+    value = re.sub(r"^(\w{3}) 01, (\d{4})$", r"\1 \2", value)  # a month
     return re.sub(r"\d+\.\d\d+", lambda number: f"{float(number[0]):,.1f}", value)
 
 
 # The drawings of a run's page, so that the site need not draw them again.
-DRAWINGS = ".drawings.json"
+DRAWINGS = "drawings.json"
 
 
 def drawings(figures: Mapping[str, Figure]) -> dict[str, dict[str, str]]:
@@ -204,7 +220,10 @@ def drawings(figures: Mapping[str, Figure]) -> dict[str, dict[str, str]]:
     for name, figure in figures.items():
         if figure.absent:
             continue
-        made[name] = {size: slim(figure.svg(size, bare=True)) for size in ("page", "phone")}
+        told = _with_points(figure)
+        if len(_MARK.findall(told.svg("page", bare=True))) > MOST_MARKS:
+            told = figure
+        made[name] = {"page": slim(told.svg("page", bare=True)), "phone": slim(figure.svg("phone", bare=True))}
         if float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', made[name]["page"])[1]) > HALF_A_SHEET:
             made[name]["print"] = slim(figure.svg("print", bare=True))
         # Each size is in the page at once, so each has ids of its own.
@@ -212,6 +231,15 @@ def drawings(figures: Mapping[str, Figure]) -> dict[str, dict[str, str]]:
             if size in made[name]:
                 made[name][size] = made[name][size].replace(f"wb-{name}", f"wb-{size}-{name}")
     return made
+
+
+def _with_points(figure: Figure) -> Figure:
+    """The figure with a point, not to be seen, at each value of its lines: a line has one name for all of its values."""
+    spec = json.loads(json.dumps(figure.spec))
+    lines = [unit["mark"] for unit in units(spec) if isinstance(unit["mark"], dict) and unit["mark"]["type"] == "line"]
+    for mark in lines:
+        mark["point"] = {"opacity": 0, "size": 80}
+    return replace(figure, spec=spec) if lines else figure
 
 
 def write_page(folder: Path) -> Path:

@@ -109,7 +109,7 @@ function years(data, number, place, to) {
 }
 
 function barChart(bars, compared, title) {
-  const width = 640, height = 200, step = width / Math.max(bars.length, 6), most = Math.max(1, ...bars.map(bar => bar[1]));
+  const width = innerWidth < 640 ? 330 : 640, height = 200, step = width / Math.max(bars.length, 6), most = Math.max(1, ...bars.map(bar => bar[1]));
   const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title });
   bars.forEach(([period, count], at) => {
     const tall = (count / most) * 140, x = at * step, dark = compared.includes(period);
@@ -117,7 +117,7 @@ function barChart(bars, compared, title) {
     const near = compared.some(other => Math.abs(bars.findIndex(bar => bar[0] === other) - at) * step < 90);
     const [edge, anchor] = at && at === bars.length - 1 && step < 60 ? [step, "end"] : at || step > 60 ? [step / 2, "middle"] : [0, "start"];
     const words = { "font-size": 13, fill: "#1d1d1b" };
-    if (dark) svg.append(make("text", { ...words, x: x + step / 2, y: 159 - tall, "text-anchor": "middle", "font-weight": "bold" }, written.count(count)));
+    if (dark) svg.append(make("text", { ...words, x: x + step / 2, y: 159 - tall - (step < 45 && period === compared[1] ? 15 : 0), "text-anchor": "middle", "font-weight": "bold" }, written.count(count)));
     if (dark || (!near && (bars.length - at) % 3 === 0))
       svg.append(make("text", { ...words, x: x + edge, y: 182 + (period === compared[1] && step < 60 ? 15 : 0), "text-anchor": anchor }, period.replace("year ", "")));
   });
