@@ -123,7 +123,7 @@ def test_a_run_in_a_path_with_a_space_and_quotes_is_the_run_it_is_elsewhere(tmp_
     from test_runner import saves, write_notebook
 
     cell = 'import wardbook\nbook = wardbook.open(notebook="01_first", borough=borough, period=period, output_dir=output_dir)\n'
-    cell += 'book.save_table("stops", book.edition.table("stop_coverage"))'
+    cell += 'book.save("stops", book.edition.table("stop_coverage"))'
     trees = []
     for name, environment in {"plain": {}, 'a b\'s "c" {d} é': {"TZ": "Pacific/Auckland", "LC_ALL": "C"}}.items():
         home = tmp_path / name
