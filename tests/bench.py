@@ -240,179 +240,21 @@ def same(one: Path, two: Path) -> bool:
     return trees[0] == trees[1]
 
 
-def batches(folder: Path, boroughs: list[str], compared: int) -> None:
-    """The whole batch, warm; against the papermill command, a fresh kernel and a cluster for some of its boroughs."""
-    from wardbook import batch
-    from wardbook.run import runner
+def batches(folder: Path, boroughs: list[str]) -> None:
+    """Boroughs by `run_all` on two workers against one by one, in one session; the files must be the same."""
+    from wardbook.run import many, runner
 
-    workers = 2
     start = time.perf_counter()
-    warm = batch.run_all(areas=boroughs, out=folder / "warm", workers=workers)
-    wall = time.perf_counter() - start
-    failed = [outcome for outcome in warm if outcome.state != "done"]
-    if failed:
-        sys.exit(f"the batch failed: {failed[0]}")
-    last = {
-        outcome.spent["process"]: outcome.spent for outcome in sorted(warm, key=lambda outcome: outcome.spent["cells"])
-    }
-    cells = sum(spent["cells"] for spent in last.values())
-    say(
-        f"batch of {len(boroughs)} boroughs, seconds: wall ÷ (cells ÷ {workers} workers)",
-        wall,
-        cells / workers,
-        wall / (cells / workers),
-        1.3,
-        "at most",
-    )
-
-    # The papermill command in a loop, one notebook at a time, over the first boroughs.
-    some, names = boroughs[:compared], runner.notebooks()
-    plans = [runner.plan_run(name) for name in some]
-    commands = []
-    for plan in plans:
-        for name in names:
-            scratch = folder / "command" / plan.area.slug
-            scratch.mkdir(parents=True, exist_ok=True)
-            given = plan.parameters[name] | {"output_dir": str(scratch)}
-            flags = [word for key, value in given.items() for word in ("-r", key, str(value))]
-            commands.append(
-                [
-                    "papermill",
-                    f"notebooks/{name}.ipynb",
-                    str(scratch / f"{name}.ipynb"),
-                    *flags,
-                    "--no-progress-bar",
-                    "--log-level",
-                    "ERROR",
-                ]
-            )
+    outcomes = many.run_all(areas=boroughs, out=folder / "together", workers=2)
+    together = time.perf_counter() - start
+    if failed := [outcome for outcome in outcomes if outcome.state != "done"]:
+        sys.exit(f"a run failed: {failed[0]}")
     start = time.perf_counter()
-    for command in commands:
-        subprocess.run(
-            [str(Path(sys.executable).with_name(command[0])), *command[1:]], cwd=ROOT, check=True, capture_output=True
-        )
-    looped = time.perf_counter() - start
-    run_count = len(boroughs) * len(names)
-    command_each = looped / len(commands)
-    # One worker, so that the two are alike: the same notebooks, their cells alone, on one kernel.
-    start = time.perf_counter()
-    alone = batch.run_all(areas=some, out=folder / "alone", workers=1)
-    ours_alone = time.perf_counter() - start
-    cell_each = max(outcome.spent["cells"] for outcome in alone) / len(commands)
-    overhead, theirs = ours_alone / len(commands) - cell_each, command_each - cell_each
-    say(
-        "overhead a notebook, seconds: the papermill command ÷ ours", overhead, theirs, theirs / overhead, 5, "at least"
-    )
-    total = command_each * run_count
-    say(
-        f"{run_count} notebooks, seconds: the papermill command in a loop (from {len(commands)}) ÷ ours",
-        wall,
-        total,
-        total / wall,
-        None,
-        "printed",
-    )
-
-    fresh = batch.run_all(areas=some, out=folder / "fresh", engine="fresh", workers=workers)
-    equal = [same(folder / "warm" / plan.area.slug, folder / "fresh" / plan.area.slug) for plan in plans]
-    say(
-        f"outputs equal a fresh kernel's, boroughs of {len(fresh)}",
-        sum(equal),
-        len(fresh),
-        sum(equal) / len(fresh),
-        1,
-        "at least",
-    )
-
-    from distributed import LocalCluster
-
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
-        start = time.perf_counter()
-        batch.run_all(areas=some, out=folder / "dask", scheduler=cluster.scheduler_address)
-        took = time.perf_counter() - start
-    equal = [same(folder / "warm" / plan.area.slug, folder / "dask" / plan.area.slug) for plan in plans]
-    say(
-        f"outputs on a two-worker LocalCluster equal, boroughs of {len(some)} ({took:.0f} s)",
-        sum(equal),
-        len(some),
-        sum(equal) / len(some),
-        1,
-        "at least",
-    )
-
-
-PROFILE = """\
-import json, sys, time, runpy
-from pathlib import Path
-start = time.perf_counter()
-from wardbook import reset
-names = reset.__dict__
-for path in sorted(Path(reset.__file__).parent.rglob("*.py")):
-    if path.stem not in (*reset._NOT_FOR_NOTEBOOKS, "__init__"):
-        __import__(path.relative_to(Path(reset.__file__).parents[1]).with_suffix("").as_posix().replace("/", "."))
-spent = {"imports": time.perf_counter() - start, "data": 0.0, "charts": 0.0}
-from wardbook import edition
-from wardbook.figures import export
-def timed(holder, name, what):
-    inner = getattr(holder, name)
-    def outer(*words, **more):
-        start = time.perf_counter()
-        try:
-            return inner(*words, **more)
-        finally:
-            spent[what] += time.perf_counter() - start
-    setattr(holder, name, outer)
-timed(edition, "open_edition", "data")
-timed(edition.Edition, "table", "data")
-timed(export.Figure, "svg", "charts")
-timed(export.Figure, "png", "charts")
-begin = time.perf_counter()
-for path in sorted(Path("notebooks").glob("[0-9]*.ipynb")):
-    space = {"__name__": "__main__"}
-    cells = ["".join(c["source"]) for c in json.loads(path.read_text())["cells"] if c["cell_type"] == "code"]
-    for number, source in enumerate(cells):
-        import ast
-        tree = ast.parse(source)
-        if tree.body and isinstance(tree.body[-1], ast.Expr):  # what a notebook would show
-            last = ast.Expression(tree.body.pop().value)
-            exec(compile(tree, "cell", "exec"), space)
-            shown = eval(compile(last, "cell", "eval"), space)
-            if hasattr(shown, "_repr_mimebundle_"):
-                shown._repr_mimebundle_()
-        else:
-            exec(compile(tree, "cell", "exec"), space)
-        if not number:
-            space["output_dir"] = sys.argv[1]
-cells = time.perf_counter() - begin
-print("\\n" + json.dumps(spent | {"rest": cells - spent["data"] - spent["charts"]}))
-"""
-
-
-def shares(folder: Path) -> None:
-    """One borough, every notebook: how long warm, and what of a first run is kernel, imports, data, charts."""
-    from wardbook import engine
-    from wardbook.run import runner
-
-    engine.close()
-    start = time.perf_counter()
-    runner.run("Tower Hamlets", out=folder / "first", engine=engine.NAME)
-    first = time.perf_counter() - start
-    started = engine.spent().starting
-    start = time.perf_counter()
-    runner.run("Tower Hamlets", out=folder / "second", engine=engine.NAME)
-    second = time.perf_counter() - start
-    engine.close()
-    done = subprocess.run(
-        [sys.executable, "-c", PROFILE, str(folder / "profile")], cwd=ROOT, check=True, capture_output=True, text=True
-    )
-    spent = json.loads(done.stdout.splitlines()[-1])
-    spent = {"kernel": max(started - spent["imports"], 0.0)} | spent
-    whole = sum(spent.values())
-    print(f"one borough, all notebooks: first {first:.1f} s, then warm {second:.1f} s; a first run's seconds: ", end="")
-    print(", ".join(f"{name} {seconds:.1f} ({seconds / whole:.0%})" for name, seconds in spent.items()), flush=True)
-    say("one borough, all notebooks, seconds: first run ÷ warm", second, first, first / second, None, "printed")
-    for name, seconds in spent.items():
-        say(f"one borough, share of a first run: {name}", seconds, whole, seconds / whole, None, "printed")
+    alone = [runner.run(borough, out=folder / "alone") for borough in boroughs]
+    apart = time.perf_counter() - start
+    say(f"{len(boroughs)} boroughs, seconds: one by one ÷ together", together, apart, apart / together, None, "printed")
+    equal = sum(same(run, folder / "together" / run.relative_to(folder / "alone")) for run in alone)
+    say("runs that are the same files either way", equal, len(alone), equal / len(alone), 1, "at least")
 
 
 def imports() -> None:
@@ -428,19 +270,18 @@ def imports() -> None:
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument(
-        "--scale", type=float, default=1.0, help="1: 12 million crimes and every borough; less: a smoke test"
+        "--scale", type=float, default=1.0, help="1: 12 million crimes and five boroughs; less: a smoke test"
     )
-    asked.add_argument("--only", choices=["street", "batch", "shares", "imports"], action="append")
+    asked.add_argument("--only", choices=["street", "batch", "imports"], action="append")
     asked.add_argument("--repeats", type=int, default=3)
-    asked.add_argument("--compared", type=int, default=5, help="boroughs of the batch run in every other way too")
     asked.add_argument("--out", type=Path, default=ROOT / "outputs" / "bench.json")
     given = asked.parse_args()
-    wanted = given.only or ["imports", "street", "shares", "batch"]
+    wanted = given.only or ["imports", "street", "batch"]
     described = machine()
     print(", ".join(f"{name} {value}" for name, value in described.items()), flush=True)
     from wardbook import boroughs
 
-    every = boroughs()
+    every = boroughs()[:5]
     chosen = every[: max(1, round(len(every) * given.scale))]
     with tempfile.TemporaryDirectory(prefix="wardbook-bench-") as scratch:
         folder = Path(scratch)
@@ -448,10 +289,8 @@ def main() -> None:
             imports()
         if "street" in wanted:
             street(folder / "street", given.scale, given.repeats)
-        if "shares" in wanted:
-            shares(folder / "shares")
         if "batch" in wanted:
-            batches(folder / "batch", chosen, min(given.compared, len(chosen)))
+            batches(folder / "batch", chosen)
     given.out.parent.mkdir(parents=True, exist_ok=True)
     fresh = given.out.with_name(f".{given.out.name}")
     fresh.write_text(json.dumps({"machine": described, "scale": given.scale, "results": results}, indent=1) + "\n")

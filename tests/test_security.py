@@ -19,7 +19,8 @@ import polars as pl
 import pytest
 import yaml
 
-from wardbook.figures.export import Said, Shown, guarded_csv
+from wardbook.figures.figure import Figure, Prose
+from wardbook.figures.table import Shown, guarded_csv
 from wardbook.run import runner
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -165,19 +166,17 @@ def test_no_download_goes_without_checking_its_certificate():
 
 
 def test_html_and_svg_made_from_data_are_escaped():
-    """Planted: `escape` taken from the alt text in `Figure.svg`."""
+    """Planted: `escape` taken from the alt text where a drawing is described."""
     import altair as alt
-
-    from wardbook.figures.export import Figure
 
     data = pl.DataFrame({"name": [EVIL], "value": [1]})
     chart = alt.Chart(data).mark_bar().encode(x="value:Q", y="name:N")
-    said = dict.fromkeys(("title", "subtitle", "alt_text", "sentence", "challenge", "source", "licence"), EVIL)
-    svg = Figure(name="evil", chart=chart, data=data, **said).svg()
+    words = dict.fromkeys(("alt", "subtitle", "sentence", "caveat", "how", "source", "licence", "provenance"), EVIL)
+    svg = Figure.of("evil", chart, data, words | {"title": [EVIL], "command": "", "notebook": ""}).svg()
     assert "<script" not in svg and "&lt;script" in svg
     html = Shown(data)._repr_mimebundle_()["text/html"]
     assert "<script" not in html and "&lt;script" in html
-    assert not re.search(r"(?<!\\)<", Said(EVIL)._repr_mimebundle_()["text/markdown"])
+    assert not re.search(r"(?<!\\)<", Prose(EVIL)._repr_mimebundle_()["text/markdown"])
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
