@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from wardbook.summary import used_sources
 
 from wardbook.catalogue import sources
+from wardbook.run.page import used_sources
 
 # The committed edition's layout, and the one that a fetch or a hand-made copy leaves.
 LAYOUTS = {

@@ -235,4 +235,5 @@ def _pack(folder: Path) -> bytes:
 
 def _unpack(packed: bytes, folder: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-        archive.extractall(folder)
+        for member in archive.infolist():
+            archive.extract(member, folder)  # which never writes outside the folder
