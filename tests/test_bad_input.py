@@ -77,7 +77,12 @@ def test_bad_input_ends_in_a_clear_error_or_a_reported_handling(case, good, tmp_
                 read(made)
             told_clearly(caught.value, tmp_path)
             assert re.search(case.says, str(caught.value)), str(caught.value)[:500]
-            if isinstance(made, Path) and isinstance(caught.value, SourceError) and made.is_file():
+            if (
+                isinstance(made, Path)
+                and isinstance(caught.value, SourceError)
+                and len(made.name) < 255
+                and made.is_file()
+            ):
                 assert str(tmp_path) in str(caught.value) and made.name in str(caught.value)
             assert not (tmp_path / "edition").exists() or case.reader == "edition", "a refused build wrote something"
             assert set(tmp_path.parent.iterdir()) == before, "something was written outside"
@@ -268,11 +273,11 @@ def test_no_name_of_a_borough_brings_the_places_down(name):
 @example("9999-00")
 def test_whatever_is_read_as_a_year_has_months(text):
     try:
-        year = periods.financial_year(text)
+        year = periods.read_period(text)
     except places.UnknownName as error:
         told_clearly(error, Path())
     else:
-        assert len(year.months) == 12 and periods.financial_year(str(year)) == year
+        assert len(year.months) == 12 and periods.read_period(str(year)) == year
 
 
 @searching

@@ -139,7 +139,7 @@ def test_a_build_holds_the_hours_of_its_workbook_and_else_those_published(tmp_pa
     workbook(tmp_path / "raw" / "mps" / "dwo" / "DWO_Abstraction.xlsx", year(2024))
     made = edition.build(tmp_path / "raw", tmp_path / "edition")
     entry = made.manifest["tables"]["officer_hours"]
-    assert (entry["sources"], entry["synthetic"]) == ([dwo.KEY], False)
+    assert entry["sources"] == [dwo.KEY]
     assert made.manifest["sources"][dwo.KEY]["licence"] == "No licence stated"
     assert made.manifest["inputs"][0]["oddities"] == {UNSEEN: 12}
     table = made.table("officer_hours")

@@ -1012,7 +1012,7 @@ def test_a_part_of_a_name_means_every_source_that_has_it():
     assert [source.key for source in fetch.choose(["engagement"])] == ["police-uk-engagement"]
     everything = {source.key for source in fetch.choose([])}
     can_be_fetched = {key for key, source in catalogue.sources().items() if source.fetch}
-    assert can_be_fetched - everything == {"police-uk-stops-api", "police-uk-street"}
+    assert can_be_fetched - everything == {"police-uk-stops-api", "police-uk-street", "dwo-abstraction"}
     with pytest.raises(UnknownName, match="data/catalogue.toml"):
         fetch.choose(["mps", "nothing"])
 
@@ -1223,7 +1223,8 @@ def test_from_nothing_to_outputs(server, raw, wardbook, tmp_path):
     unasked = [source for source in catalogue.sources().values() if source not in fetch.choose([])]
     assert missing == [source.title for source in unasked], "these are fetched when named, or put there by hand"
     assert {source.key for source in unasked} == {
-        *("mps-vawg", "mps-business-outcomes", "mps-thorough-searches", "police-uk-stops-api", "police-uk-street")
+        *("mps-vawg", "mps-business-outcomes", "mps-thorough-searches", "police-uk-stops-api", "police-uk-street"),
+        "dwo-abstraction",
     }
     told = wardbook(
         *("run", "--borough", "Tower Hamlets", "--only", "01_targets", "--edition", "edition", "--out", "outputs")
