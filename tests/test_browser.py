@@ -235,7 +235,7 @@ def test_in_the_interactive_view_a_mark_says_its_numbers_and_nothing_outside_is_
         if shown.count():
             break
     inside = page.frame_locator("iframe[srcdoc]")
-    inside.locator("[aria-roledescription=point], [aria-roledescription=circle]").first.hover(timeout=60_000)
+    inside.locator("[aria-roledescription=point]:not([fill=transparent])").first.hover(timeout=60_000)
     told = inside.locator("#vg-tooltip-element.visible")
     told.wait_for(timeout=10_000)
     assert "36,396" in told.inner_text() or "36396" in told.inner_text(), "the first row is all recorded crime"
