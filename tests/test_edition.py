@@ -18,7 +18,7 @@ import pytest
 from test_thorough import synthetic_searches
 from wardbook import catalogue, check, edition, places, tables
 from wardbook.edition import EditionError, open_edition
-from wardbook.periods import FinancialYear
+from wardbook.periods import financial_year
 from wardbook.places import WardVintageError
 from wardbook.sources.police_uk import STOPS_SCHEMA
 from wardbook.sources.reading import SourceError
@@ -352,7 +352,7 @@ def test_a_borough_and_offence_with_no_row_is_nought_in_every_month(raw_folder, 
     assert table["borough_code"].n_unique() == 33
     assert table.height == 33 * groups * (24 + 1)
     absent = table.filter(borough_code=TOWER_HAMLETS, offence_group="robbery", snapshot="2025-03")
-    assert absent["month"].to_list() == [*FinancialYear(2023).months, *FinancialYear(2024).months]
+    assert absent["month"].to_list() == [*financial_year(2023).months, *financial_year(2024).months]
     assert absent["offences"].to_list() == [0] * 24
     assert table.filter(borough_code="E09000005", offence_group="arson")["offences"].sum() == 0
     assert table.filter(borough_code="E09000005", offence_group="criminal damage")["offences"].sum() == 3
@@ -921,7 +921,7 @@ def test_two_periods_are_compared_within_one_snapshot_or_not_at_all(raw_folder, 
     synthetic_crime(raw_folder, {"Barnet": 5}, snapshot="2025-03", months=months[24:])
     synthetic_crime(raw_folder, {"Barnet": 5}, snapshot="2025-05", months=months[30:])
     made = edition.build(raw_folder, tmp_path / "edition")
-    year = {start: FinancialYear(start) for start in range(2020, 2026)}
+    year = {start: financial_year(start) for start in range(2020, 2026)}
     assert made.snapshots == {
         "2025-01": [year[2021], year[2022], year[2023]],
         "2025-03": [year[2023], year[2024]],
@@ -1100,7 +1100,7 @@ def test_the_committed_edition_knows_december_2022_is_cut_short(committed):
 
 
 def test_the_committed_edition_can_compare_what_the_targets_need(committed):
-    year = FinancialYear
+    year = financial_year
     for years in ((year(2011), year(2015)), (year(2023), year(2024)), (year(2024),)):
         assert committed.snapshot_for(*years) == "2026-02"
     assert committed.snapshot_for(year(2024), year(2025)) is None

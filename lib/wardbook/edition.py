@@ -21,7 +21,7 @@ import polars as pl
 
 from wardbook import catalogue, places, tables, tables_stops
 from wardbook.folders import beside, put_in_place
-from wardbook.periods import FinancialYear, complete_years, financial_year_of
+from wardbook.periods import Period, complete_years, financial_year_of
 from wardbook.schemas import violations
 from wardbook.sources.reading import Loaded, Quality, SourceError
 from wardbook.table_schemas import SCHEMAS
@@ -104,17 +104,18 @@ class Edition:
         return self._frames[name]
 
     @cached_property
-    def snapshots(self) -> dict[str, list[FinancialYear]]:
+    def snapshots(self) -> dict[str, list[Period]]:
         """The borough-level snapshots, oldest first, each with the financial years it holds in full."""
         months = self.table("borough_offences").select("snapshot", "month").unique()
-        return {s: complete_years(months.filter(snapshot=s)["month"]) for s in months["snapshot"].unique().sort()}
+        held = {s: complete_years(months.filter(snapshot=s)["month"]) for s in months["snapshot"].unique().sort()}
+        return {snapshot: [year for year in years if year.is_financial_year] for snapshot, years in held.items()}
 
     @cached_property
-    def crime_years(self) -> list[FinancialYear]:
+    def crime_years(self) -> list[Period]:
         """The financial years that some borough-level snapshot holds in full, oldest first."""
         return sorted({year for years in self.snapshots.values() for year in years})
 
-    def snapshot_for(self, *years: FinancialYear) -> str | None:
+    def snapshot_for(self, *years: Period) -> str | None:
         """The newest snapshot that holds all these years in full: what may be compared. None where none does."""
         fits = [name for name, covered in self.snapshots.items() if set(years) <= set(covered)]
         return max(fits, default=None)

@@ -95,6 +95,22 @@ def year_to(month: date) -> Period:
     return Period(month_after(month, -11), month)
 
 
+def financial_year(start: int) -> Period:
+    """April of a calendar year to March of the next."""
+    return year_to(date(start + 1, 3, 1))
+
+
+def financial_year_of(month: pl.Expr) -> pl.Expr:
+    """The first calendar year of each month's financial year, as Int32."""
+    return (month.dt.year() - (month.dt.month() < 4).cast(pl.Int32)).cast(pl.Int32)
+
+
+def complete_years(months: Iterable[date]) -> list[Period]:
+    """Every twelve months in a row that are all in `months`, whichever month they end with, oldest first."""
+    have = set(months)
+    return [year for month in sorted(have) for year in [year_to(month)] if have.issuperset(year.months)]
+
+
 def read_period(text: object, *, newest: date | None = None) -> Period:
     """The period a reader asked for; `latest` is the twelve months to `newest`.
 
@@ -115,23 +131,22 @@ def read_period(text: object, *, newest: date | None = None) -> Period:
     if match := re.fullmatch(r"((?:19|20)\d{2}) ?[-/–] ?(\d{2}|\d{4})", asked):
         start, end = int(match[1]), int(match[2])
         if end == (start + 1 if len(match[2]) == 4 else (start + 1) % 100):
-            return year_to(date(start + 1, 3, 1))
+            return financial_year(start)
     raise UnknownName("period", text, ["latest", "2024-25", "year to 2025-11"], _ALLOWED)
 
 
 def newest_period(months: Iterable[date]) -> Period:
-    """The newest twelve months that are all there, and all of whose months a year earlier are.
+    """The newest twelve months in a row that are all there.
 
     Raises
     ------
     ValueError
         where no twelve months are.
     """
-    have = set(months)
-    for last in sorted(have, reverse=True):
-        if have.issuperset(year_to(last).months):
-            return year_to(last)
-    raise ValueError("no twelve months in a row are held")
+    years = complete_years(months)
+    if not years:
+        raise ValueError("no twelve months in a row are held")
+    return years[-1]
 
 
 # -- declared breaks ------------------------------------------------------------------------------------------------------
@@ -165,51 +180,3 @@ def breaks_to_draw(table: pl.DataFrame, series: str, item: str, first: date, las
     """The months in which a chart from `first` to `last` shows a break begins, and its short name: `month`, `words`."""
     crossed = breaks_between(table, series, item, first, last).filter(pl.col("from_month") > first)
     return crossed.select(month="from_month", words=pl.col("break_id").str.split(" (").list.first())
-
-
-# -- financial years, as the edition counts them ---------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, order=True)
-class FinancialYear:
-    """April of `start` to March of the next year."""
-
-    start: int
-
-    def __str__(self) -> str:
-        return f"{self.start}-{(self.start + 1) % 100:02d}"
-
-    @property
-    def first_month(self) -> date:
-        return date(self.start, 4, 1)
-
-    @property
-    def last_month(self) -> date:
-        return date(self.start + 1, 3, 1)
-
-    @property
-    def last_day(self) -> date:
-        """31 March."""
-        return date(self.start + 1, 3, 31)
-
-    @property
-    def months(self) -> list[date]:
-        return [date(self.start + (m > 12), (m - 1) % 12 + 1, 1) for m in range(4, 16)]
-
-    def __add__(self, years: int) -> FinancialYear:
-        return FinancialYear(self.start + years)
-
-    def __sub__(self, years: int) -> FinancialYear:
-        return FinancialYear(self.start - years)
-
-
-def financial_year_of(month: pl.Expr) -> pl.Expr:
-    """The first calendar year of each month's financial year, as Int32."""
-    return (month.dt.year() - (month.dt.month() < 4).cast(pl.Int32)).cast(pl.Int32)
-
-
-def complete_years(months: pl.Series) -> list[FinancialYear]:
-    """The financial years all twelve of whose months are in `months`, oldest first."""
-    have = set(months.unique().to_list())
-    years = sorted({m.year - (m.month < 4) for m in have})
-    return [FinancialYear(y) for y in years if have.issuperset(FinancialYear(y).months)]

@@ -10,7 +10,7 @@ import polars as pl
 from wardbook import edition as editions
 from wardbook import places, tables
 from wardbook.edition import Edition, input_hashes
-from wardbook.periods import FinancialYear, complete_years, financial_year_of
+from wardbook.periods import complete_years, financial_year, financial_year_of
 
 GROUPS = (tables.TOTAL, "violence with injury", "robbery", "residential burglary")
 YEARS = 2  # of each series: the newest complete ones of either edition
@@ -58,7 +58,7 @@ def headlines(edition: Edition) -> pl.DataFrame:
             found.append(_by_area(newest, "offence_group", "offences", "snapshot").with_columns(table=pl.lit(name)))
     if "stops" in edition.tables:
         held = edition.table("stop_coverage").filter("complete")["month"]
-        years = [year.start for year in complete_years(held)]
+        years = [year.start for year in complete_years(held) if year.is_financial_year]
         rows = edition.table("stops").with_columns(financial_year_of(pl.col("month")).alias("year"))
         rows = rows.filter(pl.col("year").is_in(years)).with_columns(
             what=pl.lit("stops and searches"), snapshot=pl.lit("")
@@ -107,7 +107,7 @@ def _by_area(rows: pl.DataFrame, what: str, count: str, snapshot: str) -> pl.Dat
     every = rows.with_columns(pl.lit("all places").alias("area"))
     mine = rows.with_columns(pl.col("borough_code").replace_strict(_names(), default=None).alias("area"))
     both = pl.concat([every, mine.drop_nulls("area")]).group_by(what, "area", "year", snapshot)
-    years = {year: str(FinancialYear(year)) for year in rows["year"].unique()}
+    years = {year: str(financial_year(year)) for year in rows["year"].unique()}
     return both.agg(pl.col(count).sum().cast(pl.Float64).alias("value")).select(
         pl.col(what).alias("headline"),
         "area",

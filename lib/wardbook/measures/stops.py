@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from wardbook.measures.rates import rate_ratio, wilson
-from wardbook.periods import Period, breaks_between, year_to
+from wardbook.periods import Period, breaks_between, complete_years
 from wardbook.places import Area
 from wardbook.sources.police_uk import BLANK, NOT_STATED, outcome_group
 
@@ -95,8 +95,7 @@ def newest_year(coverage: pl.DataFrame, not_after: date, *, financial: bool = Fa
     ValueError
         if no twelve months in a row are complete.
     """
-    complete = set(coverage.filter("complete")["month"])
-    years = [year for month in sorted(complete) for year in [year_to(month)] if complete.issuperset(year.months)]
+    years = complete_years(coverage.filter("complete")["month"])
     years = [year for year in years if year.is_financial_year or not financial]
     if not years:
         raise ValueError("no twelve months of stops in a row are complete: see the edition's table stop_coverage")

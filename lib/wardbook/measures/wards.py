@@ -11,7 +11,7 @@ import polars as pl
 from scipy import stats
 
 from wardbook.measures.rates import garwood
-from wardbook.periods import FinancialYear, Period, breaks_between
+from wardbook.periods import Period, breaks_between
 from wardbook.places import LONDON_CODE
 
 
@@ -48,7 +48,7 @@ def empirical_bayes_interval(events, population, *, level: float = 0.95) -> tupl
     return posterior.ppf((1 - level) / 2), posterior.ppf(0.5 + level / 2)
 
 
-def ward_years(ward_offences: pl.DataFrame, item: str, years: Sequence[FinancialYear | Period]) -> pl.DataFrame:
+def ward_years(ward_offences: pl.DataFrame, item: str, years: Sequence[Period]) -> pl.DataFrame:
     """One group's ward counts of these periods from the newest snapshot that holds them all in full: `ward_code`, `snapshot`
     and a column named by each period; no rows where no snapshot does.
     """
