@@ -22,7 +22,6 @@ FAINT = "#E3E3E3"
 
 # Liberation Sans comes with vl-convert, so text is measured alike on every machine; Arial has the same widths.
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
-WIDTH = 640  # px, a page column at 2x; everything outside the plot included
 
 
 def config() -> alt.theme.ThemeConfig:

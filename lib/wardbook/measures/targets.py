@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
-from scipy import stats
 
 from wardbook.measures.rates import rate_ratio, wilson
 from wardbook.periods import read_period
@@ -265,15 +264,6 @@ def stands_out(p_values: list[float], *, rate: float = 0.05) -> list[bool]:
     from statsmodels.stats.multitest import multipletests
 
     return [bool(x) for x in multipletests(p_values, alpha=rate, method="fdr_bh")[0]] if p_values else []
-
-
-def sample_needed(share_percent: float, target_percent: float) -> int:
-    """The smallest simple random sample in which this share would be clearly off its target (95 %, normal).
-
-    Where a source prints a survey result without its sample, this is what can be said instead.
-    """
-    p, gap = share_percent / 100, abs(share_percent - target_percent) / 100
-    return math.ceil(stats.norm.ppf(0.975) ** 2 * p * (1 - p) / gap**2)
 
 
 def baselines_allowed(change: int, percent: float, *, decimals: int = 1) -> tuple[int, int]:

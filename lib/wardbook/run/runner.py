@@ -213,7 +213,6 @@ def run(
     edition: Path | str = "data/edition",
     progress: Progress | None = None,
     folder: Path | None = None,
-    engine: str | None = None,
     edition_from: Path | None = None,
 ) -> Path:
     """Run notebooks for a borough and period into `out/<borough>/<period>/`, with their summary, and return that folder.
@@ -232,7 +231,6 @@ def run(
     out, edition : folders; a relative path counts from the project's root.
     progress : called with (notebook, cell, cells) before each cell.
     folder : where the notebooks are, if not in the project's own folder.
-    engine : a papermill engine, such as "wardbook-warm"; papermill's own, with a new kernel a notebook, if None.
     edition_from : where the edition's files are, if they are a copy of `edition`: a run on another machine records what
         it was asked for.
 
@@ -263,7 +261,7 @@ def run(
         for notebook in plan.chosen:
             moved = {"edition": str(edition_from)} if edition_from and "edition" in notebook.defaults else {}
             own = plan.parameters[notebook.name]
-            done[notebook.name] = _run_one(notebook, own, work, target, progress, engine, moved)
+            done[notebook.name] = _run_one(notebook, own, work, target, progress, moved)
         kept = _earlier(target, plan.basis, redone, into=work) if only else {}
         entries = _gather(work, done, kept)
         for name, digest in digests.items():
@@ -436,7 +434,6 @@ def _run_one(
     work: Path,
     target: Path,
     progress: Progress | None,
-    engine: str | None,
     moved: dict[str, Any],
 ) -> _Done:
     # A folder to itself is how the runner knows which files the notebook made.
@@ -451,7 +448,7 @@ def _run_one(
         shown["output_dir"] = ""  # so that running the saved copy again writes over nothing
     read = _files_read(shown)
     try:
-        _execute(notebook, executed, parameters, progress, engine)
+        _execute(notebook, executed, parameters, progress)
     except RunFailed as error:
         copy = _failed(target) / "notebooks" / executed.name
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -467,7 +464,6 @@ def _execute(
     executed: Path,
     parameters: dict[str, Any],
     progress: Progress | None,
-    engine: str | None = None,
 ) -> None:
     """Run one notebook by papermill, its executed copy saved whatever happens."""
     cells = notebook.cells + bool(parameters)
@@ -485,7 +481,6 @@ def _execute(
                 _unformatted(notebook.path),
                 _unformatted(executed),
                 parameters,
-                engine_name=engine,
                 kernel_name="python3",
                 language="python",
                 progress_bar=False,
