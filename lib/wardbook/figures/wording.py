@@ -25,7 +25,7 @@ _PARTS = ("subtitle", "alt", "sentence", "caveat", "how", "absent", "lead")
 
 def count(value: float | None) -> str:
     """A count: 12,345; a dash where there is none."""
-    return "–" if value is None else f"{value:,.0f}".replace("-", MINUS)
+    return exact(value)
 
 
 def percent(value: float | None, digits: int | None = None) -> str:
@@ -39,9 +39,7 @@ def percent(value: float | None, digits: int | None = None) -> str:
 
 def signed(value: float | None, digits: int | None = None) -> str:
     """A percentage with its sign: +22%, −1.7%, 0%."""
-    text = percent(value, digits)
-    zero = not any(c in "123456789" for c in text)
-    return text if value is None or zero else ("+" if value > 0 else MINUS) + text
+    return _with_sign(value, percent(value, digits))
 
 
 def share(value: float | None, digits: int = 0) -> str:
@@ -54,8 +52,7 @@ def points(value: float | None, digits: int = 0) -> str:
     if value is None:
         return "–"
     text = f"{abs(value):.{digits}f}"
-    sign = "" if float(text) == 0 else "+" if value > 0 else MINUS
-    return f"{sign}{text} point{'' if text == '1' else 's'}"
+    return f"{_with_sign(value, text)} point{'' if text == '1' else 's'}"
 
 
 def exact(value: float | None, digits: int | None = 0) -> str:
@@ -65,8 +62,12 @@ def exact(value: float | None, digits: int | None = 0) -> str:
 
 def signed_number(value: float, digits: int = 2) -> str:
     """A number with its sign: +0.12, −0.40."""
-    text = f"{abs(value):.{digits}f}"
-    return text if float(text) == 0 else ("+" if value > 0 else MINUS) + text
+    return _with_sign(value, f"{abs(value):.{digits}f}")
+
+
+def _with_sign(value: float | None, size: str) -> str:
+    """A size as it is printed, with the sign of its value; what is printed as nought, or is not there, has none."""
+    return ("+" if value > 0 else MINUS) + size if value is not None and re.search("[1-9]", size) else size
 
 
 def kinds(joined: str) -> list[str]:
