@@ -57,6 +57,13 @@ def remember_rulers():
         change.learn_ruler = learn
 
 
+@pytest.fixture(scope="module")
+def one_ruler():
+    """`remember_rulers` for all tests of a file."""
+    with remember_rulers():
+        yield
+
+
 @pytest.fixture(scope="session")
 def raw() -> Path:
     """The folder with the publishers' files; a relative `WARDBOOK_RAW` counts from the project's root."""

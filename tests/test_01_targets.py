@@ -9,7 +9,7 @@ import pytest
 
 import cells
 import wardbook
-from conftest import EVERY, remember_rulers
+from conftest import EVERY
 from wardbook.measures import change, targets
 
 FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Havering", "London"]
@@ -19,12 +19,7 @@ OLD = [
     for area in ("Camden", "Sutton", "Havering", "Tower Hamlets", "London")
     for period in ("2018-19", "2011-12")
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_ruler():
-    with remember_rulers():
-        yield
+pytestmark = pytest.mark.usefixtures("one_ruler")
 
 
 @pytest.mark.parametrize("period", ["latest", "2024-25"])

@@ -11,7 +11,7 @@ import pytest
 
 import cells
 import wardbook
-from conftest import EVERY, remember_rulers
+from conftest import EVERY
 from wardbook import claim, edition, places
 from wardbook.measures import change
 
@@ -19,12 +19,7 @@ FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Westminster", "Lond
 AREAS = wardbook.boroughs() if os.environ.get(EVERY) else FIVE
 FIGURES = {"changing", "groups", "violence-beside", "knife-outcomes", "vawg", "before-after", "assurance"}
 NAME = "02_trends"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_ruler():
-    with remember_rulers():
-        yield
+pytestmark = pytest.mark.usefixtures("one_ruler")
 
 
 @pytest.mark.parametrize("period", ["latest", "2024-25"])

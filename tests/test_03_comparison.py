@@ -10,7 +10,7 @@ import pytest
 
 import cells
 import wardbook
-from conftest import EVERY, remember_rulers
+from conftest import EVERY
 from wardbook import edition, places
 from wardbook.measures import change, rates
 from wardbook.periods import read_period
@@ -27,12 +27,7 @@ FIGURES = {
     "business-outcomes",
 }
 NAME = "03_comparison"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_ruler():
-    with remember_rulers():
-        yield
+pytestmark = pytest.mark.usefixtures("one_ruler")
 
 
 @pytest.mark.parametrize("period", ["latest", "2024-25"])
