@@ -165,7 +165,9 @@ def test_the_workbook_has_the_numbers_of_the_csv_with_units_rounded_under_readab
     rows = {"offence_group": ["a", "b"], "before": [12251, 3], "change_percent": [100 / 3, None]}
     tables = {
         "changes": pl.DataFrame(rows | {"comparable": [True, False], "as_far": [1, 2]}),
-        "targets": pl.DataFrame({"measure": ["%", "=+-"], "unit": ["%", "x"], "n": [-0.05, 1e-9]}),
+        "targets": pl.DataFrame(
+            {"measure": ["%", "=+-"], "unit": ["%", "x"], "n": [-0.05, 1e-9], "residents": [4725282.0, 36396.4]}
+        ),
         "empty": pl.DataFrame({"measure": []}, schema={"measure": pl.String}),
     }
     folder = a_run(tmp_path, [], tables)
@@ -179,6 +181,7 @@ def test_the_workbook_has_the_numbers_of_the_csv_with_units_rounded_under_readab
     assert body[2][2] is None
     assert [row[3] for row in body[1:]] == ["yes", "no"]
     assert float(read["targets"][-1][2]) == 1e-9, "a number too small to round stays"
+    assert [float(row[3]) for row in read["targets"][-2:]] == [4725282, 36396], "of a count every digit stays"
     cover = " ".join(str(cell) for row in read["Cover"] for cell in row)
     assert "changes: What changed in the year, by offence group" in cover
     with zipfile.ZipFile(folder / "tables.xlsx") as made:

@@ -44,7 +44,8 @@ _NOTES = {
     "say” or “too few to say”, the column on the reason gives it. Of many verdicts together some stand out by chance alone.",
     "empty": "An empty cell has no value: nothing was published, or nothing can be computed. It is never a zero.",
     "recorded": "Counts are offences or stops that the police recorded. Recording changes; a known change is named in its row.",
-    "rounded": "Percentages are rounded to one decimal and other fractions to four digits. The CSV files have every digit.",
+    "rounded": "Percentages are rounded to one decimal, other fractions to four digits, and nothing beyond whole numbers. "
+    "The CSV files have every digit.",
 }
 # Headings that a column's own name, its underscores taken out and its unit written behind, would not give.
 _HEADINGS = {
@@ -157,7 +158,9 @@ def _cell(value: Any, column: str) -> Any:
     if isinstance(value, float):
         if not math.isfinite(value):
             return None
-        return round(value, 1) if column.endswith("_percent") and abs(value) >= 0.05 else float(f"{value:.4g}")
+        if column.endswith("_percent") and abs(value) >= 0.05:
+            return round(value, 1)
+        return round(value) if abs(value) >= 1000 else float(f"{value:.4g}")
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
