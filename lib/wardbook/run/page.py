@@ -166,7 +166,7 @@ def _table(frame: pl.DataFrame) -> dict[str, Any]:
 
 # What Vega writes for its own scripts, names each of hundreds of marks by, repeats from the page, or leaves as it is anyway.
 _UNDRAWN = re.compile(
-    r' (?:class|aria-roledescription|aria-label|aria-hidden|xmlns:xlink|font-family|pointer-events)="[^"]*"'
+    r' (?:class|aria-roledescription|aria-label|aria-hidden|xmlns|xmlns:xlink|font-family|pointer-events)="[^"]*"'
     r'| role="graphics-[a-z]+"| (?:stroke-|fill-)?opacity="1"| text-anchor="start"| stroke-width="1"| [xy]2="0"'
     r'| transform="translate\(0,0\)"|<path [^>]*\bdisplay="none"/>|<path d="M0,0h0v0h0Z"/>| font-size="13px"'
 )
