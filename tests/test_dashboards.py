@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from test_met import BARNET, WESTMINSTER, by, refused
+from test_met import BARNET, WESTMINSTER, by
 from wardbook import tables
 from wardbook.places import LONDON_CODE, UNKNOWN
 from wardbook.sources import dashboards
@@ -15,32 +15,38 @@ from wardbook.sources import dashboards
 HILLINGDON, TOWER_HAMLETS = "E09000017", "E09000030"
 
 
+KNIFE = {
+    "month_year": "01/04/2024",
+    "area_type": "Borough",
+    "borough_snt": "Barnet",
+    "area_name": "Barnet",
+    "area_code": BARNET,
+    "crime_subtype": "Knife Crime",
+    "measure": "Offences",
+    "count": "3",
+    "refresh_date": "18/06/2024",
+}
+
+
 @pytest.fixture
 def synthetic_knife(tmp_path):
     """Write a made-up dashboard file: one row a dict of what differs from a borough's three offences."""
 
-    def write(*rows, without=()):
-        usual = {
-            "month_year": date(2024, 4, 1),
-            "area_type": "Borough",
-            "borough_snt": "Barnet",
-            "area_name": "Barnet",
-            "area_code": BARNET,
-            "crime_subtype": "Knife Crime",
-            "measure": "Offences",
-            "count": 3,
-            "refresh_date": date(2024, 6, 18),
-        }
-        path = tmp_path / "made-up-dashboard.parquet"
-        table = pl.DataFrame([usual | row for row in rows], infer_schema_length=None).drop(*without)
-        table.with_columns(pl.col(pl.Date).cast(pl.Datetime("us"))).write_parquet(path)
+    def write(*rows):
+        path = tmp_path / "made-up-dashboard.csv"
+        pl.DataFrame([KNIFE | row for row in rows], infer_schema_length=None, strict=False).write_csv(path)
         return path
 
     return write
 
 
 def team(name, code, count, **differs):
-    row = {"area_type": "Safer Neighbourhood Teams", "borough_snt": f"Barnet {name}", "area_name": name, "count": count}
+    row = {
+        "area_type": "Safer Neighbourhood Teams",
+        "borough_snt": f"Barnet {name}",
+        "area_name": name,
+        "count": str(count),
+    }
     return row | {"area_code": code} | differs
 
 
@@ -49,14 +55,13 @@ def team(name, code, count, **differs):
 
 def test_teams_are_never_added_to_their_boroughs(synthetic_knife):
     path = synthetic_knife(
-        {"count": 10},
+        {"count": "10"},
         team("Edgware", "E05013631 ", 6),
         team("High Barnet", "E05013634", 3),
-        {"count": 4, "measure": "Positive Outcomes"},
+        {"count": "4", "measure": "Positive Outcomes"},
         team("Edgware", "E05013631 ", 4, measure="Positive Outcomes"),
     )
     loaded = dashboards.read_knife_crime(path)
-    assert loaded.frame.schema == dashboards.KNIFE_CRIME
     assert loaded.frame["borough_code"].unique().to_list() == [BARNET]
     assert loaded.frame.filter("by_team")["offences"].sum() == 13
     assert loaded.frame["refreshed"].unique().to_list() == [date(2024, 6, 18)]
@@ -87,32 +92,6 @@ def test_a_team_stands_in_the_borough_its_name_begins_with(synthetic_knife):
     names = {"Kingston upon Thames Norbiton": "E09000021", "Barking and Dagenham Abbey": "E09000002"}
     path = synthetic_knife(*[team("made up", "E05000001", 1, borough_snt=name) for name in names])
     assert dashboards.read_knife_crime(path).frame["borough_code"].sort().to_list() == sorted(names.values())
-
-
-@pytest.mark.parametrize("name", ["City of Westminster", "Westminster"])
-def test_a_borough_of_the_dashboard_is_known_under_every_spelling(synthetic_knife, name):
-    frame = dashboards.read_knife_crime(synthetic_knife({"borough_snt": name, "area_name": name})).frame
-    assert frame["borough_code"].to_list() == [WESTMINSTER]
-
-
-@pytest.mark.parametrize("count", [-1, 1.5, None])
-def test_a_knife_crime_count_that_is_none_is_refused(synthetic_knife, count):
-    expected = refused(dashboards.read_knife_crime, synthetic_knife({}, {"count": count})).expected
-    assert expected == "a whole number, 0 or more in column count"
-
-
-@pytest.mark.parametrize(("column", "value"), [("area_type", "Ward"), ("measure", "Sanction Detections")])
-def test_a_kind_of_row_that_is_not_known_is_refused(synthetic_knife, column, value):
-    # Left alone, every one of them would be counted as nothing.
-    assert value in refused(dashboards.read_knife_crime, synthetic_knife({}, {column: value})).found
-
-
-def test_a_dashboard_without_a_column_or_cut_short_is_refused(synthetic_knife):
-    path = synthetic_knife({}, without=["area_code"])
-    assert refused(dashboards.read_knife_crime, path).expected == "a column 'area_code'"
-    path = synthetic_knife({})
-    path.write_bytes(path.read_bytes()[:-20])
-    assert refused(dashboards.read_knife_crime, path).found.startswith("a truncated file")
 
 
 # Violence against women and girls -------------------------------------------------------------------------------------
@@ -173,7 +152,6 @@ def test_a_ward_is_known_by_its_name_within_its_borough(synthetic_vawg, name):
         ("Tower Hamlets", None, 17),
     ]
     frame = dashboards.read_vawg(synthetic_vawg(rows, [("Rape", 6), ("Homicide", 50)], name=name)).frame
-    assert frame.schema == dashboards.VAWG
     table = tables.vawg_offences(frame, WARDS)
     wards = dict(table.filter(level="ward").select("area_code", "offences").iter_rows())
     assert wards == {"E05013631": 5, "E05009999": 7, "E05009331": 11, "E05009317": 3, "E05013570": 0}
@@ -212,20 +190,6 @@ def test_two_wards_of_one_name_in_a_borough_are_refused(synthetic_vawg):
         tables.vawg_offences(frame, more)
 
 
-@pytest.mark.parametrize(
-    ("place", "kind", "says"),
-    [
-        (("Barnet", "Abbey", 2), ("Rape", 3), "as many offences by place as by kind"),
-        (("Barnt", "Abbey", 3), ("Rape", 3), "the Met's boroughs, Other or Unknown"),
-        ((None, "Abbey", 3), ("Rape", 3), "a borough or a kind in every row"),
-        (("Barnet", "Abbey", 3), (None, 3), "a borough or a kind in every row"),
-        (("Barnet", "Abbey", -3), ("Rape", -3), "a whole number, 0 or more in column count"),
-    ],
-)
-def test_a_file_that_does_not_add_up_or_names_no_borough_is_refused(synthetic_vawg, place, kind, says):
-    assert refused(dashboards.read_vawg, synthetic_vawg([place], [kind])).expected.startswith(says)
-
-
 # Outcomes of business crime -------------------------------------------------------------------------------------------
 
 OUTCOME = {
@@ -262,7 +226,6 @@ def test_outcomes_are_counted_by_group_and_the_positive_ones_among_them(syntheti
         {"crime_section": "FRAUD AND FORGERY", "crime_group": "FRAUD AND FORGERY", "outcome_count": 11},
     )
     loaded = dashboards.read_outcomes(path)
-    assert loaded.frame.schema == dashboards.OUTCOMES
     assert loaded.quality.oddities == {"rows that name no outcome": 1, "outcomes whose borough is unknown": 2}
     table = tables.outcomes(loaded.frame).filter(pl.col("outcomes") > 0)
     barnet = {
@@ -274,21 +237,6 @@ def test_outcomes_are_counted_by_group_and_the_positive_ones_among_them(syntheti
     assert barnet["shoplifting"] == barnet["theft"] == (10, 3)
     assert (barnet["burglary"], barnet[tables.TOTAL], barnet[tables.ALL_BUSINESS]) == ((5, 0), (15, 3), (26, 14))
     assert table.filter(borough_code=UNKNOWN, offence_group="theft")["outcomes"].to_list() == [2]
-
-
-@pytest.mark.parametrize(
-    ("row", "says"),
-    [
-        ({"outcome_count": -1}, "a whole number, 0 or more in column outcome_count"),
-        ({"positive_outcome": "P"}, "one of Y, N in column positive_outcome"),
-        ({"date": "June 2024"}, "a date from the year 2000 on in column date"),
-        ({"date": "2025-07-01"}, "months up to the day the dashboard was refreshed"),
-        ({"borough": "City of London"}, "the Met's boroughs, Other or Unknown"),
-        ({"crime_group": "PIRACY"}, "offences of one taxonomy"),
-    ],
-)
-def test_a_row_of_outcomes_that_is_none_is_refused(synthetic_outcomes, row, says):
-    assert refused(dashboards.read_outcomes, synthetic_outcomes(DWELLING, row)).expected.startswith(says)
 
 
 # The published files --------------------------------------------------------------------------------------------------
@@ -320,19 +268,6 @@ def test_published_knife_crime(knife):
     assert sums.height == 25
     assert (sums["teams"] == sums["boroughs"]).all()
     assert sums.filter(year=2024, subtype="Knife Crime")["boroughs"].to_list() == [16_156]
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "says"),
-    [
-        ("month_year", "March 2024", "a date from the year 2000 on in column month_year"),
-        ("month_year", None, "a date from the year 2000 on in column month_year"),
-        ("count", "many", "a whole number, 0 or more in column count"),
-        ("borough_snt", "Westminstr", "the Met's boroughs, Other or Unknown"),
-    ],
-)
-def test_a_dashboard_cell_of_another_kind_is_refused(synthetic_knife, column, value, says):
-    assert refused(dashboards.read_knife_crime, synthetic_knife({column: value})).expected.startswith(says)
 
 
 @pytest.mark.raw

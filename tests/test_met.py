@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from wardbook import places, tables
+from wardbook import tables
 from wardbook.places import REFERENCE, UNKNOWN
 from wardbook.sources import met
 from wardbook.sources.reading import SourceError
@@ -24,6 +24,12 @@ def offences_of(taxonomy):
     """Every (major, minor) of a taxonomy, in order."""
     groups = pl.read_csv(REFERENCE / "offence_groups.csv")
     return groups.filter(taxonomy=taxonomy).select("major", "minor").unique().sort("major", "minor").rows()
+
+
+LEVELS = {
+    "Borough": ("Barnet", "BoroughName", met.read_borough_crime),
+    "Ward": ("E05009317", "WardCode", met.read_ward_crime),
+}
 
 
 @pytest.fixture
@@ -54,113 +60,38 @@ def refused(reader, path):
 # Wide files: shape ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("offence", "place"),
-    [
-        (("MajorText", "MinorText"), "LookUp_BoroughName"),
-        (("MajorText", "MinorText"), "BoroughName"),
-        (("Group", "SubGroup"), "BOCU"),
-    ],
-)
+@pytest.mark.parametrize("offence", [("MajorText", "MinorText"), ("Group", "SubGroup")])
+@pytest.mark.parametrize("place", ["LookUp_BoroughName", "BoroughName", "BOCU"])
 def test_each_header_gives_the_same_borough_table(synthetic_crime, offence, place):
     rows = [(STALKING, "Barnet", (1, 2, 3)), (ROBBERY, "Westminster", (4, 0, 6))]
     loaded = met.read_borough_crime(synthetic_crime(rows, place, offence=offence))
-    assert loaded.frame.schema == met.BOROUGH_CRIME
     assert loaded.frame.select("borough_code", "month", "major", "minor", "offences").sort(pl.all()).rows() == [
-        (BARNET, date(2025, 10, 1), *STALKING, 1),
-        (BARNET, date(2025, 11, 1), *STALKING, 2),
-        (BARNET, date(2025, 12, 1), *STALKING, 3),
-        (WESTMINSTER, date(2025, 10, 1), *ROBBERY, 4),
-        (WESTMINSTER, date(2025, 11, 1), *ROBBERY, 0),
-        (WESTMINSTER, date(2025, 12, 1), *ROBBERY, 6),
+        (code, date(2025, month, 1), *offence, n)
+        for code, offence, counts in ((BARNET, STALKING, (1, 2, 3)), (WESTMINSTER, ROBBERY, (4, 0, 6)))
+        for month, n in zip((10, 11, 12), counts)
     ]
     assert not loaded.frame["at_airports"].any()
-    assert (loaded.quality.source, loaded.quality.rows_read, loaded.quality.rows_kept) == ("mps-borough-crime", 2, 2)
-    assert (loaded.quality.set_aside, loaded.quality.oddities) == ({}, {})
+    assert (loaded.quality.rows_read, loaded.quality.set_aside, loaded.quality.oddities) == (2, {}, {})
 
 
-@pytest.mark.parametrize("offence", [("MajorText", "MinorText"), ("Group", "SubGroup")])
 @pytest.mark.parametrize("place", ["WardCode", "LookUp_WardCode"])
-def test_each_header_gives_the_same_ward_table(synthetic_crime, offence, place):
-    path = synthetic_crime([(STALKING, "E05009317", (1, 0, 3))], place, offence=offence)
-    loaded = met.read_ward_crime(path)
-    assert loaded.frame.schema == met.WARD_CRIME
-    assert loaded.frame["ward_code"].unique().to_list() == ["E05009317"]
-    assert loaded.frame["offences"].to_list() == [1, 0, 3]
-    assert (loaded.quality.source, loaded.quality.rows_read, loaded.quality.rows_kept) == ("mps-ward-crime", 1, 1)
+def test_each_header_gives_the_same_ward_table(synthetic_crime, place):
+    rows = [(STALKING, "E05009317 ", (1, 0, 3)), *((STALKING, code, (9, 9, 9)) for code in ("N/K", "-1", "E09000030"))]
+    loaded = met.read_ward_crime(synthetic_crime(rows, place))
+    assert loaded.frame.select("ward_code", "offences").rows() == [("E05009317", n) for n in (1, 0, 3)]
+    assert loaded.quality.set_aside == {"ward_code of no known form": 3}
 
 
-def test_a_file_of_the_other_level_is_refused(synthetic_crime):
-    ward = synthetic_crime([(STALKING, "E05009317", (1, 2, 3))], "WardCode")
-    error = refused(met.read_borough_crime, ward)
-    assert (error.expected, error.found[:16]) == ("a borough-level file", "a ward-level one")
-    borough = synthetic_crime([(STALKING, "Barnet", (1, 2, 3))])
-    assert refused(met.read_ward_crime, borough).expected.startswith("a column 'WardCode' or ")
-
-
-def test_a_table_without_months_or_offences_is_refused(synthetic_crime):
-    without = synthetic_crime([(STALKING, "Barnet", (1, 2, 3))], months=("Oct 2025", "202513", "total"))
-    error = refused(met.read_borough_crime, without)
-    assert error.expected == "a column a month, named like 202401"
-    assert error.found == "columns MajorText, MinorText, BoroughName, Oct 2025, 202513, total"
-    other = synthetic_crime([(STALKING, "Barnet", (1, 2, 3))], offence=("MajorText", "Offence"))
-    assert refused(met.read_borough_crime, other).expected == "a column 'MinorText' or 'SubGroup'"
-
-
-def test_a_failed_download_is_told_apart(tmp_path, failed_download):
-    content, finding = failed_download
-    path = tmp_path / "made_up.csv"
-    path.write_bytes(content)
-    for reader in (met.read_borough_crime, met.read_ward_crime):
-        assert refused(reader, path).found.startswith(finding)
-        parquet = tmp_path / "made_up.parquet"
-        parquet.write_bytes(content)
-        assert refused(reader, parquet).found.startswith(finding)
-
-
-@pytest.mark.parametrize("count", ["-3", "1.5", "x"])
-def test_a_count_that_is_none_is_named_with_column_and_line(synthetic_crime, count):
-    rows = [(STALKING, "Barnet", ("1", "2", "3")), (STALKING, "Brent", ("1", count, "3"))]
+def test_a_count_that_is_none_is_named_with_column_and_the_files_own_line(synthetic_crime):
+    rows = [(STALKING, None, ("1", "2", "3")), (STALKING, "Brent", ("1", "1.5", "3"))]
     error = refused(met.read_borough_crime, synthetic_crime(rows))
-    assert error.expected == "whole numbers of offences, 0 or more"
-    assert error.found == f"{count!r} in column '202511', line 3"
-
-
-def test_the_line_named_is_the_files_own_though_rows_before_it_were_set_aside(synthetic_crime):
-    rows = [(STALKING, None, ("1", "2", "3")), (STALKING, "Brent", ("1", "-3", "3"))]
-    assert refused(met.read_borough_crime, synthetic_crime(rows)).found == "'-3' in column '202511', line 3"
-
-
-def test_rows_without_a_place_or_an_offence_are_set_aside_with_the_reason(synthetic_crime):
-    rows = [
-        (STALKING, "Barnet", (1, 2, 3)),
-        (STALKING, None, (9, 9, 9)),
-        ((None, STALKING[1]), "Barnet", (9, 9, 9)),
-        ((STALKING[0], None), "Barnet", (9, 9, 9)),
-    ]
-    loaded = met.read_borough_crime(synthetic_crime(rows))
-    assert loaded.frame["offences"].to_list() == [1, 2, 3]
-    assert (loaded.quality.rows_read, loaded.quality.rows_kept) == (4, 1)
-    assert loaded.quality.set_aside == {"no place or no offence named": 3}
-
-
-def test_ward_codes_lose_their_trailing_blanks_and_what_is_no_code_is_set_aside(synthetic_crime):
-    rows = [
-        (STALKING, "E05009317 ", (1, 2, 3)),
-        (STALKING, "N/K", (9, 9, 9)),
-        (STALKING, "-1", (9, 9, 9)),
-        (STALKING, "E09000030", (9, 9, 9)),
-        (STALKING, " ", (9, 9, 9)),
-    ]
-    loaded = met.read_ward_crime(synthetic_crime(rows, "WardCode"))
-    assert loaded.frame.select("ward_code", "offences").rows() == [("E05009317", n) for n in (1, 2, 3)]
-    assert loaded.quality.set_aside == {"ward_code of no known form": 4}
+    assert error.expected == "a whole number of offences, 0 or more in column '202511'"
+    assert error.found == "'1.5', line 3"
 
 
 @pytest.mark.parametrize("level", ["Borough", "Ward"])
 def test_a_parquet_copy_with_headers_in_lower_case_reads_as_the_csv_does(synthetic_crime, level):
-    place, reader = {"Borough": ("Barnet", met.read_borough_crime), "Ward": ("E05009317", met.read_ward_crime)}[level]
-    column = {"Borough": "BoroughName", "Ward": "WardCode"}[level]
+    place, column, reader = LEVELS[level]
     path = synthetic_crime([(STALKING, place, (1, 0, 3)), (ROBBERY, place, (4, None, 6))], column)
     copy = path.with_name(f"recorded-crime-{level.lower()}.parquet")
     table = pl.read_csv(path).rename(str.lower)
@@ -170,18 +101,7 @@ def test_a_parquet_copy_with_headers_in_lower_case_reads_as_the_csv_does(synthet
     assert one.frame.equals(two.frame)
     assert (one.quality.rows_read, one.quality.oddities) == (two.quality.rows_read, two.quality.oddities)
     table.with_columns(pl.lit(1.5).alias("202511")).write_parquet(copy)
-    assert refused(reader, copy).found == "'1.5' in column '202511', row 1"
-
-
-def test_what_a_spreadsheet_leaves_at_the_end_is_no_fault(synthetic_crime):
-    path = synthetic_crime([(STALKING, "Barnet", (1, 2, 3)), (ROBBERY, "Brent", (4, 5, 6))])
-    plain = met.read_borough_crime(path)
-    whole = path.read_text()
-    for ending in (whole[:-1], whole + ",,,,,\n" * 3, whole + "\n\n", whole.replace("\n", ",,\n"), whole + ",,,,,,,,"):
-        path.write_text(ending)
-        loaded = met.read_borough_crime(path)
-        assert loaded.frame.equals(plain.frame), ending
-        assert (loaded.quality.rows_read, loaded.quality.set_aside) == (2, {})
+    assert refused(reader, copy).found == "'1.5', row 1"
 
 
 # Wide files: months ---------------------------------------------------------------------------------------------------
@@ -190,8 +110,7 @@ def test_what_a_spreadsheet_leaves_at_the_end_is_no_fault(synthetic_crime):
 @pytest.mark.parametrize("level", ["Borough", "Ward"])
 def test_the_stub_of_a_25_column_file_is_left_out_and_reported(synthetic_crime, level):
     months = [f"{year}{month:02}" for year in (2023, 2024, 2025) for month in range(1, 13)][11:]
-    place, reader = {"Borough": ("Barnet", met.read_borough_crime), "Ward": ("E05009317", met.read_ward_crime)}[level]
-    column = {"Borough": "BoroughName", "Ward": "WardCode"}[level]
+    place, column, reader = LEVELS[level]
     path = synthetic_crime([(STALKING, place, (45, *[73_000] * 24))], column, months)
     loaded = reader(path)
     assert len(months) == 25
@@ -201,36 +120,25 @@ def test_the_stub_of_a_25_column_file_is_left_out_and_reported(synthetic_crime, 
     assert loaded.quality.rows_kept == 1
 
 
-def test_a_stub_at_the_end_is_no_month_of_the_snapshot(synthetic_crime):
+def test_a_stub_at_the_end_is_no_month_of_the_snapshot_and_a_quiet_month_no_stub(synthetic_crime):
     path = synthetic_crime([(STALKING, "Barnet", (700, 710, 690, 9))], months=(*MONTHS, "202601"))
     loaded = met.read_borough_crime(path)
     assert loaded.frame["month"].max() == date(2025, 12, 1)
     assert loaded.frame["snapshot"].unique().to_list() == ["2025-12"]
     assert list(loaded.quality.oddities) == ["stub month 202601 left out (offences in it)"]
-
-
-def test_a_quiet_month_is_no_stub(synthetic_crime):
-    loaded = met.read_borough_crime(synthetic_crime([(STALKING, "Barnet", (15, 100, 100))]))
-    assert loaded.frame["offences"].to_list() == [15, 100, 100]
-    assert loaded.quality.oddities == {}
+    assert met.read_borough_crime(synthetic_crime([(STALKING, "Barnet", (15, 100, 100))])).quality.oddities == {}
 
 
 def test_the_snapshot_is_what_the_folder_says(synthetic_crime):
     rows = [(STALKING, "Barnet", (1, 2, 3))]
-    for folder in ("2025-12", "2026-03"):
-        loaded = met.read_borough_crime(synthetic_crime(rows, folder=folder))
-        assert loaded.frame["snapshot"].unique().to_list() == [folder]
     # Without such a folder, a "most recent" file was cut at its own last month.
-    loaded = met.read_borough_crime(synthetic_crime(rows, folder="download"))
-    assert loaded.frame["snapshot"].unique().to_list() == ["2025-12"]
-
-
-@pytest.mark.parametrize("months", [MONTHS, MONTHS[::-1]], ids=["oldest first", "newest first"])
-def test_a_file_newer_than_its_folder_says_is_refused(synthetic_crime, months):
-    path = synthetic_crime([(STALKING, "Barnet", (1, 2, 3))], months=months, folder="2025-11")
-    error = refused(met.read_borough_crime, path)
-    assert error.expected == "months up to the snapshot 2025-11 its folder names"
-    assert error.found == "a column 202512"
+    for folder, snapshot in {"2025-12": "2025-12", "2026-03": "2026-03", "download": "2025-12"}.items():
+        loaded = met.read_borough_crime(synthetic_crime(rows, folder=folder))
+        assert loaded.frame["snapshot"].unique().to_list() == [snapshot]
+    for months in (MONTHS, MONTHS[::-1]):
+        error = refused(met.read_borough_crime, synthetic_crime(rows, months=months, folder="2025-11"))
+        assert error.expected == "months up to the snapshot 2025-11 its folder names"
+        assert error.found == "a column 202512"
 
 
 def test_a_historical_file_needs_a_folder_that_names_the_snapshot(synthetic_crime):
@@ -239,7 +147,6 @@ def test_a_historical_file_needs_a_folder_that_names_the_snapshot(synthetic_crim
     path = path.rename(path.with_name("MPS Borough Level Crime (Historical).csv"))
     error = refused(met.read_borough_crime, path)
     assert error.expected.startswith("a folder named by the snapshot (YYYY-MM)")
-    assert error.found == "folder 'download'"
     kept = synthetic_crime([(STALKING, "Barnet", (1, 2, 3))], months=old, folder="2025-11")
     assert met.read_borough_crime(kept).frame["snapshot"].unique().to_list() == ["2025-11"]
 
@@ -275,28 +182,14 @@ def test_an_offence_of_no_taxonomy_is_refused_and_named(synthetic_crime):
 
 
 @pytest.mark.parametrize("taxonomy", [UPPER, MARCH_2025, TITLE], ids=str)
-@pytest.mark.parametrize(
-    "respell",
-    [
-        str.title,
-        str.lower,
-        lambda t: t.replace(" ", "  "),
-        lambda t: t.replace(" ", " - "),
-        lambda t: t.replace(" ", ", "),
-    ],
-    ids=["title case", "lower case", "two blanks", "dashes", "commas"],
-)
-def test_a_spelling_that_differs_in_case_commas_dashes_and_blanks_is_the_same_offence(
-    synthetic_crime, taxonomy, respell
-):
+def test_a_spelling_that_differs_in_case_commas_dashes_and_blanks_is_the_same_offence(synthetic_crime, taxonomy):
     offences = offences_of(taxonomy)
     plain = met.read_borough_crime(synthetic_crime([(pair, "Barnet", (1, 2, 3)) for pair in offences]))
-    other = [tuple(map(respell, pair)) for pair in offences]
+    other = [tuple(text.lower().replace(" ", "  -, ") for text in pair) for pair in offences]
     loaded = met.read_borough_crime(synthetic_crime([(pair, "Barnet", (1, 2, 3)) for pair in other]))
     order = ["major", "minor", "month"]
     assert loaded.frame.sort(order).equals(plain.frame.sort(order))
-    differ = sum(pair != known for pair, known in zip(other, offences))
-    said = {"rows whose offence is spelt in another way": differ} if differ else {}
+    said = {"rows whose offence is spelt in another way": len(offences)}
     assert (loaded.quality.oddities, plain.quality.oddities) == (said, {})
 
 
@@ -325,9 +218,7 @@ def test_the_labels_of_2022_to_2026_that_earlier_files_have_not(synthetic_crime)
 
 
 @pytest.mark.parametrize(
-    ("taxonomy", "stranger"),
-    [(UPPER, ("BURGLARY", "BURGLARY IN A DWELLING")), (UPPER, ("Theft", "Theft from Person")), (MARCH_2025, STALKING)],
-    ids=["upper + March 2025", "upper + title", "March 2025 + upper"],
+    ("taxonomy", "stranger"), [(UPPER, ("BURGLARY", "BURGLARY IN A DWELLING")), (MARCH_2025, STALKING)], ids=str
 )
 def test_a_file_of_two_taxonomies_is_refused_and_names_the_strangers(synthetic_crime, taxonomy, stranger):
     rows = [(pair, "Barnet", (1, 2, 3)) for pair in [*offences_of(taxonomy), stranger]]
@@ -409,28 +300,6 @@ def test_unknown_is_kept_and_is_no_borough(synthetic_crime):
     assert table.filter(borough_code=BARNET)["offences"].to_list() == [10, 20, 30]
 
 
-@pytest.mark.parametrize(
-    "name", ["City of Westminster", "Barking & Dagenham", "Barking And Dagenham", "Kingston", "Barnet "]
-)
-def test_a_borough_is_known_under_every_spelling(synthetic_crime, name):
-    frame = met.read_borough_crime(synthetic_crime([(STALKING, name, (1, 2, 3))])).frame
-    assert frame["borough_code"].unique().to_list() == [places.borough_code(name)]
-
-
-@pytest.mark.parametrize("name", ["Hackny", "Aviation Security (SO18)", "Not known", "London"])
-def test_a_place_that_is_no_borough_is_refused_and_named(synthetic_crime, name):
-    path = synthetic_crime([(STALKING, "Barnet", (1, 2, 3)), (STALKING, name, (1, 2, 3))])
-    error = refused(met.read_borough_crime, path)
-    assert error.expected == "boroughs listed in data/reference/boroughs.csv, the airports or Unknown"
-    assert error.found == repr(name)
-
-
-def test_the_city_of_london_is_another_force_and_is_not_lost_unsaid(synthetic_crime):
-    # The tables hold the Met's 32 boroughs: accepted here, its offences would be in none of them, and nothing would say so.
-    path = synthetic_crime([(STALKING, "Barnet", (1, 2, 3)), (STALKING, "City of London", (1, 2, 3))])
-    assert "City of London" in refused(met.read_borough_crime, path).found
-
-
 # The published files --------------------------------------------------------------------------------------------------
 
 
@@ -438,28 +307,25 @@ def test_the_city_of_london_is_another_force_and_is_not_lost_unsaid(synthetic_cr
 def published(raw):
     """The Met's published files, each read once."""
     recent = "Level Crime (most recent 24 months).csv"
-    return {
-        "ward 2025-03": met.read_ward_crime(raw / f"mps/2025-03/MPS Ward {recent}"),
-        "ward 2025-12": met.read_ward_crime(raw / f"mps/2025-12/MPS Ward {recent}"),
-        "borough 2025-12": met.read_borough_crime(raw / f"mps/2025-12/MPS Borough {recent}"),
-        "borough 2025-11": met.read_borough_crime(raw / f"mps/2025-11/MPS Borough {recent}"),
-        "historical": met.read_borough_crime(raw / "mps/2025-11/MPS Borough Level Crime (Historical).csv"),
+    files = {
+        "ward 2025-03": f"2025-03/MPS Ward {recent}",
+        "ward 2025-12": f"2025-12/MPS Ward {recent}",
+        "borough 2025-12": f"2025-12/MPS Borough {recent}",
+        "borough 2025-11": f"2025-11/MPS Borough {recent}",
+        "borough history 2025-11": "2025-11/MPS Borough Level Crime (Historical).csv",
         **{
-            name: reader(raw / f"mps/2026-02/recorded-crime-{name.replace(' ', '-')}.parquet")
-            for name, reader in {
-                "borough": met.read_borough_crime,
-                "borough historical": met.read_borough_crime,
-                "ward": met.read_ward_crime,
-                "ward historical": met.read_ward_crime,
-            }.items()
+            f"{name} 2026-02": f"2026-02/recorded-crime-{name.replace(' ', '-')}.parquet"
+            for name in ("borough", "borough historical", "ward", "ward historical")
         },
     }
+    readers = {"w": met.read_ward_crime, "b": met.read_borough_crime}
+    return {name: readers[name[0]](raw / "mps" / file) for name, file in files.items()}
 
 
 @pytest.fixture(scope="module")
 def one_series(published):
     """The borough files of the snapshot 2025-11, which follow on one another, with the financial year's first year."""
-    frame = pl.concat([published["historical"].frame, published["borough 2025-11"].frame])
+    frame = pl.concat([published["borough history 2025-11"].frame, published["borough 2025-11"].frame])
     return frame.with_columns((pl.col("month").dt.year() - (pl.col("month").dt.month() < 4)).alias("year"))
 
 
@@ -475,11 +341,11 @@ def by(frame, *key):
         ("ward 2025-03", 17_901, date(2023, 4, 1), date(2025, 3, 1), 24, 679, (13, 31), MARCH_2025),
         ("borough 2025-12", 1_057, date(2024, 1, 1), date(2025, 12, 1), 24, 33, (13, 33), UPPER),
         ("borough 2025-11", 1_056, date(2023, 12, 1), date(2025, 11, 1), 24, 33, (13, 33), UPPER),
-        ("historical", 1_084, date(2010, 4, 1), date(2023, 11, 1), 164, 33, (12, 32), UPPER),
-        ("borough", 1_032, date(2024, 3, 1), date(2026, 2, 1), 24, 33, (13, 33), UPPER),
-        ("borough historical", 1_085, date(2010, 4, 1), date(2024, 2, 1), 167, 33, (13, 33), UPPER),
-        ("ward", 18_688, date(2024, 3, 1), date(2026, 2, 1), 24, 679, (13, 33), UPPER),
-        ("ward historical", 21_118, date(2010, 4, 1), date(2024, 2, 1), 167, 679, (13, 33), UPPER),
+        ("borough history 2025-11", 1_084, date(2010, 4, 1), date(2023, 11, 1), 164, 33, (12, 32), UPPER),
+        ("borough 2026-02", 1_032, date(2024, 3, 1), date(2026, 2, 1), 24, 33, (13, 33), UPPER),
+        ("borough historical 2026-02", 1_085, date(2010, 4, 1), date(2024, 2, 1), 167, 33, (13, 33), UPPER),
+        ("ward 2026-02", 18_688, date(2024, 3, 1), date(2026, 2, 1), 24, 679, (13, 33), UPPER),
+        ("ward historical 2026-02", 21_118, date(2010, 4, 1), date(2024, 2, 1), 167, 679, (13, 33), UPPER),
     ],
 )
 def test_published_shapes(published, name, rows, first, last, months, places_in_it, offences, taxonomy):
@@ -489,11 +355,9 @@ def test_published_shapes(published, name, rows, first, last, months, places_in_
     assert frame[frame.columns[0]].n_unique() == places_in_it
     assert (frame["major"].n_unique(), frame.select("major", "minor").n_unique()) == offences
     assert frame["taxonomy"].unique().to_list() == [taxonomy]
-    assert frame["snapshot"].unique().to_list() == [
-        "2025-11" if name == "historical" else name[-7:] if name[-2:].isdigit() else "2026-02"
-    ]
+    assert frame["snapshot"].unique().to_list() == [name[-7:]]
     stubs = {kind: n for kind, n in quality.oddities.items() if kind.startswith("stub")}
-    assert stubs == ({"stub month 202402 left out (offences in it)": 40} if name == "ward" else {})
+    assert stubs == ({"stub month 202402 left out (offences in it)": 40} if name == "ward 2026-02" else {})
 
 
 @pytest.mark.raw
@@ -551,10 +415,19 @@ def test_published_residential_burglary_is_renamed_in_2023(published, one_series
 
 
 @pytest.mark.raw
-def test_published_fraud_leaves_in_april_2013(one_series):
+def test_published_breaks_and_jumps(one_series):
+    """Fraud leaves in April 2013, violence with injury rises in 2014-15, and "Unknown" jumps twice in 2023."""
     fraud = by(one_series.filter(major="FRAUD AND FORGERY"), "year")
     assert [fraud[year] for year in (2010, 2011, 2012)] == [22_299, 23_239, 25_687]
     assert max(fraud[year] for year in range(2013, 2023)) < 10
+    injury = by(one_series.filter(minor="VIOLENCE WITH INJURY"), "year")
+    assert (injury[2013], injury[2014]) == (58_274, 69_598)
+    unknown = by(one_series.filter(borough_code=UNKNOWN), "month")
+    assert (unknown[date(2023, 10, 1)], unknown[date(2023, 3, 1)]) == (8_052, 4_793)
+    assert round((unknown[date(2023, 9, 1)] + unknown[date(2023, 11, 1)]) / 2) == 1_381
+    # The largest of all: nearly a fifth of the month.
+    assert max(unknown, key=unknown.get) == date(2020, 3, 1)
+    assert unknown[date(2020, 3, 1)] == 12_577
 
 
 @pytest.mark.raw
@@ -567,23 +440,10 @@ def test_published_airports(one_series, published):
     apart, together = by(hillingdon.filter(~pl.col("at_airports")), "year"), by(hillingdon, "year")
     assert round(100 * (apart[2024] / apart[2023] - 1)) == 27
     assert round(100 * (together[2024] / together[2023] - 1), 1) == 6.6
-    assert published["historical"].quality.oddities["offences at the airports, counted in Hillingdon"] == 3_198
-
-
-@pytest.mark.raw
-def test_published_jumps_of_unknown(one_series):
-    unknown = by(one_series.filter(borough_code=UNKNOWN), "month")
-    assert (unknown[date(2023, 10, 1)], unknown[date(2023, 3, 1)]) == (8_052, 4_793)
-    assert round((unknown[date(2023, 9, 1)] + unknown[date(2023, 11, 1)]) / 2) == 1_381
-    # The largest of all: nearly a fifth of the month.
-    assert max(unknown, key=unknown.get) == date(2020, 3, 1)
-    assert unknown[date(2020, 3, 1)] == 12_577
-
-
-@pytest.mark.raw
-def test_published_violence_with_injury_rises_in_2014_15(one_series):
-    years = by(one_series.filter(minor="VIOLENCE WITH INJURY"), "year")
-    assert (years[2013], years[2014]) == (58_274, 69_598)
+    assert (
+        published["borough history 2025-11"].quality.oddities["offences at the airports, counted in Hillingdon"]
+        == 3_198
+    )
 
 
 @pytest.mark.raw
@@ -591,7 +451,7 @@ def test_published_march_2025_is_revised_in_both_directions(published):
     march = {
         name: by(loaded.frame, "month")[date(2025, 3, 1)]
         for name, loaded in published.items()
-        if name[-3:] in ("-03", "-11", "-12")
+        if name[-3:] in ("-03", "-11", "-12") and "history" not in name
     }
     assert march == {
         "ward 2025-03": 74_226,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+import csv
+from datetime import date, datetime
 
 import polars as pl
 import pytest
 
 from wardbook.places import LONDON_CODE, boroughs
-from wardbook.sources.mopac import ATTITUDES_SCHEMA, QUESTIONS, question_id, read_attitudes
+from wardbook.sources.mopac import QUESTIONS, question_id, read_attitudes
 from wardbook.sources.reading import SourceError
 
 HACKNEY, RICHMOND = "E09000012", "E09000027"
@@ -39,18 +40,17 @@ def synthetic_table(tmp_path):
 @pytest.mark.parametrize("text", [SEMICOLONS, COMMAS, "\ufeff" + SEMICOLONS.replace("\n", "\r\n")])
 def test_both_dialects_read_alike(synthetic_table, text):
     loaded = read_attitudes(synthetic_table(text))
-    assert loaded.frame.schema == ATTITUDES_SCHEMA
     assert loaded.frame.rows() == [
-        (date(2022, 12, 31), HACKNEY, "good job local", 0.5, 0.67),
-        (date(2023, 3, 31), HACKNEY, "trust mps", 1.0, 0.7),
-        (date(2023, 3, 31), RICHMOND, "trust mps", 0.71, 0.7),
+        (date(2022, 12, 31), HACKNEY, "good job local", 0.5),
+        (date(2023, 3, 31), HACKNEY, "trust mps", 1.0),
+        (date(2023, 3, 31), RICHMOND, "trust mps", 0.71),
     ]
     assert (loaded.quality.rows_read, loaded.quality.rows_kept, loaded.quality.oddities) == (3, 3, {})
 
 
 def test_london_rows_stand_under_londons_code(synthetic_table):
     loaded = read_attitudes(synthetic_table(LONDON))
-    assert loaded.frame.rows() == [(date(2023, 3, 31), LONDON_CODE, "trust mps", 0.69, None)]
+    assert loaded.frame.rows() == [(date(2023, 3, 31), LONDON_CODE, "trust mps", 0.69)]
 
 
 def test_question_ids_are_stable():
@@ -83,57 +83,14 @@ def test_the_same_row_again_and_other_surveys_are_set_aside(synthetic_table):
     assert (loaded.quality.rows_read, loaded.quality.rows_kept) == (5, 3)
 
 
-@pytest.mark.parametrize("share_and_london", ["0,72;0,70", "0,71;0,66"])
-def test_conflicting_rows_are_refused(synthetic_table, share_and_london):
-    path = synthetic_table(SEMICOLONS + f"31/03/2023;PAS;Richmond upon Thames;Trust MPS;{share_and_london}\n")
-    share, london = share_and_london.replace(",", ".").split(";")
+def test_conflicting_rows_are_refused(synthetic_table):
+    path = synthetic_table(SEMICOLONS + "31/03/2023;PAS;Richmond upon Thames;Trust MPS;0,72;0,70\n")
     with pytest.raises(SourceError) as caught:
         read_attitudes(path)
     assert str(caught.value) == (
         f"{path}: expected one value a borough, quarter and question; "
-        "found Richmond Upon Thames, trust mps, 2023-03-31: "
-        f"0.71 (MPS 0.7) in line 3 and {float(share)} (MPS {float(london)}) in line 5"
+        "found Richmond Upon Thames, trust mps, 2023-03-31: 0.71 in line 3 and 0.72 in line 5"
     )
-
-
-@pytest.mark.parametrize(
-    ("row", "finding"),
-    [
-        ("31/03/2023;PAS;Hackny;Trust MPS;0,7;0,7", "found 'Hackny'"),
-        ("31/03/2023;PAS;;Trust MPS;0,7;0,7", "found None in column 'Borough', line 5"),
-        ("31/03/2023;PAS;Hackney;;0,7;0,7", "found None in column 'Measure', line 5"),
-        ("31/03/2023;PAS;Brent;Trust MPS;70;0,7", "found '70' in column 'Proportion', line 5"),
-        ("31/03/2023;PAS;Brent;Trust MPS;;0,7", "found None in column 'Proportion', line 5"),
-        ("31/03/2023;PAS;Brent;Trust MPS;0,7;-0,1", "found '-0,1' in column 'MPS', line 5"),
-        ("03/31/2023;PAS;Brent;Trust MPS;0,7;0,7", "found '03/31/2023' in column 'Date', line 5"),
-        ("30/04/2023;PAS;Brent;Trust MPS;0,7;0,7", "found '30/04/2023' in column 'Date', line 5"),
-        ("30/03/2023;PAS;Brent;Trust MPS;0,7;0,7", "found '30/03/2023' in column 'Date', line 5"),
-    ],
-)
-def test_a_row_that_cannot_be_right_is_refused(synthetic_table, row, finding):
-    with pytest.raises(SourceError, match="PAS_made_up.csv: expected ") as caught:
-        read_attitudes(synthetic_table(SEMICOLONS + row + "\n"))
-    assert str(caught.value).endswith(finding)
-
-
-@pytest.mark.parametrize("column", ["Date", "Survey", "Borough", "Measure", "Proportion"])
-def test_a_missing_column_is_refused(synthetic_table, column):
-    path = synthetic_table(SEMICOLONS.replace(column, "Something", 1))
-    with pytest.raises(SourceError, match=f"PAS_made_up.csv: expected a column '{column}'; found columns .*Something"):
-        read_attitudes(path)
-
-
-def test_a_table_without_the_survey_is_refused(synthetic_table):
-    with pytest.raises(SourceError, match="expected rows of the survey 'PAS'; found none"):
-        read_attitudes(synthetic_table(SEMICOLONS.replace("PAS", "USS")))
-
-
-def test_a_failed_download_is_told_apart(tmp_path, failed_download):
-    content, finding = failed_download
-    path = tmp_path / "PAS_made_up.csv"
-    path.write_bytes(content)
-    with pytest.raises(SourceError, match=f"PAS_made_up.csv: expected a CSV table; found {finding}"):
-        read_attitudes(path)
 
 
 @pytest.mark.raw
@@ -155,7 +112,13 @@ def test_published_boroughs(raw):
 
 @pytest.mark.raw
 def test_published_london_is_what_stands_beside_each_borough(raw):
-    london = read_attitudes(raw / "mopac/PAS_Total.csv").frame
-    beside = read_attitudes(raw / "mopac/PAS_buroughs.csv").frame.join(london, on=["quarter_end", "question"])
-    assert (london.height, beside.height) == (291, 9_312)
-    assert (beside["london_share"] == beside["share_right"]).all()
+    london = {row[::2]: row[3] for row in read_attitudes(raw / "mopac/PAS_Total.csv").frame.rows()}
+    with (raw / "mopac/PAS_buroughs.csv").open(encoding="utf-8-sig", newline="") as handle:
+        separator = ";" if ";" in handle.readline() else ","
+        handle.seek(0)
+        beside = list(csv.DictReader(handle, delimiter=separator))
+    assert (len(london), len(beside)) == (291, 9_312)
+    for row in beside:
+        end = datetime.strptime(row["Date"], "%d/%m/%Y").date()  # noqa: DTZ007
+        question = " ".join(row["Measure"].replace('"', "").lower().split())
+        assert london[end, question] == float(row["MPS"].replace(",", "."))

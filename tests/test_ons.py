@@ -53,25 +53,18 @@ def test_wards_of_a_geopackage(synthetic_outlines):
         ("E05000001", "East Made-up", None, 2024, 531_500.0, 180_500.0),
         ("E05000002", "West Made-up", None, 2024, 530_500.0, 180_500.0),
     ]
-    assert (loaded.quality.source, loaded.quality.rows_kept, loaded.quality.oddities) == ("ons-wards-2024", 2, {})
+    assert (loaded.quality.rows_kept, loaded.quality.oddities) == (2, {})
     outlines = ons.read_ward_outlines(path)
     assert list(outlines.columns) == ["ward_code", "vintage", "geometry"]
     assert outlines["ward_code"].to_list() == ["E05000001", "E05000002"]
-    assert outlines.crs.to_epsg() == 27700
-    assert outlines.area.to_list() == [1e6, 1e6]
+    assert outlines.crs.to_epsg() == 27700 and outlines.area.to_list() == [1e6, 1e6]
 
 
 def test_wards_of_a_shapefile_take_their_vintage_from_the_folder(synthetic_outlines):
     loaded = ons.read_wards(synthetic_outlines("wards-2018/London_Ward.shp", GLA_WARDS))
     assert loaded.frame.select("ward_code", "borough_code", "vintage").rows() == [("E05000002", "E09000030", 2018)]
-    assert loaded.quality.source == "gla-wards-2018"
-
-
-def test_wards_of_no_or_two_vintages_are_refused(synthetic_outlines):
     with pytest.raises(SourceError, match="expected one vintage: .* found column 'GSS_CODE' in folder 'download'"):
         ons.read_wards(synthetic_outlines("download/London_Ward.shp", GLA_WARDS))
-    with pytest.raises(SourceError, match="expected one vintage: .* found column 'WD24CD' in folder 'wards-2018'"):
-        ons.read_wards(synthetic_outlines("wards-2018/wards.gpkg", WARDS))
 
 
 @pytest.mark.parametrize(("shape", "area"), [(BOW_TIE, 0.5e6), (SPIKE, 1e6)], ids=["bow tie", "spike"])
@@ -112,24 +105,6 @@ def test_a_projection_file_without_an_epsg_code_is_the_grid(synthetic_outlines):
     assert loaded.quality.oddities == {}
 
 
-def test_outlines_that_cannot_be_used_are_refused(synthetic_outlines, tmp_path):
-    with pytest.raises(SourceError, match=r"wards.gpkg: expected a column named like WD\\d\\dCD.* found columns name"):
-        ons.read_wards(synthetic_outlines("wards.gpkg", {"name": ["West"]}))
-    with pytest.raises(SourceError, match="expected each area once; found E05000001 twice"):
-        ons.read_wards(synthetic_outlines("twice.gpkg", WARDS | {"WD24CD": ["E05000001", "E05000001"]}))
-    with pytest.raises(SourceError, match="expected an outline in every row; found 1 of 2 rows without one"):
-        ons.read_wards(synthetic_outlines("hole.gpkg", WARDS, [SQUARES[0], None]))
-    with pytest.raises(SourceError, match=r"expected outlines as .gpkg, .geojson or .shp; found .* '.kml'"):
-        ons.read_wards(tmp_path / "wards.kml")
-    (tmp_path / "wards.dbf").touch()
-    shapes = synthetic_outlines("wards-2018/London_Ward.shp", GLA_WARDS)
-    shapes.with_suffix(".shx").unlink()
-    with pytest.raises(
-        SourceError, match="London_Ward.shp: expected outlines that GDAL can open; found Unable to open"
-    ):
-        ons.read_wards(shapes)
-
-
 def test_a_geopackage_without_outlines_is_refused(tmp_path):
     path = tmp_path / "attributes.gpkg"
     geopandas.GeoDataFrame(WARDS, geometry=SQUARES, crs=27700).to_file(path)
@@ -141,32 +116,13 @@ def test_a_geopackage_without_outlines_is_refused(tmp_path):
         ons.read_wards(path)
 
 
-@pytest.mark.parametrize("column", ["gss_code", "GSS_CODE", "LAD24CD"])
+@pytest.mark.parametrize("column", ["gss_code", "LAD24CD"])
 def test_boroughs(synthetic_outlines, column):
     outlines = ons.read_borough_outlines(synthetic_outlines("b.gpkg", {column: ["E09000030", "E09000012"]}))
     assert outlines["borough_code"].to_list() == ["E09000012", "E09000030"]
     assert list(outlines.columns) == ["borough_code", "geometry"]
-    assert outlines.crs.to_epsg() == 27700
-    with pytest.raises(SourceError, match="expected London boroughs .* found E07000240"):
+    with pytest.raises(SourceError, match="a borough_code like .* found 'E07000240'"):
         ons.read_borough_outlines(synthetic_outlines("c.gpkg", {"gss_code": ["E09000030", "E07000240"]}))
-
-
-@pytest.mark.parametrize("read", [ons.read_wards, ons.read_ward_outlines, ons.read_borough_outlines])
-def test_outlines_that_failed_to_download_are_told_apart(tmp_path, failed_download, read):
-    content, finding = failed_download
-    for name, what in {"o.gpkg": r"a GeoPackage \(an SQLite file\)", "o.shp": "a shapefile"}.items():
-        (tmp_path / name).write_bytes(content)
-        with pytest.raises(SourceError, match=f"{name}: expected {what}; found {finding}"):
-            read(tmp_path / name)
-
-
-@pytest.mark.parametrize("read", [ons.read_wards, ons.read_ward_outlines, ons.read_borough_outlines])
-@pytest.mark.parametrize("name", ["wards.gpkg", "wards.shp"])
-def test_truncated_outlines_are_told_apart(synthetic_outlines, read, name):
-    path = synthetic_outlines(name, WARDS)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
-    with pytest.raises(SourceError, match=rf"{name}: expected a .*; found a truncated file \(\S+ of \S+ bytes\)"):
-        read(path)
 
 
 # ---- tables
@@ -188,12 +144,12 @@ def write(path, text):
     return path
 
 
-@pytest.mark.parametrize(("ward", "code"), [("WD24NM", "WD24CD"), (" WardName", "WardCode"), ("WD22NM", "WD22CD")])
+@pytest.mark.parametrize(("ward", "code"), [("WD24NM", "WD24CD"), (" WardName", "WardCode")])
 def test_the_lookup_keeps_london_whatever_its_headers(tmp_path, ward, code):
-    text = LOOKUP.replace("WD24NM", ward).replace("WD24CD", code)
-    loaded = ons.read_lsoa_lookup(write(tmp_path / "lookup.csv", text))
-    assert loaded.frame.schema == ons.LSOA_SCHEMA
-    assert loaded.frame.rows() == [
+    path = tmp_path / "lookup.csv"
+    path.write_text(LOOKUP.replace("WD24NM", ward).replace("WD24CD", code), encoding="utf-8")
+    loaded = ons.read_lsoa_lookup(path)
+    assert loaded.frame.select("lsoa_code", "ward_code", "ward", "borough_code").rows() == [
         ("E01000001", "E05000002", "West Made-up", "E09000030"),
         ("E01000002", "E05000001", "East Made-up", "E09000030"),
     ]
@@ -201,65 +157,11 @@ def test_the_lookup_keeps_london_whatever_its_headers(tmp_path, ward, code):
 
 
 def test_households_keep_london(tmp_path):
-    loaded = ons.read_households(write(tmp_path / "households.csv", HOUSEHOLDS))
-    assert loaded.frame.schema == ons.HOUSEHOLDS_SCHEMA
+    path = tmp_path / "households.csv"
+    path.write_text(HOUSEHOLDS)
+    loaded = ons.read_households(path)
     assert loaded.frame.rows() == [("E09000012", 110), ("E09000030", 120)]
     assert loaded.quality.set_aside == {"not in a London borough": 1}
-
-
-@pytest.mark.parametrize(
-    ("read", "text", "message"),
-    [
-        (ons.read_lsoa_lookup, LOOKUP.replace("E09", "E06"), "expected London boroughs .* found none"),
-        (
-            ons.read_lsoa_lookup,
-            LOOKUP.replace("E01000002", "E01000001"),
-            "expected each lsoa_code once; found E01000001",
-        ),
-        (
-            ons.read_lsoa_lookup,
-            LOOKUP.replace("LAD24CD", "LAD"),
-            r"expected a column 'LAD.*CD'; found columns LSOA21CD",
-        ),
-        (
-            ons.read_lsoa_lookup,
-            LOOKUP.replace("WD24NM", "Ward"),
-            r"expected a column 'WD.*NM\|WardName'; found columns",
-        ),
-        (ons.read_households, HOUSEHOLDS.replace("E09", "E06"), "expected London boroughs .* found none"),
-        (
-            ons.read_households,
-            HOUSEHOLDS.replace("E09000012", "E09000030"),
-            "expected each borough_code once; found E09",
-        ),
-        (
-            ons.read_households,
-            HOUSEHOLDS.replace("110", ""),
-            "expected households in every borough; found none in E09000012",
-        ),
-        (
-            ons.read_households,
-            HOUSEHOLDS.replace("110", "1.5"),
-            r"whole numbers of households.* found '1.5' .*, line 4",
-        ),
-        (
-            ons.read_households,
-            HOUSEHOLDS.replace("graphy code", ""),
-            "expected a column 'geography code'; found columns date",
-        ),
-    ],
-)
-def test_tables_that_cannot_be_right_are_refused(tmp_path, read, text, message):
-    with pytest.raises(SourceError, match=f"table.csv: .*{message}"):
-        read(write(tmp_path / "table.csv", text))
-
-
-@pytest.mark.parametrize("read", [ons.read_lsoa_lookup, ons.read_households])
-def test_tables_that_failed_to_download_are_told_apart(tmp_path, failed_download, read):
-    content, finding = failed_download
-    (tmp_path / "table.csv").write_bytes(content)
-    with pytest.raises(SourceError, match=f"table.csv: expected a CSV table; found {finding}"):
-        read(tmp_path / "table.csv")
 
 
 # ---- the workbook
@@ -301,7 +203,6 @@ def synthetic_workbook(path, rows, sheet="2021"):
 def test_ethnic_groups_are_summed_to_five(tmp_path):
     outside = ["E01012049", "Middlesbrough", "E06000002", 15, *GROUPS.values()]
     loaded = ons.read_ethnic_groups(synthetic_workbook(tmp_path / "groups.xlsx", [*SHEET, outside]))
-    assert loaded.frame.schema == ons.RESIDENTS_SCHEMA
     assert loaded.frame.rows()[:6] == [
         ("E01000001", "E09000030", "Asian", 2),
         ("E01000001", "E09000030", "Black", 1),
@@ -312,51 +213,6 @@ def test_ethnic_groups_are_summed_to_five(tmp_path):
     ]
     assert loaded.frame["residents"].sum() == 31
     assert (loaded.quality.rows_read, loaded.quality.rows_kept) == (3, 2)
-
-
-@pytest.mark.parametrize(
-    ("rows", "message"),
-    [
-        (
-            [SHEET[0], [*SHEET[1][:3], 14, *SHEET[1][4:]]],
-            r"add up to 'All usual residents'; found 15 against 14 in E01000002",
-        ),
-        (
-            [row[:-1] for row in SHEET],
-            "names begin with Asian, Black, Mixed, Other, White; found columns White British",
-        ),
-        ([[*SHEET[0], "Roma"], [*SHEET[1], 0]], "names begin with .* found columns .*Roma"),
-        ([row[1:] for row in SHEET], "expected a column 'LSOA code'; found columns local authority name"),
-        (
-            [SHEET[0], [*SHEET[1][:4], "many", *SHEET[1][5:]]],
-            "whole numbers of residents.* 'many' .*'White British', line 2",
-        ),
-        ([SHEET[0], SHEET[1], SHEET[1]], "expected each lsoa_code once; found E01000002 twice"),
-    ],
-)
-def test_a_sheet_that_cannot_be_right_is_refused(tmp_path, rows, message):
-    with pytest.raises(SourceError, match=f"groups.xlsx: .*{message}"):
-        ons.read_ethnic_groups(synthetic_workbook(tmp_path / "groups.xlsx", rows))
-
-
-def test_a_workbook_without_the_sheet_is_refused(tmp_path):
-    path = synthetic_workbook(tmp_path / "groups.xlsx", SHEET, sheet="2011")
-    with pytest.raises(SourceError, match="groups.xlsx: expected a workbook with a sheet '2021'; found .*\"2011\""):
-        ons.read_ethnic_groups(path)
-
-
-def test_a_workbook_that_failed_to_download_is_told_apart(tmp_path, failed_download):
-    content, finding = failed_download
-    (tmp_path / "groups.xlsx").write_bytes(content)
-    with pytest.raises(SourceError, match=rf"groups.xlsx: expected an Excel workbook \(a zip file\); found {finding}"):
-        ons.read_ethnic_groups(tmp_path / "groups.xlsx")
-
-
-def test_a_truncated_workbook_is_told_apart(tmp_path):
-    path = synthetic_workbook(tmp_path / "groups.xlsx", SHEET)
-    path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(SourceError, match=r"groups.xlsx: expected an Excel workbook .*; found a truncated file"):
-        ons.read_ethnic_groups(path)
 
 
 # ---- the published files

@@ -15,7 +15,6 @@ from wardbook.sources.police_uk import (
     broad_group,
     outcome_group,
     read_stops,
-    unknown_self_defined,
 )
 from wardbook.sources.reading import SourceError
 
@@ -91,16 +90,6 @@ def test_up_to_three_rows_in_a_hundred_may_be_of_another_month(synthetic_month, 
     assert loaded.quality.oddities.get("rows dated outside the file's month", 0) == outside
     with pytest.raises(SourceError, match=rf"found {outside + 1} of {rows} rows of other months, {outside + 1} of May"):
         read_stops(synthetic_month(*[may] * (outside + 1), *[{}] * (rows - outside - 1)))
-
-
-def test_a_month_under_another_months_name_is_refused(synthetic_month):
-    path = synthetic_month({}, {}, name="2024-07-metropolitan-stop-and-search.csv", folder="2024-07")
-    with pytest.raises(SourceError) as caught:
-        read_stops(path)
-    assert str(caught.value) == (
-        f"{path}: expected stops of July 2024; found 2 of 2 rows of other months, 2 of June 2024 "
-        "(another month's file under this name?)"
-    )
 
 
 @pytest.mark.raw
@@ -183,48 +172,14 @@ def test_section_60_is_the_power_to_search_without_suspicion(synthetic_month, le
     assert read_stops(synthetic_month({"Legislation": legislation})).frame["is_section_60"].to_list() == [expected]
 
 
-# Labels as data.police.uk has published them: since April 2017, and before.
+# Labels as data.police.uk has published them, since April 2017 and before: some of each group, and all that are easy to lump.
 SELF_DEFINED = {
-    "Asian": [
-        "Asian/Asian British - Any other Asian background",
-        "Asian/Asian British - Bangladeshi",
-        "Asian/Asian British - Chinese",
-        "Asian/Asian British - Indian",
-        "Asian/Asian British - Pakistani",
-        "Asian or Asian British - Any other Asian ethnic background (A9)",
-        "Asian or Asian British - Bangladeshi (A3)",
-        "Chinese or other ethnic group - Chinese (O1)",
-    ],
-    "Black": [
-        "Black/African/Caribbean/Black British - African",
-        "Black/African/Caribbean/Black British - Any other Black/African/Caribbean background",
-        "Black/African/Caribbean/Black British - Caribbean",
-        "Black or Black British - African (B2)",
-        "Black or Black British - Any other Black ethnic background (B9)",
-        "Black or Black British - Caribbean (B1)",
-    ],
-    "Mixed": [
-        "Mixed/Multiple ethnic groups - Any other Mixed/Multiple ethnic background",
-        "Mixed/Multiple ethnic groups - White and Asian",
-        "Mixed/Multiple ethnic groups - White and Black African",
-        "Mixed/Multiple ethnic groups - White and Black Caribbean",
-        "Mixed - Any other Mixed ethnic background (M9)",
-        "Mixed - White and Black Caribbean (M1)",
-    ],
-    "Other": [
-        "Other ethnic group - Any other ethnic group",
-        "Other ethnic group - Arab",
-        "Chinese or other ethnic group - Any other ethnic group (O9)",
-    ],
-    "White": [
-        "White - Any other White background",
-        "White - English/Welsh/Scottish/Northern Irish/British",
-        "White - Gypsy or Irish Traveller",
-        "White - Irish",
-        "White - Any other White ethnic background (W9)",
-        "White - White British (W1)",
-        "White - White Irish (W2)",
-    ],
+    "Asian": ["Asian/Asian British - Chinese", "Asian or Asian British - Any other Asian ethnic background (A9)"]
+    + ["Chinese or other ethnic group - Chinese (O1)"],
+    "Black": ["Black/African/Caribbean/Black British - African", "Black or Black British - Caribbean (B1)"],
+    "Mixed": ["Mixed/Multiple ethnic groups - White and Asian", "Mixed - Any other Mixed ethnic background (M9)"],
+    "Other": ["Other ethnic group - Arab", "Chinese or other ethnic group - Any other ethnic group (O9)"],
+    "White": ["White - Gypsy or Irish Traveller", "White - White Irish (W2)"],
     "not stated": ["Other ethnic group - Not stated", "Not Stated (NS)"],
     "blank": [None],
 }
@@ -234,38 +189,21 @@ SELF_DEFINED = {
 def test_self_defined_labels_of_both_vocabularies_have_one_broad_group(group, labels):
     table = pl.DataFrame({"label": labels}, schema={"label": pl.String})
     assert table.select(broad_group(pl.col("label")))["label"].to_list() == [group] * len(labels)
-    assert unknown_self_defined(table["label"]) == []
 
 
 def test_an_unknown_self_defined_label_is_refused_not_lumped(synthetic_month):
-    strange = ["White - Martian", "Other ethnic group - Refused", "White"]
-    path = synthetic_month({}, *({"Self-defined ethnicity": label} for label in strange))
-    assert unknown_self_defined(pl.Series([*strange, None, "White - Irish"])) == sorted(strange)
-    with pytest.raises(SourceError, match="self-defined .*'Other ethnic group - Refused'; 'White'; 'White - Martian'"):
-        read_stops(path)
-    with pytest.raises(pl.exceptions.InvalidOperationError):
-        pl.DataFrame({"label": strange}).select(broad_group(pl.col("label")))
+    for strange in ("White - Martian", "Other ethnic group - Refused", "White"):
+        with pytest.raises(SourceError, match=f"self-defined ethnicities .*'{strange}', line 3"):
+            read_stops(synthetic_month({}, {"Self-defined ethnicity": strange}))
+        with pytest.raises(pl.exceptions.InvalidOperationError):
+            pl.DataFrame({"label": [strange]}).select(broad_group(pl.col("label")))
 
 
 OUTCOMES = {
     "arrest": ["Arrest", "Suspect arrested"],
-    "no further action": [
-        "A no further action disposal",
-        "Nothing found - no further action",
-        "Suspected psychoactive substances seized - No further action",
-    ],
-    "other outcome": [
-        "Caution (simple or conditional)",
-        "Community resolution",
-        "Khat or Cannabis warning",
-        "Penalty Notice for Disorder",
-        "Summons / charged by post",
-        "Local resolution",
-        "Offender cautioned",
-        "Offender given drugs possession warning",
-        "Offender given penalty notice",
-        "Suspect summonsed to court",
-    ],
+    "no further action": ["A no further action disposal", "Nothing found - no further action"]
+    + ["Suspected psychoactive substances seized - No further action"],
+    "other outcome": ["Community resolution", "Local resolution", "Summons / charged by post", "Offender cautioned"],
     "not recorded": ["Article found - Detailed outcome unavailable", None],
 }
 
@@ -283,52 +221,12 @@ def test_an_unknown_outcome_is_a_group_of_its_own_and_is_named(synthetic_month):
     assert loaded.frame.select(outcome_group(pl.col("outcome")))["outcome"].to_list() == ["arrest", UNRECOGNISED]
 
 
-@pytest.mark.parametrize(
-    ("column", "value", "shown"),
-    [
-        ("Date", "31/05/2024 23:30", "'31/05/2024 23:30'"),
-        ("Date", "2024-05-31T23:30:00", "'2024-05-31T23:30:00'"),
-        ("Date", "", "None"),
-        ("Latitude", "51,5", "'51,5'"),
-        ("Longitude", "nan", "'nan'"),
-        ("Outcome linked to object of search", "perhaps", "'perhaps'"),
-        ("Removal of more than just outer clothing", "some", "'some'"),
-    ],
-)
-def test_a_cell_that_cannot_be_read_is_named_with_its_column_and_line(synthetic_month, column, value, shown):
-    path = synthetic_month({}, {}, {column: value})
-    with pytest.raises(SourceError) as caught:
-        read_stops(path)
-    assert str(caught.value).startswith(f"{path}: expected ")
-    assert str(caught.value).endswith(f"found {shown} in column {column!r}, line 4")
-
-
-@pytest.mark.parametrize("column", ["Date", "Latitude", "Self-defined ethnicity", "Outcome linked to object of search"])
-def test_a_missing_column_is_refused(synthetic_month, column):
-    path = synthetic_month({}, without=[column])
-    with pytest.raises(SourceError, match=f"{NAME}: expected a column '{column}'; found columns .*Gender"):
-        read_stops(path)
-
-
 def test_whether_clothing_was_removed_is_not_known_where_no_column_says(synthetic_month):
     removal = "Removal of more than just outer clothing"
     told = read_stops(synthetic_month({removal: "True"}, {removal: ""}, {})).frame["more_than_outer_clothing"]
     assert told.to_list() == [True, None, False]
     untold = read_stops(synthetic_month({}, folder="older", without=(removal,)))
     assert untold.frame["more_than_outer_clothing"].to_list() == [None]
-
-
-def test_a_header_alone_is_no_month(synthetic_month):
-    with pytest.raises(SourceError, match=f"{NAME}: expected a stop or more; found a header alone"):
-        read_stops(synthetic_month())
-
-
-def test_a_failed_download_is_told_apart(tmp_path, failed_download):
-    content, finding = failed_download
-    path = tmp_path / NAME
-    path.write_bytes(content)
-    with pytest.raises(SourceError, match=f"{NAME}: expected a CSV table; found {finding}"):
-        read_stops(path)
 
 
 # ---- the Met's files, April 2022 to August 2024
@@ -357,14 +255,10 @@ def test_published_files_are_cut_by_local_month(stop_files, all_stops):
 
 
 @pytest.mark.raw
-def test_published_duplicates(stop_files):
+def test_published_duplicates_and_the_month_that_ends_on_the_17th(stop_files):
     copies = {month: loaded.quality.oddities["exact duplicate rows"] for month, loaded in stop_files.items()}
     assert copies.pop("2022-08") == 2_347
     assert (min(copies.values()), max(copies.values())) == (88, 305)
-
-
-@pytest.mark.raw
-def test_december_2022_ends_on_the_17th(stop_files):
     last = {month: loaded.frame["local_time"].dt.date().max() for month, loaded in stop_files.items()}
     assert last.pop("2022-12") == date(2022, 12, 17)
     ends = pl.Series(list(last.values()))

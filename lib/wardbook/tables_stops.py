@@ -139,11 +139,8 @@ def stop_coverage(frame: pl.DataFrame, breaks: pl.DataFrame | None = None) -> pl
     for row in months.iter_rows(named=True):
         apart = 12 * (pl.col("month").dt.year() - row["month"].year) + pl.col("month").dt.month() - row["month"].month
         inside = [s for s in starts if s["from_month"] <= row["month"] <= (s["to_month"] or row["month"])]
-        near = months.filter(pl.col("force") == row["force"], apart != 0, apart.abs() <= 3)
-        for start in starts:
-            side = pl.col("month") >= start["from_month"]
-            near = near.filter(side == (row["month"] >= start["from_month"]))
-        near = near["rows"]
+        same_side = [(pl.col("month") >= s["from_month"]) == (row["month"] >= s["from_month"]) for s in starts]
+        near = months.filter(pl.col("force") == row["force"], apart != 0, apart.abs() <= 3, *same_side)["rows"]
         last = pl.Series([row["month"]]).dt.month_end()[0]
         why = [f"in a break of publication: {start['break_id']}" for start in inside]
         if row["last_day"] < last:

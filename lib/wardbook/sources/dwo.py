@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import dataframely as dy
 import polars as pl
 
 from wardbook import places
 from wardbook.periods import financial_year_of
-from wardbook.sources.reading import Loaded, Quality, SourceError, check_file, refuse_cells, sane_years, take_columns
+from wardbook.sources.reading import Loaded, Quality, SourceError, day, read_sheet, read_typed, take_columns
 
 KEY = "dwo-abstraction"
 RELEASE = "workbook DWO_Abstraction.xlsx"
@@ -26,62 +27,27 @@ KINDS = {
     **dict.fromkeys(("court", "cad", "custody"), "court"),
 }
 COLUMNS = ("training", "aid", "staffing_up", "court", "other")
-MINUTES_SCHEMA = pl.Schema(
-    {"borough_code": pl.String, "month": pl.Date, "abstracted": pl.Boolean, "kind": pl.String, "minutes": pl.Float64}
-)
-STRENGTHS_SCHEMA = pl.Schema(
-    {
-        "month": pl.Date,
-        "business_group": pl.String,
-        "ocu": pl.String,
-        "department": pl.String,
-        "team": pl.String,
-        "rank": pl.String,
-        "fte": pl.Float64,
-    }
-)
-_DATES = ("%Y-%m-%d", "%d/%m/%Y", "%d %B %Y", "%d %b %Y")
+_MONTHS = ("%Y-%m-%d", "%d/%m/%Y", "%d %B %Y", "%d %b %Y")  # of days, or of months with a first day put before them
 _YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 
 
-def _read_sheet(path: Path, sheet: str, wanted: dict[str, list[str]]) -> pl.DataFrame:
-    """A sheet as text with each row's `line`, its columns under our names, rows of nothing left out."""
-    import fastexcel
+class DutyRows(dy.Schema):
+    """The sheet `Sheet1`."""
 
-    check_file(path, "xlsx")
-    try:
-        table = fastexcel.read_excel(path).load_sheet(sheet, dtypes="string").to_polars()
-    except fastexcel.FastExcelError as error:
-        raise SourceError(path, f"a workbook with a sheet {sheet!r}", " ".join(str(error).split())) from error
-    table = take_columns(table.rename(str.strip), path, wanted).select(list(wanted))
-    cells = pl.col(list(wanted)).str.strip_chars()
-    table = table.with_columns(pl.when(cells != "").then(cells).name.keep()).with_row_index("line", offset=2)
-    table = table.filter(pl.any_horizontal(pl.col(list(wanted)).is_not_null()))
-    if table.is_empty():
-        raise SourceError(path, f"rows in the sheet {sheet!r}", "none")
-    return table
+    month = day("a date, or a month such as April 2023")
+    borough = dy.String(nullable=True)
+    abstracted = dy.Enum([*_YES, *_NO])
+    kind = dy.String(nullable=True)
+    minutes = dy.Float64(min=0, max=1e9, description="a number, 0 or more")
 
 
-def _parse(
-    table: pl.DataFrame, path: Path, *, month: str, number: str, published: dict[str, list[str]]
-) -> pl.DataFrame:
-    """The table with its date column as the first of the month and its number column as a number ≥ 0, or refused."""
-    day = pl.coalesce(
-        *(pl.col(month).str.head(10).str.to_date(form, strict=False) for form in _DATES[:2]),
-        *(("1 " + pl.col(month)).str.to_date(form, strict=False) for form in _DATES[2:]),
-    )
-    parsed = table.with_columns(day.dt.truncate("1mo").alias(month), pl.col(number).cast(pl.Float64, strict=False))
-    refuse_cells(
-        table,
-        month,
-        ~sane_years(parsed[month]),
-        path,
-        "a date, or a month such as April 2023",
-        named=published[month][0],
-    )
-    good = (parsed[number].is_finite() & (parsed[number] >= 0)).fill_null(False)
-    refuse_cells(table, number, ~good, path, "a number, 0 or more", named=published[number][0])
-    return parsed
+_COLUMNS = {
+    "month": ["Month of Abstraction"],
+    "borough": ["Borough"],
+    "abstracted": ["Abstracted From Duty"],
+    "kind": ["Abstraction Type"],
+    "minutes": ["Abstraction Minutes"],
+}
 
 
 def read_minutes(path: Path | str) -> Loaded:
@@ -90,8 +56,9 @@ def read_minutes(path: Path | str) -> Loaded:
     Returns
     -------
     Loaded
-        `MINUTES_SCHEMA`, sorted: `kind` is one of `COLUMNS` where `abstracted`, null elsewhere. Rows of no borough of the
-        Met's are set aside; kinds that are not among `KINDS` are counted as `other` and named in the account.
+        `borough_code`, `month`, `abstracted`, `kind`, `minutes`, sorted: `kind` is one of `COLUMNS` where `abstracted`, null
+        elsewhere. Rows of no borough of the Met's are set aside; kinds that are not among `KINDS` are counted as `other` and
+        named in the account.
 
     Raises
     ------
@@ -99,62 +66,31 @@ def read_minutes(path: Path | str) -> Loaded:
         naming file, column, line and value.
     """
     path = Path(path)
-    wanted = {
-        "month": ["Month of Abstraction"],
-        "borough": ["Borough"],
-        "from_duty": ["Abstracted From Duty"],
-        "kind": ["Abstraction Type"],
-        "minutes": ["Abstraction Minutes"],
-    }
-    table = _read_sheet(path, "Sheet1", wanted)
+    table = take_columns(read_sheet(path, "Sheet1"), path, _COLUMNS).with_row_index("line", offset=2)
+    table = table.filter(pl.any_horizontal(pl.col(list(_COLUMNS)).str.strip_chars() != ""))
     quality = Quality(str(path), KEY, rows_read=table.height)
     quality.note("rows of a workbook known from its description alone", table.height)
-    from_duty = table["from_duty"].str.to_lowercase()
-    strange = ~from_duty.is_in([*_YES, *_NO]).fill_null(False)
-    refuse_cells(table, "from_duty", strange, path, f"one of {', '.join([*_YES, *_NO])}", named="Abstracted From Duty")
-    table = _parse(table, path, month="month", number="minutes", published=wanted).with_columns(
+    month = pl.col("month").str.strip_chars()
+    forms = [(month.str.head(10), form) for form in _MONTHS[:2]] + [("1 " + month, form) for form in _MONTHS[2:]]
+    days = pl.coalesce(text.str.to_date(form, strict=False).cast(pl.String) for text, form in forms)
+    lower = pl.col("abstracted", "kind").str.strip_chars().str.to_lowercase()
+    table = read_typed(table.with_columns(pl.coalesce(days, "month").alias("month"), lower), DutyRows, path, _COLUMNS)
+    kind = pl.col("kind").replace_strict(KINDS, default="other", return_dtype=pl.String)
+    table = table.with_columns(
         pl.col("borough").map_elements(places.borough_code, return_dtype=pl.String).alias("borough_code"),
-        from_duty.is_in(_YES).alias("abstracted"),
-        pl.col("kind").str.to_lowercase().alias("published_kind"),
-    )
-    kind = pl.col("published_kind").replace_strict(KINDS, default="other", return_dtype=pl.String)
-    table = table.with_columns(pl.when("abstracted").then(kind).alias("kind"))
+        pl.col("month").dt.truncate("1mo"),
+        pl.col("abstracted").is_in(_YES),
+        pl.col("kind").alias("published_kind"),
+    ).with_columns(pl.when("abstracted").then(kind).alias("kind"))
     for name, rows in table.filter(kind="other").group_by("published_kind", maintain_order=True).len().iter_rows():
         quality.note(f"abstraction for {name or 'no stated kind'}, counted as other", rows)
     kept = table.filter(pl.col("borough_code").is_in(places.boroughs()["borough_code"].implode()))
     quality.drop("of no borough of the Met's", table.height - kept.height)
     if kept.is_empty():
-        raise SourceError(path, "boroughs of London in the column 'Borough'", repr(table["borough"][0]))
-    frame = kept.group_by("borough_code", "month", "abstracted", "kind").agg(pl.col("minutes").sum())
-    frame = frame.select(MINUTES_SCHEMA.names()).sort("borough_code", "month", "abstracted", "kind")
+        raise SourceError(path, "boroughs of London in the column 'Borough'", "none")
+    key = ["borough_code", "month", "abstracted", "kind"]
+    frame = kept.group_by(key).agg(pl.col("minutes").sum()).sort(key)
     return Loaded(frame, quality.close(kept.height))
-
-
-def read_strengths(path: Path | str) -> Loaded:
-    """Ward officers in post by month, team and rank (full-time equivalents): the sheet `Strengths`, as published.
-
-    Ranks are here and nowhere in the hours: what tells constables from PCSOs and sergeants.
-
-    Returns
-    -------
-    Loaded
-        `STRENGTHS_SCHEMA`, in the sheet's order.
-
-    Raises
-    ------
-    SourceError
-        naming file, column, line and value.
-    """
-    path = Path(path)
-    # "Buisness" is the publisher's.
-    wanted = {"month": ["Date"], "business_group": ["Buisness Group", "Business Group"], "ocu": ["OCU"]}
-    wanted |= {"department": ["Department"], "team": ["Team"], "rank": ["Rank"], "fte": ["FTE"]}
-    table = _read_sheet(path, "Strengths", wanted)
-    quality = Quality(str(path), KEY, rows_read=table.height)
-    quality.note("rows of a workbook known from its description alone", table.height)
-    refuse_cells(table, "rank", table["rank"].is_null(), path, "a rank", named="Rank")
-    frame = _parse(table, path, month="month", number="fte", published=wanted).select(STRENGTHS_SCHEMA.names())
-    return Loaded(frame, quality.close(frame.height))
 
 
 def officer_hours(published: pl.DataFrame, minutes: Sequence[pl.DataFrame] = ()) -> pl.DataFrame:

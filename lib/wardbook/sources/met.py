@@ -13,31 +13,13 @@ from pathlib import Path
 import polars as pl
 
 from wardbook import places
-from wardbook.sources.reading import (
-    Loaded,
-    Quality,
-    SourceError,
-    gss,
-    parse_whole_numbers,
-    read_text_table,
-    same_row_again,
-    take_columns,
-)
+from wardbook.sources import reading
+from wardbook.sources.reading import Loaded, Quality, SourceError
 
 AIRPORTS = "London Heathrow and London City Airports"
 HILLINGDON = "E09000017"
 
-_COUNTS = {
-    "month": pl.Date,
-    "major": pl.String,
-    "minor": pl.String,
-    "taxonomy": pl.String,
-    "snapshot": pl.String,
-    "offences": pl.Int64,
-}
-BOROUGH_CRIME = pl.Schema({"borough_code": pl.String, "at_airports": pl.Boolean, **_COUNTS})
-WARD_CRIME = pl.Schema({"ward_code": pl.String, **_COUNTS})
-
+_COUNTS = ("month", "major", "minor", "taxonomy", "snapshot", "offences")
 # Header variants, in capitals or not: the files from mid-2026 say Group, SubGroup and BOCU.
 _OFFENCE_COLUMNS = {"major": ["MajorText", "Group"], "minor": ["MinorText", "SubGroup"]}
 _BOROUGH_COLUMNS = ["LookUp_BoroughName", "BoroughName", "Borough", "BOCU"]
@@ -104,11 +86,9 @@ def name_offences(table: pl.DataFrame, count: pl.Expr, path: Path | str) -> tupl
     if len(fits) > 1:
         raise SourceError(path, "offences that only one taxonomy has", f"offences that fit {' and '.join(fits)}")
     named = table.join(known.filter(taxonomy=fits[0]), on="spelling", suffix="_known", maintain_order="left")
-    respelt = named.filter(
-        (pl.col("major") != pl.col("major_known")) | (pl.col("minor") != pl.col("minor_known"))
-    ).height
-    named = named.with_columns(pl.col("major_known").alias("major"), pl.col("minor_known").alias("minor"))
-    return named.drop("spelling", "_count", "major_known", "minor_known"), respelt
+    known_as = [pl.col("major_known").alias("major"), pl.col("minor_known").alias("minor")]
+    respelt = named.filter(pl.struct("major", "minor") != pl.struct(known_as)).height
+    return named.with_columns(known_as).drop("spelling", "_count", "major_known", "minor_known"), respelt
 
 
 def _snapshot(path: Path, months: list[str]) -> str:
@@ -128,12 +108,10 @@ def _snapshot(path: Path, months: list[str]) -> str:
 def _months(table: pl.DataFrame, path: Path) -> list[str]:
     """The columns that are months, in order; a month under another name would be left out, and nothing would say so."""
     months = sorted(name for name in table.columns if re.fullmatch(r"(19|20)\d{2}(0[1-9]|1[0-2])", name))
-    if not months:
-        raise SourceError(path, "a column a month, named like 202401", f"columns {', '.join(table.columns[:12])}")
     strange = [name for name in table.columns if name not in months and re.search(r"(19|20)\d\d|\d{6}", name)]
     numbers = [12 * int(name[:4]) + int(name[4:]) for name in months]
-    if strange or numbers[-1] - numbers[0] != len(months) - 1:
-        present = f"columns {', '.join(strange)}" if strange else f"{len(months)} from {months[0]} to {months[-1]}"
+    if not months or strange or numbers[-1] - numbers[0] != len(months) - 1:
+        present = f"columns {', '.join([*strange, *months][:12])}"
         raise SourceError(path, "a column for every month, named like 202401", present)
     return months
 
@@ -156,16 +134,16 @@ def _read_wide(
 ) -> tuple[pl.DataFrame, Quality]:
     """A wide table as one row a (place, offence, month); duplicate keys summed, stub months left out, both reported."""
     months = _months(table, path)
-    table = take_columns(table, path, {**_OFFENCE_COLUMNS, **place})
+    table = reading.take_columns(table, path, {**_OFFENCE_COLUMNS, **place})
     quality = Quality(str(path), source, rows_read=table.height)
     (where,) = place
     keys = [where, "major", "minor"]
-    table = parse_whole_numbers(table, months, path)
+    table = reading.parse_whole_numbers(table, months, path)
     whole = table.drop_nulls(keys)
     quality.drop("no place or no offence named", table.height - whole.height)
-    table = same_row_again(whole, quality).with_columns(pl.col(keys).str.strip_chars())
+    table = reading.same_row_again(whole, quality).with_columns(pl.col(keys).str.strip_chars())
     if where == "ward_code":
-        table = table.with_columns(gss(where))
+        table = table.with_columns(reading.gss(where))
         coded = table.filter(pl.col(where).str.contains(r"^E05\d{6}$"))
         quality.drop("ward_code of no known form", table.height - coded.height)
         table = coded
@@ -190,7 +168,8 @@ def read_borough_crime(path: Path | str) -> Loaded:
     Returns
     -------
     Loaded
-        `BOROUGH_CRIME`: one row a borough (or `unknown`) × at airports or not × offence × month.
+        `borough_code`, `at_airports`, `month`, `major`, `minor`, `taxonomy`, `snapshot`, `offences`: one row a borough (or
+        `unknown`) × at airports or not × offence × month.
 
     Raises
     ------
@@ -198,26 +177,19 @@ def read_borough_crime(path: Path | str) -> Loaded:
         if the file is not a borough-level table of months, or names a place that is none of them.
     """
     path = Path(path)
-    table = read_text_table(path)
+    table = reading.read_text_table(path)
     if {name.casefold() for name in _WARD_COLUMNS} & {name.casefold() for name in table.columns}:
         raise SourceError(path, "a borough-level file", f"a ward-level one (columns {', '.join(table.columns[:6])})")
     long, quality = _read_wide(table, path, {"place": _BOROUGH_COLUMNS}, "mps-borough-crime")
-    codes = {AIRPORTS: HILLINGDON, "Unknown": places.UNKNOWN}
-    met = {*places.boroughs()["borough_code"], places.UNKNOWN}
-    for name in long["place"].unique().sort():
-        code = codes.get(name) or places.borough_code(name)
-        if code not in met:
-            raise SourceError(
-                path, "boroughs listed in data/reference/boroughs.csv, the airports or Unknown", repr(name)
-            )
-        codes[name] = code
+    others = {AIRPORTS: HILLINGDON, "Unknown": places.UNKNOWN}
+    codes = reading.borough_codes(long["place"], path, others)
     quality.note("offences at the airports, counted in Hillingdon", long.filter(place=AIRPORTS)["offences"].sum())
     quality.note("offences whose borough is unknown", long.filter(place="Unknown")["offences"].sum())
     frame = long.with_columns(
         pl.col("place").replace_strict(codes, return_dtype=pl.String).alias("borough_code"),
         (pl.col("place") == AIRPORTS).alias("at_airports"),
     )
-    return Loaded(frame.select(BOROUGH_CRIME.names()).cast(dict(BOROUGH_CRIME)), quality)
+    return Loaded(frame.select("borough_code", "at_airports", *_COUNTS), quality)
 
 
 def read_ward_crime(path: Path | str) -> Loaded:
@@ -229,8 +201,8 @@ def read_ward_crime(path: Path | str) -> Loaded:
     Returns
     -------
     Loaded
-        `WARD_CRIME`: one row a ward × offence × month.
+        `ward_code`, `month`, `major`, `minor`, `taxonomy`, `snapshot`, `offences`: one row a ward × offence × month.
     """
     path = Path(path)
-    long, quality = _read_wide(read_text_table(path), path, {"ward_code": _WARD_COLUMNS}, "mps-ward-crime")
-    return Loaded(long.select(WARD_CRIME.names()).cast(dict(WARD_CRIME)), quality)
+    long, quality = _read_wide(reading.read_text_table(path), path, {"ward_code": _WARD_COLUMNS}, "mps-ward-crime")
+    return Loaded(long.select("ward_code", *_COUNTS), quality)

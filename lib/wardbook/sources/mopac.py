@@ -10,29 +10,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dataframely as dy
 import polars as pl
 
 from wardbook import places
-from wardbook.sources.reading import (
-    Loaded,
-    Quality,
-    SourceError,
-    check_file,
-    read_text_table,
-    refuse_cells,
-    sane_years,
-    take_columns,
-)
-
-ATTITUDES_SCHEMA = pl.Schema(
-    {
-        "quarter_end": pl.Date,
-        "borough_code": pl.String,
-        "question": pl.String,
-        "share": pl.Float64,
-        "london_share": pl.Float64,
-    }
-)
+from wardbook.sources import reading
+from wardbook.sources.reading import Loaded, Quality, SourceError
 
 # The id of each published measure and what a share of it says, in plain words (not the questionnaire's own).
 QUESTIONS = {
@@ -45,8 +28,27 @@ QUESTIONS = {
     "trust mps": "agree that the Metropolitan Police Service is an organisation they can trust",
     "understand issues": "agree that the police understand the issues that affect the community",
 }
-_COLUMNS = {name: [name] for name in ("Date", "Survey", "Borough", "Measure", "Proportion")}
-_LONDON_NAMES = ("mps", "london")
+_COLUMNS = {
+    "quarter_end": ["Date"],
+    "survey": ["Survey"],
+    "borough": ["Borough"],
+    "question": ["Measure"],
+    "share": ["Proportion"],
+}
+_LONDON_NAMES = {"MPS": places.LONDON_CODE, "London": places.LONDON_CODE}
+
+
+def _ends_a_quarter(end: pl.Expr) -> pl.Expr:
+    return (end == end.dt.month_end()) & (end.dt.month() % 3 == 0)
+
+
+class AttitudeRows(dy.Schema):
+    """The dashboard's table: the survey's rows."""
+
+    quarter_end = reading.day("the last day of a quarter as dd/mm/yyyy", check=_ends_a_quarter)
+    borough = dy.String()
+    question = dy.String()
+    share = dy.Float64(min=0, max=1, description="a share from 0 to 1")
 
 
 def question_id(measure: pl.Expr) -> pl.Expr:
@@ -54,32 +56,17 @@ def question_id(measure: pl.Expr) -> pl.Expr:
     return measure.str.replace_all('"', "").str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars()
 
 
-def _share(column: str) -> pl.Expr:
-    return pl.col(column).str.strip_chars().str.replace(",", ".", literal=True).cast(pl.Float64, strict=False)
-
-
-def _codes(names: pl.Series, path: Path) -> dict[str, str]:
-    """Each spelling in the file → its code; London's rows (named "MPS") → London's."""
-    codes = {}
-    for name in names.unique().sort():
-        code = places.LONDON_CODE if name.casefold() in _LONDON_NAMES else places.borough_code(name)
-        if code is None:
-            raise SourceError(path, "boroughs listed in data/reference/boroughs.csv, or MPS", repr(name))
-        codes[name] = code
-    return codes
-
-
 def read_attitudes(path: Path | str) -> Loaded:
     """Share of people who agree, by borough (or London) × quarter × question, each over the twelve months before.
 
     Reads both dialects in which the dashboard's table has been saved: semicolons with decimal commas, and commas with
-    quoted decimal commas. The borough file carries London's value beside each row; London's own file does not, and its
-    rows stand under London's code with a null `london_share`.
+    quoted decimal commas. The borough file repeats London's value beside each row, which is left there: London's own file
+    has it, and its rows stand under London's code.
 
     Returns
     -------
     Loaded
-        `ATTITUDES_SCHEMA`, sorted by quarter, borough and question; shares are fractions 0–1.
+        `quarter_end`, `borough_code`, `question`, `share`, sorted by the first three; shares are fractions 0–1.
 
     Raises
     ------
@@ -87,58 +74,38 @@ def read_attitudes(path: Path | str) -> Loaded:
         for a missing column, an unknown borough, a date that ends no quarter, a share outside 0–1, or two different
         values for one borough, quarter and question.
     """
-    path = check_file(path, "csv")
+    path = reading.check_file(path, "csv")
     with path.open("rb") as handle:
         separator = ";" if b";" in handle.readline() else ","
-    raw = read_text_table(path, separator=separator).with_row_index("line", offset=2)
-    table = take_columns(raw, path, _COLUMNS)
+    table = reading.take_columns(reading.read_text_table(path, separator=separator), path, _COLUMNS).with_row_index(
+        "line", offset=2
+    )
     quality = Quality(str(path), "mopac-attitudes", rows_read=table.height)
     # The dashboard also holds a survey of victims; its measures are other people's answers.
-    other = (pl.col("Survey").str.strip_chars() != "PAS").fill_null(True)
-    quality.drop("not the Public Attitude Survey", table.filter(other).height)
-    table = table.filter(~other)
-    if table.is_empty():
+    ours = table.filter(pl.col("survey").str.strip_chars() == "PAS")
+    quality.drop("not the Public Attitude Survey", table.height - ours.height)
+    if ours.is_empty():
         raise SourceError(path, "rows of the survey 'PAS'", "none")
-
-    refuse_cells(table, "Borough", table["Borough"].is_null(), path, "a borough in every row")
-    refuse_cells(table, "Measure", table["Measure"].is_null(), path, "a measure in every row")
-    has_london = "MPS" in table.columns
-    frame = table.select(
-        pl.col("Date").str.strip_chars().str.to_date("%d/%m/%Y", strict=False).alias("quarter_end"),
-        pl.col("Borough").str.strip_chars(),
-        question_id(pl.col("Measure")).alias("question"),
-        _share("Proportion").alias("share"),
-        (_share("MPS") if has_london else pl.lit(None, pl.Float64)).alias("london_share"),
-        "line",
+    iso = pl.col("quarter_end").str.strip_chars().str.replace(r"^(\d\d)/(\d\d)/(\d{4})$", "$3-$2-$1")
+    point = pl.col("share").str.replace(",", ".", literal=True)
+    typed = reading.read_typed(
+        ours.with_columns(iso, point, question_id(pl.col("question"))), AttitudeRows, path, _COLUMNS
     )
-    end = frame["quarter_end"]
-    quarter = (end == end.dt.month_end()) & (end.dt.month() % 3 == 0) & sane_years(end)
-    refuse_cells(table, "Date", ~quarter.fill_null(False), path, "the last day of a quarter as dd/mm/yyyy")
-    for name, column in (
-        {"share": "Proportion", "london_share": "MPS"}.items() if has_london else [("share", "Proportion")]
-    ):
-        refuse_cells(table, column, ~frame[name].is_between(0, 1).fill_null(False), path, "a share from 0 to 1")
-
-    codes = _codes(frame["Borough"], path)
-    frame = frame.with_columns(pl.col("Borough").replace_strict(codes, return_dtype=pl.String).alias("borough_code"))
-    spellings = (
-        frame.group_by("borough_code", "Borough")
-        .len()
-        .group_by("borough_code")
-        .agg(pl.col("len").sum() - pl.col("len").max())
-    )
-    quality.note("rows under a second spelling of a borough's name", spellings["len"].sum())
+    codes = reading.borough_codes(typed["borough"], path, _LONDON_NAMES)
+    frame = typed.with_columns(pl.col("borough").replace_strict(codes).alias("borough_code"), ours["line"])
+    spellings = frame.group_by("borough_code", "borough").len().group_by("borough_code")
+    second = spellings.agg(pl.col("len").sum() - pl.col("len").max())["len"].sum()
+    quality.note("rows under a second spelling of a borough's name", second)
     for question in sorted(set(frame["question"]) - set(QUESTIONS)):
         quality.note(f"question without a plain wording: {question}", frame.filter(question=question).height)
 
     key = ["quarter_end", "borough_code", "question"]
-    kept = frame.unique([*key, "share", "london_share"], keep="first", maintain_order=True)
+    kept = frame.unique([*key, "share"], keep="first", maintain_order=True)
     quality.drop("the same row again", frame.height - kept.height)
     clash = kept.filter(pl.struct(key).is_duplicated()).sort(*key, "line")
     if clash.height:
         one, two = clash.head(2).iter_rows(named=True)
-        what = f"{one['Borough']}, {one['question']}, {one['quarter_end']}"
-        values = " and ".join(f"{row['share']} (MPS {row['london_share']}) in line {row['line']}" for row in (one, two))
+        what = f"{one['borough']}, {one['question']}, {one['quarter_end']}"
+        values = f"{one['share']} in line {one['line']} and {two['share']} in line {two['line']}"
         raise SourceError(path, "one value a borough, quarter and question", f"{what}: {values}")
-    frame = kept.select(ATTITUDES_SCHEMA.names()).cast(dict(ATTITUDES_SCHEMA)).sort(key)
-    return Loaded(frame, quality.close(frame.height))
+    return Loaded(kept.select(*key, "share").sort(key), quality.close(kept.height))

@@ -11,18 +11,11 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import dataframely as dy
 import polars as pl
 
-from wardbook.sources.reading import (
-    Loaded,
-    Quality,
-    SourceError,
-    check_file,
-    gss,
-    parse_whole_numbers,
-    read_text_table,
-    take_columns,
-)
+from wardbook.sources import reading
+from wardbook.sources.reading import Loaded, Quality, SourceError
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -37,20 +30,38 @@ WARDS_SCHEMA = pl.Schema(
         "northing": pl.Float64,
     }
 )
-LSOA_SCHEMA = pl.Schema({"lsoa_code": pl.String, "ward_code": pl.String, "ward": pl.String, "borough_code": pl.String})
-HOUSEHOLDS_SCHEMA = pl.Schema({"borough_code": pl.String, "households": pl.Int64})
-RESIDENTS_SCHEMA = pl.Schema(
-    {"lsoa_code": pl.String, "borough_code": pl.String, "ethnic_group": pl.String, "residents": pl.Int64}
-)
 BROAD_GROUPS = ("Asian", "Black", "Mixed", "Other", "White")
-
 _LONDON_BOROUGH = r"^E09\d{6}$"
 
 
+class LsoaRows(dy.Schema):
+    """The best-fit lookup, its rows of London."""
+
+    lsoa_code = dy.String(primary_key=True, regex=r"^E01\d{6}$", description="the GSS code of an LSOA")
+    ward_code = dy.String(regex=r"^E05\d{6}$", description="the GSS code of a ward")
+    ward = dy.String(nullable=True)
+    borough_code = dy.String()
+
+
+class HouseholdRows(dy.Schema):
+    """The census table of households, its rows of London."""
+
+    borough_code = dy.String(primary_key=True)
+    households = dy.Int64(min=1, max=1_000_000_000, description="a whole number of households, 1 or more")
+
+
+class ResidentRows(dy.Schema):
+    """The key and the total of the sheet of ethnic groups, its rows of London."""
+
+    lsoa_code = dy.String(primary_key=True)
+    borough_code = dy.String()
+    total = reading.count("residents")
+
+
 def _outlines(
-    path: Path, wanted: dict[str, str], source: str, optional: tuple[str, ...] = ()
+    path: Path, form: str, wanted: dict[str, str], optional: tuple[str, ...] = ()
 ) -> tuple[GeoDataFrame, Quality, dict[str, str]]:
-    """Outlines in EPSG:27700, valid, sorted by the first of `wanted` (our column → a pattern for the publisher's).
+    """Outlines in EPSG:27700, valid, sorted by the first of `wanted` (our column → a pattern for the publisher's), a code of a `form`.
 
     Returned with the account of the file and, for each column found, our name → the publisher's.
     """
@@ -61,7 +72,7 @@ def _outlines(
     kind = path.suffix.lower().lstrip(".")
     if kind not in ("gpkg", "shp", "geojson"):
         raise SourceError(path, "outlines as .gpkg, .geojson or .shp", f"a file that ends in {path.suffix!r}")
-    check_file(path, "json" if kind == "geojson" else kind)
+    reading.check_file(path, "json" if kind == "geojson" else kind)
     try:
         with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
@@ -72,19 +83,16 @@ def _outlines(
         raise SourceError(path, "outlines that GDAL reads without a warning", str(warned[0].message).splitlines()[0])
     if not isinstance(table, geopandas.GeoDataFrame):
         raise SourceError(path, "outlines", f"a table without any (columns {', '.join(table.columns)})")
-    published = {
-        ours: name
-        for ours, pattern in wanted.items()
-        for name in table.columns
-        if re.fullmatch(pattern, name.strip(), re.IGNORECASE)
-    }
+    published = {}
     for ours, pattern in wanted.items():
-        both = [name for name in table.columns if re.fullmatch(pattern, name.strip(), re.IGNORECASE)]
-        if any(not table[both[0]].equals(table[other]) for other in both[1:]) or len({n[2:4] for n in both}) > 1:
-            raise SourceError(path, f"one column for {ours}", f"{' and '.join(map(repr, both))}")
-    for ours in [name for name in wanted if name not in published and name not in optional]:
-        raise SourceError(path, f"a column named like {wanted[ours]}", f"columns {', '.join(table.columns)}")
-    quality = Quality(str(path), source, rows_read=len(table))
+        fits = [name for name in table.columns if re.fullmatch(pattern, name.strip(), re.IGNORECASE)]
+        if len(fits) > 1:
+            raise SourceError(path, f"one column for {ours}", " and ".join(map(repr, fits)))
+        if fits:
+            published[ours] = fits[0]
+        elif ours not in optional:
+            raise SourceError(path, f"a column named like {pattern}", f"columns {', '.join(table.columns)}")
+    quality = Quality(str(path), "", rows_read=len(table))
     missing = table.geometry.isna() | table.geometry.is_empty
     if len(table) == 0 or missing.any():
         raise SourceError(path, "an outline in every row", f"{missing.sum()} of {len(table)} rows without one")
@@ -107,11 +115,8 @@ def _outlines(
     tidy = geopandas.GeoDataFrame(columns, geometry=table.geometry)
     code = next(iter(wanted))
     tidy[code] = tidy[code].str.upper()
-    if (strange := tidy[~tidy[code].str.fullmatch(r"E\d{8}")][code]).size:
-        raise SourceError(path, f"a code of nine characters, E and digits, as {code}", repr(strange.iloc[0]))
-    inside = table.geometry.bounds
-    beyond = (inside.maxx < 490_000) | (inside.minx > 570_000) | (inside.maxy < 140_000) | (inside.miny > 210_000)
-    quality.note("outlines outside London", beyond.sum())
+    if (strange := tidy[~tidy[code].str.fullmatch(form)][code]).size:
+        raise SourceError(path, f"a {code} like {form} in every row", repr(strange.iloc[0]))
     if tidy[code].duplicated().any():
         raise SourceError(path, "each area once", f"{tidy[code][tidy[code].duplicated()].iloc[0]} twice")
     return tidy.sort_values(code, ignore_index=True), quality, published
@@ -123,7 +128,7 @@ def _wards(path: Path) -> tuple[GeoDataFrame, Quality]:
         "ward": r"WD\d\dNM|NAME",
         "borough_code": r"LAD\d\dCD|LAGSSCODE|LB_GSS_CD",
     }
-    table, quality, published = _outlines(path, wanted, "", optional=("borough_code",))
+    table, quality, published = _outlines(path, r"E05\d{6}", wanted, optional=("borough_code",))
     column = re.fullmatch(r"WD(\d\d)CD", published["ward_code"].strip(), re.IGNORECASE)
     folder = re.fullmatch(r"wards-(\d{4})", path.resolve().parent.name)
     years = {int(match[1]) % 100 + 2000 for match in (column, folder) if match}
@@ -131,7 +136,6 @@ def _wards(path: Path) -> tuple[GeoDataFrame, Quality]:
         found = f"column {published['ward_code']!r} in folder {path.resolve().parent.name!r}"
         raise SourceError(path, "one vintage: a code column like WD24CD or a folder like wards-2018", found)
     table["vintage"] = years.pop()
-    quality.source = f"{'ons' if column else 'gla'}-wards-{table['vintage'].iloc[0]}"
     return table, quality
 
 
@@ -174,33 +178,24 @@ def read_wards(path: Path | str) -> Loaded:
 
 def read_lsoa_outlines(path: Path | str) -> GeoDataFrame:
     """LSOAs of 2021 to place points in: `lsoa_code`, `geometry` (valid, EPSG:27700), sorted by code."""
-    table = _outlines(Path(path), {"lsoa_code": r"LSOA21CD"}, "ons-lsoa-2021")[0]
-    strange = table[~table["lsoa_code"].str.fullmatch(r"E01\d{6}")]["lsoa_code"]
-    if len(strange):
-        raise SourceError(path, "LSOAs (codes E01…)", ", ".join(strange.head(3)))
-    return table
+    return _outlines(Path(path), r"E01\d{6}", {"lsoa_code": r"LSOA21CD"})[0]
 
 
 def read_borough_outlines(path: Path | str) -> GeoDataFrame:
     """London's 33 boroughs, the City included: `borough_code`, `geometry` (valid, EPSG:27700), sorted by code."""
-    table = _outlines(Path(path), {"borough_code": r"gss_code|LAD\d\dCD"}, "gla-boroughs")[0]
-    strange = table[~table["borough_code"].str.fullmatch(_LONDON_BOROUGH)]["borough_code"]
-    if len(strange):
-        raise SourceError(path, "London boroughs (codes E09…)", ", ".join(strange.head(3)))
-    return table
+    return _outlines(Path(path), r"E09\d{6}", {"borough_code": r"gss_code|LAD\d\dCD"})[0]
 
 
-def _keep_london(table: pl.DataFrame, path: Path, key: str, quality: Quality) -> pl.DataFrame:
-    table = table.with_columns(gss(name) for name in {"borough_code": 0, key: 0})
-    inside = pl.col("borough_code").str.contains(_LONDON_BOROUGH).fill_null(False)
-    london = table.filter(inside)
-    quality.drop("not in a London borough", table.height - london.height)
+def _keep_london(table: pl.DataFrame, wanted: dict[str, list[str]], path: Path) -> tuple[pl.DataFrame, Quality]:
+    """The rows of London's boroughs under our names, codes as they are meant, each with its `line`; and the account."""
+    table = reading.take_columns(table, path, wanted).with_row_index("line", offset=2)
+    table = table.with_columns(reading.gss(name) for name in wanted if name.endswith("_code"))
+    london = table.filter(pl.col("borough_code").str.contains(_LONDON_BOROUGH))
     if london.is_empty():
         raise SourceError(path, "London boroughs (codes E09…)", "none")
-    twice = london.filter(pl.col(key).is_duplicated())
-    if twice.height:
-        raise SourceError(path, f"each {key} once", f"{twice[key][0]} twice")
-    return london.sort(key)
+    quality = Quality(str(path), "", rows_read=table.height)
+    quality.drop("not in a London borough", table.height - london.height)
+    return london, quality
 
 
 def read_lsoa_lookup(path: Path | str) -> Loaded:
@@ -209,10 +204,10 @@ def read_lsoa_lookup(path: Path | str) -> Loaded:
     Returns
     -------
     Loaded
-        `LSOA_SCHEMA`; rows outside London are set aside.
+        `LsoaRows`, sorted by code; rows outside London are set aside.
     """
     path = Path(path)
-    table = read_text_table(path)
+    table = reading.read_text_table(path)
     wanted = {
         "lsoa_code": r"LSOA\d\dCD",
         "ward_code": r"WD\d\dCD|WardCode",
@@ -223,15 +218,8 @@ def read_lsoa_lookup(path: Path | str) -> Loaded:
     fits = {
         ours: [name for name in table.columns if re.fullmatch(like, name)] or [like] for ours, like in wanted.items()
     }
-    table = take_columns(table, path, fits)
-    quality = Quality(str(path), "ons-lsoa-lookup", rows_read=table.height)
-    table = table.select(LSOA_SCHEMA.names()).with_columns(
-        gss("lsoa_code"), gss("ward_code"), pl.col("ward").str.strip_chars()
-    )
-    frame = _keep_london(table, path, "lsoa_code", quality)
-    for name, form in (("lsoa_code", r"^E01\d{6}$"), ("ward_code", r"^E05\d{6}$")):
-        if strange := [code for code in frame[name] if not re.fullmatch(form, code or "")]:
-            raise SourceError(path, f"a {name} like {form} in every London row", repr(strange[0]))
+    london, quality = _keep_london(table, fits, path)
+    frame = reading.read_typed(london, LsoaRows, path, fits).sort("lsoa_code")
     return Loaded(frame, quality.close(frame.height))
 
 
@@ -241,18 +229,13 @@ def read_households(path: Path | str) -> Loaded:
     Returns
     -------
     Loaded
-        `HOUSEHOLDS_SCHEMA`, by code; areas outside London are set aside.
+        `HouseholdRows`, sorted by code; rows outside London are set aside.
     """
     path = Path(path)
     wanted = {"borough_code": ["geography code"], "households": ["Accommodation type: Total: All households"]}
-    table = take_columns(read_text_table(path), path, wanted).select(HOUSEHOLDS_SCHEMA.names())
-    quality = Quality(str(path), "ons-households", rows_read=table.height)
-    frame = _keep_london(
-        parse_whole_numbers(table, ["households"], path, of="households"), path, "borough_code", quality
-    )
-    if empty := frame.filter(households=0)["borough_code"].to_list():
-        raise SourceError(path, "households in every borough", f"none in {', '.join(empty)}")
-    return Loaded(frame.cast(dict(HOUSEHOLDS_SCHEMA)), quality.close(frame.height))
+    london, quality = _keep_london(reading.read_text_table(path), wanted, path)
+    frame = reading.read_typed(london, HouseholdRows, path, wanted).sort("borough_code")
+    return Loaded(frame, quality.close(frame.height))
 
 
 def read_ethnic_groups(path: Path | str) -> Loaded:
@@ -264,36 +247,26 @@ def read_ethnic_groups(path: Path | str) -> Loaded:
     Returns
     -------
     Loaded
-        `RESIDENTS_SCHEMA`, sorted: five rows an LSOA. The quality account counts LSOAs, the sheet's rows.
+        `lsoa_code`, `borough_code`, `ethnic_group`, `residents`, sorted: five rows an LSOA. The quality account counts
+        LSOAs, the sheet's rows.
     """
-    import fastexcel
-
-    path = check_file(path, "xlsx")
-    try:
-        table = fastexcel.read_excel(path).load_sheet("2021", dtypes="string").to_polars()
-    except fastexcel.FastExcelError as error:
-        raise SourceError(path, "a workbook with a sheet '2021'", " ".join(str(error).split())) from error
+    path = Path(path)
     wanted = {"lsoa_code": ["LSOA code"], "borough_code": ["local authority code"], "total": ["All usual residents"]}
-    table = take_columns(table, path, wanted)
-    groups = [name for name in table.columns if name not in (*wanted, "local authority name")]
+    london, quality = _keep_london(reading.read_sheet(path, "2021"), wanted, path)
+    groups = [name for name in london.columns if name not in (*wanted, "line", "local authority name")]
     firsts = {name: name.split()[0] for name in groups}
     if set(firsts.values()) != set(BROAD_GROUPS):
         expected = f"ethnic groups whose names begin with {', '.join(BROAD_GROUPS)}"
         raise SourceError(path, expected, f"columns {', '.join(groups)}")
-    quality = Quality(str(path), "gla-ethnic-group", rows_read=table.height)
-    table = parse_whole_numbers(table, ["total", *groups], path, of="residents")
-    table = _keep_london(table, path, "lsoa_code", quality)
+    counts = reading.parse_whole_numbers(london, groups, path, of="residents").select(groups)
+    table = reading.read_typed(london, ResidentRows, path, wanted).with_columns(counts.iter_columns())
     wrong = table.with_columns(pl.sum_horizontal(groups).alias("sum")).filter(pl.col("sum") != pl.col("total"))
     if wrong.height:
         first = wrong.row(0, named=True)
         found = f"{first['sum']:,} against {first['total']:,} in {first['lsoa_code']} ({wrong.height} such LSOAs)"
         raise SourceError(path, "groups that add up to 'All usual residents'", found)
-    frame = (
-        table.unpivot(groups, index=["lsoa_code", "borough_code"], variable_name="group", value_name="residents")
-        .with_columns(pl.col("group").replace_strict(firsts, return_dtype=pl.String).alias("ethnic_group"))
-        .group_by("lsoa_code", "borough_code", "ethnic_group")
-        .agg(pl.col("residents").sum())
-        .select(RESIDENTS_SCHEMA.names())
-        .sort("lsoa_code", "ethnic_group")
-    )
-    return Loaded(frame.cast(dict(RESIDENTS_SCHEMA)), quality.close(table.height))
+    key = ["lsoa_code", "borough_code", "ethnic_group"]
+    long = table.unpivot(groups, index=key[:2], variable_name="group", value_name="residents")
+    named = long.with_columns(pl.col("group").replace_strict(firsts, return_dtype=pl.String).alias("ethnic_group"))
+    frame = named.group_by(key).agg(pl.col("residents").sum()).sort(key)
+    return Loaded(frame, quality.close(table.height))

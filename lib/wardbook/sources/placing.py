@@ -33,20 +33,9 @@ def place_points(frame: pl.DataFrame, outlines: GeoDataFrame, *, code: str) -> p
     pl.DataFrame
         `frame` in its own order with a String column `code`: null where a coordinate is missing or no area holds the
         point, the lowest code where a point is on a shared border (so that a re-run places it the same).
-
-    Raises
-    ------
-    ValueError
-        if `outlines` lacks the column or a coordinate system, or `frame` has a column of that name already.
     """
     import geopandas
 
-    if code not in outlines.columns:
-        raise ValueError(f"outlines have no column {code!r}, but {', '.join(map(str, outlines.columns))}")
-    if outlines.crs is None:
-        raise ValueError("outlines declare no coordinate system")
-    if code in frame.columns:
-        raise ValueError(f"the frame has a column {code!r} already")
     pairs = frame.select("longitude", "latitude").unique().drop_nulls().with_row_index("pair")
     points = geopandas.GeoSeries.from_xy(*pairs.select("longitude", "latitude").to_numpy().T, crs=4326).to_crs(27700)
     # `intersects`, not `within`: a point on a border is then in every area that shares it, and none is lost.
@@ -83,30 +72,22 @@ def place_in_wards(
         with `ward_code` and `placed_by` ("outline" or "best fit"; both null where no ward), and `best_fit_ward`, the best
         fit of every stop, so that the two ways can be held against each other where both are.
     """
-    met = places.boroughs()["borough_code"]
-    here = pl.col("borough_code").is_in(met.implode())
     none = pl.lit(None, pl.String)
-    if lsoas is None or lookup is None:
-        frame = frame.with_columns(none.alias("best_fit_ward"))
-    else:
-        fits = lookup.select(
-            "lsoa_code", pl.col("ward_code").alias("best_fit_ward"), pl.col("borough_code").alias("of")
+    frame = frame.with_columns(none.alias("best_fit_ward"), none.alias("outlined"))
+    if lsoas is not None and lookup is not None:
+        fits = lookup.select("lsoa_code", pl.col("ward_code").alias("fit"), pl.col("borough_code").alias("of"))
+        met = pl.col("borough_code").is_in(places.boroughs()["borough_code"].implode())
+        here = met & (pl.col("of") == pl.col("borough_code"))
+        frame = place_points(frame, lsoas, code="lsoa_code").join(
+            fits, on="lsoa_code", how="left", maintain_order="left"
         )
-        frame = (
-            place_points(frame, lsoas, code="lsoa_code")
-            .join(fits, on="lsoa_code", how="left", maintain_order="left")
-            .with_columns(
-                pl.when(here, pl.col("of") == pl.col("borough_code")).then("best_fit_ward").alias("best_fit_ward")
-            )
-            .drop("lsoa_code", "of")
-        )
+        frame = frame.with_columns(pl.when(here).then("fit").alias("best_fit_ward")).drop("lsoa_code", "of", "fit")
     if wards is None:
         unchanged = []
-        frame = frame.with_columns(none.alias("outlined"))
     else:
-        frame = place_points(frame, wards, code="ward_code").rename({"ward_code": "outlined"})
-    ward = pl.when(pl.col("borough_code").is_in(unchanged)).then("outlined").otherwise("best_fit_ward")
-    how = pl.when(pl.col("borough_code").is_in(unchanged)).then(pl.lit(OUTLINE)).otherwise(pl.lit(BEST_FIT))
-    return frame.with_columns(ward.alias("ward_code"), pl.when(ward.is_not_null()).then(how).alias("placed_by")).drop(
-        "outlined"
-    )
+        frame = place_points(frame.drop("outlined"), wards.rename(columns={"ward_code": "outlined"}), code="outlined")
+    by_outline = pl.col("borough_code").is_in(unchanged)
+    ward = pl.when(by_outline).then("outlined").otherwise("best_fit_ward")
+    how = pl.when(by_outline).then(pl.lit(OUTLINE)).otherwise(pl.lit(BEST_FIT))
+    placed_by = pl.when(ward.is_not_null()).then(how)
+    return frame.with_columns(ward.alias("ward_code"), placed_by.alias("placed_by")).drop("outlined")

@@ -11,33 +11,11 @@ import re
 from datetime import date
 from pathlib import Path
 
+import dataframely as dy
 import polars as pl
 
-from wardbook.sources.reading import Loaded, Quality, SourceError, read_text_table, refuse_cells, take_columns
+from wardbook.sources.reading import Loaded, Quality, SourceError, read_text_table, read_typed, take_columns
 
-STOPS_SCHEMA = pl.Schema(
-    {
-        "file_month": pl.Date,
-        "force": pl.String,
-        "local_time": pl.Datetime("us", "Europe/London"),
-        "month": pl.Date,
-        "search_type": pl.String,
-        "latitude": pl.Float64,
-        "longitude": pl.Float64,
-        "gender": pl.String,
-        "age_range": pl.String,
-        "self_defined": pl.String,
-        "officer_defined": pl.String,
-        "legislation": pl.String,
-        "is_section_60": pl.Boolean,
-        "object_of_search": pl.String,
-        "outcome": pl.String,
-        "outcome_linked": pl.Boolean,
-        "more_than_outer_clothing": pl.Boolean,
-        "is_repeat": pl.Boolean,
-        "line": pl.Int64,
-    }
-)
 SEARCH_TYPES = ("Person search", "Person and Vehicle search", "Vehicle search")
 NOT_STATED = "not stated"
 BLANK = "blank"
@@ -59,7 +37,6 @@ _COLUMNS = {
     "outcome_linked": ["Outcome linked to object of search"],
     "more_than_outer_clothing": [_REMOVAL],
 }
-_YES_OR_NO = ("outcome_linked", "more_than_outer_clothing")
 # Section 60AA (removing a disguise) is another power than section 60 (searching without suspicion).
 _SECTION_60 = r"(?i)public order act.*section 60(?:$|[^0-9a-z])"
 _OTHER_MONTHS = 0.03  # the share of rows outside the file's month above which it is no file of that month
@@ -123,10 +100,54 @@ def _plain(self_defined: pl.Expr) -> pl.Expr:
     return self_defined.str.replace(r" \([A-Z0-9]{2}\)$", "")
 
 
-def unknown_self_defined(self_defined: pl.Series) -> list[str]:
-    """The published self-defined labels that `broad_group` does not know, sorted."""
-    labels = self_defined.drop_nulls().unique().to_frame("label")
-    return labels.filter(~_plain(pl.col("label")).is_in(list(_SELF_DEFINED)))["label"].sort().to_list()
+def _local(time: pl.Expr) -> pl.Expr:
+    # %z reads any offset, though only +00:00 has been seen; a time without one is null.
+    utc = time.str.to_datetime("%Y-%m-%dT%H:%M:%S%z", time_unit="us", strict=False)
+    return utc.dt.convert_time_zone("Europe/London")
+
+
+def _yes_or_no() -> dy.Enum:
+    return dy.Enum(["true", "false"], nullable=True, description="True or False")
+
+
+class StopRows(dy.Schema):
+    """A published stop, under our names."""
+
+    time = dy.String(
+        check=lambda time: _local(time).is_not_null(), description="a time such as 2024-05-31T23:30:00+00:00"
+    )
+    search_type = dy.String(nullable=True)
+    latitude = dy.Float64(nullable=True, description="degrees")
+    longitude = dy.Float64(nullable=True, description="degrees")
+    gender = dy.String(nullable=True)
+    age_range = dy.String(nullable=True)
+    self_defined = dy.String(
+        nullable=True,
+        check=lambda label: _plain(label).is_in(list(_SELF_DEFINED)),
+        description="one of the self-defined ethnicities listed in wardbook.sources.police_uk",
+    )
+    officer_defined = dy.String(nullable=True)
+    legislation = dy.String(nullable=True)
+    object_of_search = dy.String(nullable=True)
+    outcome = dy.String(nullable=True)
+    outcome_linked = _yes_or_no()
+    more_than_outer_clothing = _yes_or_no()
+
+
+STOPS_SCHEMA = pl.Schema(
+    {
+        "file_month": pl.Date,
+        "force": pl.String,
+        "local_time": pl.Datetime("us", "Europe/London"),
+        "month": pl.Date,
+        **{name: column.dtype for name, column in StopRows.columns().items() if name != "time"},
+        "outcome_linked": pl.Boolean,
+        "more_than_outer_clothing": pl.Boolean,
+        "is_section_60": pl.Boolean,
+        "is_repeat": pl.Boolean,
+        "line": pl.Int64,
+    }
+)
 
 
 def broad_group(self_defined: pl.Expr) -> pl.Expr:
@@ -200,35 +221,17 @@ def tidy_stops(raw: pl.DataFrame, path: Path, file_month: date, force: str) -> L
     if _REMOVAL not in table.columns:
         table = table.with_columns(pl.lit(None, pl.String).alias(_REMOVAL))  # filled since February 2024 only
     table = take_columns(table, path, _COLUMNS)
-    parsed = table.with_columns(
-        # %z reads any offset, though only +00:00 has been seen; a time without one is refused.
-        pl.col("time")
-        .str.to_datetime("%Y-%m-%dT%H:%M:%S%z", time_unit="us", strict=False)
-        .dt.convert_time_zone("Europe/London"),
-        pl.col("latitude", "longitude").cast(pl.Float64, strict=False),
-        pl.col(_YES_OR_NO)
-        .str.to_lowercase()
-        .replace_strict({"true": True, "false": False}, default=None, return_dtype=pl.Boolean),
-    )
-    coordinates = parsed.select(pl.col("latitude", "longitude").is_finite())
-    for name, bad, expected in [
-        ("time", parsed["time"].is_null(), "times such as 2024-05-31T23:30:00+00:00"),
-        ("latitude", table["latitude"].is_not_null() & ~coordinates["latitude"].fill_null(False), "degrees"),
-        ("longitude", table["longitude"].is_not_null() & ~coordinates["longitude"].fill_null(False), "degrees"),
-        *((name, table[name].is_not_null() & parsed[name].is_null(), "True or False") for name in _YES_OR_NO),
-    ]:
-        refuse_cells(table, name, bad, path, expected, named=_COLUMNS[name][0])
-    if strange := unknown_self_defined(table["self_defined"]):
-        found = "; ".join(map(repr, strange))
-        raise SourceError(path, "the self-defined ethnicities listed in wardbook.sources.police_uk", found)
-
-    frame = parsed.with_columns(
+    answers = pl.col("outcome_linked", "more_than_outer_clothing")
+    typed = read_typed(table.with_columns(answers.str.to_lowercase()), StopRows, path, _COLUMNS)
+    frame = typed.with_columns(
+        table["line"],
+        table["is_repeat"],
+        answers == "true",
         pl.lit(file_month).alias("file_month"),
         pl.lit(force).alias("force"),
-        pl.col("time").alias("local_time"),
-        pl.col("time").dt.date().dt.month_start().alias("month"),
+        _local(pl.col("time")).alias("local_time"),
         pl.col("legislation").str.contains(_SECTION_60).fill_null(False).alias("is_section_60"),
-    )
+    ).with_columns(pl.col("local_time").dt.date().dt.month_start().alias("month"))
     refuse_other_months(frame, path)
     _note_oddities(frame, quality)
     frame = frame.select(STOPS_SCHEMA.names()).cast(dict(STOPS_SCHEMA))
@@ -268,14 +271,15 @@ def note_places(frame: pl.DataFrame, quality: Quality) -> None:
 
 
 def _note_all(frame: pl.DataFrame, quality: Quality, kinds: dict[str, pl.Expr]) -> None:
-    for kind, count in frame.select(mask.sum().alias(kind) for kind, mask in kinds.items()).row(0, named=True).items():
+    counts = frame.select(mask.sum().alias(kind) for kind, mask in kinds.items())
+    for kind, count in counts.row(0, named=True).items():
         quality.note(kind, count)
 
 
 def _note_oddities(frame: pl.DataFrame, quality: Quality) -> None:
-    quality.note("exact duplicate rows", frame["is_repeat"].sum())
     note_places(frame, quality)
     kinds = {
+        "exact duplicate rows": pl.col("is_repeat"),
         "rows dated outside the file's month": pl.col("month") != pl.col("file_month"),
         "self-defined ethnicity not stated": broad_group(pl.col("self_defined")) == NOT_STATED,
         "self-defined ethnicity blank": pl.col("self_defined").is_null(),

@@ -12,19 +12,21 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dataframely as dy
 import polars as pl
 
+from wardbook import places
 from wardbook.schemas import SchemaViolation, read_as
 
 # More of anything than London has; beyond it lies a sum that no longer fits.
 _MOST = 1_000_000_000
-_UNPACKED = 500_000_000  # bytes a workbook may unpack to; the largest one wanted unpacks to ten million
-_LATEST_YEAR = 2099
+_UNPACKED = 100_000_000  # bytes a workbook may unpack to; the largest one wanted unpacks to ten million
 # What zipfile raises for a damaged archive: by its own name rarely, and by what a wrong offset or flag leads to.
 ZIP_TROUBLES = (zipfile.BadZipFile, zlib.error, struct.error, lzma.LZMAError)
 ZIP_TROUBLES += (EOFError, OSError, ValueError, RuntimeError, OverflowError)
@@ -98,7 +100,10 @@ _MAGIC = {
     "gpkg": (b"SQLite format 3\x00", "a GeoPackage (an SQLite file)"),
     "parquet": (b"PAR1", "a Parquet file"),
     "shp": (b"\x00\x00\x27\x0a", "a shapefile"),
+    "csv": (b"", "a CSV table"),
+    "json": (b"", "a JSON document"),
 }
+_PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")
 
 
 def check_file(path: Path | str, kind: str) -> Path:
@@ -113,7 +118,7 @@ def check_file(path: Path | str, kind: str) -> Path:
         naming the file, the expectation and the finding.
     """
     path = Path(path)
-    what = _MAGIC[kind][1] if kind in _MAGIC else {"csv": "a CSV table", "json": "a JSON document"}[kind]
+    magic, what = _MAGIC[kind]
     try:
         there = path.is_file()
     except OSError as error:  # a name longer than the file system allows
@@ -121,44 +126,38 @@ def check_file(path: Path | str, kind: str) -> Path:
     if not there:
         raise SourceError(path, what, "no such file")
     size = path.stat().st_size
-    if size == 0:
-        raise SourceError(path, what, "a file of zero bytes")
     with path.open("rb") as handle:
         head = handle.read(512)
         handle.seek(max(0, size - 4))
-        tail = handle.read(4)
+        tail = handle.read()
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith(b"version https://git-lfs"):
-        raise SourceError(
-            path, what, "a Git LFS pointer (the file's stand-in; fetch the file itself with `git lfs pull`)"
-        )
-    if text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body")):
-        raise SourceError(path, what, "a web page (an error page saved as data?)")
-    if kind in _MAGIC and not head.startswith(_MAGIC[kind][0]):
-        raise SourceError(path, what, f"a file that starts with {head[:8]!r}")
-    if kind == "csv" and b"\x00" in head:
-        raise SourceError(path, what, "binary data or UTF-16 text (NUL bytes in the first lines)")
-    if kind == "parquet" and tail != b"PAR1":
-        raise SourceError(path, what, "a truncated file (no Parquet footer)")
-    if kind == "xlsx" and not zipfile.is_zipfile(path):
-        raise SourceError(path, what, "a truncated file (the zip's directory is missing)")
-    if kind == "xlsx":
-        _refuse_bomb(path, what)
-    if kind in ("gpkg", "shp") and size < 100:
-        raise SourceError(path, what, f"a truncated file ({size} bytes, less than its header of 100)")
-    if kind == "gpkg":
-        # SQLite header: page size at byte 16, page count at byte 28 (big endian). A download cut short has fewer bytes.
-        page = int.from_bytes(head[16:18], "big")
-        page = 65536 if page == 1 else page
-        pages = int.from_bytes(head[28:32], "big")
-        if size < page * pages:
-            raise SourceError(path, what, f"a truncated file ({size:,} of {page * pages:,} bytes)")
-    if kind == "shp":
-        # Shapefile header: file length in 16-bit words at byte 24.
-        length = 2 * int.from_bytes(head[24:28], "big")
-        if size < length:
-            raise SourceError(path, what, f"a truncated file ({size:,} of {length:,} bytes)")
-    return path
+    if size == 0:
+        wrong = "a file of zero bytes"
+    elif text.startswith(b"version https://git-lfs"):
+        wrong = "a Git LFS pointer (the file's stand-in; fetch the file itself with `git lfs pull`)"
+    elif text.startswith(_PAGES):
+        wrong = "a web page (an error page saved as data?)"
+    elif not head.startswith(magic):
+        wrong = f"a file that starts with {head[:8]!r}"
+    elif kind == "csv" and b"\x00" in head:
+        wrong = "binary data or UTF-16 text (NUL bytes in the first lines)"
+    elif kind == "parquet" and tail != magic:
+        wrong = "a truncated file (no Parquet footer)"
+    elif kind == "xlsx" and not zipfile.is_zipfile(path):
+        wrong = "a truncated file (the zip's directory is missing)"
+    elif size < (declared := _declared_size(head, kind)):
+        wrong = f"a truncated file ({size:,} of {declared:,} bytes)"
+    else:
+        if kind == "xlsx":
+            _refuse_bomb(path, what)
+        return path
+    raise SourceError(path, what, wrong)
+
+
+def _declared_size(head: bytes, kind: str) -> int:
+    """The bytes a header says its file has: an SQLite's pages, a shapefile's 16-bit words; 0 where it says nothing."""
+    page, pages, words = (int.from_bytes(head[a:b], "big") for a, b in ((16, 18), (28, 32), (24, 28)))
+    return {"gpkg": page * pages, "shp": 2 * words}.get(kind, 0)
 
 
 def _refuse_bomb(path: Path, what: str) -> None:
@@ -168,29 +167,12 @@ def _refuse_bomb(path: Path, what: str) -> None:
         with zipfile.ZipFile(path) as book:
             for info in book.infolist():
                 with book.open(info) as part:
-                    while block := part.read(1 << 20):
+                    while size <= _UNPACKED and (block := part.read(1 << 20)):
                         size += len(block)
-                        if size > _UNPACKED:
-                            raise SourceError(path, what, f"a zip file that unpacks to more than {_UNPACKED:,} bytes")
-    except SourceError:
-        raise
     except ZIP_TROUBLES as error:
         raise SourceError(path, what, f"a damaged or encrypted zip file ({error})") from error
-
-
-def _count_lines(lines: Iterator[list[str]], names: list[str]) -> tuple[int, tuple[int, int] | None]:
-    """How many lines hold anything, and the first of them whose cells are not as many as the header's.
-
-    Empty cells past the header's last are what a spreadsheet leaves behind, and no cells at all; so is a row of blanks.
-    """
-    count, uneven = 0, None
-    for cells in lines:
-        filled = any(cell.strip() for cell in cells)
-        beyond = any(cell.strip() for cell in cells[len(names) :])
-        count += filled
-        if filled and uneven is None and (len(cells) < len(names) or beyond):
-            uneven = lines.line_num, len(cells)
-    return count, uneven
+    if size > _UNPACKED:
+        raise SourceError(path, what, f"a zip file that unpacks to more than {_UNPACKED:,} bytes")
 
 
 def read_text_table(path: Path | str, *, separator: str = ",") -> pl.DataFrame:
@@ -203,43 +185,40 @@ def read_text_table(path: Path | str, *, separator: str = ",") -> pl.DataFrame:
     Returns
     -------
     pl.DataFrame
-        every column `String`, empty cells null, one row a data row of the file.
+        every column `String`, empty cells and rows of blanks null, one row a data row of the file.
     """
     path = Path(path)
     if path.suffix.lower() == ".parquet":
         return _read_parquet_as_text(path)
     path = check_file(path, "csv")
     expected = f"a UTF-8 table separated by {separator!r}"
-    content = path.read_bytes()
-    if b"\x00" in content:
-        raise SourceError(path, expected, f"a NUL byte in line {content[: content.index(0)].count(10) + 1}")
     try:
-        # polars renames a repeated header and fills a short line with nothing; both are refused here, before it can.
+        # Not by polars: it renames a repeated header, and fills a short line with nothing.
         with path.open(encoding="utf-8-sig", newline="") as handle:
             lines = csv.reader(handle, delimiter=separator, strict=True)
             # A ward lookup has been seen with a header " WardName".
             names = [name.strip() for name in next(lines, [])]
             while names and not names[-1]:
                 names.pop()
-            count, uneven = _count_lines(lines, names)
-        if uneven:
-            raise SourceError(path, f"{len(names)} cells a line, as in the header", f"{uneven[1]} on line {uneven[0]}")
-        frame = pl.read_csv(path, separator=separator, infer_schema=False, encoding="utf8", truncate_ragged_lines=True)
-    except (csv.Error, UnicodeDecodeError, pl.exceptions.PolarsError) as error:
-        raise SourceError(path, expected, str(error).splitlines()[0].removeprefix("found ")) from error
-    if len(set(names)) != len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
+            rows, filled = [], 0
+            for cells in lines:
+                blank = not any(map(str.strip, cells))
+                if not blank and (len(cells) < len(names) or any(map(str.strip, cells[len(names) :]))):
+                    found = f"{len(cells)} on line {lines.line_num}"
+                    raise SourceError(path, f"{len(names)} cells a line, as in the header", found)
+                rows.append([""] * len(names) if blank else cells[: len(names)])
+                filled = filled if blank else len(rows)
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise SourceError(path, expected, str(error)) from error
+    if not names:
+        raise SourceError(path, expected, "no header in the first line")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
         raise SourceError(path, "each column once", f"a header that repeats {', '.join(twice)}")
-    # polars takes a lone carriage return for a character, Python's reader for the end of a line: neither may win unsaid.
-    empty = pl.all_horizontal(pl.all().str.strip_chars().fill_null("") == "")
-    frame = frame.with_columns(pl.when(~empty).then(pl.all()).name.keep())
-    read = frame.filter(~empty).height
-    if read != count:
-        raise SourceError(path, expected, f"{count:,} lines by one reading and {read:,} by another (line endings?)")
-    frame = frame[:, : len(names)]
-    frame.columns = names
-    filled = frame.select(pl.any_horizontal(pl.all().is_not_null())).to_series().arg_true()
-    return frame.head(filled[-1] + 1 if len(filled) else 0)
+    columns = zip(*rows[:filled]) if filled else [()] * len(names)
+    frame = pl.DataFrame(dict(zip(names, columns)), schema=dict.fromkeys(names, pl.String))
+    if nul := [name for name in names if frame[name].str.contains("\0", literal=True).any()]:
+        raise SourceError(path, expected, f"a NUL byte in column {nul[0]!r}")
+    return frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
 
 
 def _read_parquet_as_text(path: Path) -> pl.DataFrame:
@@ -249,15 +228,23 @@ def _read_parquet_as_text(path: Path) -> pl.DataFrame:
         raise SourceError(path, "a Parquet file", str(error).splitlines()[0]) from error
     if nested := [name for name, kind in frame.schema.items() if kind.is_nested() or kind == pl.Binary]:
         raise SourceError(path, f"text, numbers or dates in column {nested[0]}", str(frame.schema[nested[0]]))
-    cells = []
-    for name, kind in frame.schema.items():
-        column = pl.col(name)
-        # A converter makes decimals of whole numbers where a cell is empty.
-        if kind.is_float() and (frame[name].is_null() | (frame[name] == frame[name].round())).all():
-            column = column.cast(pl.Int64, strict=False)
-        text = column.cast(pl.String)
-        cells.append(pl.when(text != "").then(text).alias(name))
-    return frame.select(cells)
+    # A converter makes decimals of whole numbers where a cell is empty.
+    floats = frame.select(pl.selectors.float()).iter_columns()
+    whole = [column.name for column in floats if (column == column.round()).all()]
+    frame = frame.with_columns(pl.col(whole).cast(pl.Int64, strict=False)).cast(pl.String)
+    return frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
+
+
+def read_sheet(path: Path | str, sheet: str) -> pl.DataFrame:
+    """One sheet of a workbook as text, header names without stray blanks."""
+    import fastexcel
+
+    path = check_file(path, "xlsx")
+    try:
+        table = fastexcel.read_excel(path).load_sheet(sheet, dtypes="string").to_polars()
+    except fastexcel.FastExcelError as error:
+        raise SourceError(path, f"a workbook with a sheet {sheet!r}", " ".join(str(error).split())) from error
+    return table.rename(str.strip)
 
 
 def line_of(path: Path | str, row: int) -> str:
@@ -286,21 +273,51 @@ def take_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Seq
     return frame.rename(renames)
 
 
-def read_typed(table: pl.DataFrame, schema: type[dy.Schema], path: Path | str) -> pl.DataFrame:
-    """A text table's columns as their schema's types; the first cell that is not what the schema allows is refused.
+def read_typed(
+    table: pl.DataFrame,
+    schema: type[dy.Schema],
+    path: Path | str,
+    published: Mapping[str, Sequence[str]] | None = None,
+) -> pl.DataFrame:
+    """The columns of `schema` from a text table, typed, blanks at a cell's ends left off; the first cell at fault is refused.
+
+    Parameters
+    ----------
+    table : a row a line after the header, or with the column `line`.
+    published : as `wanted` of `take_columns`, for the message to name the file's own column.
 
     Raises
     ------
     SourceError
         naming the file, what is allowed in the column, the value and its line.
     """
+    cells = pl.col(pl.String).str.strip_chars()
     try:
-        return read_as(table, schema, path)
+        return read_as(table.with_columns(pl.when(cells != "").then(cells)), schema, path)
     except SchemaViolation as error:
         broken = error.violation
-        where = f" in column {broken.column}" if broken.column else ""
+        (name, *_) = (published or {}).get(broken.column, [broken.column])
+        where = f" in column {name!r}" if name else ""
         line = "" if broken.line is None else f", {line_of(path, broken.line - 2)}"
         raise SourceError(path, f"{broken.allowed}{where}", f"{broken.value!r}{line}") from error
+
+
+def count(of: str = "offences", *, nullable: bool = False) -> dy.Int64:
+    """A column of counts."""
+    return dy.Int64(min=0, max=_MOST, nullable=nullable, description=f"a whole number of {of}, 0 or more")
+
+
+def day(description: str = "a date from the year 2000 on", **more: Any) -> dy.Date:
+    """A column of dates of years that data can be from."""
+    return dy.Date(min=date(2000, 1, 1), max=date(2099, 12, 31), description=description, **more)
+
+
+def parse_whole_numbers(
+    frame: pl.DataFrame, columns: Sequence[str], path: Path | str, *, of: str = "offences"
+) -> pl.DataFrame:
+    """Turn text columns into Int64 counts; an empty cell is 0, anything else that is no whole number ≥ 0 is refused."""
+    schema = type("Counts", (dy.Schema,), {name: count(of, nullable=True) for name in columns})
+    return frame.with_columns(read_typed(frame, schema, path).fill_null(0).iter_columns())
 
 
 def check_record(record: Mapping, path: Path | str, kinds: Mapping[str, tuple[type, ...]]) -> None:
@@ -321,6 +338,16 @@ def gss(column: str) -> pl.Expr:
     return pl.col(column).str.strip_chars().str.to_uppercase()
 
 
+def borough_codes(names: pl.Series, path: Path | str, others: Mapping[str, str]) -> dict[str, str]:
+    """Each name → the GSS code of a Met borough, or what `others` has for a name that is none; any other name is refused."""
+    codes = {name: others.get(name) or places.borough_code(name) for name in names.drop_nulls().unique().sort()}
+    met = {*places.boroughs()["borough_code"], *others.values()}
+    if strange := [name for name, code in codes.items() if code not in met]:
+        expected = ", ".join(["the Met's boroughs listed in data/reference/boroughs.csv", *others])
+        raise SourceError(path, expected, ", ".join(map(repr, strange)))
+    return codes
+
+
 def same_row_again(table: pl.DataFrame, quality: Quality) -> pl.DataFrame:
     """The table without rows that equal an earlier one in every published column, which are counted as set aside.
 
@@ -329,35 +356,3 @@ def same_row_again(table: pl.DataFrame, quality: Quality) -> pl.DataFrame:
     kept = table.unique(maintain_order=True, keep="first", subset=[name for name in table.columns if name != "line"])
     quality.drop("the same row again", table.height - kept.height)
     return kept
-
-
-def sane_years(dates: pl.Series, first: int = 2000) -> pl.Series:
-    """Is each date of a year that data can be from? A missing one is not."""
-    return dates.dt.year().is_between(first, _LATEST_YEAR).fill_null(False)
-
-
-def refuse_cells(
-    table: pl.DataFrame, column: str, bad: pl.Series, path: Path | str, expected: str, *, named: str | None = None
-) -> None:
-    """Refuse a file for the first cell where `bad` holds, naming its value, column (or `named`) and line (`line`)."""
-    if bad.any():
-        row = bad.arg_max()
-        found = f"{table[column][row]!r} in column {named or column!r}, line {table['line'][row]}"
-        raise SourceError(path, expected, found)
-
-
-def parse_whole_numbers(
-    frame: pl.DataFrame, columns: Sequence[str], path: Path | str, *, of: str = "offences"
-) -> pl.DataFrame:
-    """Turn text columns into Int64 counts; an empty cell is 0, anything else that is no whole number ≥ 0 is refused.
-
-    The error names the first bad value, its column and its line in the file.
-    """
-    parsed = frame.with_columns(pl.col(c).str.strip_chars().cast(pl.Int64, strict=False).alias(c) for c in columns)
-    for name in columns:
-        bad = frame[name].is_not_null() & (parsed[name].is_null() | ~parsed[name].is_between(0, _MOST))
-        if bad.any():
-            row = bad.arg_max()
-            found = f"{frame[name][row]!r} in column {name!r}, {line_of(path, row)}"
-            raise SourceError(path, f"whole numbers of {of}, 0 or more", found)
-    return parsed.with_columns(pl.col(columns).fill_null(0))

@@ -12,22 +12,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dataframely as dy
 import polars as pl
 
 from wardbook import places
-from wardbook.sources.reading import Loaded, Quality, SourceError, check_file, sane_years
+from wardbook.sources import reading
+from wardbook.sources.reading import Loaded, Quality, SourceError
 
-THOROUGH_SCHEMA = pl.Schema(
-    {
-        "month": pl.Date,
-        "release": pl.String,
-        "borough_code": pl.String,
-        "age_band": pl.String,
-        "ethnic_appearance": pl.String,
-        "adult_present": pl.String,
-        "outcome": pl.String,
-    }
-)
+_COLUMNS = ("month", "release", "borough_code", "age_band", "ethnic_appearance", "adult_present", "outcome")
 NOT_RECORDED = "not recorded"
 NO_POSITIVE_OUTCOME = "no positive outcome"
 
@@ -62,7 +54,27 @@ _SPELLINGS = {
         "other": ("All Other Outcome Reasons", "Not Applicable", ""),
     },
 }
-_NO_BOROUGH = ("", "Non MET police force")  # and the airports' commands, "CO18 (Heathrow Airport)" and the like
+_NO_BOROUGH = ("Non MET police force", "CO18 ")  # the airports' commands are "CO18 (Heathrow Airport)" and the like
+
+
+def _label(column: str) -> dy.Enum:
+    """A column of the labels of every release; an empty one is meant where `""` is among them."""
+    labels = [spelling for spellings in _SPELLINGS[column].values() for spelling in spellings if spelling]
+    nullable = any("" in spellings for spellings in _SPELLINGS[column].values())
+    return dy.Enum(labels, nullable=nullable)
+
+
+class SearchRows(dy.Schema):
+    """A release's row, under our names."""
+
+    day = reading.day("a day from the year 2000 on, such as 2024-05-31")
+    release = dy.String(description="an answer to whether the outcome was positive, in one of its columns")
+    borough = dy.String(nullable=True)
+    age_band = _label("age_band")
+    ethnic_appearance = _label("ethnic_appearance")
+    adult_present = _label("adult_present")
+    positive = _label("positive")
+    outcome = _label("outcome")
 
 
 def read_thorough_searches(path: Path | str) -> Loaded:
@@ -71,72 +83,56 @@ def read_thorough_searches(path: Path | str) -> Loaded:
     Returns
     -------
     Loaded
-        `THOROUGH_SCHEMA`, sorted. `borough_code` is `unknown` at the airports and where none was recorded. `outcome` is
-        the reason of a positive outcome, or that there was none. Two people searched alike (same day, borough, age band,
-        sex, appearance, reason and result) count once: about 6 % of 2021's searches.
+        `month`, `release`, `borough_code`, `age_band`, `ethnic_appearance`, `adult_present`, `outcome`, sorted.
+        `borough_code` is `unknown` at the airports and where none was recorded. `outcome` is the reason of a positive
+        outcome, or that there was none. Two people searched alike (same day, borough, age band, sex, appearance, reason
+        and result) count once: about 6 % of 2021's searches.
 
     Raises
     ------
     SourceError
         for a file without the columns of any release, a label of none, or a row of no release.
     """
-    path = Path(path)
-    try:
-        table = pl.read_parquet(check_file(path, "parquet"))
-    except pl.exceptions.PolarsError as error:
-        raise SourceError(path, "a Parquet file", str(error).splitlines()[0]) from error
-    wanted = [*_TEXTS, *_POSITIVE, *_ADULT]
-    if lost := [name for name in [*wanted, "col_0"] if name not in table.columns]:
-        raise SourceError(path, f"a column {lost[0]!r}", f"columns {', '.join(table.columns[:12])}")
-    if strange := [name for name in wanted if table.schema[name] not in (pl.String, pl.Null)]:
-        raise SourceError(path, f"text in column {strange[0]}", str(table.schema[strange[0]]))
+    path = reading.check_file(path, "parquet")
+    table = reading.read_text_table(path)
+    wanted = ["col_0", *_TEXTS, *_POSITIVE, *_ADULT]
+    table = reading.take_columns(table, path, {name: [name] for name in wanted})
     if table.is_empty():
         raise SourceError(path, "a search or more", "a header alone")
     quality = Quality(str(path), "mps-thorough-searches", rows_read=table.height)
-    table = _mend(table.with_row_index("line", offset=1).with_columns(pl.col(wanted).cast(pl.String)), path)
-    table = _one_release_a_month(table, quality)
+    table = _one_release_a_month(_mend(table, path), quality)
     again = table.unique(["day", *_TEXTS[1:], "positive", "adult_present"], keep="first", maintain_order=True)
     quality.drop("the same search again", table.height - again.height)
     quality.note("searches of no borough of the Met's", again.filter(borough_code=places.UNKNOWN).height)
-    frame = again.select(THOROUGH_SCHEMA.names()).cast(dict(THOROUGH_SCHEMA)).sort(THOROUGH_SCHEMA.names())
-    return Loaded(frame, quality.close(frame.height))
+    return Loaded(again.select(_COLUMNS).sort(_COLUMNS), quality.close(again.height))
 
 
 def _mend(table: pl.DataFrame, path: Path) -> pl.DataFrame:
-    release = pl.coalesce(pl.when(rows).then(pl.lit(name)) for name, rows in _RELEASES.items())
-    table = table.with_columns(
-        release.alias("release"),
-        pl.col("stop_date").str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False).alias("day"),
+    """The published table beside its cells as they are meant."""
+    labels = table.select(
+        pl.col("stop_date").str.slice(0, 10).alias("day"),
+        pl.coalesce(pl.when(rows).then(pl.lit(name)) for name, rows in _RELEASES.items()).alias("release"),
+        "borough",
         pl.col("age_group").alias("age_band"),
+        "ethnic_appearance",
         pl.coalesce(_ADULT).alias("adult_present"),
         pl.coalesce(_POSITIVE).alias("positive"),
         pl.col("outcome_reason").str.replace(r"^[A-Z] ", "").alias("outcome"),
     )
-    days = table["day"].fill_null(pl.date(1900, 1, 1))
-    for column, bad, expected in [
-        ("stop_date", ~sane_years(days), "a day from the year 2000 on, such as 2024-05-31"),
-        ("positive", table["release"].is_null(), f"an answer in one of {', '.join(_POSITIVE)}"),
-    ]:
-        if bad.any():
-            raise SourceError(path, expected, f"{table[column][bad.arg_max()]!r} in row {table['line'][bad.arg_max()]}")
-    texts = pl.col(*_SPELLINGS, "borough").fill_null("").str.strip_chars()
-    table = table.with_columns(texts, pl.col("day").dt.month_start().alias("month"))
-    for column, words in _SPELLINGS.items():
-        known = {spelling: word for word, spellings in words.items() for spelling in spellings}
-        if strange := sorted(set(table[column]) - set(known)):
-            raise SourceError(path, f"{column} one of {', '.join(filter(None, known))}", ", ".join(map(repr, strange)))
-        table = table.with_columns(pl.col(column).replace_strict(known, return_dtype=pl.String))
-    boroughs = {name: places.borough_code(name) for name in table["borough"].unique().sort()}
-    none = [name for name in boroughs if name in _NO_BOROUGH or name.startswith("CO18 ")]
-    if strange := sorted(name for name, code in boroughs.items() if code is None and name not in none):
-        raise SourceError(path, "the Met's boroughs", ", ".join(map(repr, strange)))
-    return table.with_columns(
-        pl.col("borough")
-        .replace_strict(boroughs, return_dtype=pl.String)
-        .fill_null(places.UNKNOWN)
-        .alias("borough_code"),
-        pl.when(positive="yes").then("outcome").otherwise(pl.lit(NO_POSITIVE_OUTCOME)).alias("outcome"),
-    )
+    typed = reading.read_typed(labels, SearchRows, path).cast({pl.Enum: pl.String})
+    words = {
+        column: {spelling: word for word, spellings in words.items() for spelling in spellings}
+        for column, words in _SPELLINGS.items()
+    }
+    elsewhere = {name: places.UNKNOWN for name in typed["borough"].drop_nulls() if name.startswith(_NO_BOROUGH)}
+    boroughs = reading.borough_codes(typed["borough"], path, elsewhere)
+    code = pl.col("borough").replace_strict(boroughs, default=None, return_dtype=pl.String)
+    typed = typed.with_columns(
+        pl.col("day").dt.month_start().alias("month"),
+        code.fill_null(places.UNKNOWN).alias("borough_code"),
+        *(pl.col(name).fill_null("").replace_strict(known, return_dtype=pl.String) for name, known in words.items()),
+    ).with_columns(pl.when(positive="yes").then("outcome").otherwise(pl.lit(NO_POSITIVE_OUTCOME)).alias("outcome"))
+    return table.with_columns(typed.iter_columns())
 
 
 def _one_release_a_month(table: pl.DataFrame, quality: Quality) -> pl.DataFrame:
