@@ -559,7 +559,7 @@ CELLS: list[tuple] = [
 def of_rows() -> Iterator[tuple[str, str, str, str | Reported]]:
     """What can be wrong with a table's rows or columns together: reader, kind, content, outcome."""
     crime, ward, survey = TABLES["met borough"], TABLES["met ward"], TABLES["mopac"]
-    every = "a column for every month"
+    every = "a column a month, none left out"
     yield from [
         ("met borough", "a month left out", crime.without("202511"), every),
         ("met borough", "a month renamed", crime.headed("202512", "Dec 2025"), every),

@@ -112,7 +112,7 @@ def _months(table: pl.DataFrame, path: Path) -> list[str]:
     numbers = [12 * int(name[:4]) + int(name[4:]) for name in months]
     if not months or strange or numbers[-1] - numbers[0] != len(months) - 1:
         present = f"columns {', '.join([*strange, *months][:12])}"
-        raise SourceError(path, "a column for every month, named like 202401", present)
+        raise SourceError(path, "a column a month, none left out, named like 202401", present)
     return months
 
 
