@@ -1,4 +1,4 @@
-"""The corpus of bad input: what may stand in the place of a file, an answer, an archive, an edition or a parameter, made by code.
+"""The corpus of bad input: what may stand in the place of a publisher's file, an answer or a reader's own file, made by code.
 
 A case says what must happen: refused, with a message that names the file, the row or column, the value and what is allowed; read
 as if nothing were wrong (`SAME`); or read, and the file's account says so (`Reported`). Nothing may end in another error, in a
@@ -9,10 +9,7 @@ lines. What a build says of it is what is missing: boroughs, months (`stop_cover
 from __future__ import annotations
 
 import gzip
-import io
 import json
-import shutil
-import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,16 +27,18 @@ from test_ons import GROUPS, HOUSEHOLDS, LOOKUP, SHEET, SQUARES, WARDS, syntheti
 from test_police_uk import STOP
 from test_police_uk_api import EVENT
 from test_thorough import synthetic_searches
-from wardbook import claim, edition, facts, fetch, places, register, web
-from wardbook.book import open_book
-from wardbook.run import runner
+from wardbook import edition, facts, places, register, web
 from wardbook.schemas import SchemaViolation
 from wardbook.sources import dashboards, dwo, met, mopac, ons, police_uk, police_uk_api, thorough
 from wardbook.sources.reading import SourceError
 
 CLEAR = (
-    *(SourceError, places.UnknownName, places.WardVintageError, edition.EditionError, web.FetchError),
-    *(SchemaViolation, claim.ClaimRefused, runner.SettingError, runner.RunError),
+    SourceError,
+    SchemaViolation,
+    places.UnknownName,
+    places.WardVintageError,
+    edition.EditionError,
+    web.FetchError,
 )
 HTML = b"<!DOCTYPE html>\n<html><title>503 Service Unavailable</title></html>\n"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0123456789abcdef\nsize 12345\n"
@@ -315,19 +314,12 @@ def boroughs(folder: Path) -> Path:
     return outlines(folder, {"LAD24CD": ["E09000030", "E09000012"]}, name="boroughs.geojson", crs=4326)
 
 
-def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED, mode: int = 0) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as archive:
-        for name, body in members.items():
-            info = zipfile.ZipInfo(name)
-            info.external_attr, info.compress_type = mode << 16, method
-            archive.writestr(info, body)
-    return out.getvalue()
-
-
-def small_edition(folder: Path) -> Path:
-    synthetic_crime(folder / "raw", {"Barnet": 5})
-    return edition.build(folder / "raw", folder / "edition").path
+def bomb(folder: Path) -> Path:
+    path = folder / "groups.xlsx"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+        archive.writestr("xl/worksheets/sheet1.xml", bytes(110_000_000))
+    return path
 
 
 # Readers ------------------------------------------------------------------------------------------------------------------
@@ -362,22 +354,6 @@ def _claims(path: Path) -> Read:
     return claims.rows(), claims["before"].sum(), {}
 
 
-def _called(given: tuple[Callable, tuple]) -> Read:
-    function, arguments = given
-    return function(*arguments), 0, {}
-
-
-def _unpacked(path: Path) -> Read:
-    """As `fetch` unpacks a downloaded archive."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for info in archive.infolist():
-                web.copy_member(archive, info, path.parent / "out" / "London_Ward.shp", web.silent)
-    except zipfile.BadZipFile as error:
-        raise web.FetchError(f"{path}: expected a zip archive; found something else ({error})") from error
-    return (path.parent / "out" / "London_Ward.shp").read_bytes(), 0, {}
-
-
 def _built(raw: Path) -> Read:
     made = edition.build(raw, raw.parent / "edition")
     said = {key: n for entry in made.manifest["inputs"] for key, n in (entry["set_aside"] | entry["oddities"]).items()}
@@ -385,11 +361,6 @@ def _built(raw: Path) -> Read:
     said |= {f"snapshot {name}": 1 for name in made.snapshots}
     # The tables, not the edition's id: that covers the inputs, and a made-up GeoPackage holds the time it was written.
     return [entry["sha256"] for entry in made.manifest["tables"].values()], 0, said
-
-
-def _opened(folder: Path) -> Read:
-    made = edition.open_edition(folder)
-    return made.id, sum(made.table(name).height for name in made.tables), {}
 
 
 READERS: dict[str, tuple[Callable[[Path], Any], Callable[[Any], Read]]] = {
@@ -419,12 +390,9 @@ READERS: dict[str, tuple[Callable[[Path], Any], Callable[[Any], Read]]] = {
     "ons ethnic groups": (sheet, partial(_loaded, ons.read_ethnic_groups, "residents")),
     "ons wards": (outlines, partial(_loaded, ons.read_wards, "")),
     "ons boroughs": (boroughs, partial(_outlined, ons.read_borough_outlines)),
-    "archive": (lambda f: put(f, "wards.zip", zipped({"a/London_Ward.shp": b"x" * 500})), _unpacked),
     "raw folder": (lambda f: synthetic_folder(f / "raw"), _built),
-    "edition": (small_edition, _opened),
-    "parameters": (lambda f: (places.area, ("Barnet",)), _called),
 }
-BINARY = ("knife Parquet", "thorough searches", "dwo minutes", "ons ethnic groups", "ons wards", "archive")
+BINARY = ("knife Parquet", "thorough searches", "dwo minutes", "ons ethnic groups", "ons wards")
 
 # Kinds --------------------------------------------------------------------------------------------------------------------
 
@@ -502,16 +470,13 @@ CELLS: list[tuple] = [
     ("met knife crime", "area_code", "E09000003 ", Reported("end in a blank")),
     ("met VAWG", "count", "-5", COUNT),
     ("met VAWG", "count", "6", "by place as by kind"),
-    ("met VAWG", "borough_name", "Hackny", BOROUGH),
     ("met VAWG", "borough_name", "", "a borough or a kind in every row"),
     ("met VAWG", "sheet", "Victims", "one of Offence count location"),
     ("met outcomes", "outcome_count", "-5", COUNT),
     ("met outcomes", "positive_outcome", "?", "one of Y, N"),
-    ("met outcomes", "borough", "Hackny", BOROUGH),
     ("met outcomes", "crime_group", "PIRACY", "PIRACY"),
     ("met outcomes", "date", "2025-07-01", "the day the dashboard was refreshed"),
     ("stops", "Latitude", "51,5", "degrees in column 'Latitude'.*'51,5', line 2"),
-    ("stops", "Latitude", "nan", "degrees"),
     ("stops", "Latitude", "1e308", Reported("outside London")),
     ("stops", "Latitude", "", Reported("without coordinates")),
     ("stops", "Date", "2024-02-31T12:00:00+00:00", "a time such as"),
@@ -523,7 +488,6 @@ CELLS: list[tuple] = [
     ("stops", "Type", "Dog search", Reported("search type not known")),
     ("mopac", "Proportion", "71", SHARE),
     ("mopac", "Proportion", "-0,1", SHARE),
-    ("mopac", "Proportion", "nan", SHARE),
     ("mopac", "Proportion", "", f"{SHARE} in column 'Proportion'; found None, line 2"),
     ("mopac", "Proportion", "0.5", SAME),
     ("mopac", "Date", "30/12/2022", "the last day of a quarter"),
@@ -537,20 +501,14 @@ CELLS: list[tuple] = [
     ("ons households", HOMES, "120,000", "a whole number of households, 1 or more.*line 3", 2),
     ("ons households", HOMES, "", "a whole number of households, 1 or more", 2),
     ("ons households", "geography code", "E09000012", "each borough_code once", 2),
-    ("captures manifest", "count", "many", "counts of 0 or more"),
     ("captures manifest", "count", "2", "manifest counts"),
     ("captures manifest", "status", "perhaps", "another status"),
     ("captures manifest", "neighbourhood_id", "..", "an id that can name a folder"),
     ("own targets", "target", "-10,5", "column target: '-10,5'; allowed: a number"),
-    ("own targets", "target", "9" * 400, "column target"),
     ("own targets", "period", "2015-17", "unknown period"),
-    ("own targets", "period", "2011-12", "is not before"),
     ("own targets", "area", "Lewisam", "did you mean 'Lewisham'"),
     ("own targets", "area", "x" * 10_000, "unknown borough"),
-    ("own targets", "item", "robery", "did you mean 'robbery'"),
     ("own claims", "percent", "-21,3", "a percentage as a plain number"),
-    ("own claims", "before", "291.5", "a count: a whole number"),
-    ("own claims", "kind", "trendy", "one of figure, target"),
     ("own claims", "claim_id", "none", "each claim_id once"),
     ("own claims", "direction", "x" * 10_000, "one of fall, rise"),
 ]  # fmt: skip
@@ -597,7 +555,6 @@ def of_workbooks() -> Iterator[tuple[str, str, Callable, str | Reported]]:
         return partial(duties, rows=[DUTIES[0], DUTIES[1], [*DUTIES[2][:at], value, *DUTIES[2][at + 1 :]]])
 
     outside = ["E01020000", "Leeds", "E08000035", 15, *GROUPS.values()]
-    bomb = {"xl/workbook.xml": b"<workbook/>", "xl/worksheets/sheet1.xml": bytes(110_000_000)}
     yield from [
         ("ons ethnic groups", "missing column", partial(sheet, rows=[row[1:] for row in SHEET]), "a column 'LSOA code'"),
         ("ons ethnic groups", "a group renamed", partial(sheet, rows=[[*header[:-1], "Arab"], first, second]), "ethnic groups whose"),
@@ -609,7 +566,7 @@ def of_workbooks() -> Iterator[tuple[str, str, Callable, str | Reported]]:
         ("ons ethnic groups", "a code in lower case", cell(0, "e01000002 "), SAME),
         ("ons ethnic groups", "outside London", partial(sheet, rows=[*SHEET, outside]), Reported("not in a London borough")),
         ("ons ethnic groups", "another sheet", partial(sheet, name="2011"), "a sheet '2021'"),
-        ("ons ethnic groups", "zip bomb", lambda f: put(f, "groups.xlsx", zipped(bomb)), "unpacks to"),
+        ("ons ethnic groups", "zip bomb", bomb, "unpacks to"),
         ("dwo minutes", "a month that is none", hours(0, "soon"), "column 'Month of Abstraction'; found 'soon', line 3"),
         ("dwo minutes", "a month of long ago", hours(0, "April 1823"), "a date, or a month such as April 2023"),
         ("dwo minutes", "neither yes nor no", hours(4, "perhaps"), "'Abstracted From Duty'; found 'perhaps', line 3"),
@@ -697,12 +654,9 @@ def of_answers() -> Iterator[tuple[str, str, Callable, str | Reported]]:
         text = json.dumps(good).encode()
         for kind, value, outcome in [
             ("truncated", text[: len(text) // 2], "cut short"),
-            ("zero bytes", b"", "zero bytes"),
-            ("HTML with status 200", HTML, "a web page"),
             ("BOM", b"\xef\xbb\xbf" + text, SAME),
             ("UTF-16", text.decode().encode("utf-16"), "not UTF-8|cut short"),
             ("an error in JSON", {"error": "no"}, "expected"),
-            ("a list of texts", ["x"], "expected"),
             ("deeply nested JSON", b"[" * 100_000 + b"]" * 100_000, "cut short"),
             ("an answer twice over", text + text, "cut short"),
             ("an empty list", [], "expected"),
@@ -727,95 +681,28 @@ def of_answers() -> Iterator[tuple[str, str, Callable, str | Reported]]:
         yield reader, str(changes), partial(answer, reader, **changes), outcome
 
 
-def of_archives() -> Iterator[tuple[str, str, Callable, str]]:
-    body = {"a/London_Ward.shp": b"x" * 500}
-    lying = bytearray(zipped({"a/London_Ward.shp": bytes(5_000_000)}))
-    struct.pack_into("<I", lying, lying.rindex(b"PK\x01\x02") + 24, 1_000)  # its announced size
-    huge, secret, rotten = bytearray(zipped(body)), bytearray(zipped(body)), bytearray(zipped(body, zipfile.ZIP_STORED))
-    struct.pack_into("<I", huge, huge.rindex(b"PK\x01\x02") + 24, 4_000_000_000)
-    for at in (0, secret.rindex(b"PK\x01\x02") + 2):
-        struct.pack_into("<H", secret, at + 6, 1)
-    rotten[60] ^= 1
-    for kind, content, says in [
-        ("a bomb that says so", bytes(huge), "unpacks to"),
-        ("a bomb that does not", bytes(lying), "more than the 1,000|cannot be unpacked"),
-        ("a path out of its folder", zipped({"a/../../London_Ward.shp": b"x"}), "points out of its folder"),
-        ("an absolute name", zipped({"/tmp/London_Ward.shp": b"x"}), "points out of its folder"),
-        ("a name of Windows", zipped({"..\\London_Ward.shp": b"x"}), "points out of its folder"),
-        ("a link", zipped({"London_Ward.shp": b"/etc/passwd"}, mode=0o120777), "is a link"),
-        ("encrypted", bytes(secret), "encrypted"),
-        ("a flipped bit", bytes(rotten), "cannot be unpacked"),
-    ]:
-        yield "archive", kind, lambda folder, content=content: put(folder, "wards.zip", content), says
-
-
 def of_folders() -> Iterator[tuple[str, str, Callable, str | Reported]]:
     def folder_with(change: Callable[[Path], Any], folder: Path) -> Path:
         raw = synthetic_folder(folder / "raw")
         change(raw)
         return raw
 
-    def copy(raw: Path, name: str, to: str) -> None:
-        (raw / to).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(next(raw.glob(name)), raw / to)
-
     def linked(raw: Path) -> None:
         (raw / "mps/2025-04").mkdir()
         (raw / "mps/2025-04/MPS Borough Level Crime (link).csv").symlink_to(raw / "nowhere.csv")
 
-    two = "two files give"
     older = {"months": ["202301", "202302"], "snapshot": "2023-02", "level": "Borough"}
     mixed = [*offences_of(UPPER), ("BURGLARY", "BURGLARY IN A DWELLING")]
     for kind, change, outcome in [
         ("a link to nothing", linked, "no such file"),
-        ("a snapshot twice", lambda raw: copy(raw, "mps/2025-03/*Borough*", "mps/2025-03/MPS Borough Level Crime copy.csv"), two),
-        ("a month of stops twice", lambda raw: copy(raw, "police_uk/2024-05/*", "police_uk/copy/2024-05-metropolitan-stop-and-search.csv"), two),
-        ("a lookup twice", lambda raw: copy(raw, "ons/LSOA*", "ons/LSOA_(2021)_to_Electoral_Ward_(2024)_copy.csv"), two),
         ("two vintages in one file", lambda raw: synthetic_crime(raw, dict.fromkeys(THEN, 4), level="Ward"), "another vintage"),
         ("two taxonomies in one file", lambda raw: synthetic_crime(raw, {"Barnet": 5}, offences=mixed), "one taxonomy"),
         ("two taxonomies in one folder", lambda raw: synthetic_crime(raw, {"Barnet": 5}, offences=offences_of(MARCH_2025), **older), Reported("snapshot 2023-02")),
         ("a part month of stops", lambda raw: None, Reported("not complete: ends on the 17th")),
         ("a stub of a month of stops", lambda raw: synthetic_stops(raw, "2024-07", [31]), Reported("not complete: 1 rows")),
         ("a file of no source", lambda raw: put(raw, "holiday.jpg", b"\xff\xd8"), SAME),
-        ("nothing at all", lambda raw: shutil.rmtree(raw) or raw.mkdir(), "at least one publisher's file"),
-        ("no folder", shutil.rmtree, "no such folder"),
     ]:  # fmt: skip
         yield "raw folder", kind, partial(folder_with, change), outcome
-
-    def broken(name: str, how: Callable[[bytes], bytes | None], folder: Path) -> Path:
-        path = small_edition(folder) / name
-        content = how(path.read_bytes())
-        path.unlink() if content is None else path.write_bytes(content)
-        return path.parent
-
-    for name, how, says in [
-        ("borough_offences.parquet", BYTES["truncated to half"], "SHA-256 differs"),
-        ("borough_offences.parquet", lambda b: None, "is missing"),
-        ("manifest.json", lambda b: None, "is no edition"),
-        ("manifest.json", BYTES["truncated to half"], "is no manifest"),
-        ("manifest.json", lambda b: b"[" * 100_000, "is no manifest"),
-        ("manifest.json", lambda b: b'"x"', "is no manifest"),
-        ("manifest.json", lambda b: b.replace(b'"edition": "', b'"edition": "0'), "is not that of the tables"),
-        ("manifest.json", lambda b: b.replace(b'"borough_offences": {', b'"../borough_offences": {'), "is not that"),
-    ]:
-        yield "edition", f"{name}: {says}", partial(broken, name, how), says
-
-
-def of_parameters() -> Iterator[tuple[str, str, Callable, str]]:
-    def setting(value: Any, default: Any = 1) -> tuple[Callable, tuple]:
-        return runner._converted, ("times", value, default)
-
-    for given, says in [
-        *(((places.area, (name,)), "unknown borough") for name in ("", "x" * 10_000_000, "\0\x1b[31m", "\udcff", "../../etc", 7)),
-        *(((open_book, ("Barnet", year)), "unknown period") for year in ("0000-01", "9999-00", "1999-00", "2024-26")),
-        *(((fetch.month, (month,)), "unknown month") for month in ("2024-13", "9999-12")),
-        ((fetch.choose, (["nosuch"],)), "unknown source"),
-        *((setting(value), "takes a whole number") for value in ("three", "9" * 5000, [1])),
-        *((setting(value, 0.5), "takes a number") for value in ("1e999", "nan")),
-        (setting("maybe", True), "takes true or false"),
-        *(((runner._converted, ("own_file", name, "")), "no such file") for name in ("no/such.csv", "a\0b", "x" * 5000)),
-    ]:  # fmt: skip
-        yield "parameters", f"{says}: {str(given[1])[:40]!r}", lambda folder, given=given: given, says
 
 
 def cases() -> Iterator[Case]:
@@ -830,9 +717,8 @@ def cases() -> Iterator[Case]:
         yield Case(reader, kind, partial(table, reader, content=content), outcome)
     for reader in BINARY:
         for kind, how in BYTES.items():
-            if reader != "archive" or "transfer" not in kind:
-                yield Case(reader, kind, partial(spoilt, reader, how), "expected .*; found|cannot be unpacked")
-    for kinds in (of_workbooks, of_outlines, of_answers, of_archives, of_folders, of_parameters):
+            yield Case(reader, kind, partial(spoilt, reader, how), "expected .*; found")
+    for kinds in (of_workbooks, of_outlines, of_answers, of_folders):
         yield from (Case(*case) for case in kinds())
     for reader in OWN:
         yield Case(reader, "a folder in place of a file", lambda f: f, "no such file")
