@@ -41,13 +41,8 @@ def synthetic_knife(tmp_path):
 
 
 def team(name, code, count, **differs):
-    row = {
-        "area_type": "Safer Neighbourhood Teams",
-        "borough_snt": f"Barnet {name}",
-        "area_name": name,
-        "count": str(count),
-    }
-    return row | {"area_code": code} | differs
+    of_team = {"area_type": "Safer Neighbourhood Teams", "borough_snt": f"Barnet {name}", "area_name": name}
+    return of_team | {"area_code": code, "count": str(count)} | differs
 
 
 # Knife crime ----------------------------------------------------------------------------------------------------------
@@ -63,18 +58,12 @@ def test_teams_are_never_added_to_their_boroughs(synthetic_knife):
     )
     loaded = dashboards.read_knife_crime(path)
     assert loaded.frame["borough_code"].unique().to_list() == [BARNET]
+    assert set(loaded.frame["ward_code"]) == {None, "E05013631", "E05013634"}
     assert loaded.frame.filter("by_team")["offences"].sum() == 13
     assert loaded.frame["refreshed"].unique().to_list() == [date(2024, 6, 18)]
+    assert loaded.quality.oddities == {"area codes that end in a blank": 2}
     table = tables.knife_offences(loaded.frame).filter(borough_code=BARNET)
     assert table.rows() == [(BARNET, date(2024, 4, 1), "Knife Crime", 10, 4, 9)]
-
-
-def test_codes_that_end_in_a_blank_are_the_wards_they_name(synthetic_knife):
-    path = synthetic_knife({}, team("Edgware", "E05013631 ", 2), team("Mill Hill", "E05013635", 1))
-    loaded = dashboards.read_knife_crime(path)
-    assert loaded.frame["ward_code"].to_list() == [None, "E05013631", "E05013635"]
-    assert loaded.frame["by_team"].to_list() == [False, True, True]
-    assert loaded.quality.oddities == {"area codes that end in a blank": 1}
 
 
 @pytest.mark.parametrize("code", ["N/K", "-1", "NON ATHENA FORCE", None])
@@ -101,25 +90,13 @@ def test_a_team_stands_in_the_borough_its_name_begins_with(synthetic_knife):
 def synthetic_vawg(tmp_path):
     """Write a made-up file of two sheets: rows by place as (borough, ward, count), rows by kind as (kind, count)."""
 
-    def write(places, kinds, months=(date(2024, 1, 1),), name="vawg-offences.parquet"):
-        rows = [
-            {
-                "sheet": dashboards.LOCATION,
-                "borough_name": b,
-                "ward_name_clean_2": w,
-                "recorded_date_months": m,
-                "count": n,
-            }
-            for m in months
-            for b, w, n in places
-        ]
-        rows += [
-            {"sheet": dashboards.CLASSIFICATION, "crimsec_group": kind, "recorded_date_months": m, "count": n}
-            for m in months
-            for kind, n in kinds
-        ]
+    def write(places, kinds, name="vawg-offences.parquet"):
+        rows = [(dashboards.LOCATION, borough, ward, None, n) for borough, ward, n in places]
+        rows += [(dashboards.CLASSIFICATION, None, None, kind, n) for kind, n in kinds]
+        header = ["sheet", "borough_name", "ward_name_clean_2", "crimsec_group", "count"]
+        table = pl.DataFrame(rows, schema=header, orient="row", infer_schema_length=None)
+        table = table.with_columns(pl.lit(date(2024, 1, 1)).alias("recorded_date_months")).with_row_index("bcu")
         path = tmp_path / name
-        table = pl.DataFrame(rows, infer_schema_length=None).with_row_index("date_committed")
         table.write_csv(path) if name.endswith("csv") else table.write_parquet(path)
         return path
 

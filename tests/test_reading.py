@@ -104,28 +104,6 @@ def test_the_first_part_of_a_file_and_another_kind_are_refused(tmp_path, kind):
         check_file(path, kind)
 
 
-@pytest.mark.raw
-@pytest.mark.parametrize(
-    "name",
-    [
-        "gla/GLA Census LSOA Ethnic group 2011-2021.xlsx",
-        "ons/London_Boroughs.gpkg",
-        "ons/wards-2024/london_ward.gpkg",
-        "ons/wards-2018/London_Ward.shp",
-        "mps/monthly-crime-dashboard.parquet",
-    ],
-)
-def test_published_files_pass_whole_and_are_refused_cut(raw, tmp_path, name):
-    source = raw / name
-    kind = source.suffix.lstrip(".")
-    assert check_file(source, kind) == source
-    cut = tmp_path / source.name
-    for share in (0.5, 0.999):
-        cut.write_bytes(source.read_bytes()[: int(share * source.stat().st_size)])
-        with pytest.raises(SourceError, match="found a truncated file"):
-            check_file(cut, kind)
-
-
 # The table in it ------------------------------------------------------------------------------------------------------
 
 

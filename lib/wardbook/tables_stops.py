@@ -6,13 +6,14 @@ As in `wardbook.tables`: keyed by GSS code, sorted by key, whole counts; what ea
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from wardbook import places
-from wardbook.periods import declared_breaks, financial_year_of
+from wardbook.periods import declared_breaks, financial_year_of, month_after
 from wardbook.sources import placing, police_uk
 from wardbook.sources.reading import Loaded, Quality
 
@@ -35,15 +36,8 @@ def _tally(stops: pl.DataFrame, *key: str | pl.Expr, name: str = "searches") -> 
 
 def stops(frame: pl.DataFrame) -> pl.DataFrame:
     """Stops: borough (or `unplaced`) × month × section 60 or not × search type × outcome."""
-    return _tally(
-        frame,
-        "borough_code",
-        "month",
-        "is_section_60",
-        "search_type",
-        pl.col("outcome").fill_null("not recorded"),
-        name="stops",
-    )
+    key = ("borough_code", "month", "is_section_60", "search_type")
+    return _tally(frame, *key, pl.col("outcome").fill_null("not recorded"), name="stops")
 
 
 def person_searches(frame: pl.DataFrame) -> pl.DataFrame:
@@ -91,10 +85,8 @@ def ward_placing(frame: pl.DataFrame) -> pl.DataFrame:
     """
     both = frame.filter(pl.col("placed_by") == placing.OUTLINE).with_columns(financial_year_label(pl.col("month")))
     same = (pl.col("ward_code") == pl.col("best_fit_ward")).fill_null(False)
-    counts = both.group_by("borough_code", "financial_year").agg(
-        pl.len().cast(pl.Int32).alias("stops"), same.sum().cast(pl.Int32).alias("same_ward")
-    )
-    return counts.sort("borough_code", "financial_year")
+    counts = both.group_by("borough_code", "financial_year").agg(pl.len().alias("stops"), same.sum().alias("same_ward"))
+    return counts.cast({"stops": pl.Int32, "same_ward": pl.Int32}).sort("borough_code", "financial_year")
 
 
 def thorough_searches(frame: pl.DataFrame) -> pl.DataFrame:
@@ -129,19 +121,21 @@ def stop_coverage(frame: pl.DataFrame, breaks: pl.DataFrame | None = None) -> pl
             pl.len().cast(pl.Int32).alias("rows"),
             (pl.col("borough_code") == UNPLACED).sum().cast(pl.Int32).alias("unplaced"),
             pl.col("is_repeat").sum().cast(pl.Int32).alias("exact_duplicates"),
-            pl.col("age_range").is_null().sum().cast(pl.Int32).alias("without_age"),
-            pl.col("self_defined").is_null().sum().cast(pl.Int32).alias("without_ethnicity"),
+            pl.col("age_range").null_count().cast(pl.Int32).alias("without_age"),
+            pl.col("self_defined").null_count().cast(pl.Int32).alias("without_ethnicity"),
             pl.col("local_time").dt.date().max().alias("last_day"),
         )
         .sort("force", "month")
     )
     reasons = []
     for row in months.iter_rows(named=True):
-        apart = 12 * (pl.col("month").dt.year() - row["month"].year) + pl.col("month").dt.month() - row["month"].month
+        around = pl.col("month").is_between(month_after(row["month"], -3), month_after(row["month"], 3))
         inside = [s for s in starts if s["from_month"] <= row["month"] <= (s["to_month"] or row["month"])]
         same_side = [(pl.col("month") >= s["from_month"]) == (row["month"] >= s["from_month"]) for s in starts]
-        near = months.filter(pl.col("force") == row["force"], apart != 0, apart.abs() <= 3, *same_side)["rows"]
-        last = pl.Series([row["month"]]).dt.month_end()[0]
+        near = months.filter(pl.col("force") == row["force"], pl.col("month") != row["month"], around, *same_side)[
+            "rows"
+        ]
+        last = month_after(row["month"], 1) - timedelta(days=1)
         why = [f"in a break of publication: {start['break_id']}" for start in inside]
         if row["last_day"] < last:
             why.append(f"ends on the {row['last_day'].day}{_ordinal(row['last_day'].day)}")
@@ -152,9 +146,8 @@ def stop_coverage(frame: pl.DataFrame, breaks: pl.DataFrame | None = None) -> pl
         if max(row["without_age"], row["without_ethnicity"]) > 0.9 * row["rows"]:
             why.append("almost no ages or ethnicities")
         reasons.append("; ".join(why) or None)
-    return months.with_columns(pl.Series("why_not", reasons, dtype=pl.String)).with_columns(
-        pl.col("why_not").is_null().alias("complete")
-    )
+    months = months.with_columns(pl.Series("why_not", reasons, dtype=pl.String))
+    return months.with_columns(pl.col("why_not").is_null().alias("complete"))
 
 
 def _ordinal(day: int) -> str:
@@ -176,14 +169,9 @@ def read_answer(path: Path) -> Loaded:
 def boroughs_unchanged_since_2018(wards: pl.DataFrame) -> list[str]:
     """The boroughs all of whose 2024 ward codes were in use in 2018 (seven of the Met's)."""
     met = places.boroughs()["borough_code"]
-    return (
-        wards.filter(pl.col("vintages").str.contains("2024") & pl.col("borough_code").is_in(met.implode()))
-        .group_by("borough_code")
-        .agg(pl.col("vintages").str.contains("2018").all().alias("kept"))
-        .filter("kept")["borough_code"]
-        .sort()
-        .to_list()
-    )
+    now = wards.filter(pl.col("vintages").str.contains("2024"), pl.col("borough_code").is_in(met.implode()))
+    kept = now.group_by("borough_code").agg(pl.col("vintages").str.contains("2018").all().alias("kept"))
+    return kept.filter("kept")["borough_code"].sort().to_list()
 
 
 def make(

@@ -118,6 +118,10 @@ def records(*dicts: dict) -> list[list[str]]:
     return [list(dicts[0]), *[[str(v) for v in row.values()] for row in dicts]]
 
 
+def lines_of(text: str) -> list[list[str]]:
+    return [line.split(",") for line in text.lstrip("\ufeff").splitlines()]
+
+
 MONTHS = ["202510", "202511", "202512"]
 TEAM = {
     "area_type": "Safer Neighbourhood Teams",
@@ -131,33 +135,16 @@ SHEETS = [
     (dashboards.CLASSIFICATION, "", "", "Rape", 7),
 ]
 VAWG_HEADER = ["sheet", "borough_name", "ward_name", "kind", "count", "month"]
-TARGET = {
-    "target_set": "Ward panel 2013",
-    "measure": "robbery of any kind",
-    "kind": "change",
-    "series": "borough_offences",
-    "item": "robbery",
-    "area": "Lewisham",
-    "target_owner": "Lewisham ward panel, for Lewisham",
-    "baseline_period": "2011-12",
-    "period": "2015-16",
-    "direction": "fall",
-    "target": "-10",
-    "source": "minutes of 3 May 2013",
-}
-CLAIM = {
-    "claim_id": "mine",
-    "document": "A paper",
-    "office": "A council",
-    "claim": "Murder fell",
-    "kind": "trend",
-    "check": "change",
-    "source": "A paper",
-    "before": "291",
-    "after": "229",
-    "percent": "-21.3",
-    "direction": "fall",
-}
+TARGETS = """\
+target_set,measure,kind,series,item,area,target_owner,baseline_period,period,direction,target,source
+Ward panel 2013,robbery of any kind,change,borough_offences,robbery,Lewisham,Ward panel,2011-12,2015-16,fall,-10,minutes
+Ward panel 2013,robbery of any kind,change,borough_offences,robbery,Hackney,Ward panel,2011-12,2015-16,fall,-10,minutes
+"""
+CLAIMS = """\
+claim_id,document,office,claim,kind,check,source,before,after,percent,direction
+mine,A paper,A council,Murder fell,trend,change,A paper,291,229,-21.3,fall
+none,A paper,A council,Murder fell,trend,change,A paper,291,229,-20,fall
+"""
 OWN = ("own targets", "own claims")  # a reader's own files: a further column is refused, since one may be misspelt
 MANIFEST = "police_uk_api/engagement/2025-06-03/captures.csv"
 TABLES = {
@@ -217,12 +204,8 @@ TABLES = {
         "Measure",
         separator=";",
     ),
-    "ons lookup": Table(
-        "lookup.csv", [line.lstrip("\ufeff").split(",") for line in LOOKUP.splitlines()], "WD24CD", "WD24NM"
-    ),
-    "ons households": Table(
-        "households.csv", [line.split(",") for line in HOUSEHOLDS.splitlines()], "geography code", "geography"
-    ),
+    "ons lookup": Table("lookup.csv", lines_of(LOOKUP), "WD24CD", "WD24NM"),
+    "ons households": Table("households.csv", lines_of(HOUSEHOLDS), "geography code", "geography"),
     "captures manifest": Table(
         MANIFEST,
         [
@@ -233,8 +216,8 @@ TABLES = {
         "status",
         "neighbourhood_id",
     ),
-    "own targets": Table("own.csv", records(TARGET, TARGET | {"area": "Hackney"}), "target", "measure"),
-    "own claims": Table("own.csv", records(CLAIM, CLAIM | {"claim_id": "none", "percent": "20"}), "claim_id", "claim"),
+    "own targets": Table("own.csv", lines_of(TARGETS), "target", "measure"),
+    "own claims": Table("own.csv", lines_of(CLAIMS), "claim_id", "claim"),
 }
 
 # Good input: other files ------------------------------------------------------------------------------------------------
@@ -381,7 +364,7 @@ READERS: dict[str, tuple[Callable[[Path], Any], Callable[[Any], Read]]] = {
             "own claims": _claims,
         }.items()
     },
-    **{name: (partial(answer, name), read) for name, read in {"API captures": _captured}.items()},
+    "API captures": (partial(answer, "API captures"), _captured),
     "API stops": (partial(answer, "API stops"), partial(_loaded, police_uk_api.read_stops, "")),
     "API crimes": (partial(answer, "API crimes"), partial(_loaded, police_uk_api.read_crimes, "")),
     "knife Parquet": (parquet, partial(_loaded, dashboards.read_knife_crime, "offences")),

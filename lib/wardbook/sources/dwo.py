@@ -20,12 +20,8 @@ from wardbook.sources.reading import Loaded, Quality, SourceError, day, read_she
 KEY = "dwo-abstraction"
 RELEASE = "workbook DWO_Abstraction.xlsx"
 # The publisher's kinds of abstraction, put together as the published sums are; a kind that is not here is `other`.
-KINDS = {
-    "training": "training",
-    **dict.fromkeys(("aid", "local aid"), "aid"),
-    "staffing up": "staffing_up",
-    **dict.fromkeys(("court", "cad", "custody"), "court"),
-}
+KINDS = {"training": "training", "aid": "aid", "local aid": "aid", "staffing up": "staffing_up"}
+KINDS |= dict.fromkeys(("court", "cad", "custody"), "court")
 COLUMNS = ("training", "aid", "staffing_up", "court", "other")
 _MONTHS = ("%Y-%m-%d", "%d/%m/%Y", "%d %B %Y", "%d %b %Y")  # of days, or of months with a first day put before them
 _YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")

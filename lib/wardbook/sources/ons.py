@@ -20,16 +20,6 @@ from wardbook.sources.reading import Loaded, Quality, SourceError
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
-WARDS_SCHEMA = pl.Schema(
-    {
-        "ward_code": pl.String,
-        "ward": pl.String,
-        "borough_code": pl.String,
-        "vintage": pl.Int64,
-        "easting": pl.Float64,
-        "northing": pl.Float64,
-    }
-)
 BROAD_GROUPS = ("Asian", "Black", "Mixed", "Other", "White")
 _LONDON_BOROUGH = r"^E09\d{6}$"
 
@@ -111,7 +101,7 @@ def _outlines(
     if broken.any():
         repaired = table.geometry.make_valid(method="structure", keep_collapsed=False)
         table = table.set_geometry(table.geometry.where(~broken, repaired))
-    columns = {ours: table[name].astype(str).str.strip() for ours, name in published.items()}
+    columns = {ours: table[published[ours]].astype(str).str.strip() if ours in published else None for ours in wanted}
     tidy = geopandas.GeoDataFrame(columns, geometry=table.geometry)
     code = next(iter(wanted))
     tidy[code] = tidy[code].str.upper()
@@ -160,8 +150,9 @@ def read_wards(path: Path | str) -> Loaded:
     Returns
     -------
     Loaded
-        `WARDS_SCHEMA`, sorted by code: `borough_code` is null where the file has none; `vintage` is the year of the
-        codes (column WD24CD → 2024, or a folder named wards-2018); easting and northing are metres.
+        `ward_code`, `ward`, `borough_code`, `vintage`, `easting`, `northing`, sorted by code: `borough_code` is null where
+        the file has none; `vintage` is the year of the codes (column WD24CD → 2024, or a folder named wards-2018); easting
+        and northing are metres.
 
     Raises
     ------
@@ -169,10 +160,9 @@ def read_wards(path: Path | str) -> Loaded:
         for a file that holds no wards or does not say of which year, or that is on no known grid.
     """
     table, quality = _wards(Path(path))
-    centre = table.geometry.centroid
-    columns = {name: table[name].to_list() for name in WARDS_SCHEMA.names() if name in table.columns}
-    columns |= {"easting": centre.x.to_list(), "northing": centre.y.to_list()}
-    frame = pl.DataFrame({name: columns.get(name, [None] * len(table)) for name in WARDS_SCHEMA}, schema=WARDS_SCHEMA)
+    columns = {name: table[name].to_list() for name in ("ward_code", "ward", "borough_code", "vintage")}
+    centre = {"easting": table.geometry.centroid.x.to_list(), "northing": table.geometry.centroid.y.to_list()}
+    frame = pl.DataFrame(columns | centre, schema_overrides={"borough_code": pl.String})
     return Loaded(frame, quality.close(frame.height))
 
 

@@ -37,31 +37,24 @@ _TEXTS = ("stop_date", "area", "borough", "age_group", "sex", "ethnic_appearance
 # Every spelling of every release, and what it is here; blanks at the ends and a letter before ("B Drugs") are left off.
 _SPELLINGS = {
     "age_band": {
-        "18 and over": ("18 or older", "18 or over"),
-        "under 18": ("Under 18",),
-        NOT_RECORDED: ("Not Recorded", "Recorded as 0 or Not Known", ""),
+        **dict.fromkeys(("18 or older", "18 or over"), "18 and over"),
+        "Under 18": "under 18",
+        **dict.fromkeys(("Not Recorded", "Recorded as 0 or Not Known"), NOT_RECORDED),
     },
     "ethnic_appearance": {
-        **{name: (name,) for name in ("Asian", "Black", "Other", "White")},
-        NOT_RECORDED: ("Unknown", "#N/A", "Not Recorded", ""),
+        **{name: name for name in ("Asian", "Black", "Other", "White")},
+        **dict.fromkeys(("Unknown", "#N/A", "Not Recorded"), NOT_RECORDED),
     },
-    "adult_present": {"yes": ("Y",), "no": ("N",), NOT_RECORDED: ("",)},
-    "positive": {"yes": ("Yes",), "no": ("No",)},
+    "adult_present": {"Y": "yes", "N": "no"},
     "outcome": {
-        "drugs": ("Drugs",),
-        "drugs, possession only": ("Drugs Possession Only", "Drugs (Possession Only)"),
-        "weapons": ("Weapons, Points & Blades Offences", "Weapons, Points and Blade Offences"),
-        "other": ("All Other Outcome Reasons", "Not Applicable", ""),
+        "Drugs": "drugs",
+        **dict.fromkeys(("Drugs Possession Only", "Drugs (Possession Only)"), "drugs, possession only"),
+        **dict.fromkeys(("Weapons, Points & Blades Offences", "Weapons, Points and Blade Offences"), "weapons"),
+        **dict.fromkeys(("All Other Outcome Reasons", "Not Applicable"), "other"),
     },
 }
+_EMPTY = dict.fromkeys(_SPELLINGS, NOT_RECORDED) | {"outcome": "other"}
 _NO_BOROUGH = ("Non MET police force", "CO18 ")  # the airports' commands are "CO18 (Heathrow Airport)" and the like
-
-
-def _label(column: str) -> dy.Enum:
-    """A column of the labels of every release; an empty one is meant where `""` is among them."""
-    labels = [spelling for spellings in _SPELLINGS[column].values() for spelling in spellings if spelling]
-    nullable = any("" in spellings for spellings in _SPELLINGS[column].values())
-    return dy.Enum(labels, nullable=nullable)
 
 
 class SearchRows(dy.Schema):
@@ -70,11 +63,11 @@ class SearchRows(dy.Schema):
     day = reading.day("a day from the year 2000 on, such as 2024-05-31")
     release = dy.String(description="an answer to whether the outcome was positive, in one of its columns")
     borough = dy.String(nullable=True)
-    age_band = _label("age_band")
-    ethnic_appearance = _label("ethnic_appearance")
-    adult_present = _label("adult_present")
-    positive = _label("positive")
-    outcome = _label("outcome")
+    age_band = dy.Enum(list(_SPELLINGS["age_band"]), nullable=True)
+    ethnic_appearance = dy.Enum(list(_SPELLINGS["ethnic_appearance"]), nullable=True)
+    adult_present = dy.Enum(list(_SPELLINGS["adult_present"]), nullable=True)
+    positive = dy.Enum(["Yes", "No"])
+    outcome = dy.Enum(list(_SPELLINGS["outcome"]), nullable=True)
 
 
 def read_thorough_searches(path: Path | str) -> Loaded:
@@ -120,18 +113,14 @@ def _mend(table: pl.DataFrame, path: Path) -> pl.DataFrame:
         pl.col("outcome_reason").str.replace(r"^[A-Z] ", "").alias("outcome"),
     )
     typed = reading.read_typed(labels, SearchRows, path).cast({pl.Enum: pl.String})
-    words = {
-        column: {spelling: word for word, spellings in words.items() for spelling in spellings}
-        for column, words in _SPELLINGS.items()
-    }
     elsewhere = {name: places.UNKNOWN for name in typed["borough"].drop_nulls() if name.startswith(_NO_BOROUGH)}
     boroughs = reading.borough_codes(typed["borough"], path, elsewhere)
     code = pl.col("borough").replace_strict(boroughs, default=None, return_dtype=pl.String)
     typed = typed.with_columns(
         pl.col("day").dt.month_start().alias("month"),
         code.fill_null(places.UNKNOWN).alias("borough_code"),
-        *(pl.col(name).fill_null("").replace_strict(known, return_dtype=pl.String) for name, known in words.items()),
-    ).with_columns(pl.when(positive="yes").then("outcome").otherwise(pl.lit(NO_POSITIVE_OUTCOME)).alias("outcome"))
+        *(pl.col(name).replace(known).fill_null(_EMPTY[name]) for name, known in _SPELLINGS.items()),
+    ).with_columns(pl.when(positive="Yes").then("outcome").otherwise(pl.lit(NO_POSITIVE_OUTCOME)).alias("outcome"))
     return table.with_columns(typed.iter_columns())
 
 
