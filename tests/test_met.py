@@ -154,43 +154,62 @@ def test_a_historical_file_needs_a_folder_that_names_the_snapshot(synthetic_crim
 # Offences: three taxonomies -------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def read_offences(synthetic_crime):
+    """Read a made-up borough file of these offences, six of each in Barnet."""
+    return lambda offences: met.read_borough_crime(synthetic_crime([(pair, "Barnet", (1, 2, 3)) for pair in offences]))
+
+
 @pytest.mark.parametrize(
     ("taxonomy", "majors", "minors"), [(UPPER, 13, 34), (MARCH_2025, 13, 31), (TITLE, 12, 57)], ids=str
 )
-def test_a_full_file_is_of_its_own_taxonomy(synthetic_crime, taxonomy, majors, minors):
+def test_a_full_file_is_of_its_own_taxonomy_in_whatever_case_with_whatever_commas(
+    read_offences, taxonomy, majors, minors
+):
     offences = offences_of(taxonomy)
     assert (len({major for major, _ in offences}), len(offences)) == (majors, minors)
-    frame = met.read_borough_crime(synthetic_crime([(pair, "Barnet", (1, 2, 3)) for pair in offences])).frame
-    assert frame["taxonomy"].unique().to_list() == [taxonomy]
-    assert frame.select("major", "minor").unique().sort(pl.all()).rows() == offences
-    assert frame["offences"].sum() == 6 * minors
+    plain = read_offences(offences)
+    assert plain.frame["taxonomy"].unique().to_list() == [taxonomy]
+    assert plain.frame.select("major", "minor").unique().sort(pl.all()).rows() == offences
+    assert plain.frame["offences"].sum() == 6 * minors
+    other = read_offences([tuple(text.lower().replace(" ", "  -, ") for text in pair) for pair in offences])
+    assert other.frame.sort(pl.all()).equals(plain.frame.sort(pl.all()))
+    said = {"rows whose offence is spelt in another way": len(offences)}
+    assert (other.quality.oddities, plain.quality.oddities) == (said, {})
 
 
-def test_a_full_file_without_stalking_is_the_one_of_march_2025(synthetic_crime):
+def test_a_full_file_without_stalking_is_the_one_of_march_2025(read_offences):
     # Its residential burglary was renamed on the way, so no one offence marks it: what it lacks does.
     shared = sorted(set(offences_of(UPPER)) & set(offences_of(MARCH_2025)))
-    frame = met.read_borough_crime(synthetic_crime([(pair, "Barnet", (1, 2, 3)) for pair in shared])).frame
-    assert frame["taxonomy"].unique().to_list() == [MARCH_2025]
+    assert read_offences(shared).frame["taxonomy"].unique().to_list() == [MARCH_2025]
 
 
-def test_an_offence_of_no_taxonomy_is_refused_and_named(synthetic_crime):
-    rows = [(pair, "Barnet", (1, 2, 3)) for pair in offences_of(UPPER)]
-    rows += [(("ROBBERY", "ROBBERY OF BANANAS"), "Barnet", (1, 2, 3)), (("Theft", "PIRACY"), "Barnet", (1000, 2, 3))]
+KNOWN = "offences of one taxonomy listed in data/reference/offence_groups.csv"
+
+
+@pytest.mark.parametrize(
+    ("offences", "expected", "found"),
+    [
+        ([*offences_of(UPPER), ("Theft", "PIRACY")], KNOWN, "Theft / PIRACY (6 offences)"),
+        (
+            [*offences_of(UPPER), ("BURGLARY", "BURGLARY IN A DWELLING")],
+            KNOWN,
+            "BURGLARY / BURGLARY IN A DWELLING (6 offences)",
+        ),
+        ([*offences_of(MARCH_2025), STALKING], KNOWN, f"{STALKING[0]} / {STALKING[1]} (6 offences)"),
+        # With stalking in it or apart from it: the same two words, a third apart.
+        (
+            [("VIOLENCE AGAINST THE PERSON", "VIOLENCE WITHOUT INJURY")],
+            "offences that only one taxonomy has",
+            f"offences that fit {MARCH_2025} and {UPPER}",
+        ),
+    ],
+    ids=["of none", "upper case and March 2025", "March 2025 and upper case", "too small to tell"],
+)
+def test_a_file_of_no_or_two_taxonomies_is_refused(synthetic_crime, offences, expected, found):
+    rows = [(pair, "Barnet", (1, 2, 3)) for pair in offences]
     error = refused(met.read_borough_crime, synthetic_crime(rows))
-    assert error.expected == "offences of one taxonomy listed in data/reference/offence_groups.csv"
-    assert error.found == "ROBBERY / ROBBERY OF BANANAS (6 offences); Theft / PIRACY (1,005 offences)"
-
-
-@pytest.mark.parametrize("taxonomy", [UPPER, MARCH_2025, TITLE], ids=str)
-def test_a_spelling_that_differs_in_case_commas_dashes_and_blanks_is_the_same_offence(synthetic_crime, taxonomy):
-    offences = offences_of(taxonomy)
-    plain = met.read_borough_crime(synthetic_crime([(pair, "Barnet", (1, 2, 3)) for pair in offences]))
-    other = [tuple(text.lower().replace(" ", "  -, ") for text in pair) for pair in offences]
-    loaded = met.read_borough_crime(synthetic_crime([(pair, "Barnet", (1, 2, 3)) for pair in other]))
-    order = ["major", "minor", "month"]
-    assert loaded.frame.sort(order).equals(plain.frame.sort(order))
-    said = {"rows whose offence is spelt in another way": len(offences)}
-    assert (loaded.quality.oddities, plain.quality.oddities) == (said, {})
+    assert (error.expected, error.found) == (expected, found)
 
 
 def test_no_two_offences_of_a_taxonomy_have_one_spelling():
@@ -198,41 +217,20 @@ def test_no_two_offences_of_a_taxonomy_have_one_spelling():
     assert table.select("taxonomy", "spelling").is_unique().all()
 
 
-def test_the_labels_of_2022_to_2026_that_earlier_files_have_not(synthetic_crime):
+def test_the_labels_of_2022_to_2026_that_earlier_files_have_not(synthetic_crime, read_offences):
     """data/README point 24: a comma in the newest borough file, two labels of title-case files."""
-    rows = [
-        (STALKING, "Barnet", (1, 2, 3)),
-        (("PUBLIC ORDER OFFENCES", "PUBLIC FEAR, ALARM OR DISTRESS"), "Barnet", (4, 5, 6)),
-    ]
+    rows = [(STALKING, "Barnet", (1, 2, 3))]
+    rows += [(("PUBLIC ORDER OFFENCES", "PUBLIC FEAR, ALARM OR DISTRESS"), "Barnet", (4, 5, 6))]
     path = synthetic_crime(rows, "BOCU", offence=("Group", "SubGroup"))
     table = tables.borough_offences([met.read_borough_crime(path).frame]).filter(borough_code=BARNET)
     assert table.filter(offence_group="public order offences")["offences"].to_list() == [4, 5, 6]
     labels = [("Burglary", "Burglary Business and Community"), ("Possession of Weapons", "Other Knife Offences")]
-    rows = [(pair, "Barnet", (1, 2, 3)) for pair in [*labels, ("Theft", "Theft from Person")]]
-    frame = met.read_borough_crime(synthetic_crime(rows)).frame
+    frame = read_offences([*labels, ("Theft", "Theft from Person")]).frame
     assert frame["taxonomy"].unique().to_list() == [TITLE]
     table = tables.borough_offences([frame]).filter(borough_code=BARNET)
     for group in ("business and community burglary", "burglary", "possession of weapons"):
         assert table.filter(offence_group=group)["offences"].to_list() == [1, 2, 3]
     assert table.filter(offence_group=tables.TOTAL)["offences"].to_list() == [3, 6, 9]
-
-
-@pytest.mark.parametrize(
-    ("taxonomy", "stranger"), [(UPPER, ("BURGLARY", "BURGLARY IN A DWELLING")), (MARCH_2025, STALKING)], ids=str
-)
-def test_a_file_of_two_taxonomies_is_refused_and_names_the_strangers(synthetic_crime, taxonomy, stranger):
-    rows = [(pair, "Barnet", (1, 2, 3)) for pair in [*offences_of(taxonomy), stranger]]
-    error = refused(met.read_borough_crime, synthetic_crime(rows))
-    assert error.expected == "offences of one taxonomy listed in data/reference/offence_groups.csv"
-    assert " / ".join(stranger) in error.found
-
-
-def test_a_file_too_small_to_tell_is_refused(synthetic_crime):
-    # With stalking in it or apart from it: the same two words, a third apart.
-    rows = [(("VIOLENCE AGAINST THE PERSON", "VIOLENCE WITHOUT INJURY"), "Barnet", (1, 2, 3))]
-    error = refused(met.read_borough_crime, synthetic_crime(rows))
-    assert error.expected == "offences that only one taxonomy has"
-    assert error.found == f"offences that fit {MARCH_2025} and {UPPER}"
 
 
 def test_a_series_is_only_made_where_every_taxonomy_can_fill_it():

@@ -92,14 +92,6 @@ def test_up_to_three_rows_in_a_hundred_may_be_of_another_month(synthetic_month, 
         read_stops(synthetic_month(*[may] * (outside + 1), *[{}] * (rows - outside - 1)))
 
 
-@pytest.mark.raw
-def test_a_real_month_under_another_months_name_is_refused(raw, tmp_path):
-    path = tmp_path / "2024-08-metropolitan-stop-and-search.csv"
-    path.symlink_to(raw / "police_uk/2024-07/2024-07-metropolitan-stop-and-search.csv")
-    with pytest.raises(SourceError, match=r"expected stops of August 2024; found .* of July 2024 \(another month's"):
-        read_stops(path)
-
-
 def test_the_month_comes_from_the_name_then_from_the_folder(synthetic_month):
     short = "metropolitan-stop-and-search.csv"
     assert read_stops(synthetic_month({}, folder="2023-01")).frame["file_month"][0] == date(2024, 6, 1)
