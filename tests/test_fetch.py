@@ -892,7 +892,7 @@ def test_stops_of_the_api_are_checked_by_their_reader(server, run, tmp_path):
     (tmp_path / "raw" / file).unlink()
     server.answers[f"{API}stops-force"] = Answer([record | {"datetime": "yesterday"}])
     run("police-uk-stops-api", **month)
-    assert "in column 'Date'; found 'yesterday', line 1" in run.last[0].said
+    assert "in column Date; found 'yesterday', line 1" in run.last[0].said
 
 
 def test_crimes_are_asked_for_by_ward_outline(server, run, tmp_path, monkeypatch):

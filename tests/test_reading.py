@@ -171,7 +171,7 @@ def test_what_is_no_count_is_named_with_its_column_and_line(value):
     with pytest.raises(SourceError) as caught:
         parse_whole_numbers(table, ["202401", "202402"], "made_up.csv", of="households")
     shown = value if value == "-3" else repr(value)
-    where = f"in column '202402'; found {shown}, line 3"
+    where = f"in column 202402; found {shown}, line 3"
     assert str(caught.value) == f"made_up.csv: expected a whole number of households, 0 or more {where}"
 
 

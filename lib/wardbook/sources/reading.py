@@ -297,7 +297,7 @@ def read_typed(
     except SchemaViolation as error:
         broken = error.violation
         (name, *_) = (published or {}).get(broken.column, [broken.column])
-        where = f" in column {name!r}" if name else ""
+        where = f" in column {name}" if name else ""
         line = "" if broken.line is None else f", {line_of(path, broken.line - 2)}"
         raise SourceError(path, f"{broken.allowed}{where}", f"{broken.value!r}{line}") from error
 
