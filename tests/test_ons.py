@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-import zipfile
 
 import geopandas
+import polars as pl
 import pytest
 from shapely.geometry import Polygon, box
 
@@ -174,28 +174,9 @@ SHEET = [
 
 
 def synthetic_workbook(path, rows, sheet="2021"):
-    """Write a made-up workbook of one sheet (a zip of XML: no writer of .xlsx is among the project's dependencies)."""
-    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-    relations = "http://schemas.openxmlformats.org/package/2006/relationships"
-    office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-    cell = '<c t="inlineStr"><is><t>{}</t></is></c>'
-    body = "".join(
-        f"<row>{''.join(f'<c><v>{c}</v></c>' if isinstance(c, int) else cell.format(c) for c in row)}</row>"
-        for row in rows
-    )
-    parts = {
-        "[Content_Types].xml": '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types"/>',
-        "_rels/.rels": f'<Relationships xmlns="{relations}"><Relationship Id="r1" Type="{office}/officeDocument" '
-        'Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{main}" xmlns:r="{office}"><sheets>'
-        f'<sheet name="{sheet}" sheetId="1" r:id="r1"/></sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{relations}"><Relationship Id="r1" '
-        f'Type="{office}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
-        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{main}"><sheetData>{body}</sheetData></worksheet>',
-    }
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, text in parts.items():
-            archive.writestr(name, text)
+    """Write a made-up workbook of one sheet, every cell a text."""
+    header, *cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    pl.DataFrame(cells, schema=dict.fromkeys(header, pl.String), orient="row").write_excel(path, sheet)
     return path
 
 

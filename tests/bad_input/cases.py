@@ -272,7 +272,7 @@ DUTIES = [MINUTES, duty("2023-04-01"), duty("2023-04-01", kind="Training", minut
 
 
 def duties(folder: Path, rows: list[list] = DUTIES, name: str = "Sheet1") -> Path:
-    return synthetic_workbook(folder / "DWO_Abstraction.xlsx", [[c or "" for c in row] for row in rows], sheet=name)
+    return synthetic_workbook(folder / "DWO_Abstraction.xlsx", rows, sheet=name)
 
 
 def outlines(folder: Path, columns: dict = WARDS, shapes: list = SQUARES, name: str = "wards.gpkg", crs=27700) -> Path:
