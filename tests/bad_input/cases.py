@@ -447,7 +447,7 @@ CELLS: list[tuple] = [
     ("met VAWG", "count", "6", "by place as by kind"),
     ("met VAWG", "borough_name", "", "a borough or a kind in every row"),
     ("met VAWG", "sheet", "Victims", "one of Offence count location"),
-    ("met outcomes", "outcome_count", "-5", COUNT),
+    ("met outcomes", "outcome_count", "-5", "a whole number of outcomes, 0 or more in column outcome_count"),
     ("met outcomes", "positive_outcome", "?", "one of Y, N"),
     ("met outcomes", "crime_group", "PIRACY", "PIRACY"),
     ("met outcomes", "date", "2025-07-01", "the day the dashboard was refreshed"),

@@ -24,69 +24,81 @@ _NO_BOROUGH = {"Other": places.UNKNOWN, "Unknown": places.UNKNOWN, "Other / NK":
 _AIRPORT_WARD = "Heathrow Villages"
 
 
-class KnifeRows(dy.Schema):
-    """The knife crime dashboard's table, under the names of its Parquet copy."""
+# Our names, and the spellings of the three files' headers in lower case.
+_COLUMNS = {
+    "month": ["month_year", "recorded_date_months", "date", "month"],
+    "borough": ["borough_snt", "borough_name", "borough"],
+    "ward": ["ward_name_clean_2", "ward_name"],
+    "kind": ["crimsec_group", "kind"],
+    "subtype": ["crime_subtype"],
+    "major": ["crime_section"],
+    "minor": ["crime_group"],
+    "offences": ["count"],
+    "outcomes": ["outcome_count"],
+    "refreshed": ["refresh_date"],
+}
 
-    month_year = reading.day()
-    area_type = dy.Enum(["Borough", "Safer Neighbourhood Teams"])
-    borough_snt = dy.String(nullable=True)
-    area_name = dy.String(nullable=True)
-    area_code = dy.String(nullable=True)
-    crime_subtype = dy.String()
-    measure = dy.Enum(["Offences", "Positive Outcomes"])
-    count = reading.count()
-    refresh_date = reading.day()
 
-    @dy.rule()
-    def one_count_a_month_area_subtype_and_measure(cls) -> pl.Expr:
-        counted = ("count", "refresh_date", LINE)
-        return pl.struct(name for name in cls.column_names() if name not in counted).is_unique()
+class _Refreshed(dy.Schema):
+    month = reading.day()
+    refreshed = reading.day()
 
     @dy.rule()
     def months_up_to_the_day_the_dashboard_was_refreshed(cls) -> pl.Expr:
-        return pl.col("month_year") <= pl.col("refresh_date")
+        return pl.col("month") <= pl.col("refreshed")
+
+
+class KnifeRows(_Refreshed):
+    """The knife crime dashboard's table."""
+
+    area_type = dy.Enum(["Borough", "Safer Neighbourhood Teams"])
+    borough = dy.String(nullable=True)
+    area_name = dy.String(nullable=True)
+    area_code = dy.String(nullable=True)
+    subtype = dy.String()
+    measure = dy.Enum(["Offences", "Positive Outcomes"])
+    offences = reading.count()
+
+    @dy.rule()
+    def one_count_a_month_area_subtype_and_measure(cls) -> pl.Expr:
+        counted = ("offences", "refreshed", LINE)
+        return pl.struct(name for name in cls.column_names() if name not in counted).is_unique()
 
 
 class VawgRows(dy.Schema):
     """The table on violence against women and girls: its two sheets, one below the other."""
 
     sheet = dy.Enum([LOCATION, CLASSIFICATION])
-    borough_name = dy.String(nullable=True)
-    ward_name = dy.String(nullable=True)
+    borough = dy.String(nullable=True)
+    ward = dy.String(nullable=True)
     month = reading.day()
     kind = dy.String(nullable=True)
-    count = reading.count()
+    offences = reading.count()
 
     @dy.rule()
     def a_borough_or_a_kind_in_every_row(cls) -> pl.Expr:
         place = pl.col("sheet").cast(pl.String) == LOCATION
-        return pl.when(place).then("borough_name").otherwise("kind").is_not_null()
+        return pl.when(place).then("borough").otherwise("kind").is_not_null()
 
 
-class OutcomeRows(dy.Schema):
+class OutcomeRows(_Refreshed):
     """The table of outcomes of business crime."""
 
-    date = reading.day()
     borough = dy.String()
-    crime_section = dy.String()
-    crime_group = dy.String()
+    major = dy.String()
+    minor = dy.String()
     outcome = dy.String(nullable=True)
     positive_outcome = dy.Enum(["Y", "N"])
-    outcome_count = reading.count()
-    refresh_date = reading.day()
-
-    @dy.rule()
-    def months_up_to_the_day_the_dashboard_was_refreshed(cls) -> pl.Expr:
-        return pl.col("date") <= pl.col("refresh_date")
+    outcomes = reading.count("outcomes")
 
 
-def _read_rows(
-    path: Path, schema: type[dy.Schema], source: str, columns: dict[str, list[str]] | None = None
-) -> tuple[pl.DataFrame, Quality]:
+def _read_rows(path: Path, schema: type[dy.Schema], source: str) -> tuple[pl.DataFrame, Quality]:
     """A dashboard's file as typed rows: headers in lower case, days of either form, the same row again set aside."""
     table = reading.read_text_table(path)
     table.columns = [re.sub(r"[ _]+", "_", name.lower()) for name in table.columns]
-    table = reading.take_columns(table, path, {name: [name] for name in schema.column_names()} | (columns or {}))
+    spellings = {name: _COLUMNS.get(name, [name]) for name in schema.column_names()}
+    wanted = {name: [one for one in theirs if one in table.columns] or theirs for name, theirs in spellings.items()}
+    table = reading.take_columns(table, path, wanted)
     quality = Quality(str(path), source, rows_read=table.height)
     if table.is_empty():
         raise SourceError(path, "a row or more", "a header alone")
@@ -98,7 +110,7 @@ def _read_rows(
     table = reading.same_row_again(named, quality)
     if "area_code" in table.columns:
         quality.note("area codes that end in a blank", table["area_code"].str.ends_with(" ").sum())
-    return reading.read_typed(table, schema, path).cast({pl.Enum: pl.String}), quality
+    return reading.read_typed(table, schema, path, wanted).cast({pl.Enum: pl.String}), quality
 
 
 def read_knife_crime(path: Path | str) -> Loaded:
@@ -115,23 +127,20 @@ def read_knife_crime(path: Path | str) -> Loaded:
     """
     path = Path(path)
     table, quality = _read_rows(path, KnifeRows, "mps-knife-crime")
-    reading.borough_codes(table.filter(area_type="Borough")["borough_snt"], path, _NO_BOROUGH)
-    boroughs = {name: places.leading_borough(name) for name in table["borough_snt"].drop_nulls().unique()}
+    reading.borough_codes(table.filter(area_type="Borough")["borough"], path, _NO_BOROUGH)
+    boroughs = {name: places.leading_borough(name) for name in table["borough"].drop_nulls().unique()}
+    borough = pl.col("borough").replace_strict(boroughs, default=None, return_dtype=pl.String)
     code = reading.gss("area_code")
-    borough = pl.col("borough_snt").replace_strict(boroughs, default=None, return_dtype=pl.String)
-    frame = table.with_columns(
+    frame = table.select(
         borough.fill_null(places.UNKNOWN).alias("borough_code"),
         (pl.col("area_type") != "Borough").alias("by_team"),
         pl.when(code.str.contains(r"^E05\d{6}$")).then(code).alias("ward_code"),
-        pl.col("month_year").dt.truncate("1mo").alias("month"),
-        pl.col("crime_subtype").alias("subtype"),
-        pl.col("count").alias("offences"),
-        pl.col("refresh_date").alias("refreshed"),
+        pl.col("month").dt.truncate("1mo"),
+        *("subtype", "measure", "offences", "refreshed"),
     )
     unknown = frame.filter(borough_code=places.UNKNOWN).height
     quality.note("rows of no borough (N/K, -1, NON ATHENA FORCE, null)", unknown)
-    columns = ("borough_code", "by_team", "ward_code", "month", "subtype", "measure", "offences", "refreshed")
-    return Loaded(frame.select(columns).sort(columns), quality.close(frame.height))
+    return Loaded(frame.sort(frame.columns), quality.close(frame.height))
 
 
 def read_vawg(path: Path | str) -> Loaded:
@@ -153,35 +162,29 @@ def read_vawg(path: Path | str) -> Loaded:
         also where the two sheets do not add up to the same in every month.
     """
     path = Path(path)
-    columns = {
-        "ward_name": ["ward_name_clean_2", "ward_name"],
-        "month": ["recorded_date_months", "month"],
-        "kind": ["crimsec_group", "kind"],
-    }
-    table, quality = _read_rows(path, VawgRows, "mps-vawg", columns)
-    located = pl.col("sheet") == LOCATION
-    by_sheet = {"by place": pl.col("count").filter(located).sum(), "by kind": pl.col("count").filter(~located).sum()}
+    table, quality = _read_rows(path, VawgRows, "mps-vawg")
+    located, offences = pl.col("sheet") == LOCATION, pl.col("offences")
+    by_sheet = {"by place": offences.filter(located).sum(), "by kind": offences.filter(~located).sum()}
     sums = table.group_by("month").agg(**by_sheet)
     if (off := sums.filter(pl.col("by place") != pl.col("by kind")).sort("month")).height:
         first = off.row(0, named=True)
         found = f"{first['by place']:,} and {first['by kind']:,} in {first['month']:%B %Y}"
         raise SourceError(path, "as many offences by place as by kind in every month", found)
-    codes = reading.borough_codes(table["borough_name"], path, _NO_BOROUGH)
-    at_airport = located & (pl.col("ward_name") == _AIRPORT_WARD) & pl.col("borough_name").is_in(list(_NO_BOROUGH))
-    code = pl.col("borough_name").replace_strict(codes, default=None, return_dtype=pl.String)
-    frame = table.with_columns(
+    codes = reading.borough_codes(table["borough"], path, _NO_BOROUGH)
+    at_airport = located & (pl.col("ward") == _AIRPORT_WARD) & pl.col("borough").is_in(list(_NO_BOROUGH))
+    code = pl.col("borough").replace_strict(codes, default=None, return_dtype=pl.String)
+    # One row of the file is a day's, a place's or a kind's part of the month: they are summed, not told apart.
+    frame = table.select(
         pl.when(at_airport).then(pl.lit(HILLINGDON)).when(located).then(code).alias("borough_code"),
-        pl.when(located).then(pl.col("ward_name")).alias("ward"),
-        pl.when(~located).then(pl.col("kind")).alias("kind"),
+        pl.when(located).then("ward").alias("ward"),
         pl.col("month").dt.truncate("1mo"),
-        pl.col("count").alias("offences"),
+        pl.when(~located).then("kind").alias("kind"),
+        "offences",
     )
-    quality.note("offences at the airports, counted in Hillingdon", table.filter(at_airport)["count"].sum())
+    quality.note("offences at the airports, counted in Hillingdon", table.filter(at_airport)["offences"].sum())
     unknown = frame.filter(borough_code=places.UNKNOWN)["offences"].sum()
     quality.note("offences whose borough is unknown", unknown)
-    # One row of the file is a day's, a place's or a kind's part of the month: they are summed, not told apart.
-    columns = ("borough_code", "ward", "month", "kind", "offences")
-    return Loaded(frame.select(columns).sort(columns), quality.close(frame.height))
+    return Loaded(frame.sort(frame.columns), quality.close(frame.height))
 
 
 def read_outcomes(path: Path | str) -> Loaded:
@@ -197,17 +200,15 @@ def read_outcomes(path: Path | str) -> Loaded:
     table, quality = _read_rows(path, OutcomeRows, "mps-business-outcomes")
     quality.note("rows that name no outcome", table["outcome"].null_count())
     codes = reading.borough_codes(table["borough"], path, _NO_BOROUGH)
-    table = table.rename({"crime_section": "major", "crime_group": "minor"})
-    table, respelt = name_offences(table, pl.col("outcome_count"), path)
+    table, respelt = name_offences(table, pl.col("outcomes"), path)
     quality.note("rows whose offence is spelt in another way", respelt)
-    frame = table.with_columns(
+    frame = table.select(
         pl.col("borough").replace_strict(codes, return_dtype=pl.String).alias("borough_code"),
-        pl.col("date").dt.truncate("1mo").alias("month"),
+        pl.col("month").dt.truncate("1mo"),
+        *("major", "minor", "taxonomy"),
         (pl.col("positive_outcome") == "Y").alias("positive"),
-        pl.col("outcome_count").alias("outcomes"),
-        pl.col("refresh_date").alias("refreshed"),
+        *("outcomes", "refreshed"),
     )
     unknown = frame.filter(borough_code=places.UNKNOWN)["outcomes"].sum()
     quality.note("outcomes whose borough is unknown", unknown)
-    columns = ("borough_code", "month", "major", "minor", "taxonomy", "positive", "outcomes", "refreshed")
-    return Loaded(frame.select(columns).sort(columns), quality.close(frame.height))
+    return Loaded(frame.sort(frame.columns), quality.close(frame.height))
