@@ -71,6 +71,12 @@ def run(name: str, *, output_dir: Path | None = None, **parameters: Any) -> Left
     return left
 
 
+@cache
+def shared(name: str, **parameters: Any) -> Left:
+    """`run` with these parameters, once for all tests of a process: what it left is to be read, not changed."""
+    return run(name, **parameters)
+
+
 def run_until(name: str, wanted: str, **parameters: Any) -> dict[str, Any]:
     """Run a notebook's cells until one has given a name its value; the names it has by then. Nothing is drawn after it."""
     names: dict[str, Any] = {"__name__": "notebook"}

@@ -9,17 +9,17 @@ import pytest
 
 import cells
 import wardbook
-from conftest import EVERY
+from conftest import EVERY, sampled
 
 FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Hillingdon", "London"]
-AREAS = wardbook.boroughs() if os.environ.get(EVERY) else FIVE
+AREAS = list(sampled(*FIVE))
 
 
-@pytest.mark.parametrize("period", ["latest", "2011-12"])
-def test_every_template_renders_for_every_area_in_plain_words(period):
+@pytest.mark.parametrize(("period", "areas"), [("latest", AREAS), ("2011-12", ["Croydon"])])
+def test_every_template_renders_for_every_area_in_plain_words(period, areas):
     wrong = {}
-    for name in AREAS:
-        left = cells.run("08_sources", borough=name, period=period)
+    for name in areas:
+        left = cells.shared("08_sources", borough=name, period=period)
         assert set(left.figures) == {"holdings", "revisions", "unplaced"}
         if problems := cells.check_words(left):
             wrong[name] = problems
@@ -27,14 +27,14 @@ def test_every_template_renders_for_every_area_in_plain_words(period):
 
 
 def test_no_label_is_the_name_of_a_table():
-    left = cells.run("08_sources", borough="Sutton", period="latest")
+    left = cells.shared("08_sources", borough="Croydon", period="latest")
     names = wardbook.open().tables
     assert not [text for text in left.texts for name in names if "_" in name and name in text]
     assert not set(left.figures["holdings"].data["name"]) & set(names)
 
 
 def test_what_is_held_runs_as_far_as_the_manifest_says():
-    left = cells.run("08_sources", borough="Sutton", period="latest")
+    left = cells.shared("08_sources", borough="Croydon", period="latest")
     held = {row["name"]: row for row in left.figures["holdings"].data.to_dicts()}
     tables = wardbook.open().edition.manifest["tables"]
     for name, table in (("Recorded crime, by borough", "borough_offences"), ("Knife crime", "knife_offences")):
@@ -44,13 +44,13 @@ def test_what_is_held_runs_as_far_as_the_manifest_says():
 
 
 def test_a_revision_is_the_newest_release_over_the_one_before():
-    left = cells.run("08_sources", borough="Lambeth", period="latest")
+    left = cells.shared("08_sources", borough="Tower Hamlets", period="latest")
     row = left.figures["revisions"].data.filter(older_snapshot="2025-11", month=pl.date(2025, 11, 1)).row(0, named=True)
     counts = (
         wardbook.open()
         .table("borough_offences")
         .filter(
-            borough_code="E09000022",
+            borough_code="E09000030",
             month=pl.date(2025, 11, 1),
             offence_group="total recorded offences excluding fraud",
         )
@@ -58,10 +58,12 @@ def test_a_revision_is_the_newest_release_over_the_one_before():
     held = dict(counts.select("snapshot", "offences").iter_rows())
     assert (row["older"], row["newer"]) == (held["2025-11"], held["2026-02"])
     assert row["revision_percent"] == pytest.approx(100 * (held["2026-02"] / held["2025-11"] - 1))
+    # The release of October 2025 is not held: what changed is its count in a later one, not its first.
+    assert left.figures["revisions"].title == "A later release changed October 2025 by −0.6% in Tower Hamlets"
 
 
 def test_the_files_licences_and_conversions_are_those_of_the_manifest():
-    left = cells.run("08_sources", borough="London", period="latest")
+    left = cells.shared("08_sources", borough="London", period="latest")
     inputs = wardbook.open().edition.manifest["inputs"]
     table = left.tables["sources"]
     assert table["files"].sum() == len(inputs) and table["licence"].is_not_null().all()
@@ -74,6 +76,6 @@ def test_the_files_licences_and_conversions_are_those_of_the_manifest():
     )
 
 
-@pytest.mark.parametrize("name", ["Tower Hamlets", "London"])
+@pytest.mark.parametrize("name", ["Tower Hamlets", *(["London"] if os.environ.get(EVERY) else [])])
 def test_what_it_draws_does_not_depend_on_the_last_bits(name, monkeypatch):
     assert len(cells.drawn_twice(monkeypatch, "08_sources", borough=name, period="latest")) == 3

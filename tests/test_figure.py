@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import altair as alt
 import polars as pl
@@ -92,6 +93,16 @@ def test_on_a_slide_the_plot_fills_three_quarters(drawn):
     box = picture.point(lambda value: 255 if value < 250 else 0).getbbox()  # what is not white
     assert (box[2] - box[0]) / 1920 >= 0.75
     assert (box[3] - box[1]) / 1080 >= 0.75
+
+
+def test_a_plot_fills_its_width_beside_a_source_as_wide_as_the_whole():
+    """The whole fits whatever the plot's width where this source is wrapped, and the plot stayed at 1,153 px."""
+    publication = "MPS Recorded Crime: Geographic Breakdown, borough level from the Metropolitan Police Service"
+    words = WORDS | {"source": f"{publication}, on the London Datastore", "licence": f.LICENCE}
+    lines = pl.DataFrame({"x": range(9), "y": range(9)})
+    svg = f.Figure.of("lines", alt.Chart(lines).mark_line().encode(x="x:Q", y="y:Q"), lines, words).svg("slide")
+    widths = [float(width) for width in re.findall(r'class="background"[^>]*d="M0[.0-9]*,0[.0-9]*h([0-9.]+)v', svg)]
+    assert max(widths) > 1700
 
 
 def test_a_figure_is_the_same_bytes_where_the_last_bits_of_its_numbers_differ(drawn):

@@ -253,6 +253,9 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_written(run, tmp_path
         export.export(run, to, charts=["change-funnel"], size="slides")
     with pytest.raises(runner.RunError, match="there is no chart ward-rates: too few wards"):
         export.export(run, to, charts=["ward-rates"])
+    (tmp_path / "lewisham" / "year-to-2026-02" / "charts").mkdir(parents=True)
+    with pytest.raises(runner.RunError, match="holds no chart's JSON: `wardbook run`"):
+        export.export(tmp_path / "lewisham" / "year-to-2026-02", to, charts=["ward-rates"])
     assert not to.exists()
     with pytest.raises(runner.RunError, match="Lewisham has not been run: wardbook run --borough Lewisham does it"):
         export.find_run("Lewisham", out=tmp_path / "out")

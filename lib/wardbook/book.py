@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -57,14 +58,14 @@ class Book:
         return f"{self.area.name}, {self.period.words} · {self.edition.provenance} · wardbook {version('wardbook')}"
 
     def __repr__(self) -> str:
-        lines = [self.provenance, "tables: " + ", ".join(self.tables)]
-        return "\n".join(
-            [
-                *lines,
-                "book.table(name) opens one and book.tables[name] says what its columns are; book.monthly() is offences by "
-                "month; book.figure(name, chart, data, title=..., alt=..., source=...) saves a chart",
-            ]
-        )
+        lines = [
+            self.provenance,
+            "tables: " + ", ".join(self.tables),
+            "book.table(name) opens one and book.tables[name] says what its columns are; book.monthly() is offences by month; "
+            "book.figure(name, chart, data, title=..., alt=..., source=...) saves a chart",
+        ]
+        # Narrower than a notebook's cell, which would break a long line inside a word.
+        return "\n".join(textwrap.fill(line, 90, break_on_hyphens=False) for line in lines)
 
     @cached_property
     def tables(self) -> dict[str, pl.DataFrame]:

@@ -283,6 +283,14 @@ class Interactive:
 # -- one specification, four sizes ----------------------------------------------------------------------------------------
 
 
+BARE = 4  # px around a chart that is drawn without its words
+
+
+def _padding(size: Size) -> int:
+    """The px around a chart with its words."""
+    return 12 if size.width > 400 else 6
+
+
 def _draw(figure: Figure, size: Size, bare: bool) -> str:
     """The chart as Vega's SVG, its plot as wide and as high as makes the whole fit the size."""
     import vl_convert
@@ -290,6 +298,9 @@ def _draw(figure: Figure, size: Size, bare: bool) -> str:
     width, height, limit = size.width * 0.6, None, size.height
     columns, seen = _columns(figure.spec, size), None
     least = 30.0 if "facet" in figure.spec else 60.0  # of a plot, or of one panel
+    # The plot is fitted without its words first: beside a title or a source as wide as the whole, any plot would seem to fit.
+    alone = vl_convert.vegalite_to_scenegraph(_sized(figure, size, width, height, bare=True))["width"]
+    width = max(width + (size.width - alone - (0 if bare else 2 * (_padding(size) - BARE))) / columns, 90.0)
     for step in range(12):  # what stands around the plot hardly depends on it: mostly the second try fits
         spec = _sized(figure, size, width, height, bare=bare)
         drawn = vl_convert.vegalite_to_scenegraph(spec)
@@ -330,7 +341,7 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
     }
     params = [{"name": name, "value": value} for name, value in values.items()]
     params += inner.pop("params", [])
-    config = theme.sized(size.font) | ({"padding": 4} if bare else {"padding": 12 if size.width > 400 else 6})
+    config = theme.sized(size.font) | {"padding": BARE if bare else _padding(size)}
     made = {**top, "params": params, "config": config, "vconcat": [inner]}
     if not bare:
         room, config_title = size.width - 2 * config["padding"], config["title"]

@@ -36,7 +36,8 @@ _NUMBERS = (
     *("overdispersion_limit", "baseline_low", "baseline_high", "outturn_low", "outturn_high", "london_percent"),
     *("upper_bound", "upper_bound_other", "months", "days_before", "days_after", "rank", "of", "difference"),
 )
-_ITEM = {"offence_group": pl.String, "before": pl.Int64, "after": pl.Int64, "change_percent": pl.Float64}
+_ITEM = {"offence_group": pl.String, "before": pl.Int64, "after": pl.Int64}
+_ITEM |= dict.fromkeys(("change_percent", "london_change_percent"), pl.Float64)
 RESULTS = dict.fromkeys(_TEXT, pl.String) | dict.fromkeys(_NUMBERS, pl.Float64) | {"apart": pl.Boolean}
 RESULTS |= {"items": pl.List(pl.Struct(_ITEM))}
 

@@ -69,6 +69,10 @@ def export(
     if size not in SIZES:
         raise UnknownName("size", size, list(SIZES), "sizes are where a chart is read")
     names = sorted(path.stem for path in (folder / "charts").glob("*.json"))
+    if charts and not names:  # the example in the repository is without them
+        raise RunError(
+            f"{folder} holds no chart's JSON: `wardbook run` (or `make book`) of this borough and period makes it"
+        )
     figures = []
     for name in charts:
         if name not in names:
