@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from wardbook.folders import write_text
 from wardbook.sources.reading import Quality, SourceError, check_file, gss, read_text_table, take_columns
 
 if TYPE_CHECKING:
@@ -129,15 +129,10 @@ def _is_even(path: Path) -> bool:
         while block := handle.read(_BLOCK):
             if block.endswith(b"\r"):
                 block += handle.read(1)
-            if header is None:
-                header = block.partition(b"\n")[0].count(b",")
-            cells = np.frombuffer(block, np.uint8)
-            if b"\r" in block:
-                after = np.flatnonzero(cells == ord("\r")) + 1
-                if after[-1] == len(cells) or (cells[after] != ord("\n")).any():
-                    return False
-            if b"\0" in block or b'"' in block:
+            if b"\0" in block or b'"' in block or block.count(b"\r") != block.count(b"\r\n"):
                 return False
+            header = block.partition(b"\n")[0].count(b",") if header is None else header
+            cells = np.frombuffer(block, np.uint8)
             commas += int(np.count_nonzero(cells == ord(",")))
             ends += int(np.count_nonzero(cells == ord("\n")))
             whole = block.endswith(b"\n")
@@ -183,15 +178,12 @@ def _plain(kind: str) -> str:
 
 
 def _refuse_strange(rows: pl.DataFrame, month: date, path: Path) -> None:
-    strange = rows.filter(pl.col("month").ne_missing(f"{month:%Y-%m}") | pl.col("crime_type").is_null())
+    known = pl.col("crime_type").is_in(CRIME_TYPES).fill_null(False)
+    strange = rows.filter(pl.col("month").ne_missing(f"{month:%Y-%m}") | ~known)
     if strange.height:
-        found = "; ".join(f"{row['month']}, {row['crime_type']}" for row in strange.head(3).iter_rows(named=True))
-        raise SourceError(path, f"crimes of {month:%Y-%m}, each with its type", found)
-    unknown = rows.filter(~pl.col("crime_type").is_in(CRIME_TYPES))
-    if unknown.height:
-        counted = unknown.group_by("crime_type").agg(pl.col("offences").sum()).sort("crime_type")
-        found = "; ".join(f"{kind!r} ({n:,} crimes)" for kind, n in counted.head(5).iter_rows())
-        raise SourceError(path, "the crime types listed in wardbook.national", found)
+        counted = strange.group_by("month", "crime_type").agg(pl.col("offences").sum()).sort("month", "crime_type")
+        found = "; ".join(f"{when}, {kind!r} ({n:,} crimes)" for when, kind, n in counted.head(3).iter_rows())
+        raise SourceError(path, f"crimes of {month:%Y-%m}, each of a type listed in wardbook.national", found)
 
 
 def count_file(
@@ -276,33 +268,15 @@ def street_counts(
     """
     # In this order, and each file's counts sorted, the whole is sorted: nothing has to be held twice.
     paths = sorted((Path(path).absolute() for path in paths), key=lambda path: (_month_and_force(path), str(path)))
-    counted = _on_cluster if scheduler else _here
-    frames, qualities = {}, {}
-    with closing(counted(paths, lookup, outlines, scheduler)) as found:
-        for frame, quality in found:
-            frames[quality.file], qualities[quality.file] = frame, quality
-    ordered = [frames.pop(str(path)) for path in paths]
-    table = pl.concat(ordered, rechunk=False) if ordered else STREET_SCHEMA.to_frame()
-    return table, [qualities[str(path)] for path in paths]
+    if scheduler:
+        from distributed import Client
 
-
-def _here(paths: list[Path], lookup: pl.DataFrame, outlines: GeoDataFrame | None, _: None) -> Iterator:
-    for path in paths:
-        yield count_file(path, lookup, outlines)
-
-
-def _on_cluster(paths: list[Path], lookup: pl.DataFrame, outlines: GeoDataFrame | None, scheduler: str) -> Iterator:
-    from distributed import Client, as_completed
-
-    with Client(scheduler, set_as_default=False) as client:
-        shared = [client.scatter(thing, hash=False) for thing in (lookup, outlines)]
-        sent = [client.submit(count_file, path, *shared, pure=False, retries=2) for path in paths]
-        try:
-            for future in as_completed(sent, loop=client.loop):
-                yield future.result()
-                future.release()
-        finally:
-            client.cancel(sent)
+        with Client(scheduler, set_as_default=False) as client:
+            shared = {"lookup": client.scatter(lookup, hash=False), "outlines": client.scatter(outlines, hash=False)}
+            counted = client.gather(client.map(count_file, paths, **shared, pure=False, retries=2))
+    else:
+        counted = [count_file(path, lookup, outlines) for path in paths]
+    return pl.concat([frame for frame, _ in counted], rechunk=False), [quality for _, quality in counted]
 
 
 def build_street(folder: Path, lookup: Path, out: Path, *, scheduler: str | None = None) -> pl.DataFrame:
@@ -323,14 +297,11 @@ def build_street(folder: Path, lookup: Path, out: Path, *, scheduler: str | None
         }
         for quality in qualities
     ]
-    for name, write in (
-        (ACCOUNT, lambda path: path.write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")),
-        (TABLE, lambda path: table.write_parquet(path, compression="zstd")),
-    ):
-        fresh = out / f".{name}"
-        try:
-            write(fresh)
-            fresh.replace(out / name)
-        finally:
-            fresh.unlink(missing_ok=True)
+    write_text(out / ACCOUNT, json.dumps(account, indent=1) + "\n")
+    fresh = out / f".{TABLE}"
+    try:
+        table.write_parquet(fresh, compression="zstd")
+        fresh.replace(out / TABLE)
+    finally:
+        fresh.unlink(missing_ok=True)
     return table

@@ -361,7 +361,7 @@ def _built(raw: Path) -> Read:
     said = {key: n for entry in made.manifest["inputs"] for key, n in (entry["set_aside"] | entry["oddities"]).items()}
     if "stop_coverage" in made.tables:
         said |= {f"not complete: {why}": 1 for why in made.table("stop_coverage")["why_not"].drop_nulls()}
-    said |= {f"snapshot {name}": 1 for name in made.snapshots}
+    said |= {f"snapshot {name}": 1 for name in made.table("borough_offences")["snapshot"].unique()}
     # The tables, not the edition's id: that covers the inputs, and a made-up GeoPackage holds the time it was written.
     return Read(" ".join(entry["sha256"] for entry in made.manifest["tables"].values()), offences, said)
 
@@ -1179,9 +1179,9 @@ def folder_cases() -> Iterator[Case]:
         ("one file of zero bytes", lambda raw: (raw / households).write_bytes(b""), REFUSED, "zero bytes"),
         ("one file of HTML", lambda raw: (raw / households).write_bytes(HTML), REFUSED, "a web page"),
         ("a link to nothing", linked, REFUSED, "no such file"),
-        ("a snapshot twice", lambda raw: copy(raw, "mps/2025-03/*Borough*", "mps/2025-03/MPS Borough Level Crime copy.csv"), REFUSED, "two files give"),
-        ("a month of stops twice", lambda raw: copy(raw, stops, f"police_uk/copy/2024-05-{STOPS_NAME[8:]}"), REFUSED, "two files give May 2024"),
-        ("a lookup twice", lambda raw: copy(raw, "ons/LSOA*", "ons/LSOA_(2021)_to_Electoral_Ward_(2024)_copy.csv"), REFUSED, "two files give"),
+        ("a snapshot twice", lambda raw: copy(raw, "mps/2025-03/*Borough*", "mps/2025-03/MPS Borough Level Crime copy.csv"), REFUSED, "in one file; found .* again"),
+        ("a month of stops twice", lambda raw: copy(raw, stops, f"police_uk/copy/2024-05-{STOPS_NAME[8:]}"), REFUSED, "expected each force and file_month in one file; found metropolitan, 2024-05-01 again"),
+        ("a lookup twice", lambda raw: copy(raw, "ons/LSOA*", "ons/LSOA_(2021)_to_Electoral_Ward_(2024)_copy.csv"), REFUSED, "in one file; found .* again"),
         ("wards of another vintage", lambda raw: wards(raw, ["E05000026", "E05000027"]), REFUSED, "another vintage"),
         ("two vintages in one file", lambda raw: wards(raw, THEN), REFUSED, "another vintage"),
         ("two taxonomies in one file", lambda raw: synthetic_crime(raw, {"Barnet": 5}, offences=[*offences_of(UPPER), ("BURGLARY", "BURGLARY IN A DWELLING")]), REFUSED, "one taxonomy"),
