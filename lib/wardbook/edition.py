@@ -338,12 +338,8 @@ def build(raw: Path | str, out: Path | str, *, allow_shorter: bool = False) -> E
     raw, out = from_root(raw), from_root(out)
     if not raw.is_dir():
         raise SourceError(raw, "a folder of publishers' files (see README, `Data`)", "no such folder")
-    if out.exists() and not out.is_dir():
-        raise EditionError(f"{out} is a file, not the folder of an edition: name another, nothing was written")
-    if out.exists() and any(out.iterdir()) and not (out / MANIFEST).is_file():
-        raise EditionError(
-            f"{out} is not empty and is no edition (no {MANIFEST}): name another folder, nothing was written"
-        )
+    if out.exists() and not (out / MANIFEST).is_file() and (out.is_file() or any(out.iterdir())):
+        raise EditionError(f"{out} holds something else than an edition (no {MANIFEST}): name another, nothing was written")
     folder = _Folder(raw)
     made = _make_tables(folder)
     if not made:
