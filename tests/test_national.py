@@ -113,9 +113,6 @@ def test_a_damaged_file_is_refused(tmp_path, line_end, kind):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda text: text.replace("Drugs", "ROBBERY").replace("ROBBERY", "Drugs ", 1),
-        lambda text: text.replace("E01000001", " e01000001 ", 1),
-        lambda text: text.replace("2022-06", " 2022-06"),
         lambda text: text.replace("Drugs", '"Drugs"', 1),
         lambda text: "\ufeff" + text,
         lambda text: text + "\n\n",
@@ -124,7 +121,7 @@ def test_a_damaged_file_is_refused(tmp_path, line_end, kind):
         lambda text: text.removesuffix("\n"),
     ],
     ids=[
-        *("types", "codes", "months", "quotes", "BOM", "blank lines", "a row of commas", "commas at each end"),
+        *("quotes", "BOM", "blank lines", "a row of commas", "commas at each end"),
         "no last line break",
     ],
 )
@@ -134,7 +131,6 @@ def test_what_is_only_written_differently_is_counted_the_same(tmp_path, change):
     frame, quality = national.count_file(path, LOOKUP)
     by_ward = dict(frame.group_by(pl.col("ward_code").cast(pl.String)).agg(pl.col("offences").sum()).iter_rows())
     assert by_ward == {"E05000001": 1, "E05000002": 1, "unplaced": 1}
-    assert set(frame["crime_type"].cast(pl.String)) <= {"Drugs", "Robbery"}
     assert (quality.rows_read, quality.oddities) == (3, {"in no ward": 1})
 
 

@@ -339,7 +339,9 @@ def build(raw: Path | str, out: Path | str, *, allow_shorter: bool = False) -> E
     if not raw.is_dir():
         raise SourceError(raw, "a folder of publishers' files (see README, `Data`)", "no such folder")
     if out.exists() and not (out / MANIFEST).is_file() and (out.is_file() or any(out.iterdir())):
-        raise EditionError(f"{out} holds something else than an edition (no {MANIFEST}): name another, nothing was written")
+        raise EditionError(
+            f"{out} holds something else than an edition (no {MANIFEST}): name another, nothing was written"
+        )
     folder = _Folder(raw)
     made = _make_tables(folder)
     if not made:

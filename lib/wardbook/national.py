@@ -23,13 +23,11 @@ from wardbook.sources.reading import Quality, SourceError, check_file, gss, read
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
+# Categories, not text: the answer for all of England and Wales is tens of millions of rows.
 STREET_SCHEMA = pl.Schema(
-    # Categories, not text: the answer for all of England and Wales is tens of millions of rows.
     {
         "month": pl.Date,
-        "force": pl.Categorical(),
-        "ward_code": pl.Categorical(),
-        "crime_type": pl.Categorical(),
+        **dict.fromkeys(("force", "ward_code", "crime_type"), pl.Categorical()),
         "offences": pl.Int32,
     }
 )
@@ -103,11 +101,7 @@ def _crimes(path: Path) -> pl.LazyFrame:
 
     That refuses it, naming the line, or finds it good all the same: with quotes, or with what a spreadsheet leaves behind.
     """
-    if _is_even(path):
-        rows = pl.scan_csv(path, infer_schema=False)
-    else:
-        table = read_text_table(path)
-        rows = table.filter(~pl.all_horizontal(pl.all().is_null())).lazy()
+    rows = pl.scan_csv(path, infer_schema=False) if _is_even(path) else read_text_table(path).lazy()
     try:
         columns = [name.strip() for name in rows.collect_schema().names()]
     except pl.exceptions.PolarsError as error:
@@ -140,50 +134,25 @@ def _is_even(path: Path) -> bool:
 
 
 def _counted(rows: pl.LazyFrame, lookup: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Offences by ward, month and type where an LSOA places them, and by point where none does; cells as they are meant.
-
-    Codes and types are trimmed and put into one case after counting, when there are few of them.
-    """
+    """Offences by ward, month and type where an LSOA places them, and by point where none does."""
     placed = rows.join(lookup.lazy(), on="lsoa_code", how="left")
-    blank = [pl.col(name).null_count().alias(f"no_{name}") for name in ("crime_id", "longitude")]
-    counts = [pl.len().alias("offences"), *blank]
-    known = pl.col("ward_code").is_not_null()
-    key = ["longitude", "latitude", "lsoa_code", "month", "crime_type"]
+    counts = [pl.len().alias("offences")]
+    counts += [pl.col(name).null_count().alias(f"no_{name}") for name in ("crime_id", "longitude")]
+    known, key = pl.col("ward_code").is_not_null(), ["longitude", "latitude", "lsoa_code", "month", "crime_type"]
     try:
         # One scan of the file for both.
-        by_ward, lost = pl.collect_all(
+        by_ward, points = pl.collect_all(
             [
-                placed.group_by("ward_code", "month", "crime_type").agg(*counts),
-                placed.filter(~known).group_by(key).agg(*counts),
+                placed.filter(known).group_by("ward_code", "month", "crime_type").agg(counts),
+                placed.filter(~known).group_by(key).agg(counts),
             ],
             engine="streaming",
         )
         # A row of nothing but commas, as spreadsheets leave at the end.
-        lost = lost.filter(~pl.all_horizontal(pl.col(key).is_null(), pl.col("no_crime_id") == pl.col("offences")))
-        cells = pl.col("longitude", "latitude", "lsoa_code").str.strip_chars().str.to_uppercase()
-        lost = lost.with_columns(pl.when(cells != "").then(cells)).join(lookup, on="lsoa_code", how="left")
-        lost = lost.with_columns(pl.col("longitude", "latitude").cast(pl.Float64))
+        points = points.filter(~pl.all_horizontal(pl.col(key).is_null(), pl.col("no_crime_id") == pl.col("offences")))
+        return by_ward, points.with_columns(pl.col("longitude", "latitude").cast(pl.Float64))
     except pl.exceptions.PolarsError as error:
         raise SourceError(path, "a street-level CSV", str(error).splitlines()[0]) from error
-    by_ward = pl.concat([by_ward.filter(known), lost.filter(known).select(by_ward.columns)])
-    known_types = {_plain(kind): kind for kind in CRIME_TYPES}
-    written = {*by_ward["crime_type"].unique(), *lost["crime_type"].unique()} - {None}
-    types = {kind: known_types.get(_plain(kind), kind) for kind in written}
-    meant = pl.col("month").str.strip_chars(), pl.col("crime_type").replace(types)
-    return by_ward.with_columns(*meant), lost.filter(~known).drop("ward_code").with_columns(*meant)
-
-
-def _plain(kind: str) -> str:
-    return " ".join(re.split(r"[\s,–-]+", kind.casefold())).strip()
-
-
-def _refuse_strange(rows: pl.DataFrame, month: date, path: Path) -> None:
-    known = pl.col("crime_type").is_in(CRIME_TYPES).fill_null(False)
-    strange = rows.filter(pl.col("month").ne_missing(f"{month:%Y-%m}") | ~known)
-    if strange.height:
-        counted = strange.group_by("month", "crime_type").agg(pl.col("offences").sum()).sort("month", "crime_type")
-        found = "; ".join(f"{when}, {kind!r} ({n:,} crimes)" for when, kind, n in counted.head(3).iter_rows())
-        raise SourceError(path, f"crimes of {month:%Y-%m}, each of a type listed in wardbook.national", found)
 
 
 def count_file(
@@ -217,7 +186,12 @@ def count_file(
         # A month without any crime has never been; a month not published must not be read as one.
         raise SourceError(path, "a crime or more", "a header alone")
     every = pl.concat([by_ward, points], how="diagonal")
-    _refuse_strange(every, month, path)
+    known = pl.col("crime_type").is_in(CRIME_TYPES).fill_null(False)
+    strange = every.filter(pl.col("month").ne_missing(f"{month:%Y-%m}") | ~known)
+    if strange.height:
+        counted = strange.group_by("month", "crime_type").agg(pl.col("offences").sum()).sort("month", "crime_type")
+        named = "; ".join(f"{when}, {kind!r} ({n:,} crimes)" for when, kind, n in counted.head(3).iter_rows())
+        raise SourceError(path, f"crimes of {month:%Y-%m}, each of a type listed in wardbook.national", named)
     quality.note("Crime ID blank", every["no_crime_id"].sum())
     quality.note("No Location", every["no_longitude"].sum())
     quality.note("LSOA code not of 2021", points.filter(pl.col("lsoa_code").is_not_null())["offences"].sum())
@@ -226,16 +200,9 @@ def count_file(
         from wardbook.sources.placing import place_points
 
         points = place_points(points, outlines, code="ward_code")
-    else:
-        points = points.with_columns(pl.lit(None, pl.String).alias("ward_code"))
-    together = pl.concat(
-        [
-            by_ward.select("ward_code", "crime_type", "offences"),
-            points.select(pl.col("ward_code").fill_null(UNPLACED), "crime_type", "offences"),
-        ]
-    )
     frame = (
-        together.group_by("ward_code", "crime_type")
+        pl.concat([by_ward, points], how="diagonal")
+        .group_by(pl.col("ward_code").fill_null(UNPLACED), "crime_type")
         .agg(pl.col("offences").sum())
         .sort("ward_code", "crime_type")
         .with_columns(pl.lit(force).alias("force"), pl.lit(month).alias("month"))
