@@ -204,7 +204,7 @@ GOOD_HOURS = (
         ("20,,10", "120,,10", r"line 2.*allowed: abstracted no more than hours"),
         ("20,,10", "20,20,10", r"line 2.*allowed: either abstracted or abstracted percent"),
         ("10,5,4,1", "10,5,4,9", r"line 2.*allowed: kinds that add up to abstracted"),
-        (",licence", ",license", r"line 1, column license: .*allowed: the columns borough, period"),
+        (",licence", ",license", r"line 1, column license: .*allowed: columns borough, period"),
     ],
 )
 def test_a_row_of_hours_that_cannot_stand_is_refused_by_line_and_column(tmp_path, old, new, says):

@@ -160,7 +160,7 @@ def read_rows(path: Path | str, schema: type[dy.Schema], *, needed: Sequence[str
     missing = [name for name in needed or columns if name not in given]
     if strange or missing:
         at, what = (strange[0], "no such column here") if strange else (missing[0], "missing")
-        raise SchemaViolation(path, Violation(at, 1, what, f"the columns {', '.join(columns)}"))
+        raise SchemaViolation(path, Violation(at, 1, what, f"columns {', '.join(columns)}"))
     table = table.with_row_index(LINE, offset=2)
     for name in given:
         broken = table.filter(pl.col(name).str.contains(_CONTROL))
