@@ -172,7 +172,7 @@ def read_rows(path: Path | str, schema: type[dy.Schema], *, needed: Sequence[str
     table = table.filter(pl.any_horizontal(pl.col(given).is_not_null()))
     table = table.with_columns(pl.lit(None, pl.String).alias(name) for name in columns if name not in given)
     table = table.with_columns(pl.col(name).fill_null(value) for name, value in absent.items())
-    return read_as(table, schema, path).with_columns(pl.col(pl.Enum).cast(pl.String), table[LINE])
+    return read_as(table, schema, path).with_columns(table[LINE])
 
 
 def read_facts(path: Path | str, schema: type[dy.Schema]) -> pl.DataFrame:
@@ -355,12 +355,12 @@ OWN_COLUMNS = (
 
 def targets() -> pl.DataFrame:
     """`data/reference/targets.csv`, live targets first; text cells that say nothing are null."""
-    return read_facts(places.REFERENCE / "targets.csv", Targets)
+    return read_facts(places.REFERENCE / "targets.csv", Targets).cast({pl.Enum: pl.String})
 
 
 def published_results() -> pl.DataFrame:
     """`data/reference/published_results.csv`."""
-    return read_facts(places.REFERENCE / "published_results.csv", Results)
+    return read_facts(places.REFERENCE / "published_results.csv", Results).cast({pl.Enum: pl.String})
 
 
 def own_targets(path: Path, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
@@ -378,7 +378,7 @@ def own_targets(path: Path, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     """
     read = read_rows(path, OwnTargets, needed=OWN_COLUMNS, live="yes", quality="reader's own")
     rows = [_resolved(row, path, held) for row in read.iter_rows(named=True)]
-    return pl.DataFrame(rows, schema=read.schema).drop(LINE)
+    return pl.DataFrame(rows, schema=read.schema).drop(LINE).cast({pl.Enum: pl.String})
 
 
 def _resolved(row: dict, path: Path, held: Mapping[str, Sequence[str]]) -> dict:

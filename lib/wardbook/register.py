@@ -126,7 +126,8 @@ def _read(path: Path, known: Mapping[str, dict]) -> pl.DataFrame:
     for row in claims.iter_rows(named=True):
         _check_row(row, path, seen)
         seen[row["claim_id"]] = row
-    return claims.drop(LINE)
+    # Empty is text here, as it is in the file; an enumeration's words are text too.
+    return claims.drop(LINE).cast({pl.Enum: pl.String})
 
 
 def _check_row(row: dict, path: Path, seen: Mapping[str, dict]) -> None:
