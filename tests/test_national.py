@@ -238,18 +238,11 @@ def test_the_package_alone_imports_nothing_heavy_and_is_quick():
     assert min(float(run.stdout) for run in runs) <= 0.3
 
 
-def test_the_bench_runs_and_says_what_passed(tmp_path):
-    """At a scale that proves only that it works; its numbers need a quiet machine."""
-    pytest.importorskip("duckdb", reason="`uv sync --group bench` installs what the bench compares with")
-    bench = Path(__file__).with_name("bench.py")
-    out = tmp_path / "bench.json"
-    words = ["--scale", "0.001", "--repeats", "1", "--only", "imports", "--only", "street", "--out", str(out)]
-    done = subprocess.run([sys.executable, bench, *words], capture_output=True, text=True)
-    assert done.returncode in (0, 1), done.stderr  # 1: a limit was missed, as at this scale it may be
-    found = json.loads(out.read_text())
-    assert {"processor", "processors", "memory_gb"} <= set(found["machine"])
-    assert len(found["results"]) == 7
-    for result in found["results"]:
-        assert {"name", "ours", "other", "ratio", "limit", "passed"} <= set(result)
-        above = result["ratio"] >= result["limit"]
-        assert result["passed"] == (above if result["kind"] == "at least" else result["ratio"] <= result["limit"])
+def test_the_bench_prints_what_passed(tmp_path):
+    """Of what needs neither a quiet machine nor the packages it compares with."""
+    bench, out = Path(__file__).with_name("bench.py"), tmp_path / "bench.json"
+    words = [sys.executable, bench, "--only", "imports", "--out", out]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode in (0, 1), done.stderr  # 1: a limit was missed, as on a busy machine it may be
+    (result,) = json.loads(out.read_text())["results"]
+    assert result["passed"] == (result["ratio"] <= result["limit"])
