@@ -240,13 +240,12 @@ def _make_tables(folder: _Folder) -> Tables:
     for name, key, reader, column, make in (
         ("knife_offences", "mps-knife-crime", dashboards.read_knife_crime, "refreshed", tables.knife_offences),
         ("outcomes", "mps-business-outcomes", dashboards.read_outcomes, "refreshed", tables.outcomes),
-        (
-            *("thorough_searches", "mps-thorough-searches"),
-            *(thorough.read_thorough_searches, "month", tables_stops.thorough_searches),
-        ),
     ):
         if (frame := folder.newest(key, reader, column)) is not None:
             made[name] = make(frame), [key]
+    key = "mps-thorough-searches"
+    if (frame := folder.newest(key, thorough.read_thorough_searches, "month")) is not None:
+        made["thorough_searches"] = tables_stops.thorough_searches(frame), [key]
     if frames := folder.read({"mopac-attitudes": mopac.read_attitudes}):
         made["confidence"] = tables.confidence(frames), ["mopac-attitudes"]
     if frames := folder.read({"ons-households": ons.read_households}, "borough_code"):
@@ -275,10 +274,8 @@ def _ward_tables(folder: _Folder, lookup: pl.DataFrame | None, offences: tuple |
     made: Tables = {}
     residents = folder.read({"gla-ethnic-group": ons.read_ethnic_groups}, "lsoa_code") if lookup is not None else []
     if residents:
-        made["population"] = (
-            tables.population(pl.concat(residents), lookup),
-            ["gla-ethnic-group", "ons-lsoa-lookup"],
-        )
+        used = ["gla-ethnic-group", "ons-lsoa-lookup"]
+        made["population"] = tables.population(pl.concat(residents), lookup), used
     outlines = folder.read(dict.fromkeys(("gla-wards-2018", "ons-wards-2024"), ons.read_wards))
     if not outlines:
         return made
