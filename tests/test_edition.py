@@ -295,9 +295,7 @@ def test_months_of_the_api_join_those_of_the_files_each_once(raw_folder, built):
     assert empty["oddities"] == {"an empty answer: the month is not published": 1}
     assert made.manifest["tables"]["searches"]["sources"] == ["police-uk-stops", "police-uk-stops-api", "gla-boroughs"]
     synthetic_answer(raw_folder, "2024-08", range(1, 32))
-    with pytest.raises(
-        SourceError, match="08.json: expected each force and file_month in one file; found metropolitan"
-    ):
+    with pytest.raises(ValueError, match="08.json: two files give August 2024, metropolitan: keep one of them"):
         built()
 
 
@@ -391,8 +389,9 @@ def test_two_files_that_give_one_month_twice_are_refused_and_another_snapshot_is
 ):
     synthetic_crime(raw_folder, {NOW[0]: 5}, level="Ward", months=TWO_YEARS[:13], file="a")
     twice = synthetic_crime(raw_folder, {NOW[0]: 5}, level="Ward", months=TWO_YEARS[12:], file="b")
-    says = "expected each snapshot and month in one file; found 2025-03, 2024-04-01 again"
-    with pytest.raises(SourceError, match=f"{re.escape(str(twice))}: {says}"):
+    with pytest.raises(
+        ValueError, match=f"{re.escape(str(twice))}: two files give April 2024, 2025-03: keep one of them"
+    ):
         built()
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
     twice.unlink()

@@ -12,6 +12,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -193,9 +194,8 @@ class _Folder:
                 loaded.quality.note("last line without a line break (whole, or cut inside its last cell)", 1)
             held = set(loaded.frame.select(once).unique().iter_rows()) if once else set()
             if twice := sorted(seen & held):
-                raise SourceError(
-                    path, f"each {' and '.join(once)} in one file", f"{', '.join(map(str, twice[0]))} again"
-                )
+                values = [f"{value:%B %Y}" if isinstance(value, date) else value for value in twice[0]]
+                raise ValueError(f"{path}: two files give {', '.join(values)}: keep one of them in the raw folder")
             seen |= held
             self.qualities.append((path, loaded.quality))
             frames.append(loaded.frame)
@@ -235,7 +235,7 @@ def _make_tables(folder: _Folder) -> Tables:
         ("borough_offences", "mps-borough-crime", met.read_borough_crime, tables.borough_offences),
         ("ward_offences", "mps-ward-crime", met.read_ward_crime, tables.ward_offences),
     ):
-        if frames := folder.read({key: reader}, "snapshot", "month"):
+        if frames := folder.read({key: reader}, "month", "snapshot"):
             made[name] = make(frames), [key]
     for name, key, reader, column, make in (
         ("knife_offences", "mps-knife-crime", dashboards.read_knife_crime, "refreshed", tables.knife_offences),
@@ -298,7 +298,7 @@ def _stop_tables(folder: _Folder, wards: pl.DataFrame | None, lookup: pl.DataFra
     borough_key = "gla-boroughs" if catalogue.files(folder.raw, "gla-boroughs") else "ons-boroughs-2024"
     boroughs = folder.outlines(borough_key, ons.read_borough_outlines)
     readers = {"police-uk-stops": police_uk.read_stops, "police-uk-stops-api": tables_stops.read_answer}
-    frames = folder.read(readers, "force", "file_month") if boroughs is not None else []
+    frames = folder.read(readers, "file_month", "force") if boroughs is not None else []
     if not sum(frame.height for frame in frames):
         return {}
     wards_2018 = lsoas = None
