@@ -13,7 +13,6 @@ import polars as pl
 
 from wardbook import places
 from wardbook.sources import met
-from wardbook.tables_stops import UNPLACED, financial_year_label, person_searches, stop_coverage, stops  # noqa: F401
 
 # The offence groups that hold each offence once; they sum to the total recorded offences excluding fraud.
 PARTITION = (
