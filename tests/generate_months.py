@@ -1,4 +1,4 @@
-"""Months shaped like data.police.uk's street files, at any scale, from a seed: `python tests/generate_months.py DIR`.
+"""Months shaped like data.police.uk's street files, at any scale, from a seed.
 
 Points are few and shared (crimes are moved to the nearest of a list of map points), each point lies in one LSOA, the
 offences are in about the published proportions, anti-social behaviour has no id, and some rows have no place. LSOAs and
@@ -7,7 +7,6 @@ wards are those of a lookup where one is given; else a grid, whose wards are squ
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,18 +14,8 @@ import numpy as np
 import polars as pl
 
 HEADER = (
-    "Crime ID",
-    "Month",
-    "Reported by",
-    "Falls within",
-    "Longitude",
-    "Latitude",
-    "Location",
-    "LSOA code",
-    "LSOA name",
-    "Crime type",
-    "Last outcome category",
-    "Context",
+    *("Crime ID", "Month", "Reported by", "Falls within", "Longitude", "Latitude", "Location"),
+    *("LSOA code", "LSOA name", "Crime type", "Last outcome category", "Context"),
 )
 # Shares of the Met's street-level crimes, rounded.
 MIX = {
@@ -148,18 +137,3 @@ def _month(rows: int, month: str, at: World, chance: np.random.Generator) -> pl.
         pl.lit(None, pl.String).alias("Context"),
     )
     return frame.select(HEADER)
-
-
-def main() -> None:
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("folder", type=Path)
-    asked.add_argument("--crimes", type=int, default=100_000)
-    asked.add_argument("--months", type=int, default=12)
-    asked.add_argument("--seed", type=int, default=1)
-    given = asked.parse_args()
-    for path in write_months(given.folder, given.crimes, given.months, seed=given.seed):
-        print(path)
-
-
-if __name__ == "__main__":
-    main()

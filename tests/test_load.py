@@ -27,6 +27,7 @@ from wardbook.measures.queue import (
 from wardbook.places import UnknownName
 from wardbook.schemas import SchemaViolation
 from wardbook.sources import dwo
+from wardbook.sources.reading import SourceError
 
 same_examples = settings(derandomize=True, deadline=None, max_examples=40)
 RUNS = 200
@@ -203,7 +204,7 @@ GOOD_HOURS = (
         ("20,,10", "120,,10", r"line 2.*allowed: abstracted no more than hours"),
         ("20,,10", "20,20,10", r"line 2.*allowed: either abstracted or abstracted percent"),
         ("10,5,4,1", "10,5,4,9", r"line 2.*allowed: kinds that add up to abstracted"),
-        (",licence", ",license", r"line 1: .*license.*allowed: the columns borough, period"),
+        (",licence", ",license", r"line 1, column license: .*allowed: columns borough, period"),
     ],
 )
 def test_a_row_of_hours_that_cannot_stand_is_refused_by_line_and_column(tmp_path, old, new, says):
@@ -269,7 +270,7 @@ def test_own_figures_with_blank_rows_and_no_last_line_break_are_read(tmp_path, i
     own = facts.scenario(path, inputs)
     assert own == facts.Scenario({"subscribers": 900.0}, {"mailbox_messages": 12.0, "ward_hours": 90.0})
     assert facts.scenario("", inputs) == facts.Scenario()
-    with pytest.raises(facts.FactsError, match=r"no such file"):
+    with pytest.raises(SourceError, match=r"no such file"):
         facts.scenario(tmp_path / "none.csv", inputs)
 
 

@@ -11,9 +11,11 @@ import random
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
+import wardbook
 from test_edition import NOW, TOWER_HAMLETS, TWO_YEARS, UPPER, offences_of, synthetic_folder
-from wardbook import check, edition, places
+from wardbook import accounts, edition, places
 from wardbook.measures import change, stops, wards
 from wardbook.measures.rates import rate_ratio
 from wardbook.periods import declared_breaks, read_period
@@ -100,15 +102,10 @@ def rebuilt(tmp_path):
     return build
 
 
-def frames(made):
-    return {name: made.table(name) for name in made.tables}
-
-
 def same_tables(one, other, *, but=()):
-    left, right = frames(one), frames(other)
-    assert left.keys() == right.keys()
-    for name, table in left.items():
-        assert name in but or table.equals(right[name]), f"{name} changed"
+    assert one.tables == other.tables
+    for name in one.tables:
+        assert name in but or one.table(name).equals(other.table(name)), f"{name} changed"
 
 
 def changes(made, borough="Tower Hamlets"):
@@ -136,63 +133,55 @@ def relative(made):
     return stops.relative_rate(searched(made), PEOPLE, "Black", "White")
 
 
-def residents():
-    return pl.DataFrame(
-        {
-            "ward_code": NOW,
-            "borough_code": [TOWER_HAMLETS] * 2,
-            "ethnic_group": ["White"] * 2,
-            "residents": [9_000, 12_000],
-        }
-    )
-
-
 # Nothing changes ------------------------------------------------------------------------------------------------------
 
 
-def test_the_order_of_the_rows_changes_nothing(original, rebuilt):
-    """Planted: a blank self-defined ethnicity filled from the row above it, in `tables.person_searches`."""
-
-    def shuffle(raw):
-        for file in ROWS:
-            text = (raw / file).read_text(encoding="utf-8").splitlines(keepends=True)
-            rest = text[1:]
-            random.Random(3).shuffle(rest)
-            (raw / file).write_text("".join([text[0], *rest]), encoding="utf-8")
-
-    same_tables(rebuilt(shuffle), original)
+def shuffle_rows(raw):
+    """Planted: a blank self-defined ethnicity filled from the row above it, in `tables_stops.person_searches`."""
+    for file in ROWS:
+        first, *rest = (raw / file).read_text(encoding="utf-8").splitlines(keepends=True)
+        random.Random(3).shuffle(rest)
+        (raw / file).write_text("".join([first, *rest]), encoding="utf-8")
 
 
-def test_the_order_of_the_columns_and_of_the_files_changes_nothing(original, rebuilt):
-
-    def reorder(raw):
-        for file in (BOROUGH_FILE, WARD_FILE, *STOP_FILES):
-            rows = read(raw / file)
-            names = list(rows[0])
-            random.Random(4).shuffle(names)
-            write(raw / file, [{name: row[name] for name in names} for row in rows])
-        # Read in the order of their names: the first becomes the last.
-        (raw / BOROUGH_FILE).rename((raw / BOROUGH_FILE).with_name("MPS Borough Level Crime (z).csv"))
-        (raw / "police_uk/2024-05").rename(raw / "police_uk/z")
-
-    same_tables(rebuilt(reorder), original)
+def shuffle_months_and_files(raw):
+    for file in (BOROUGH_FILE, WARD_FILE, *STOP_FILES):
+        rows = read(raw / file)
+        names = list(rows[0])
+        random.Random(4).shuffle(names)
+        write(raw / file, [{name: row[name] for name in names} for row in rows])
+    # Read in the order of their names: the first becomes the last.
+    (raw / BOROUGH_FILE).rename((raw / BOROUGH_FILE).with_name("MPS Borough Level Crime (z).csv"))
+    (raw / "police_uk/2024-05").rename(raw / "police_uk/z")
 
 
-def test_a_file_in_two_parts_is_the_file(original, rebuilt):
-    """Months of recorded crime in two files.
+def split_months(raw):
+    """Planted: only the newest of a snapshot's files read."""
+    rows = read(raw / BOROUGH_FILE)
+    for name, months in (("one", TWO_YEARS[:11]), ("two", TWO_YEARS[11:])):
+        part = [{key: row[key] for key in ["MajorText", "MinorText", "BoroughName", *months]} for row in rows]
+        write((raw / BOROUGH_FILE).with_name(f"MPS Borough Level Crime ({name}).csv"), part)
+    (raw / BOROUGH_FILE).unlink()
 
-    Planted: only the newest of a snapshot's files read.
-    """
 
-    def split(raw):
-        rows = read(raw / BOROUGH_FILE)
-        keys, first, second = ["MajorText", "MinorText", "BoroughName"], TWO_YEARS[:11], TWO_YEARS[11:]
-        for name, months in (("one", first), ("two", second)):
-            part = [{key: row[key] for key in [*keys, *months]} for row in rows]
-            write((raw / BOROUGH_FILE).with_name(f"MPS Borough Level Crime ({name}).csv"), part)
-        (raw / BOROUGH_FILE).unlink()
+def rename_boroughs(raw):
+    """Planted: `places.borough_code` taking a name as it is spelt."""
+    rows, names = read(raw / BOROUGH_FILE), {"Barnet": "BARNET ", "Tower Hamlets": " tower  hamlets"}
+    write(raw / BOROUGH_FILE, [row | {"BoroughName": names.get(row["BoroughName"], "Unknown")} for row in rows])
 
-    same_tables(rebuilt(split), original)
+
+def add_a_borough_without_offences(raw):
+    """Planted: the grid of `tables._by_group` made of the boroughs that the file names."""
+    rows = read(raw / BOROUGH_FILE)
+    none = [row | {"BoroughName": "Brent"} | dict.fromkeys(TWO_YEARS, 0) for row in rows[: len(rows) // 3]]
+    write(raw / BOROUGH_FILE, none + rows)
+
+
+@pytest.mark.parametrize(
+    "done", [shuffle_rows, shuffle_months_and_files, split_months, rename_boroughs, add_a_borough_without_offences]
+)
+def test_what_holds_the_same_counts_makes_the_same_edition(original, rebuilt, done):
+    same_tables(rebuilt(done), original)
 
 
 def test_a_month_of_stops_in_two_parts_is_refused(rebuilt):
@@ -204,7 +193,7 @@ def test_a_month_of_stops_in_two_parts_is_refused(rebuilt):
         write(path, rows[::2])
         write(raw / "police_uk/part" / path.name, rows[1::2])
 
-    with pytest.raises(ValueError, match="two files give May 2024"):
+    with pytest.raises(ValueError, match="two files give May 2024, metropolitan"):
         rebuilt(split)
 
 
@@ -222,27 +211,60 @@ def test_the_names_of_wards_change_no_number(original, rebuilt):
     made = rebuilt(rename)
     same_tables(made, original, but=("wards",))
     assert made.table("wards").drop("ward").equals(original.table("wards").drop("ward"))
-    assert set(made.table("wards")["ward"]) >= {"Zz Ward", "Aa Ward"}
+    people = pl.DataFrame({"ward_code": NOW, "residents": [9_000, 12_000]})
+    people = people.with_columns(borough_code=pl.lit(TOWER_HAMLETS), ethnic_group=pl.lit("White"))
     rates = []
     for each in (made, original):
         events = wards.ward_years(each.table("ward_offences"), "robbery", [YEAR]).rename({str(YEAR): "events"})
-        rates.append(wards.in_area(wards.ward_rates(events, each.table("wards"), residents()), TOWER_HAMLETS))
+        rates.append(wards.in_area(wards.ward_rates(events, each.table("wards"), people), TOWER_HAMLETS))
     assert rates[0].drop("ward").equals(rates[1].drop("ward"))
     assert rates[0]["ward"].to_list() != rates[1]["ward"].to_list()
 
 
-def test_a_borough_without_offences_changes_no_other_borough(original, rebuilt):
-    """Planted: the grid of `tables._by_group` made of the boroughs that the file names."""
+# The measures of change, on the committed edition ---------------------------------------------------------------------
 
-    def add(raw):
-        rows = read(raw / BOROUGH_FILE)
-        none = [row | {"BoroughName": "Brent"} | dict.fromkeys(TWO_YEARS, 0) for row in rows[: len(rows) // 3]]
-        write(raw / BOROUGH_FILE, rows[: len(rows) // 3] + none + rows[len(rows) // 3 :])
 
-    made = rebuilt(add)
-    same_tables(made, original)
-    for borough in ("Barnet", "Tower Hamlets", "London"):
-        assert changes(made, borough).equals(changes(original, borough))
+@pytest.fixture(scope="module")
+def robberies():
+    """Robberies of every borough and month held, and their changes over the year."""
+    monthly = wardbook.open("London", str(YEAR)).monthly().filter(offence_group="robbery")
+    return monthly, robbery_changes(monthly)
+
+
+def robbery_changes(monthly):
+    return change.compare(monthly, YEAR.earlier(), YEAR, declared_breaks(), "borough_offences").sort("borough_code")
+
+
+def test_two_boroughs_that_change_names_change_places_and_nothing_else(robberies):
+    """Planted: the rest of London less the borough in the row above, in `change.with_rest_of_london`."""
+    monthly, before = robberies
+    swap = pl.col("borough_code").replace({"E09000003": TOWER_HAMLETS, TOWER_HAMLETS: "E09000003"})
+    after = robbery_changes(monthly.with_columns(swap).sample(fraction=1, shuffle=True, seed=5)).with_columns(swap)
+    columns = ["borough_code", "before", "after", "relative_percent", "against_london", "as_far", "of"]
+    assert_frame_equal(after.select(columns).sort("borough_code"), before.select(columns))
+
+
+def test_months_that_change_places_within_a_year_change_nothing(robberies):
+    """Planted: a window that leaves out its last month."""
+    monthly, before = robberies
+    month = pl.col("month")
+    turned = pl.when(month.dt.month() == 3).then(month.dt.offset_by("-11mo")).otherwise(month.dt.offset_by("1mo"))
+    whole = monthly.filter(month <= YEAR.last).with_columns(turned)
+    columns = ["borough_code", "before", "after", "relative_percent"]
+    assert robbery_changes(whole).select(columns).equals(before.select(columns))
+
+
+def test_an_offence_that_moves_to_another_borough_moves_exactly_two_relative_changes(robberies):
+    """Planted: the rest of London less the borough in the row above, in `change.with_rest_of_london`."""
+    monthly, before = robberies
+    more = pl.col("borough_code").replace_strict({"E09000003": 1, TOWER_HAMLETS: -1}, default=0)
+    after = robbery_changes(monthly.with_columns(pl.col("offences") + more * (pl.col("month") == YEAR.last)))
+    both = before.join(after, on="borough_code", suffix="_moved")
+    moved = both.filter((pl.col("relative_percent") - pl.col("relative_percent_moved")).abs() > 1e-9)
+    assert moved["borough_code"].to_list() == ["E09000003", TOWER_HAMLETS]
+    assert (moved["relative_percent_moved"] > moved["relative_percent"]).to_list() == [True, False]
+    london = both.filter(borough_code=places.LONDON_CODE)
+    assert london["change_percent"].equals(london["change_percent_moved"].alias("change_percent"))
 
 
 # What changes in a known way ------------------------------------------------------------------------------------------
@@ -324,14 +346,13 @@ def test_exchanging_the_groups_inverts_the_search_ratio(original):
         assert getattr(one, a) * getattr(other, b) == pytest.approx(1, rel=1e-12), a
 
 
-def test_wards_and_what_has_no_ward_sum_to_the_borough(original, rebuilt):
+def test_wards_and_what_has_no_ward_sum_to_the_borough(rebuilt):
     """Planted: one ward lost in `tables.ward_offences`."""
     lost = 5
 
     def reconcile(raw):
-        ward_rows = read(raw / WARD_FILE)
         groups = {}
-        for row in ward_rows:
+        for row in read(raw / WARD_FILE):
             mine = groups.setdefault((row["MajorText"], row["MinorText"]), dict.fromkeys(TWO_YEARS, lost))
             for month in TWO_YEARS:
                 mine[month] += int(row[month])
@@ -342,18 +363,14 @@ def test_wards_and_what_has_no_ward_sum_to_the_borough(original, rebuilt):
         write(raw / BOROUGH_FILE, rows)
 
     made = rebuilt(reconcile)
-    here = check.area_shortfall(made, places.area("Tower Hamlets")).filter(area="Tower Hamlets")
-    whole = original.table("borough_offences")["offence_group"].is_in(["total recorded offences excluding fraud"])
-    assert whole.any() and here.height == 24
-    groups = pl.read_csv(places.REFERENCE / "offence_groups.csv").filter(
-        taxonomy=UPPER, offence_group="total recorded offences excluding fraud"
-    )
-    assert (here["total"] - here["in_wards"]).to_list() == [lost * groups.height] * 24
+    kinds = pl.read_csv(places.REFERENCE / "offence_groups.csv").filter(taxonomy=UPPER)
+    kinds = dict(kinds.group_by("offence_group").len().iter_rows())
+    here = accounts.area_shortfall(made, places.area("Tower Hamlets")).filter(area="Tower Hamlets")
+    assert (here["total"] - here["in_wards"]).to_list() == [lost * kinds[change.TOTAL]] * 24
     for item in ("robbery", "shoplifting", "burglary"):
-        kinds = pl.read_csv(places.REFERENCE / "offence_groups.csv").filter(taxonomy=UPPER, offence_group=item).height
         borough = made.borough_years.filter(borough_code=TOWER_HAMLETS, offence_group=item, year=2024)["offences"][0]
         in_wards = wards.ward_years(made.table("ward_offences"), item, [YEAR])[str(YEAR)].sum()
-        assert borough == in_wards + 12 * lost * kinds
+        assert borough == in_wards + 12 * lost * kinds[item]
 
 
 def test_stops_of_boroughs_and_the_unplaced_sum_to_the_files(original, rebuilt):

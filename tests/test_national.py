@@ -69,64 +69,36 @@ def test_each_row_is_counted_once_and_accounted_for(tmp_path):
     assert counts(placed)[("unplaced", "Drugs")] == 2
 
 
-@pytest.mark.parametrize(
-    ("rows", "name", "says"),
-    [
-        (
-            [{"Month": "2022-05"}],
-            "2022-06-metropolitan-street.csv",
-            "expected crimes of 2022-06, each with its type; found 2022-05",
-        ),
-        ([{"Crime type": ""}], "2022-06-metropolitan-street.csv", "each with its type"),
-        ([{"Longitude": "west"}], "2022-06-metropolitan-street.csv", "expected a street-level CSV"),
-        ([{}], "2022-13-metropolitan-street.csv", "expected a name like"),
-    ],
-)
-def test_a_file_that_is_not_what_it_claims_is_refused(tmp_path, rows, name, says):
-    with pytest.raises(SourceError, match=says):
-        national.count_file(write(tmp_path, rows, name), LOOKUP)
-
-
-STREET = "2022-06-metropolitan-street.csv"
 ROW = {"LSOA code": "E01000001", "Crime ID": "a", "Longitude": "0.1", "Latitude": "51.5"}
+CELLS = "expected 12 cells a line, as in the header; found"
+CRIMES = "expected crimes of 2022-06, each of a type listed in wardbook.national; found"
+DAMAGE = {
+    "cut inside a row": (lambda text: text[:-40], f"{CELLS} [0-9]+ on line 4"),
+    "a cell too many": (lambda text: text.replace("Drugs,,", "Drugs,,,x", 1), f"{CELLS} 13 on line 2"),
+    "a cell too many before the type": (lambda text: text.replace("E01000001", "E01000001,x", 1), f"{CRIMES} 2022-06"),
+    "a cell too few": (lambda text: text.replace("Drugs,", "", 1), f"{CELLS} 11 on line 2"),
+    "two rows run together": (
+        lambda text: text.replace("\r", "").replace("Drugs,,\n", "Drugs,,", 1),
+        f"{CELLS} 23 on line 2",
+    ),
+    "NUL": (lambda text: text.replace("E01000001", "E0100\0001", 1), "found (a NUL byte in line 2|binary data)"),
+    "a lone carriage return": (
+        lambda text: text.replace("E01000001", "E01\r000001", 1),
+        "on line [23]|by one reading and",
+    ),
+    "a header alone": (lambda text: text.splitlines()[0], "expected a crime or more; found a header alone"),
+    "a type that is not known": (lambda text: text.replace("Drugs", "Piracy", 1), rf"{CRIMES} .*'Piracy' \(1 crimes\)"),
+    "no type": (lambda text: text.replace("Drugs", "", 1), rf"{CRIMES} 2022-06, None \(1 crimes\)"),
+    "another month": (lambda text: text.replace("2022-06", "2022-05"), rf"{CRIMES} 2022-05, 'Drugs' \(3 crimes\)"),
+    "a point that is none": (lambda text: text.replace("E01000001,", ",").replace("0.1", "west"), "a street-level CSV"),
+    "a missing column": (lambda text: text.replace("Longitude", "Lon"), "expected a column 'Longitude'"),
+}
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (
-            lambda text: text[:-40],
-            "expected 12 cells a line, as in the header; found [0-9]+ on line 4",
-        ),
-        (
-            lambda text: text.replace("Drugs,,", "Drugs,,,x", 1),
-            "expected 12 cells a line, as in the header; found 13 on line 2",
-        ),
-        (lambda text: text.replace("E01000001", "E01000001,x", 1), "expected crimes of 2022-06, each with its type"),
-        (lambda text: text.replace("Drugs,", "", 1), "expected 12 cells a line, as in the header; found 11 on line 2"),
-        (lambda text: text.replace("E01000001", "E0100\0001", 1), "found (a NUL byte in line 2|binary data)"),
-        (lambda text: text.replace("E01000001", "E01\r000001", 1), "on line [23]"),
-        (lambda text: text.splitlines(keepends=True)[0], "expected a crime or more; found a header alone"),
-        (lambda text: text.splitlines()[0], "expected a crime or more; found a header alone"),
-        (
-            lambda text: text.replace("Drugs", "Witchcraft", 1),
-            r"expected the crime types listed .* 'Witchcraft' \(1 crimes\)",
-        ),
-    ],
-    ids=[
-        "cut inside a row",
-        "a cell too many",
-        "a cell too many before the type",
-        "a cell too few",
-        "NUL",
-        "a lone carriage return",
-        "a header alone",
-        "a header alone without a line end",
-        "a type that is not known",
-    ],
-)
-def test_a_damaged_file_is_refused(tmp_path, line_end, change, says):
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_file_is_refused(tmp_path, line_end, kind):
+    change, says = DAMAGE[kind]
     path = write(tmp_path, [ROW] * 3)
     good = path.read_text().replace("\n", line_end)
     path.write_bytes(good.encode())
@@ -140,9 +112,6 @@ def test_a_damaged_file_is_refused(tmp_path, line_end, change, says):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda text: text.replace("Drugs", "ROBBERY").replace("ROBBERY", "Drugs ", 1),
-        lambda text: text.replace("E01000001", " e01000001 ", 1),
-        lambda text: text.replace("2022-06", " 2022-06"),
         lambda text: text.replace("Drugs", '"Drugs"', 1),
         lambda text: "\ufeff" + text,
         lambda text: text + "\n\n",
@@ -151,7 +120,7 @@ def test_a_damaged_file_is_refused(tmp_path, line_end, change, says):
         lambda text: text.removesuffix("\n"),
     ],
     ids=[
-        *("types", "codes", "months", "quotes", "BOM", "blank lines", "a row of commas", "commas at each end"),
+        *("quotes", "BOM", "blank lines", "a row of commas", "commas at each end"),
         "no last line break",
     ],
 )
@@ -161,13 +130,7 @@ def test_what_is_only_written_differently_is_counted_the_same(tmp_path, change):
     frame, quality = national.count_file(path, LOOKUP)
     by_ward = dict(frame.group_by(pl.col("ward_code").cast(pl.String)).agg(pl.col("offences").sum()).iter_rows())
     assert by_ward == {"E05000001": 1, "E05000002": 1, "unplaced": 1}
-    assert set(frame["crime_type"].cast(pl.String)) <= {"Drugs", "Robbery"}
     assert (quality.rows_read, quality.oddities) == (3, {"in no ward": 1})
-
-
-def test_every_type_of_the_generator_and_of_both_vocabularies_is_known():
-    assert set(generate_months.MIX) <= set(national.CRIME_TYPES)
-    assert {"Violent crime", "Public disorder and weapons"} <= set(national.CRIME_TYPES), "those of before May 2013"
 
 
 @pytest.mark.raw
@@ -175,33 +138,27 @@ def test_a_real_month_cut_anywhere_is_refused_or_has_lost_nothing_but_text(raw, 
     """Cut inside a row, a real file is refused; only within its last cell, which is no cell that is counted, it cannot tell."""
     real = next(iter(sorted(raw.rglob("*-street.csv"))))
     content, lookup = real.read_bytes(), LOOKUP
-    path, refused = tmp_path / real.name, 0
+    path = tmp_path / real.name
     row = content.rfind(b"\n", 0, len(content) - 2) + 1
     last = content.rfind(b",") + 1
-    for at in range(row + 1, last):
+    for at in range(row + 1, last, 5):
         path.write_bytes(content[:at])
         with pytest.raises(SourceError, match="cells a line"):
             national.count_file(path, lookup)
-        refused += 1
-    assert refused > 50
     path.write_bytes(content[:last])
     assert national.count_file(path, lookup)[1].rows_read == national.count_file(real, lookup)[1].rows_read
 
 
-def test_a_missing_column_and_a_failed_download_are_named(tmp_path, failed_download):
-    path = tmp_path / "2022-06-x-street.csv"
-    path.write_text("Crime ID,Month\n1,2022-06\n")
-    with pytest.raises(SourceError, match="a column 'Longitude'"):
+def test_a_failed_download_a_name_of_no_month_and_a_month_in_two_archives_are_refused(tmp_path, failed_download):
+    path = write(tmp_path, [{}], "2022-13-metropolitan-street.csv")
+    with pytest.raises(SourceError, match="expected a name like 2024-05-metropolitan-street.csv"):
         national.count_file(path, LOOKUP)
+    path = path.rename(tmp_path / "2022-06-x-street.csv")
     path.write_bytes(failed_download[0])
     with pytest.raises(SourceError, match=failed_download[1]):
         national.count_file(path, LOOKUP)
-
-
-def test_a_month_in_two_archives_is_refused(tmp_path):
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-        write(tmp_path / name, [{}])
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / path.name).write_bytes(b"")
     with pytest.raises(SourceError, match="each force's month once"):
         national.street_files(tmp_path)
 
@@ -235,7 +192,7 @@ def test_a_cluster_counts_the_same(tmp_path):
     at = generate_months.world(points=500)
     paths = generate_months.write_months(tmp_path, 6_000, 3, at=at)
     here = national.street_counts(paths, at.lookup)
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+    with LocalCluster(processes=False, dashboard_address=None, silence_logs=50) as cluster:
         there = national.street_counts(paths, at.lookup, scheduler=cluster.scheduler_address)
     assert there[0].equals(here[0])
     assert there[1] == here[1]
@@ -261,39 +218,30 @@ def test_a_real_forces_months(raw, tmp_path):
 
 
 IMPORTS = """\
-import sys, socket
+import sys, socket, time
 def refuse(*_, **__): raise AssertionError("the network was touched")
 socket.socket.connect = refuse
+start = time.perf_counter()
 import wardbook
+print(time.perf_counter() - start)
 heavy = {"polars", "numpy", "pandas", "geopandas", "scipy", "statsmodels", "dask", "distributed", "altair", "papermill"}
-print(sorted(heavy & set(sys.modules)))
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
 
 
-def test_the_package_alone_imports_nothing_heavy():
-    done = subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
+def test_the_package_alone_imports_nothing_heavy_and_is_quick():
+    """A limit for a busy machine: the fastest of three, since only that is the package's own."""
+    runs = [
+        subprocess.run([sys.executable, "-c", IMPORTS], capture_output=True, text=True, check=True) for _ in range(3)
+    ]
+    assert min(float(run.stdout) for run in runs) <= 0.3
 
 
-def test_import_is_quick():
-    """A limit for a busy machine: the fastest of five, since only that is the package's own."""
-    code = "import time\nstart = time.perf_counter()\nimport wardbook\nprint(time.perf_counter() - start)"
-    times = [subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout for _ in range(5)]
-    assert min(map(float, times)) <= 0.3
-
-
-def test_the_bench_runs_and_says_what_passed(tmp_path):
-    """At a scale that proves only that it works; its numbers need a quiet machine."""
-    pytest.importorskip("duckdb", reason="`uv sync --group bench` installs what the bench compares with")
-    bench = Path(__file__).with_name("bench.py")
-    out = tmp_path / "bench.json"
-    words = ["--scale", "0.001", "--repeats", "1", "--only", "imports", "--only", "street", "--out", str(out)]
-    done = subprocess.run([sys.executable, bench, *words], capture_output=True, text=True)
-    assert done.returncode in (0, 1), done.stderr  # 1: a limit was missed, as at this scale it may be
-    found = json.loads(out.read_text())
-    assert {"processor", "processors", "memory_gb"} <= set(found["machine"])
-    assert len(found["results"]) == 7
-    for result in found["results"]:
-        assert {"name", "ours", "other", "ratio", "limit", "passed"} <= set(result)
-        above = result["ratio"] >= result["limit"]
-        assert result["passed"] == (above if result["kind"] == "at least" else result["ratio"] <= result["limit"])
+def test_the_bench_prints_what_passed(tmp_path):
+    """Of what needs neither a quiet machine nor the packages it compares with."""
+    bench, out = Path(__file__).with_name("bench.py"), tmp_path / "bench.json"
+    words = [sys.executable, bench, "--only", "imports", "--out", out]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert done.returncode in (0, 1), done.stderr  # 1: a limit was missed, as on a busy machine it may be
+    (result,) = json.loads(out.read_text())["results"]
+    assert result["passed"] == (result["ratio"] <= result["limit"])

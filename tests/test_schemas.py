@@ -5,8 +5,11 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
-from wardbook.schemas import SchemaViolation, Violation, allowed_in, read_as, violations
+from wardbook import cli
+from wardbook.facts import OwnFigures, read_rows
+from wardbook.schemas import SchemaViolation, allowed_in, read_as, violations
 
 
 class Rates(dy.Schema):
@@ -59,34 +62,49 @@ def test_a_cell_or_row_at_fault_is_named_with_what_is_allowed(row, says):
     assert str(caught.value).startswith("folder/own.csv, line ") and str(caught.value).endswith(says)
 
 
-def test_the_line_is_the_files_own_where_the_caller_has_it():
+def test_a_missing_column_and_the_files_own_line_are_named():
+    with pytest.raises(SchemaViolation, match="own.csv, column share: 'no such column'; allowed: a number from 0 to 1"):
+        read_as(text({}).drop("share"), Rates, "own.csv")
     table = text({}, {"code": "E02", "offences": "x"}).with_columns(pl.Series("line", [2, 9]))
     with pytest.raises(SchemaViolation, match="own.csv, line 9, column offences: 'x'"):
         read_as(table, Rates, "own.csv")
 
 
-def test_a_missing_column_is_named():
-    with pytest.raises(SchemaViolation, match="own.csv, column share: 'no such column'; allowed: a number from 0 to 1"):
-        read_as(text({}).drop("share"), Rates, "own.csv")
-
-
-def test_a_table_of_the_wrong_type_or_without_a_column_is_told_before_its_rows_are():
-    table = read_as(text({}), Rates, "own.csv")
-    assert violations(table, Rates) == []
-    (wrong,) = violations(table.with_columns(pl.col("offences").cast(pl.Int32)), Rates)
-    assert (wrong.column, wrong.line, wrong.value) == ("offences", None, "Int32")
-    (wrong,) = violations(table.drop("kind"), Rates)
-    assert wrong == Violation("kind", None, "no such column", "one of rise, fall")
-
-
-def test_every_broken_rule_is_listed_once_with_how_many_rows_break_it():
+def test_a_table_of_the_wrong_type_is_told_before_its_rows_are_and_every_broken_rule_once():
     table = read_as(text({}, {"code": "E02"}, {"code": "E03"}), Rates, "own.csv")
+    assert violations(table, Rates) == []
+    wrong = violations(table.with_columns(pl.col("offences").cast(pl.Int32)).drop("kind"), Rates)
+    assert [(one.column, one.line, one.value) for one in wrong] == [
+        ("offences", None, "Int32"),
+        ("kind", None, "no such column"),
+    ]
     table = table.with_columns(pl.lit(-1, dtype=pl.Int64).alias("offences"), pl.lit(2.0).alias("share"))
     broken = violations(table, Rates)
     assert [(one.column, one.line, one.rows) for one in broken[:2]] == [("offences", 2, 3), ("share", 2, 3)]
-
-
-def test_a_column_says_what_it_may_hold():
-    said = {name: allowed_in(column) for name, column in Rates.columns().items()}
-    assert said["offences"] == "a whole number, 0 or more" and said["month"] == "a date (YYYY-MM-DD)"
     assert allowed_in(dy.String(regex="^a$")) == "text like ^a$" and allowed_in(dy.Int32(max=9)).endswith("at most 9")
+
+
+# A reader's own file --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("strange", ["\a", "\x1b[2J", "\v", "\ufffe", "\n", "\x7f", "\x9b"])
+def test_a_control_character_is_refused_by_line_and_column(tmp_path, strange):
+    path = tmp_path / "own.csv"
+    path.write_text(f'name,value,unit\nsubscribers,9,people\nstaff_per_ward,3,"off{strange}icers"\n', encoding="utf-8")
+    with pytest.raises(
+        SchemaViolation, match="own.csv, line 3, column unit: .*; allowed: text on one line, without control"
+    ):
+        read_rows(path, OwnFigures)
+    path.write_text("name,value,unit\n\tsubscribers\t,9,people\n", encoding="utf-8")
+    assert read_rows(path, OwnFigures).rows() == [("subscribers", 9.0, "people", 2)]
+
+
+@pytest.mark.parametrize("name", ["targets_file", "claims_file", "scenario_file"])
+def test_an_own_file_that_is_no_table_ends_a_run_with_two_and_a_line(tmp_path, name):
+    """Seen as a traceback, since a file of the reader's own was told apart from a publisher's only where it could be read."""
+    path = tmp_path / "own.csv"
+    path.write_text("<!DOCTYPE html><title>Log in</title>")
+    words = ["run", "--borough", "Sutton", "--set", f"{name}={path}", "--out", str(tmp_path / "out")]
+    told = CliRunner().invoke(cli.app, words)
+    assert told.exit_code == 2 and "found a web page" in told.stderr
+    assert not (tmp_path / "out").exists()

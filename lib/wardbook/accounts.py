@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import polars as pl
 
 from wardbook import places, tables
@@ -13,10 +15,10 @@ def inputs(edition: Edition) -> pl.DataFrame:
     rows = []
     for key, source in edition.manifest["sources"].items():
         files = [entry for entry in edition.manifest["inputs"] if entry["source"] == key]
-        odd: dict[str, int] = {}
+        odd: Counter[str] = Counter()
         for entry in files:
-            for kind, n in (*entry["oddities"].items(), *entry["set_aside"].items()):
-                odd[kind] = odd.get(kind, 0) + n
+            odd.update(entry["oddities"])
+            odd.update(entry["set_aside"])
         rows.append(
             {
                 "source": source["title"],
@@ -67,80 +69,57 @@ def all_revisions(edition: Edition) -> pl.DataFrame:
         `table`, `older_snapshot`, `newer_snapshot`, `area_code`, `month`, `older`, `newer`, one row an area and month of
         `borough_offences` and of `ward_offences`.
     """
-    shape = ["table", "older_snapshot", "newer_snapshot", "area_code", "month", "older", "newer"]
-    frames = [
-        pl.DataFrame(
-            schema=dict.fromkeys(shape[:4], pl.String) | {"month": pl.Date, "older": pl.Int32, "newer": pl.Int32}
-        )
-    ]
+    key = ["table", "older_snapshot", "newer_snapshot", "area_code", "month"]
+    frames = []
     for name, code in (("borough_offences", "borough_code"), ("ward_offences", "ward_code")):
         if name in edition.tables:
             rows = edition.table(name).filter(offence_group=tables.TOTAL).rename({code: "area_code"})
             newest = rows["snapshot"].max()
-            older, newer = rows.filter(pl.col("snapshot") != newest), rows.filter(snapshot=newest)
-            both = older.join(newer.select("area_code", "month", newer="offences"), on=["area_code", "month"])
-            renamed = both.rename({"snapshot": "older_snapshot", "offences": "older"})
-            frames.append(renamed.with_columns(table=pl.lit(name), newer_snapshot=pl.lit(newest)).select(shape))
-    return pl.concat(frames).sort(shape[:5])
+            older = rows.filter(pl.col("snapshot") != newest).rename(
+                {"snapshot": "older_snapshot", "offences": "older"}
+            )
+            newer = rows.filter(snapshot=newest).select("area_code", "month", newer="offences")
+            both = older.join(newer, on=["area_code", "month"])
+            both = both.with_columns(table=pl.lit(name), newer_snapshot=pl.lit(newest))
+            frames.append(both.select(*key, "older", "newer"))
+    return pl.concat(frames).sort(key)
 
 
 def ward_shortfall(edition: Edition) -> pl.DataFrame:
-    """The share of a borough's offences without a ward: snapshot × borough × month, where one snapshot has both levels."""
-    wards = edition.table("wards").select("ward_code", "borough_code")
-    ward_sums = (
-        edition.table("ward_offences")
-        .filter(offence_group=tables.TOTAL)
-        .join(wards, on="ward_code")
-        .group_by("snapshot", "borough_code", "month")
-        .agg(pl.col("offences").sum().alias("in_wards"))
-    )
-    return (
-        edition.table("borough_offences")
-        .filter(offence_group=tables.TOTAL)
-        .join(ward_sums, on=["snapshot", "borough_code", "month"])
-        .select(
-            "snapshot",
-            "borough_code",
-            "month",
-            "offences",
-            "in_wards",
-            (1 - pl.col("in_wards") / pl.col("offences")).alias("shortfall"),
-        )
-        .sort("snapshot", "borough_code", "month")
-    )
+    """The share of an area's offences without a ward, where one snapshot has both levels.
 
+    London's offences of unknown borough are among those without a ward. Of the boroughs' own there were none before
+    2023-24 and up to 3 per cent a year after: the step that `data/reference/breaks.csv` declares for wards.
 
-def london_shortfall(edition: Edition) -> pl.DataFrame:
-    """The share of all the Met's recorded offences without a ward, by month: those of unknown borough are among them."""
-    in_wards = ward_shortfall(edition).group_by("snapshot", "month").agg(pl.col("in_wards").sum())
-    return (
-        month_totals(edition)
-        .join(in_wards, on=["snapshot", "month"])
-        .select("snapshot", "month", "total", "in_wards", (1 - pl.col("in_wards") / pl.col("total")).alias("shortfall"))
-        .sort("snapshot", "month")
-    )
-
-
-def placed_shortfall(edition: Edition) -> pl.DataFrame:
-    """The share of the offences placed in a borough that have no ward, by snapshot and financial year, all boroughs together.
-
-    Nothing before 2023-24 and up to 3 per cent a year after: the step that `data/reference/breaks.csv` declares for wards.
+    Returns
+    -------
+    pl.DataFrame
+        `snapshot`, `area_code` (a borough or London), `month`, `total`, `in_wards`, `shortfall`.
     """
+    key = ["snapshot", "area_code", "month"]
+    wards = edition.table("wards").select("ward_code", area_code="borough_code")
+    placed = edition.table("ward_offences").filter(offence_group=tables.TOTAL).join(wards, on="ward_code")
+    in_wards = placed.group_by(key).agg(pl.col("offences").sum().alias("in_wards"))
+    totals = edition.table("borough_offences").filter(offence_group=tables.TOTAL)
+    boroughs = (
+        totals.select("snapshot", "month", area_code="borough_code", total="offences")
+        .join(in_wards, on=["snapshot", "month"], how="semi")
+        .join(in_wards, on=key, how="left")
+        .with_columns(pl.col("in_wards").fill_null(0))
+        .select(*key, "total", "in_wards")
+    )
+    london = boroughs.with_columns(area_code=pl.lit(places.LONDON_CODE)).group_by(key).agg(pl.all().sum())
     return (
-        ward_shortfall(edition)
-        .group_by("snapshot", tables.financial_year_label(pl.col("month")))
-        .agg(pl.col("month").n_unique().alias("months"), pl.col("offences").sum(), pl.col("in_wards").sum())
-        .with_columns((1 - pl.col("in_wards") / pl.col("offences")).alias("shortfall"))
-        .sort("snapshot", "financial_year")
+        pl.concat([boroughs.filter(pl.col("area_code") != places.UNKNOWN), london])
+        .with_columns((1 - pl.col("in_wards") / pl.col("total")).alias("shortfall"))
+        .sort(key)
     )
 
 
 def area_shortfall(edition: Edition, area: places.Area) -> pl.DataFrame:
     """`area`, `snapshot`, `month`, `total`, `in_wards`, `shortfall` of the newest snapshot with both levels: the area, then London."""
-    shape = ["area", "snapshot", "month", "total", "in_wards", "shortfall"]
-    frames = [london_shortfall(edition).with_columns(pl.lit(places.LONDON).alias("area")).select(shape)]
-    if not area.is_london:
-        here = ward_shortfall(edition).filter(borough_code=area.code).rename({"offences": "total"})
-        frames.insert(0, here.with_columns(pl.lit(area.name).alias("area")).select(shape))
-    both = pl.concat(frames)
-    return both.filter(pl.col("snapshot") == both["snapshot"].max())
+    table = ward_shortfall(edition)
+    newest = table.filter(pl.col("snapshot") == pl.col("snapshot").max())
+    names = {area.code: area.name, places.LONDON_CODE: places.LONDON}
+    frames = [newest.filter(area_code=code).with_columns(area=pl.lit(name)) for code, name in names.items()]
+    return pl.concat(frames).select("area", "snapshot", "month", "total", "in_wards", "shortfall")

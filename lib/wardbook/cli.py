@@ -361,13 +361,13 @@ def _exit_code(error: Exception) -> int | None:
     """2 for a name or value that is not known, 1 for what failed, None for what would be a fault of this program."""
     from wardbook.claim import ClaimRefused
     from wardbook.edition import EditionError
-    from wardbook.facts import FactsError
     from wardbook.measures.load import InputError
     from wardbook.places import UnknownName
     from wardbook.run.runner import RunError, SettingError
     from wardbook.schemas import SchemaViolation
+    from wardbook.sources.reading import SourceError
 
-    refused = (UnknownName, SettingError, InputError, FactsError, SchemaViolation)
+    refused = (UnknownName, SettingError, InputError, SchemaViolation, SourceError)
     if isinstance(error, (*refused, ClaimRefused)):
         return 2
     return 1 if isinstance(error, (RunError, EditionError, _Refused, OSError)) else None

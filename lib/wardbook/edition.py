@@ -21,22 +21,21 @@ import polars as pl
 
 from wardbook import catalogue, places, tables, tables_stops
 from wardbook.folders import beside, put_in_place
-from wardbook.periods import Period, complete_years, financial_year_of
+from wardbook.periods import financial_year_of
 from wardbook.schemas import violations
 from wardbook.sources.reading import Loaded, Quality, SourceError
 from wardbook.table_schemas import SCHEMAS
 
 if TYPE_CHECKING:
+    from geopandas import GeoDataFrame
+
     from wardbook.sources import police_uk_api
 
 COMMITTED = places.ROOT / "data" / "edition"
 MANIFEST = "manifest.json"
-_REFERENCES = (
-    "boroughs.csv",
-    "breaks.csv",
-    "offence_groups.csv",
-    "officer_hours.csv",
-)  # the hand-kept tables that a build's counts depend on
+# The hand-kept tables that a build's counts depend on.
+_REFERENCES = ("boroughs.csv", "breaks.csv", "offence_groups.csv", "officer_hours.csv")
+Tables = dict[str, tuple[pl.DataFrame, list[str]]]  # a table's name → the table, the catalogue keys it draws on
 
 
 class EditionError(ValueError):
@@ -102,23 +101,6 @@ class Edition:
         if name not in self._frames:
             self._frames[name] = pl.read_parquet(self.path / f"{name}.parquet")
         return self._frames[name]
-
-    @cached_property
-    def snapshots(self) -> dict[str, list[Period]]:
-        """The borough-level snapshots, oldest first, each with the financial years it holds in full."""
-        months = self.table("borough_offences").select("snapshot", "month").unique()
-        held = {s: complete_years(months.filter(snapshot=s)["month"]) for s in months["snapshot"].unique().sort()}
-        return {snapshot: [year for year in years if year.is_financial_year] for snapshot, years in held.items()}
-
-    @cached_property
-    def crime_years(self) -> list[Period]:
-        """The financial years that some borough-level snapshot holds in full, oldest first."""
-        return sorted({year for years in self.snapshots.values() for year in years})
-
-    def snapshot_for(self, *years: Period) -> str | None:
-        """The newest snapshot that holds all these years in full: what may be compared. None where none does."""
-        fits = [name for name, covered in self.snapshots.items() if set(years) <= set(covered)]
-        return max(fits, default=None)
 
     @cached_property
     def borough_years(self) -> pl.DataFrame:
@@ -201,161 +183,135 @@ class _Folder:
     raw: Path
     qualities: list[tuple[Path, Quality]] = field(default_factory=list)
 
-    def read(self, key: str, reader: Callable[[Path], Loaded]) -> list[pl.DataFrame]:
-        frames = []
-        for path in catalogue.files(self.raw, key):
-            loaded = reader(path)
+    def read(self, readers: dict[str, Callable[[Path], Loaded]], *once: str) -> list[pl.DataFrame]:
+        """The frames of some sources' files; two that give the same key `once` are refused: added up it would be double."""
+        frames, seen = [], set()
+        files = [(key, path) for key in readers for path in catalogue.files(self.raw, key)]
+        for key, path in files:
+            loaded = readers[key](path)
             loaded.quality.source = key
             if path.suffix == ".csv" and path.read_bytes()[-1:] not in (b"\n", b"\r"):
                 loaded.quality.note("last line without a line break (whole, or cut inside its last cell)", 1)
+            held = set(loaded.frame.select(once).unique().iter_rows()) if once else set()
+            if twice := sorted(seen & held):
+                values = [f"{value:%B %Y}" if isinstance(value, date) else value for value in twice[0]]
+                raise ValueError(f"{path}: two files give {', '.join(values)}: keep one of them in the raw folder")
+            seen |= held
             self.qualities.append((path, loaded.quality))
             frames.append(loaded.frame)
         return frames
+
+    def newest(self, key: str, reader: Callable[[Path], Loaded], column: str) -> pl.DataFrame | None:
+        """The newest of several snapshots that each hold every month: two of them added up would double the counts."""
+        return max(self.read({key: reader}), key=lambda frame: frame[column].max(), default=None)
 
     def captures(self) -> police_uk_api.Captures:
         """The captures below the folder; every file they are made of is accounted for."""
         from wardbook.sources import police_uk_api
 
         key = "police-uk-engagement"
-        found = police_uk_api.read_captures(self.raw)
         for manifest in catalogue.files(self.raw, key):
             for path in [manifest, *sorted(manifest.parent.rglob("*.json"))]:
                 answers = 1 if path == manifest else len(police_uk_api.read_json(path))
                 self.qualities.append((path, Quality(str(path), key, rows_read=answers).close(answers)))
-        return found
+        return police_uk_api.read_captures(self.raw)
 
-    def outlines(self, key: str, reader: Callable) -> list:
-        """Outlines are read for placing points; the file is accounted for as one input."""
-        found = []
-        for path in catalogue.files(self.raw, key):
-            shapes = reader(path)
+    def outlines(self, key: str, reader: Callable[[Path], GeoDataFrame]) -> GeoDataFrame | None:
+        """Outlines for placing points; a file is accounted for as one input, however often it is read."""
+        shapes = [(path, reader(path)) for path in catalogue.files(self.raw, key)]
+        for path, shape in shapes:
             if all(path != seen for seen, _ in self.qualities):
-                quality = Quality(str(path), key, rows_read=len(shapes))
-                self.qualities.append((path, quality.close(len(shapes))))
-            found.append(shapes)
-        return found
+                self.qualities.append((path, Quality(str(path), key, rows_read=len(shape)).close(len(shape))))
+        return shapes[0][1] if shapes else None
 
 
-def _once(frames: list[pl.DataFrame], *key: str, what: str) -> list[pl.DataFrame]:
-    """Refuse two files that give the same key, such as a month of a snapshot: adding them would double it."""
-    seen: set[tuple] = set()
-    for frame in frames:
-        held = set(frame.select(key).unique().iter_rows())
-        if twice := sorted(seen & held):
-            values = [f"{value:%B %Y}" if isinstance(value, date) else value for value in twice[0]]
-            raise ValueError(f"two files give {what.format(*values)}: keep one of them in the raw folder")
-        seen |= held
-    return frames
+def _make_tables(folder: _Folder) -> Tables:
+    """Every table the folder's files allow, with the catalogue keys it draws on."""
+    from wardbook import facts
+    from wardbook.sources import dashboards, dwo, met, mopac, ons, thorough
 
-
-def _newest(frames: list[pl.DataFrame], column: str) -> pl.DataFrame:
-    """The newest of several snapshots that each hold every month: two of them added up would double the counts."""
-    return max(frames, key=lambda frame: frame[column].max())
-
-
-def _met_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
-    """The tables made of the Met's files alone: recorded crime, knife crime, outcomes of business crime."""
-    from wardbook.sources import dashboards, met
-
-    made: dict[str, tuple[pl.DataFrame, list[str]]] = {}
-    for key, name, reader, make in [
-        ("mps-borough-crime", "borough_offences", met.read_borough_crime, tables.borough_offences),
-        ("mps-ward-crime", "ward_offences", met.read_ward_crime, tables.ward_offences),
-    ]:
-        if frames := folder.read(key, reader):
-            _once(frames, "snapshot", "month", what="{1} of the snapshot {0}")
+    made: Tables = {}
+    for name, key, reader, make in (
+        ("borough_offences", "mps-borough-crime", met.read_borough_crime, tables.borough_offences),
+        ("ward_offences", "mps-ward-crime", met.read_ward_crime, tables.ward_offences),
+    ):
+        if frames := folder.read({key: reader}, "month", "snapshot"):
             made[name] = make(frames), [key]
-    for key, name, reader, make in [
-        ("mps-knife-crime", "knife_offences", dashboards.read_knife_crime, tables.knife_offences),
-        ("mps-business-outcomes", "outcomes", dashboards.read_outcomes, tables.outcomes),
-    ]:
-        if frames := folder.read(key, reader):
-            made[name] = make(_newest(frames, "refreshed")), [key]
+    for name, key, reader, column, make in (
+        ("knife_offences", "mps-knife-crime", dashboards.read_knife_crime, "refreshed", tables.knife_offences),
+        ("outcomes", "mps-business-outcomes", dashboards.read_outcomes, "refreshed", tables.outcomes),
+    ):
+        if (frame := folder.newest(key, reader, column)) is not None:
+            made[name] = make(frame), [key]
+    key = "mps-thorough-searches"
+    if (frame := folder.newest(key, thorough.read_thorough_searches, "month")) is not None:
+        made["thorough_searches"] = tables_stops.thorough_searches(frame), [key]
+    if frames := folder.read({"mopac-attitudes": mopac.read_attitudes}):
+        made["confidence"] = tables.confidence(frames), ["mopac-attitudes"]
+    if frames := folder.read({"ons-households": ons.read_households}, "borough_code"):
+        made["households"] = pl.concat(frames).sort("borough_code"), ["ons-households"]
+    lookups = folder.read({"ons-lsoa-lookup": ons.read_lsoa_lookup}, "lsoa_code")
+    lookup = pl.concat(lookups) if lookups else None
+    made |= _ward_tables(folder, lookup, made.get("ward_offences"))
+    made |= _stop_tables(folder, made["wards"][0] if "wards" in made else None, lookup)
+    minutes = folder.read({dwo.KEY: dwo.read_minutes}, "month")
+    if made or minutes:  # the published figures alone are no edition
+        made["officer_hours"] = dwo.officer_hours(facts.officer_hours(), minutes), [dwo.KEY] if minutes else []
+    captured = folder.captures()
+    # Where nothing is captured, empty tables say so as missing ones could not.
+    if captured.captures.height or "wards" in made:
+        used = ["police-uk-engagement"] if captured.captures.height else []
+        made["engagement"] = tables.engagement(captured.events), used
+        made["priorities"] = tables.priorities(captured.priorities), used
+        made["engagement_captures"] = tables.engagement_captures(captured.captures), used
     return made
 
 
-def _make_tables(folder: _Folder) -> dict[str, tuple[pl.DataFrame, list[str]]]:
-    """Every table the folder's files allow, with the catalogue keys it draws on."""
-    from wardbook import facts
-    from wardbook.sources import dashboards, dwo, mopac, ons, thorough
+def _ward_tables(folder: _Folder, lookup: pl.DataFrame | None, offences: tuple | None) -> Tables:
+    """The tables that need wards; ward-level crime under other codes than theirs is refused."""
+    from wardbook.sources import dashboards, ons
 
-    made = _met_tables(folder)
-    if frames := folder.read("mopac-attitudes", mopac.read_attitudes):
-        made["confidence"] = tables.confidence(frames), ["mopac-attitudes"]
-    if frames := folder.read("ons-households", ons.read_households):
-        made["households"] = (
-            pl.concat(_once(frames, "borough_code", what="the households of {0}")).sort("borough_code"),
-            ["ons-households"],
-        )
-
-    lookups = folder.read("ons-lsoa-lookup", ons.read_lsoa_lookup)
-    lookup = pl.concat(_once(lookups, "lsoa_code", what="the ward of {0}")) if lookups else None
-    if lookup is not None and (frames := folder.read("gla-ethnic-group", ons.read_ethnic_groups)):
-        made["population"] = (
-            tables.population(pl.concat(_once(frames, "lsoa_code", what="the residents of {0}")), lookup),
-            ["gla-ethnic-group", "ons-lsoa-lookup"],
-        )
-    outline_keys = ["gla-wards-2018", "ons-wards-2024"]
-    outlines = [frame for key in outline_keys for frame in folder.read(key, ons.read_wards)]
-    if outlines:
-        made["wards"] = tables.wards(outlines, lookup), [*outline_keys, "ons-lsoa-lookup"]
-    if "wards" in made and (frames := folder.read("mps-vawg", dashboards.read_vawg)):
-        made["vawg_offences"] = (
-            tables.vawg_offences(_newest(frames, "month"), tables.ward_names(outlines, made["wards"][0])),
-            ["mps-vawg", *made["wards"][1]],
-        )
-    if "ward_offences" in made and "wards" in made:
-        # The MPS codes in use since 2022 are all in the 2024 set; codes of 2018 would match about a quarter of it.
-        current = made["wards"][0].filter(pl.col("vintages").str.contains("2024"))["ward_code"]
-        codes = made["ward_offences"][0]["ward_code"].unique()
-        if len(current):
-            places.check_ward_vintage(codes, current, data="MPS ward-level crime", table="the wards of 2024")
-
-    made |= _stop_tables(folder, made["wards"][0] if "wards" in made else None, lookup)
-    if frames := folder.read("mps-thorough-searches", thorough.read_thorough_searches):
-        made["thorough_searches"] = tables_stops.thorough_searches(_newest(frames, "month")), ["mps-thorough-searches"]
-
-    minutes = _once(folder.read(dwo.KEY, dwo.read_minutes), "month", what="the officers' hours of {0}")
-    if made or minutes:  # the published figures alone are no edition
-        used = [dwo.KEY] if minutes else []
-        made["officer_hours"] = dwo.officer_hours(facts.officer_hours(), minutes), used
-    return made | _captured_tables(folder, empty="wards" in made)
+    made: Tables = {}
+    residents = folder.read({"gla-ethnic-group": ons.read_ethnic_groups}, "lsoa_code") if lookup is not None else []
+    if residents:
+        used = ["gla-ethnic-group", "ons-lsoa-lookup"]
+        made["population"] = tables.population(pl.concat(residents), lookup), used
+    outlines = folder.read(dict.fromkeys(("gla-wards-2018", "ons-wards-2024"), ons.read_wards))
+    if not outlines:
+        return made
+    wards, used = tables.wards(outlines, lookup), ["gla-wards-2018", "ons-wards-2024", "ons-lsoa-lookup"]
+    made["wards"] = wards, used
+    if (frame := folder.newest("mps-vawg", dashboards.read_vawg, "month")) is not None:
+        made["vawg_offences"] = tables.vawg_offences(frame, tables.ward_names(outlines, wards)), ["mps-vawg", *used]
+    # The MPS codes in use since 2022 are all in the 2024 set; codes of 2018 would match about a quarter of it.
+    current = wards.filter(pl.col("vintages").str.contains("2024"))["ward_code"]
+    if offences is not None and len(current):
+        codes = offences[0]["ward_code"].unique()
+        places.check_ward_vintage(codes, current, data="MPS ward-level crime", table="the wards of 2024")
+    return made
 
 
-def _captured_tables(folder: _Folder, *, empty: bool) -> dict[str, tuple[pl.DataFrame, list[str]]]:
-    """The tables of captures; where nothing is captured, `empty` ones, which say so as a missing table could not."""
-    captured = folder.captures()
-    used = ["police-uk-engagement"] if captured.captures.height else []
-    if not used and not empty:
-        return {}
-    return {
-        "engagement": (tables.engagement(captured.events), used),
-        "priorities": (tables.priorities(captured.priorities), used),
-        "engagement_captures": (tables.engagement_captures(captured.captures), used),
-    }
-
-
-def _stop_tables(
-    folder: _Folder, wards: pl.DataFrame | None, lookup: pl.DataFrame | None
-) -> dict[str, tuple[pl.DataFrame, list[str]]]:
+def _stop_tables(folder: _Folder, wards: pl.DataFrame | None, lookup: pl.DataFrame | None) -> Tables:
     """The tables of stops: the months of the archive's files and of the API's answers, each once."""
     from wardbook.sources import ons, police_uk
 
     borough_key = "gla-boroughs" if catalogue.files(folder.raw, "gla-boroughs") else "ons-boroughs-2024"
     boroughs = folder.outlines(borough_key, ons.read_borough_outlines)
     readers = {"police-uk-stops": police_uk.read_stops, "police-uk-stops-api": tables_stops.read_answer}
-    frames = [frame for key, reader in readers.items() if boroughs for frame in folder.read(key, reader)]
+    frames = folder.read(readers, "file_month", "force") if boroughs is not None else []
     if not sum(frame.height for frame in frames):
         return {}
-    stops = pl.concat(_once(frames, "force", "file_month", what="{1} of {0}"))
-    in_wards = {"gla-wards-2018": ons.read_ward_outlines, "ons-lsoa-2021": ons.read_lsoa_outlines}
-    shapes = {key: folder.outlines(key, reader) for key, reader in in_wards.items()} if wards is not None else {}
-    wards_2018, lsoas = (next(iter(shapes.get(key, [])), None) for key in in_wards)
+    wards_2018 = lsoas = None
+    if wards is not None:
+        wards_2018 = folder.outlines("gla-wards-2018", ons.read_ward_outlines)
+        lsoas = folder.outlines("ons-lsoa-2021", ons.read_lsoa_outlines)
     unchanged = tables_stops.boroughs_unchanged_since_2018(wards) if wards is not None else []
-    by_name = tables_stops.make(stops, boroughs[0], wards_2018, unchanged, lsoas, lookup)
+    by_name = tables_stops.make(pl.concat(frames), boroughs, wards_2018, unchanged, lsoas, lookup)
     used = [*(key for key in readers if catalogue.files(folder.raw, key)), borough_key]
-    placed = [key for key in (*in_wards, "ons-lsoa-lookup") if catalogue.files(folder.raw, key)]
-    return {name: (table, [*used, *(placed if name.startswith("ward_") else [])]) for name, table in by_name.items()}
+    in_wards = [
+        key for key in ("gla-wards-2018", "ons-lsoa-2021", "ons-lsoa-lookup") if catalogue.files(folder.raw, key)
+    ]
+    return {name: (table, used + in_wards * name.startswith("ward_")) for name, table in by_name.items()}
 
 
 def build(raw: Path | str, out: Path | str, *, allow_shorter: bool = False) -> Edition:
@@ -379,11 +335,9 @@ def build(raw: Path | str, out: Path | str, *, allow_shorter: bool = False) -> E
     raw, out = from_root(raw), from_root(out)
     if not raw.is_dir():
         raise SourceError(raw, "a folder of publishers' files (see README, `Data`)", "no such folder")
-    if out.exists() and not out.is_dir():
-        raise EditionError(f"{out} is a file, not the folder of an edition: name another, nothing was written")
-    if out.exists() and any(out.iterdir()) and not (out / MANIFEST).is_file():
+    if out.exists() and not (out / MANIFEST).is_file() and (out.is_file() or any(out.iterdir())):
         raise EditionError(
-            f"{out} is not empty and is no edition (no {MANIFEST}): name another folder, nothing was written"
+            f"{out} holds something else than an edition (no {MANIFEST}): name another, nothing was written"
         )
     folder = _Folder(raw)
     made = _make_tables(folder)
@@ -391,8 +345,6 @@ def build(raw: Path | str, out: Path | str, *, allow_shorter: bool = False) -> E
         patterns = "; ".join(source.pattern for source in catalogue.sources().values())
         raise SourceError(raw, f"at least one publisher's file ({patterns})", "none of them")
     for name, (frame, _) in made.items():
-        if name not in SCHEMAS:
-            raise EditionError(f"table {name} has no schema in lib/wardbook/table_schemas.py")
         if broken := violations(frame, SCHEMAS[name], first_line=1):
             raise EditionError(f"table {name}, {broken[0]}")
     shorter = _shortened(out, made)
@@ -418,7 +370,7 @@ def _span(frame: pl.DataFrame) -> dict[str, str]:
     return {"from": str(frame[column].min()), "to": str(frame[column].max())} if column and frame.height else {}
 
 
-def _shortened(out: Path, made: dict[str, tuple[pl.DataFrame, list[str]]]) -> dict[str, tuple[str, str]]:
+def _shortened(out: Path, made: Tables) -> dict[str, tuple[str, str]]:
     """The tables that start later or end earlier than in the edition in `out`, or are not there: what was, what would be.
 
     By the manifest alone, so that an edition with a spoilt table keeps its history too. A table that drew on no
@@ -437,36 +389,33 @@ def _shortened(out: Path, made: dict[str, tuple[pl.DataFrame, list[str]]]) -> di
     return lost
 
 
-def _parts(path: Path, raw: Path) -> dict[str, str]:
-    """The hashes of what a shapefile has beside its .shp, which holds neither the names nor the codes."""
-    if path.suffix != ".shp":
-        return {}
-    beside_it = (path.with_suffix(kind) for kind in (".cpg", ".dbf", ".prj", ".shx"))
-    return {part.relative_to(raw).as_posix(): sha256(part) for part in beside_it if part.is_file()}
-
-
 def input_hashes(entry: dict) -> dict[str, str]:
     """The SHA-256 of every file of an input as the manifest has it, by its path in the raw folder."""
     return {entry["file"]: entry["sha256"]} | entry.get("parts", {})
 
 
 def _input(path: Path, raw: Path, quality: Quality) -> dict:
-    """The manifest's entry of one publisher's file."""
+    """The manifest's entry of one publisher's file, with the parts of a shapefile, whose .shp holds neither names nor codes."""
     name = path.relative_to(raw).as_posix()
     copy = catalogue.sources()[quality.source].copy_of(name)
-    return {
+    beside_it = [path.with_suffix(kind) for kind in (".cpg", ".dbf", ".prj", ".shx")] if path.suffix == ".shp" else []
+    parts = {part.relative_to(raw).as_posix(): sha256(part) for part in beside_it if part.is_file()}
+    entry = {
         "file": name,
         "sha256": sha256(path),
         "bytes": path.stat().st_size,
-        **({"parts": parts} if (parts := _parts(path, raw)) else {}),
         "source": quality.source,
-        **({"by_way_of": copy.by_way_of} if copy.by_way_of else {}),
         "licence": copy.licence,
         "rows_read": quality.rows_read,
         "rows_kept": quality.rows_kept,
-        "set_aside": dict(sorted(quality.set_aside.items())),
-        "oddities": dict(sorted(quality.oddities.items())),
+        "set_aside": quality.set_aside,
+        "oddities": quality.oddities,
     }
+    if parts:
+        entry["parts"] = parts
+    if copy.by_way_of:
+        entry["by_way_of"] = copy.by_way_of
+    return entry
 
 
 def _credit(key: str, inputs: list[dict]) -> dict[str, str]:
@@ -478,40 +427,28 @@ def _credit(key: str, inputs: list[dict]) -> dict[str, str]:
     }
 
 
-def _write(
-    work: Path,
-    folder: _Folder,
-    made: dict[str, tuple[pl.DataFrame, list[str]]],
-    shorter: dict[str, tuple[str, str]],
-) -> dict:
+def _write(work: Path, folder: _Folder, made: Tables, shorter: dict[str, tuple[str, str]]) -> dict:
     used = {quality.source for _, quality in folder.qualities}
     entries = {}
-    for name, (frame, keys) in sorted(made.items()):
-        file = work / f"{name}.parquet"
+    for name, (frame, keys) in made.items():
         # Through memory: of a full disk, Python's own error says which file and why, in one line. In one piece, since how
         # many pieces a frame is in, and so how it is written, depends on the machine's processors.
         content = io.BytesIO()
         frame.rechunk().write_parquet(content, compression="zstd", compression_level=10, row_group_size=1 << 20)
+        file = work / f"{name}.parquet"
         file.write_bytes(content.getvalue())
-        entry = {
-            "rows": frame.height,
-            "sha256": sha256(file),
-            "sources": [key for key in keys if key in used],
-        }
-        entries[name] = entry | _span(frame)
-    inputs = sorted(
-        (_input(path, folder.raw, quality) for path, quality in folder.qualities), key=lambda entry: entry["file"]
-    )
+        entries[name] = {"rows": frame.height, "sha256": sha256(file), "sources": [k for k in keys if k in used]}
+        entries[name] |= _span(frame)
+    inputs = [_input(path, folder.raw, quality) for path, quality in folder.qualities]
     manifest = {
         "tables": entries,
-        "inputs": inputs,
-        "sources": {key: _credit(key, inputs) for key in sorted(used)},
+        "inputs": sorted(inputs, key=lambda entry: entry["file"]),
+        "sources": {key: _credit(key, inputs) for key in used},
         "reference": {name: sha256(places.REFERENCE / name) for name in _REFERENCES},
     }
     if shorter:
         manifest["shorter"] = {name: {"was": old, "is": new} for name, (old, new) in shorter.items()}
     manifest["edition"] = edition_id(manifest)
-    (work / MANIFEST).write_text(
-        json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8"
-    )
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True)
+    (work / MANIFEST).write_text(f"{text}\n", encoding="utf-8")
     return manifest

@@ -16,14 +16,11 @@ import polars as pl
 from wardbook import periods, places
 from wardbook.measures import load
 from wardbook.schemas import LINE, SchemaViolation, Violation, read_as
-from wardbook.sources.reading import SourceError, read_text_table
+from wardbook.sources.reading import read_text_table
 
 _QUALITY = ["A", "B", "C", "D"]
-_DAY = {"regex": r"^(19|20)\d\d(-\d\d){0,2}$", "description": "a year, a month (YYYY-MM) or a day (YYYY-MM-DD)"}
-
-
-class FactsError(ValueError):
-    """A file of facts that cannot be read, or a reader's figures that contradict each other; the message names the file."""
+# A cell of two lines would put every line number after it wrong; the rest no chart, page or kernel takes.
+_CONTROL = r"[\p{Cc}\x{FFFE}\x{FFFF}&&[^\t]]"
 
 
 class OfficerHours(dy.Schema):
@@ -108,16 +105,12 @@ class LoadAssumptions(dy.Schema):
         return (pl.col("basis") == "assumption") == (pl.col("source") == "assumption")
 
 
-class SubscriberEvidence(dy.Schema):
-    """Published counts of the people on a police mailing list, by place and day, and what that is a ward."""
-
+class _Evidence(dy.Schema):
     figure = dy.Float64(min=0)
     unit = dy.String()
     what = dy.String()
     place = dy.String()
-    date = dy.String(**_DAY)
-    per_ward = dy.Float64(nullable=True, min=0)
-    per_ward_how = dy.String()
+    date = dy.String(regex=r"^(19|20)\d\d(-\d\d){0,2}$", description="a year, a month (YYYY-MM) or a day (YYYY-MM-DD)")
     office = dy.String()
     publication = dy.String()
     address = dy.String(nullable=True)
@@ -125,20 +118,17 @@ class SubscriberEvidence(dy.Schema):
     note = dy.String(nullable=True)
 
 
-class WorkforceEvidence(dy.Schema):
+class SubscriberEvidence(_Evidence):
+    """Published counts of the people on a police mailing list, by place and day, and what that is a ward."""
+
+    per_ward = dy.Float64(nullable=True, min=0)
+    per_ward_how = dy.String()
+
+
+class WorkforceEvidence(_Evidence):
     """Published figures on ward officers and what is promised of them."""
 
     name = dy.String(primary_key=True)
-    figure = dy.Float64(min=0)
-    unit = dy.String()
-    what = dy.String()
-    place = dy.String()
-    date = dy.String(**_DAY)
-    office = dy.String()
-    publication = dy.String()
-    address = dy.String(nullable=True)
-    quality = dy.Enum(_QUALITY)
-    note = dy.String(nullable=True)
 
 
 class OwnFigures(dy.Schema):
@@ -149,39 +139,45 @@ class OwnFigures(dy.Schema):
     unit = dy.String()
 
 
-def _read_cells(path: Path, schema: type[dy.Schema]) -> pl.DataFrame:
-    """A CSV with a schema's columns as text, with each row's `line`; rows of nothing but commas are left out."""
-    columns = list(schema.columns())
-    try:
-        # What a reader typed need not end in a line break.
-        table = read_text_table(path)
-    except SourceError as error:
-        raise FactsError(str(error)) from error
-    if sorted(table.columns) != sorted(columns):
-        expected = f"the columns {', '.join(columns)}"
-        raise FactsError(f"{path}, line 1: {', '.join(table.columns)}; allowed: {expected}")
-    table = table.with_row_index(LINE, offset=2)
-    for name in columns:
-        broken = table.filter(pl.col(name).str.contains(r"[\r\n]"))
-        if broken.height:
-            # A cell of two lines would put every line number after it wrong.
-            raise SchemaViolation(path, Violation(name, broken[LINE][0], broken[name][0], "text on one line"))
-    cells = pl.col(columns).str.strip_chars()
-    table = table.with_columns(pl.when(cells != "").then(cells).name.keep())
-    return table.filter(pl.any_horizontal(pl.col(columns).is_not_null()))
+def read_rows(path: Path | str, schema: type[dy.Schema], *, needed: Sequence[str] = (), **absent: str) -> pl.DataFrame:
+    """Read a CSV under its schema, with each row's `line`; rows of nothing but separators are left out.
 
-
-def read_facts(path: Path | str, schema: type[dy.Schema]) -> pl.DataFrame:
-    """Read a CSV of facts under its schema.
+    Parameters
+    ----------
+    needed : the columns it must have, if not all of the schema's.
+    absent : what stands, by column, where a cell or the column is not there; elsewhere that is null.
 
     Raises
     ------
-    FactsError
-        for a file that is no such table, naming it and what was expected.
+    wardbook.sources.reading.SourceError
+        for a file that is no table, naming it and what was expected.
     SchemaViolation
-        for a cell or row at fault, naming file, line, column, value and what is allowed.
+        for a column, cell or row at fault, naming file, line, column, value and what is allowed.
     """
-    return read_as(_read_cells(Path(path), schema), schema, path)
+    table, columns = read_text_table(path), list(schema.columns())
+    given = table.columns
+    strange = [name for name in given if name not in columns]
+    missing = [name for name in needed or columns if name not in given]
+    if strange or missing:
+        at, what = (strange[0], "no such column here") if strange else (missing[0], "missing")
+        raise SchemaViolation(path, Violation(at, 1, what, f"columns {', '.join(columns)}"))
+    table = table.with_row_index(LINE, offset=2)
+    for name in given:
+        broken = table.filter(pl.col(name).str.contains(_CONTROL))
+        if broken.height:
+            allowed = "text on one line, without control characters"
+            raise SchemaViolation(path, Violation(name, broken[LINE][0], broken[name][0], allowed))
+    cells = pl.col(given).str.strip_chars()
+    table = table.with_columns(pl.when(cells != "").then(cells).name.keep())
+    table = table.filter(pl.any_horizontal(pl.col(given).is_not_null()))
+    table = table.with_columns(pl.lit(None, pl.String).alias(name) for name in columns if name not in given)
+    table = table.with_columns(pl.col(name).fill_null(value) for name, value in absent.items())
+    return read_as(table, schema, path).with_columns(table[LINE])
+
+
+def read_facts(path: Path | str, schema: type[dy.Schema]) -> pl.DataFrame:
+    """A CSV of facts under its schema, every column there (`read_rows`)."""
+    return read_rows(path, schema).drop(LINE)
 
 
 def officer_hours() -> pl.DataFrame:
@@ -228,10 +224,10 @@ def scenario(own_file: Path | str, inputs: pl.DataFrame) -> Scenario:
 
     Raises
     ------
-    FactsError
-        for a file that is no such table, and for values that contradict each other.
-    SchemaViolation
-        for a cell at fault, naming file, line, column, value and what is allowed.
+    wardbook.sources.reading.SourceError, SchemaViolation
+        as `read_rows`.
+    wardbook.measures.load.InputError
+        for values that contradict each other, naming the file.
     """
     if not str(own_file):
         return Scenario()
@@ -239,8 +235,7 @@ def scenario(own_file: Path | str, inputs: pl.DataFrame) -> Scenario:
     known = {
         name: bounds for name, *bounds in inputs.select("name", "unit", "minimum", "maximum").iter_rows()
     } | COUNTED
-    cells = _read_cells(path, OwnFigures)
-    own = read_as(cells, OwnFigures, path).with_columns(cells[LINE])
+    own = read_rows(path, OwnFigures)
     for row in own.iter_rows(named=True):
         if row["name"] not in known:
             allowed = str(places.UnknownName("input", row["name"], known, "data/reference/load_assumptions.csv"))
@@ -257,41 +252,35 @@ def scenario(own_file: Path | str, inputs: pl.DataFrame) -> Scenario:
     try:
         load.fix(inputs, **values)
     except load.InputError as error:
-        raise FactsError(f"{path}: {error}") from error
+        raise load.InputError(f"{path}: {error}") from error
     return Scenario(values, counted)
 
 
 # -- targets ----------------------------------------------------------------------------------------------------------------
 
 EVERY_AREA = "every area"
-KINDS = {
-    "change": "a change in a count of recorded offences, in per cent",
-    "level": "a share, in per cent",
-    "count": "a number of people",
-    "gap": "a gap between two shares, in points",
-    "aim": "a change in per cent over so many years",
-    "none": "no figure was published",
-}
-SERIES = (
-    "borough_offences",
-    "knife_offences",
-    "vawg_offences",
-    "confidence",
-    "published",
-    "across sources",
-    "own",
-    "none",
-)
 
 
 class Targets(dy.Schema):
-    """`data/reference/targets.csv`: whose target, for where, against what, and where it stands."""
+    """`data/reference/targets.csv`: whose target, for where, against what, and where it stands.
+
+    A `kind` is a change in a count of recorded offences (per cent), a level (a share, per cent), a count of people, a gap
+    between two shares (points), an aim (a change in per cent over so many years), or none (no figure was published).
+    """
 
     target_set = dy.String(description="the name of the plan or set it belongs to")
     measure = dy.String(description="what is measured, in plain words")
     live = dy.Enum(["yes", "no"])
-    kind = dy.Enum(list(KINDS))
-    series = dy.Enum(list(SERIES))
+    kind = dy.Enum(["change", "level", "count", "gap", "aim", "none"])
+    series = dy.Enum(
+        [
+            *("borough_offences", "knife_offences", "vawg_offences", "confidence"),
+            "published",
+            "across sources",
+            "own",
+            "none",
+        ]
+    )
     item = dy.String(nullable=True)
     area = dy.String(description=f"a borough, London, England and Wales, or {EVERY_AREA}")
     target_owner = dy.String(description="whose target it is")
@@ -366,12 +355,12 @@ OWN_COLUMNS = (
 
 def targets() -> pl.DataFrame:
     """`data/reference/targets.csv`, live targets first; text cells that say nothing are null."""
-    return read_facts(places.REFERENCE / "targets.csv", Targets).with_columns(pl.col(pl.Enum).cast(pl.String))
+    return read_facts(places.REFERENCE / "targets.csv", Targets).cast({pl.Enum: pl.String})
 
 
 def published_results() -> pl.DataFrame:
     """`data/reference/published_results.csv`."""
-    return read_facts(places.REFERENCE / "published_results.csv", Results).with_columns(pl.col(pl.Enum).cast(pl.String))
+    return read_facts(places.REFERENCE / "published_results.csv", Results).cast({pl.Enum: pl.String})
 
 
 def own_targets(path: Path, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
@@ -387,29 +376,16 @@ def own_targets(path: Path, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     wardbook.schemas.SchemaViolation, wardbook.sources.reading.SourceError
         naming file, line, column, value and what is allowed.
     """
-    table = read_text_table(path)
-    strange = [name for name in table.columns if name not in OwnTargets.columns()]
-    missing = [name for name in OWN_COLUMNS if name not in table.columns]
-    if strange or missing:
-        at, what = (strange[0], "no such column here") if strange else (missing[0], "missing")
-        raise SchemaViolation(path, Violation(at, 1, what, f"columns {', '.join(OwnTargets.columns())}"))
-    table = table.with_row_index("line", offset=2)
-    given = [name for name in table.columns if name != "line"]
-    table = table.filter(pl.any_horizontal(pl.col(given).str.strip_chars().fill_null("") != ""))
-    table = table.with_columns(pl.lit(None, pl.String).alias(n) for n in OwnTargets.columns() if n not in given)
-    table = table.with_columns(pl.col("live").fill_null("yes"), pl.col("quality").fill_null("reader's own"))
-    read = read_as(table, OwnTargets, path)
-    rows = [
-        _resolved(row, path, line, held) for row, line in zip(read.iter_rows(named=True), table["line"], strict=True)
-    ]
-    return pl.DataFrame(rows, schema=read.schema).with_columns(pl.col(pl.Enum).cast(pl.String))
+    read = read_rows(path, OwnTargets, needed=OWN_COLUMNS, live="yes", quality="reader's own")
+    rows = [_resolved(row, path, held) for row in read.iter_rows(named=True)]
+    return pl.DataFrame(rows, schema=read.schema).drop(LINE).cast({pl.Enum: pl.String})
 
 
-def _resolved(row: dict, path: Path, line: int, held: Mapping[str, Sequence[str]]) -> dict:
+def _resolved(row: dict, path: Path, held: Mapping[str, Sequence[str]]) -> dict:
     """A reader's row with names as they are spelt here, or refused, saying why."""
 
     def refuse(column: str, allowed: str) -> SchemaViolation:
-        return SchemaViolation(path, Violation(column, line, row[column], allowed))
+        return SchemaViolation(path, Violation(column, row[LINE], row[column], allowed))
 
     if row["area"].casefold() != EVERY_AREA:
         try:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import closing
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,18 +17,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from wardbook.folders import write_text
 from wardbook.sources.reading import Quality, SourceError, check_file, gss, read_text_table, take_columns
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
+# Categories, not text: the answer for all of England and Wales is tens of millions of rows.
 STREET_SCHEMA = pl.Schema(
-    # Categories, not text: the answer for all of England and Wales is tens of millions of rows.
     {
         "month": pl.Date,
-        "force": pl.Categorical(),
-        "ward_code": pl.Categorical(),
-        "crime_type": pl.Categorical(),
+        **dict.fromkeys(("force", "ward_code", "crime_type"), pl.Categorical()),
         "offences": pl.Int32,
     }
 )
@@ -103,11 +101,7 @@ def _crimes(path: Path) -> pl.LazyFrame:
 
     That refuses it, naming the line, or finds it good all the same: with quotes, or with what a spreadsheet leaves behind.
     """
-    if _is_even(path):
-        rows = pl.scan_csv(path, infer_schema=False)
-    else:
-        table = read_text_table(path)
-        rows = table.filter(~pl.all_horizontal(pl.all().is_null())).lazy()
+    rows = pl.scan_csv(path, infer_schema=False) if _is_even(path) else read_text_table(path).lazy()
     try:
         columns = [name.strip() for name in rows.collect_schema().names()]
     except pl.exceptions.PolarsError as error:
@@ -129,15 +123,10 @@ def _is_even(path: Path) -> bool:
         while block := handle.read(_BLOCK):
             if block.endswith(b"\r"):
                 block += handle.read(1)
-            if header is None:
-                header = block.partition(b"\n")[0].count(b",")
-            cells = np.frombuffer(block, np.uint8)
-            if b"\r" in block:
-                after = np.flatnonzero(cells == ord("\r")) + 1
-                if after[-1] == len(cells) or (cells[after] != ord("\n")).any():
-                    return False
-            if b"\0" in block or b'"' in block:
+            if b"\0" in block or b'"' in block or block.count(b"\r") != block.count(b"\r\n"):
                 return False
+            header = block.partition(b"\n")[0].count(b",") if header is None else header
+            cells = np.frombuffer(block, np.uint8)
             commas += int(np.count_nonzero(cells == ord(",")))
             ends += int(np.count_nonzero(cells == ord("\n")))
             whole = block.endswith(b"\n")
@@ -145,53 +134,25 @@ def _is_even(path: Path) -> bool:
 
 
 def _counted(rows: pl.LazyFrame, lookup: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Offences by ward, month and type where an LSOA places them, and by point where none does; cells as they are meant.
-
-    Codes and types are trimmed and put into one case after counting, when there are few of them.
-    """
+    """Offences by ward, month and type where an LSOA places them, and by point where none does."""
     placed = rows.join(lookup.lazy(), on="lsoa_code", how="left")
-    blank = [pl.col(name).null_count().alias(f"no_{name}") for name in ("crime_id", "longitude")]
-    counts = [pl.len().alias("offences"), *blank]
-    known = pl.col("ward_code").is_not_null()
-    key = ["longitude", "latitude", "lsoa_code", "month", "crime_type"]
+    counts = [pl.len().alias("offences")]
+    counts += [pl.col(name).null_count().alias(f"no_{name}") for name in ("crime_id", "longitude")]
+    known, key = pl.col("ward_code").is_not_null(), ["longitude", "latitude", "lsoa_code", "month", "crime_type"]
     try:
         # One scan of the file for both.
-        by_ward, lost = pl.collect_all(
+        by_ward, points = pl.collect_all(
             [
-                placed.group_by("ward_code", "month", "crime_type").agg(*counts),
-                placed.filter(~known).group_by(key).agg(*counts),
+                placed.filter(known).group_by("ward_code", "month", "crime_type").agg(counts),
+                placed.filter(~known).group_by(key).agg(counts),
             ],
             engine="streaming",
         )
         # A row of nothing but commas, as spreadsheets leave at the end.
-        lost = lost.filter(~pl.all_horizontal(pl.col(key).is_null(), pl.col("no_crime_id") == pl.col("offences")))
-        cells = pl.col("longitude", "latitude", "lsoa_code").str.strip_chars().str.to_uppercase()
-        lost = lost.with_columns(pl.when(cells != "").then(cells)).join(lookup, on="lsoa_code", how="left")
-        lost = lost.with_columns(pl.col("longitude", "latitude").cast(pl.Float64))
+        points = points.filter(~pl.all_horizontal(pl.col(key).is_null(), pl.col("no_crime_id") == pl.col("offences")))
+        return by_ward, points.with_columns(pl.col("longitude", "latitude").cast(pl.Float64))
     except pl.exceptions.PolarsError as error:
         raise SourceError(path, "a street-level CSV", str(error).splitlines()[0]) from error
-    by_ward = pl.concat([by_ward.filter(known), lost.filter(known).select(by_ward.columns)])
-    known_types = {_plain(kind): kind for kind in CRIME_TYPES}
-    written = {*by_ward["crime_type"].unique(), *lost["crime_type"].unique()} - {None}
-    types = {kind: known_types.get(_plain(kind), kind) for kind in written}
-    meant = pl.col("month").str.strip_chars(), pl.col("crime_type").replace(types)
-    return by_ward.with_columns(*meant), lost.filter(~known).drop("ward_code").with_columns(*meant)
-
-
-def _plain(kind: str) -> str:
-    return " ".join(re.split(r"[\s,–-]+", kind.casefold())).strip()
-
-
-def _refuse_strange(rows: pl.DataFrame, month: date, path: Path) -> None:
-    strange = rows.filter(pl.col("month").ne_missing(f"{month:%Y-%m}") | pl.col("crime_type").is_null())
-    if strange.height:
-        found = "; ".join(f"{row['month']}, {row['crime_type']}" for row in strange.head(3).iter_rows(named=True))
-        raise SourceError(path, f"crimes of {month:%Y-%m}, each with its type", found)
-    unknown = rows.filter(~pl.col("crime_type").is_in(CRIME_TYPES))
-    if unknown.height:
-        counted = unknown.group_by("crime_type").agg(pl.col("offences").sum()).sort("crime_type")
-        found = "; ".join(f"{kind!r} ({n:,} crimes)" for kind, n in counted.head(5).iter_rows())
-        raise SourceError(path, "the crime types listed in wardbook.national", found)
 
 
 def count_file(
@@ -225,7 +186,12 @@ def count_file(
         # A month without any crime has never been; a month not published must not be read as one.
         raise SourceError(path, "a crime or more", "a header alone")
     every = pl.concat([by_ward, points], how="diagonal")
-    _refuse_strange(every, month, path)
+    known = pl.col("crime_type").is_in(CRIME_TYPES).fill_null(False)
+    strange = every.filter(pl.col("month").ne_missing(f"{month:%Y-%m}") | ~known)
+    if strange.height:
+        counted = strange.group_by("month", "crime_type").agg(pl.col("offences").sum()).sort("month", "crime_type")
+        named = "; ".join(f"{when}, {kind!r} ({n:,} crimes)" for when, kind, n in counted.head(3).iter_rows())
+        raise SourceError(path, f"crimes of {month:%Y-%m}, each of a type listed in wardbook.national", named)
     quality.note("Crime ID blank", every["no_crime_id"].sum())
     quality.note("No Location", every["no_longitude"].sum())
     quality.note("LSOA code not of 2021", points.filter(pl.col("lsoa_code").is_not_null())["offences"].sum())
@@ -234,16 +200,9 @@ def count_file(
         from wardbook.sources.placing import place_points
 
         points = place_points(points, outlines, code="ward_code")
-    else:
-        points = points.with_columns(pl.lit(None, pl.String).alias("ward_code"))
-    together = pl.concat(
-        [
-            by_ward.select("ward_code", "crime_type", "offences"),
-            points.select(pl.col("ward_code").fill_null(UNPLACED), "crime_type", "offences"),
-        ]
-    )
     frame = (
-        together.group_by("ward_code", "crime_type")
+        pl.concat([by_ward, points], how="diagonal")
+        .group_by(pl.col("ward_code").fill_null(UNPLACED), "crime_type")
         .agg(pl.col("offences").sum())
         .sort("ward_code", "crime_type")
         .with_columns(pl.lit(force).alias("force"), pl.lit(month).alias("month"))
@@ -276,33 +235,15 @@ def street_counts(
     """
     # In this order, and each file's counts sorted, the whole is sorted: nothing has to be held twice.
     paths = sorted((Path(path).absolute() for path in paths), key=lambda path: (_month_and_force(path), str(path)))
-    counted = _on_cluster if scheduler else _here
-    frames, qualities = {}, {}
-    with closing(counted(paths, lookup, outlines, scheduler)) as found:
-        for frame, quality in found:
-            frames[quality.file], qualities[quality.file] = frame, quality
-    ordered = [frames.pop(str(path)) for path in paths]
-    table = pl.concat(ordered, rechunk=False) if ordered else STREET_SCHEMA.to_frame()
-    return table, [qualities[str(path)] for path in paths]
+    if scheduler:
+        from distributed import Client
 
-
-def _here(paths: list[Path], lookup: pl.DataFrame, outlines: GeoDataFrame | None, _: None) -> Iterator:
-    for path in paths:
-        yield count_file(path, lookup, outlines)
-
-
-def _on_cluster(paths: list[Path], lookup: pl.DataFrame, outlines: GeoDataFrame | None, scheduler: str) -> Iterator:
-    from distributed import Client, as_completed
-
-    with Client(scheduler, set_as_default=False) as client:
-        shared = [client.scatter(thing, hash=False) for thing in (lookup, outlines)]
-        sent = [client.submit(count_file, path, *shared, pure=False, retries=2) for path in paths]
-        try:
-            for future in as_completed(sent, loop=client.loop):
-                yield future.result()
-                future.release()
-        finally:
-            client.cancel(sent)
+        with Client(scheduler, set_as_default=False) as client:
+            shared = {"lookup": client.scatter(lookup, hash=False), "outlines": client.scatter(outlines, hash=False)}
+            counted = client.gather(client.map(count_file, paths, **shared, pure=False, retries=2))
+    else:
+        counted = [count_file(path, lookup, outlines) for path in paths]
+    return pl.concat([frame for frame, _ in counted], rechunk=False), [quality for _, quality in counted]
 
 
 def build_street(folder: Path, lookup: Path, out: Path, *, scheduler: str | None = None) -> pl.DataFrame:
@@ -323,14 +264,11 @@ def build_street(folder: Path, lookup: Path, out: Path, *, scheduler: str | None
         }
         for quality in qualities
     ]
-    for name, write in (
-        (ACCOUNT, lambda path: path.write_text(json.dumps(account, indent=1) + "\n", encoding="utf-8")),
-        (TABLE, lambda path: table.write_parquet(path, compression="zstd")),
-    ):
-        fresh = out / f".{name}"
-        try:
-            write(fresh)
-            fresh.replace(out / name)
-        finally:
-            fresh.unlink(missing_ok=True)
+    write_text(out / ACCOUNT, json.dumps(account, indent=1) + "\n")
+    fresh = out / f".{TABLE}"
+    try:
+        table.write_parquet(fresh, compression="zstd")
+        fresh.replace(out / TABLE)
+    finally:
+        fresh.unlink(missing_ok=True)
     return table

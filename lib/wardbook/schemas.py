@@ -57,10 +57,8 @@ def allowed_in(column: dy.Column) -> str:
     what = "a whole number" if kind.is_integer() else "a number" if kind.is_numeric() else "text"
     what = {pl.Date: "a date (YYYY-MM-DD)", pl.Boolean: "true or false"}.get(kind, what)
     low, high = getattr(column, "min", None), getattr(column, "max", None)
-    if low is not None and high is not None:
-        what += f" from {low:,} to {high:,}"
-    elif low is not None:
-        what += f", {low:,} or more"
+    if low is not None:
+        what += f", {low:,} or more" if high is None else f" from {low:,} to {high:,}"
     elif high is not None:
         what += f", at most {high:,}"
     if getattr(column, "regex", None):
@@ -75,14 +73,9 @@ def violations(frame: pl.DataFrame, schema: type[dy.Schema], *, first_line: int 
     """
     columns = schema.columns()
     broken = [
-        Violation(name, None, "no such column", allowed_in(column))
+        Violation(name, None, str(frame.schema.get(name, "no such column")), allowed_in(column))
         for name, column in columns.items()
-        if name not in frame.columns
-    ]
-    broken += [
-        Violation(name, None, str(frame.schema[name]), allowed_in(column))
-        for name, column in columns.items()
-        if name in frame.columns and not column.validate_dtype(frame.schema[name])
+        if name not in frame.columns or not column.validate_dtype(frame.schema[name])
     ]
     if broken:
         return broken
@@ -97,11 +90,10 @@ def violations(frame: pl.DataFrame, schema: type[dy.Schema], *, first_line: int 
         row = rows.filter(pl.col(rule) == "invalid").row(0, named=True)
         if kind:
             broken.append(Violation(name, row[LINE], row[name], allowed_in(columns[name]), count))
-        else:
-            key = rule == "primary_key"
-            value = tuple(row[column] for column in (schema.primary_key() if key else columns))
-            words = f"each {', '.join(schema.primary_key())} once" if key else rule.replace("_", " ")
-            broken.append(Violation("", row[LINE], value, words, count))
+            continue
+        key = schema.primary_key() if rule == "primary_key" else list(columns)
+        words = f"each {', '.join(key)} once" if rule == "primary_key" else rule.replace("_", " ")
+        broken.append(Violation("", row[LINE], tuple(row[column] for column in key), words, count))
     order = list(columns)
     return sorted(broken, key=lambda one: order.index(one.column) if one.column else len(order))
 
@@ -127,8 +119,8 @@ def read_as(frame: pl.DataFrame, schema: type[dy.Schema], path: Path | str) -> p
             raise SchemaViolation(path, Violation(name, None, "no such column", allowed_in(column)))
         text = frame[name].str.strip_chars()
         # polars takes no cast from text to a date.
-        typed = text.str.to_date("%Y-%m-%d", strict=False) if isinstance(column, dy.Date) else None
-        typed = text.cast(column.dtype, strict=False) if typed is None else typed
+        is_date = isinstance(column, dy.Date)
+        typed = text.str.to_date("%Y-%m-%d", strict=False) if is_date else text.cast(column.dtype, strict=False)
         if (unread := typed.is_null() & (text.fill_null("") != "")).any():
             row = unread.arg_max()
             raise SchemaViolation(path, Violation(name, frame[LINE][row], frame[name][row], allowed_in(column)))

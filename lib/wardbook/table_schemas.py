@@ -49,6 +49,10 @@ def _year() -> dy.String:
     return dy.String(primary_key=True, regex=r"^\d{4}-\d{2}$", description="a financial year such as 2024-25")
 
 
+def _within(part: str, whole: str):
+    return dy.rule()(lambda cls: pl.col(part) <= pl.col(whole))
+
+
 def _one_of(names: Iterable[str], *, primary_key: bool = False, nullable: bool = False) -> dy.String:
     names = list(names)
     return dy.String(
@@ -69,9 +73,7 @@ class BoroughOffences(dy.Schema):
     offences = dy.Int32(min=0)
     airport_offences = dy.Int32(min=0)
 
-    @dy.rule()
-    def airport_offences_within_offences(cls) -> pl.Expr:
-        return pl.col("airport_offences") <= pl.col("offences")
+    airport_offences_within_offences = _within("airport_offences", "offences")
 
 
 class WardOffences(dy.Schema):
@@ -104,9 +106,7 @@ class Outcomes(dy.Schema):
     outcomes = dy.Int32(min=0)
     positive_outcomes = dy.Int32(min=0)
 
-    @dy.rule()
-    def positive_outcomes_within_outcomes(cls) -> pl.Expr:
-        return pl.col("positive_outcomes") <= pl.col("outcomes")
+    positive_outcomes_within_outcomes = _within("positive_outcomes", "outcomes")
 
 
 class VawgOffences(dy.Schema):
@@ -181,9 +181,7 @@ class WardPlacing(dy.Schema):
     stops = dy.Int32(min=1)
     same_ward = dy.Int32(min=0)
 
-    @dy.rule()
-    def same_ward_within_stops(cls) -> pl.Expr:
-        return pl.col("same_ward") <= pl.col("stops")
+    same_ward_within_stops = _within("same_ward", "stops")
 
 
 class WardStops(dy.Schema):
@@ -300,26 +298,10 @@ class OfficerHours(dy.Schema):
     release = _name(primary_key=False)
 
 
-# Columns that a schema does not name are let through: a table may gain one before its schema does.
+# By the table's name: `BoroughOffences` is the schema of `borough_offences`. Columns that a schema does not name are let
+# through: a table may gain one before its schema does.
 SCHEMAS: dict[str, type[dy.Schema]] = {
-    "borough_offences": BoroughOffences,
-    "confidence": Confidence,
-    "engagement": Engagement,
-    "engagement_captures": EngagementCaptures,
-    "households": Households,
-    "knife_offences": KnifeOffences,
-    "officer_hours": OfficerHours,
-    "outcomes": Outcomes,
-    "population": Population,
-    "priorities": Priorities,
-    "searches": Searches,
-    "searches_by_day": SearchesByDay,
-    "stop_coverage": StopCoverage,
-    "stops": Stops,
-    "thorough_searches": ThoroughSearches,
-    "vawg_offences": VawgOffences,
-    "ward_offences": WardOffences,
-    "ward_placing": WardPlacing,
-    "ward_stops": WardStops,
-    "wards": Wards,
+    re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower(): schema
+    for name, schema in list(globals().items())
+    if isinstance(schema, type) and issubclass(schema, dy.Schema)
 }

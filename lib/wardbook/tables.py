@@ -7,12 +7,12 @@ What each column means stands in `data/dictionary.csv`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import polars as pl
 
 from wardbook import places
 from wardbook.sources import met
-from wardbook.tables_stops import UNPLACED, financial_year_label, person_searches, stop_coverage, stops  # noqa: F401
 
 # The offence groups that hold each offence once; they sum to the total recorded offences excluding fraud.
 PARTITION = (
@@ -48,40 +48,42 @@ def groups_filled_by(taxonomies: Sequence[str]) -> pl.DataFrame:
     return groups.join(filled, on="offence_group", how="semi")
 
 
+def _boroughs_and_unknown() -> list[str]:
+    return [*places.boroughs()["borough_code"], places.UNKNOWN]
+
+
+def _completed(sums: pl.DataFrame, **key: pl.Series | list[str]) -> pl.DataFrame:
+    """The counts of every combination of the key's values, 0 where there is no row.
+
+    Publishers omit rows with no offences; an average over what is left would be too high.
+    """
+    axes = [pl.DataFrame({name: values}).unique() for name, values in key.items()]
+    grid = reduce(lambda one, other: one.join(other, how="cross"), axes)
+    counts = pl.exclude(list(key)).fill_null(0).cast(pl.Int32)
+    return grid.join(sums, on=list(key), how="left").with_columns(counts)
+
+
 def _by_group(frames: Sequence[pl.DataFrame], key: str, codes: Sequence[str] | None) -> pl.DataFrame:
     """Sum long crime frames to (key, month, offence group, snapshot), the grid completed with zeros, per snapshot."""
     together = pl.concat(frames)
+    if "at_airports" not in together.columns:
+        together = together.with_columns(pl.lit(False).alias("at_airports"))
     # Sorting five million rows by their texts takes minutes, by their places in a list seconds.
-    kinds = {
-        name: pl.Enum(sorted(values))
-        for name, values in {
-            key: codes or together[key].unique(),
-            "offence_group": met.offence_groups()["offence_group"].unique(),
-            "snapshot": together["snapshot"].unique(),
-        }.items()
-    }
+    place = pl.Enum(sorted(codes or together[key].unique()))
+    group = pl.Enum(sorted(met.offence_groups()["offence_group"].unique()))
     tables = []
     for (snapshot,), part in together.group_by("snapshot", maintain_order=True):
         groups = groups_filled_by(part["taxonomy"].unique().to_list())
-        if "at_airports" not in part.columns:
-            part = part.with_columns(pl.lit(False).alias("at_airports"))
         sums = (
             part.join(groups, on=["taxonomy", "major", "minor"])
-            .cast({key: kinds[key], "offence_group": kinds["offence_group"]})
+            .cast({key: place, "offence_group": group})
             .group_by(key, "month", "offence_group")
             .agg(pl.col("offences").sum(), pl.col("offences").filter("at_airports").sum().alias("airport_offences"))
         )
-        # Publishers omit rows with no offences; an average over what is left would be too high.
-        places_of = pl.DataFrame({key: codes or part[key].unique()}, schema={key: kinds[key]})
-        grid = places_of.join(part.select("month").unique(), how="cross").join(
-            groups.select(pl.col("offence_group").unique().cast(kinds["offence_group"])), how="cross"
-        )
-        tables.append(
-            grid.join(sums, on=[key, "month", "offence_group"], how="left").with_columns(
-                pl.lit(snapshot, dtype=kinds["snapshot"]).alias("snapshot"),
-                pl.col("offences", "airport_offences").fill_null(0).cast(pl.Int32),
-            )
-        )
+        places_of = pl.Series(codes or part[key].unique(), dtype=place)
+        offence_groups = groups["offence_group"].cast(group)
+        table = _completed(sums, **{key: places_of, "month": part["month"], "offence_group": offence_groups})
+        tables.append(table.with_columns(pl.lit(snapshot).alias("snapshot")))
     return pl.concat(tables).sort(key, "month", "offence_group", "snapshot").cast({pl.Enum: pl.String})
 
 
@@ -107,8 +109,7 @@ def borough_offences(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     `offences` of Hillingdon include those at the airports, repeated in `airport_offences` so that they can be told.
     Groups overlap (burglary holds residential burglary): never sum over them.
     """
-    codes = [*places.boroughs()["borough_code"], places.UNKNOWN]
-    table = _by_group(frames, "borough_code", codes)
+    table = _by_group(frames, "borough_code", _boroughs_and_unknown())
     return table.select("borough_code", "month", "offence_group", "snapshot", "offences", "airport_offences")
 
 
@@ -126,22 +127,14 @@ def knife_offences(frame: pl.DataFrame) -> pl.DataFrame:
 
     `team_offences` are the same offences counted by Safer Neighbourhood Team, held to check them against the boroughs.
     """
-    codes = pl.DataFrame({"borough_code": [*places.boroughs()["borough_code"], places.UNKNOWN]})
     offences, positive = pl.col("measure") == "Offences", pl.col("measure") == "Positive Outcomes"
     sums = frame.group_by("borough_code", "month", "subtype").agg(
+        pl.col("offences").filter(~pl.col("by_team") & offences).sum().alias("offences"),
         pl.col("offences").filter(~pl.col("by_team") & positive).sum().alias("positive_outcomes"),
         pl.col("offences").filter(pl.col("by_team") & offences).sum().alias("team_offences"),
-        pl.col("offences").filter(~pl.col("by_team") & offences).sum().alias("offences"),
     )
-    grid = codes.join(frame.select("month").unique(), how="cross").join(frame.select("subtype").unique(), how="cross")
-    return _completed(grid, sums, ["offences", "positive_outcomes", "team_offences"])
-
-
-def _completed(grid: pl.DataFrame, sums: pl.DataFrame, counts: list[str]) -> pl.DataFrame:
-    """The counts of a grid's every cell, 0 where the publisher left a row out, sorted by the grid's columns."""
-    key = grid.columns
-    table = grid.join(sums, on=key, how="left").with_columns(pl.col(counts).fill_null(0).cast(pl.Int32))
-    return table.select(*key, *counts).sort(key)
+    table = _completed(sums, borough_code=_boroughs_and_unknown(), month=frame["month"], subtype=frame["subtype"])
+    return table.sort("borough_code", "month", "subtype")
 
 
 def outcomes(frame: pl.DataFrame) -> pl.DataFrame:
@@ -157,11 +150,8 @@ def outcomes(frame: pl.DataFrame) -> pl.DataFrame:
         .group_by("borough_code", "month", "offence_group")
         .agg(pl.col("outcomes").sum(), pl.col("outcomes").filter("positive").sum().alias("positive_outcomes"))
     )
-    codes = pl.DataFrame({"borough_code": [*places.boroughs()["borough_code"], places.UNKNOWN]})
-    grid = codes.join(frame.select("month").unique(), how="cross").join(
-        groups.select("offence_group").unique(), how="cross"
-    )
-    return _completed(grid, sums, ["outcomes", "positive_outcomes"])
+    key = {"borough_code": _boroughs_and_unknown(), "month": frame["month"], "offence_group": groups["offence_group"]}
+    return _completed(sums, **key).sort(list(key))
 
 
 def vawg_offences(frame: pl.DataFrame, ward_names: pl.DataFrame) -> pl.DataFrame:
@@ -185,22 +175,20 @@ def vawg_offences(frame: pl.DataFrame, ward_names: pl.DataFrame) -> pl.DataFrame
     if twice := sorted(names.filter(pl.struct("borough_code", "name").is_duplicated())["ward_code"]):
         raise ValueError(f"two wards of one borough share a name: {', '.join(twice)}")
     in_wards = located.with_columns(plain).join(names, on=["borough_code", "name"])
-    parts = {
-        "borough": (located, "borough_code", [*places.boroughs()["borough_code"], places.UNKNOWN], [ALL_KINDS]),
-        "ward": (in_wards, "ward_code", ward_names["ward_code"].unique(), [ALL_KINDS]),
-        "London": (frame.filter(pl.col("kind").is_not_null()), None, [places.LONDON_CODE], None),
-    }
+    parts = (
+        ("borough", located.rename({"borough_code": "area_code"}), _boroughs_and_unknown(), [ALL_KINDS]),
+        ("ward", in_wards.rename({"ward_code": "area_code"}), ward_names["ward_code"], [ALL_KINDS]),
+        ("London", frame.filter(pl.col("kind").is_not_null()), [places.LONDON_CODE], frame["kind"].drop_nulls()),
+    )
     tables = []
-    for level, (rows, code, codes, kinds) in parts.items():
-        rows = rows.with_columns(
-            pl.lit(level).alias("level"),
-            (pl.col(code) if code else pl.lit(places.LONDON_CODE)).alias("area_code"),
-            pl.lit(ALL_KINDS).alias("kind") if kinds else pl.col("kind"),
-        )
-        kinds = kinds or rows["kind"].unique().to_list()
-        sums = rows.group_by("level", "area_code", "month", "kind").agg(pl.col("offences").sum())
-        grid = pl.DataFrame({"level": level, "area_code": codes}).join(frame.select("month").unique(), how="cross")
-        tables.append(_completed(grid.join(pl.DataFrame({"kind": kinds}), how="cross"), sums, ["offences"]))
+    for level, rows, codes, kinds in parts:
+        if level == "London":
+            rows = rows.with_columns(pl.lit(places.LONDON_CODE).alias("area_code"))
+        else:
+            rows = rows.with_columns(pl.lit(ALL_KINDS).alias("kind"))
+        sums = rows.group_by("area_code", "month", "kind").agg(pl.col("offences").sum())
+        table = _completed(sums, area_code=codes, month=frame["month"], kind=kinds)
+        tables.append(table.select(pl.lit(level).alias("level"), pl.all()))
     return pl.concat(tables).sort("level", "area_code", "month", "kind")
 
 
