@@ -302,7 +302,7 @@ def test_scaling_all_counts_scales_rates_and_leaves_ratios(original, rebuilt):
 
 
 def test_swapping_the_years_inverts_the_ratio(original, rebuilt):
-    """Planted: one more before in the percentage of `change.judge`."""
+    """Planted: a hundredth added to each percentage in `change.against_london`."""
 
     def swap(raw):
         rows = read(raw / BOROUGH_FILE)
