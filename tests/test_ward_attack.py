@@ -81,10 +81,9 @@ def test_differencing_the_ward_tables_of_overlapping_periods_gives_no_small_coun
             tables = ward_runs[borough, period]
             told = [(period, row["ward_code"], row) for row in tables["wards"].iter_rows(named=True)]
             codes = dict(tables["wards"].select("ward", "ward_code").iter_rows())
-            told += [(period, codes[row["ward"]], row) for row in tables.get("ward-rates", pl.DataFrame()).to_dicts()]
-            told += [
-                (row["year"], codes[row["ward"]], row) for row in tables.get("ward-years", pl.DataFrame()).to_dicts()
-            ]
+            for name in ("ward-rates", "ward-years"):
+                drawn = tables[name].to_dicts() if name in tables else []
+                told += [(row.get("year", period), codes[row["ward"]], row) for row in drawn]
             for year, ward, row in told:
                 if year not in known:
                     counts = wards.ward_years(offences, ITEM, [read_period(year)]).join(local, on="ward_code")

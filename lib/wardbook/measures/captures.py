@@ -66,36 +66,26 @@ def coverage(
         (pl.col("hours").is_null() | (pl.col("hours") <= 0)).sum().cast(pl.Int64).alias("hours_unknown"),
     )
     days = seen.group_by("ward_code", "quarter").agg(pl.col("capture_date").n_unique().cast(pl.Int64).alias("captures"))
-    table = (
-        mine.join(quarters, how="cross")
-        .join(per, on=["ward_code", "quarter"], how="left")
-        .join(days, on=["ward_code", "quarter"], how="left")
-        .with_columns(pl.col("captures").fill_null(0))
-    )
-    status = (
-        pl.when(pl.col("events") > 0)
-        .then(pl.lit(PUBLISHED))
-        .when(pl.col("captures") > 0)
-        .then(pl.lit(NONE_PUBLISHED))
-        .otherwise(pl.lit(NOT_CAPTURED))
-    )
-    known = pl.col("status") != NOT_CAPTURED
-    return (
-        table.with_columns(status.alias("status"))
-        .with_columns(
-            pl.when(known).then(pl.col(name).fill_null(0)).alias(name)
-            for name in ("events", "event_hours", "hours_unknown")
-        )
-        .with_columns(
-            (1000 * pl.col("events") / pl.col("residents")).alias("events_per_1000"),
-            (1000 * pl.col("event_hours") / pl.col("residents")).alias("hours_per_1000"),
-        )
-        .select(
-            *("ward_code", "ward", "borough_code", "quarter", "status", "events", "event_hours", "hours_unknown"),
-            *("residents", "events_per_1000", "hours_per_1000", "captures"),
-        )
-        .sort("quarter", "ward_code")
-    )
+    table = mine.join(quarters, how="cross")
+    for counted in (per, days):
+        table = table.join(counted, on=["ward_code", "quarter"], how="left")
+    seen_once, events = pl.col("captures") > 0, pl.col("events").fill_null(0)
+    known = (events > 0) | seen_once.fill_null(False)
+    told = [
+        pl.when(known).then(pl.col(name).fill_null(0)).alias(name)
+        for name in ("events", "event_hours", "hours_unknown")
+    ]
+    return table.select(
+        *("ward_code", "ward", "borough_code", "quarter", _status(known, events), *told, "residents"),
+        events_per_1000=1000 * told[0] / pl.col("residents"),
+        hours_per_1000=1000 * told[1] / pl.col("residents"),
+        captures=pl.col("captures").fill_null(0),
+    ).sort("quarter", "ward_code")
+
+
+def _status(captured: pl.Expr, events: pl.Expr) -> pl.Expr:
+    published = pl.when(events > 0).then(pl.lit(PUBLISHED)).otherwise(pl.lit(NONE_PUBLISHED))
+    return pl.when(captured).then(published).otherwise(pl.lit(NOT_CAPTURED)).alias("status")
 
 
 def _as_last_listed(listed: pl.DataFrame, *key: str) -> pl.DataFrame:
@@ -110,19 +100,13 @@ def whole_period(table: pl.DataFrame) -> pl.DataFrame:
     return (
         table.group_by("ward_code", "ward", "borough_code", "residents", maintain_order=True)
         .agg(
-            pl.when(captured).then(pl.col("events").sum()).alias("events"),
-            pl.when(captured).then(pl.col("event_hours").sum()).alias("event_hours"),
-            pl.when(~captured)
-            .then(pl.lit(NOT_CAPTURED))
-            .when(pl.col("events").sum() > 0)
-            .then(pl.lit(PUBLISHED))
-            .otherwise(pl.lit(NONE_PUBLISHED))
-            .alias("status"),
+            pl.when(captured).then(pl.col("events", "event_hours").sum()),
+            _status(captured, pl.col("events").sum()),
             pl.len().cast(pl.Int64).alias("quarters"),
         )
         .with_columns(
-            (1000 * pl.col("events") / pl.col("residents") / pl.col("quarters")).alias("events_per_1000_a_quarter"),
-            (1000 * pl.col("event_hours") / pl.col("residents") / pl.col("quarters")).alias("hours_per_1000_a_quarter"),
+            events_per_1000_a_quarter=1000 * pl.col("events") / pl.col("residents") / pl.col("quarters"),
+            hours_per_1000_a_quarter=1000 * pl.col("event_hours") / pl.col("residents") / pl.col("quarters"),
         )
         .sort("ward_code")
     )

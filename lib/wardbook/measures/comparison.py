@@ -15,7 +15,7 @@ import polars as pl
 from scipy import special, stats
 from statsmodels.stats.multitest import multipletests
 
-VERDICTS = {"low": "lower than expected", "expected": "as expected", "high": "higher than expected"}
+VERDICTS = ("as expected", "lower than expected", "higher than expected")
 
 
 def funnel_limits(expected, *, level: float = 0.95):
@@ -30,13 +30,6 @@ def funnel_limits(expected, *, level: float = 0.95):
     lower = stats.chi2.ppf(tail, 2 * expected) / 2 / expected
     upper = stats.chi2.ppf(1 - tail, 2 * expected + 2) / 2 / expected
     return (float(lower), float(upper)) if expected.ndim == 0 else (lower, upper)
-
-
-def funnel_verdict(observed: float, expected: float, *, level: float = 0.95) -> str:
-    """`low`, `expected` or `high`: which side of the exact limits, counting noise alone, a count lies."""
-    lower, upper = funnel_limits(expected, level=level)
-    ratio = observed / expected
-    return "low" if ratio < lower else "high" if ratio > upper else "expected"
 
 
 class Overdispersion(NamedTuple):
@@ -116,8 +109,8 @@ def level_funnel(counts: pl.DataFrame) -> pl.DataFrame:
         limits |= {f"lower_{name}": np.where(lower * e <= 0.5, 0.0, lower), f"upper_{name}": np.exp(width[1])}
     exact = np.minimum(1, 2 * np.minimum(at_most, 1 - below))
     p = np.maximum(2 * spread.sf(np.abs(np.log(ratio)) / np.sqrt(side**2 + tau2)), exact)
-    sides = np.where(p >= 0.05, "expected", np.where(ratio < 1, "low", "high"))
-    made = {"expected": e, "ratio": events / e, "z": z, "p": p, "verdict": [VERDICTS[side] for side in sides]}
+    verdict = np.select([p >= 0.05, ratio < 1], VERDICTS[:2], default=VERDICTS[2])
+    made = {"expected": e, "ratio": events / e, "z": z, "p": p, "verdict": verdict}
     return counts.with_columns(
         *(pl.Series(name, values) for name, values in (made | limits).items()), phi=pl.lit(phi), tau2=pl.lit(tau2)
     )

@@ -180,15 +180,10 @@ def _london(confidence: pl.DataFrame, quarter: date) -> pl.DataFrame:
     size = (pl.col("share") - pl.col("year_before")).abs().round(6)
     here = pl.col("quarter_end") == quarter
     own = own.with_columns(size=size, mine=size.filter(here).first().over("question"))
-    return (
-        own.group_by("borough_code", "question")
-        .agg(
-            pl.col("quarter_end").filter(here).first().alias("to"),
-            pl.col("share").filter(here).first(),
-            pl.col("year_before").filter(here).first(),
-            (~here & (pl.col("size") >= pl.col("mine"))).sum().cast(pl.Int64).alias("as_far"),
-            (~here & pl.col("size").is_not_null()).sum().cast(pl.Int64).alias("of"),
-        )
-        .with_columns(change_points=100 * (pl.col("share") - pl.col("year_before")))
-        .drop_nulls("to")
+    as_far, of = (
+        (~here & other).sum().over("question").cast(pl.Int64)
+        for other in (pl.col("size") >= pl.col("mine"), pl.col("size").is_not_null())
     )
+    points = 100 * (pl.col("share") - pl.col("year_before"))
+    rows = own.with_columns(as_far=as_far, of=of, change_points=points, to="quarter_end").filter(here)
+    return rows.select("borough_code", "question", "to", "share", "year_before", "as_far", "of", "change_points")

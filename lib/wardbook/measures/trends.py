@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from wardbook.periods import Period, breaks_between
+from wardbook.periods import Period, breaks_between, month_after
 
 LEVEL = 0.99  # of the expected range of one month
 BASELINE_MONTHS = 36
@@ -30,6 +30,8 @@ _MONITORED = pl.Schema(
     {"month": pl.Date, "observed": pl.Int64, "expected": pl.Float64, "lower": pl.Float64, "upper": pl.Float64}
     | {"signal": pl.String, "segment": pl.Int64, "baseline_from": pl.Date, "baseline_to": pl.Date, "note": pl.String}
 )
+_SUMMARY = {"offence_group": pl.String} | dict.fromkeys(("judged", "above", "below", "observed"), pl.Int64)
+_SUMMARY |= dict.fromkeys(("expected", "phi", "false_alarm_rate"), pl.Float64) | {"why": pl.String}
 
 
 class BaselineError(ValueError):
@@ -121,9 +123,8 @@ def _days(months: Sequence[date]) -> np.ndarray:
 def _design(months: Sequence[date], levels: Sequence[int]) -> np.ndarray:
     """Twelve month factors, and one column for each level but the newest: what is expected stands at the newest level."""
     others = sorted(set(levels))[:-1]
-    columns = [[m.month == k for m in months] for k in range(1, 13)] + [
-        [level == k for level in levels] for k in others
-    ]
+    columns = [[m.month == k for m in months] for k in range(1, 13)]
+    columns += [[level == k for level in levels] for k in others]
     return np.array(columns, dtype=float).T
 
 
@@ -231,28 +232,22 @@ def false_alarm_rate(
 
 
 def segments(months: Sequence[date], breaks: pl.DataFrame) -> pl.DataFrame:
-    """Cut months at every declared break, those that cut and those that mark: `month`, `segment`, `since`, `since_month`, `spell`.
+    """Cut months at every declared break, those that cut and those that mark: `month`, `segment`, `since`, `spell`.
 
     Parameters
     ----------
     breaks : rows of `declared_breaks` for the series. A break with a last month is a spell: its months stand apart.
     """
+    spells = breaks.drop_nulls("to_month").select("break_id", "from_month", "to_month").rows()
     starts = {months[0]: "the series begins"}
-    spells = breaks.filter(pl.col("to_month").is_not_null())
-    for row in spells.iter_rows(named=True):
-        end = row["to_month"]
-        starts[date(end.year + end.month // 12, end.month % 12 + 1, 1)] = f"the end of '{row['break_id']}'"
-    starts |= {
-        row["from_month"]: row["break_id"] for row in breaks.iter_rows(named=True) if row["from_month"] > months[0]
-    }
-    order = sorted(starts)
-    rows = []
+    starts |= {month_after(last, 1): f"the end of '{name}'" for name, _, last in spells}
+    starts |= dict(breaks.filter(pl.col("from_month") > months[0]).select("from_month", "break_id").iter_rows())
+    order, rows = sorted(starts), []
     for month in months:
         segment = sum(start <= month for start in order) - 1
-        inside = [r["break_id"] for r in spells.iter_rows(named=True) if r["from_month"] <= month <= r["to_month"]]
-        since = order[segment]
-        rows.append((month, segment, starts[since], since, inside[0] if inside else None))
-    shape = {"month": pl.Date, "segment": pl.Int64, "since": pl.String, "since_month": pl.Date, "spell": pl.String}
+        spell = next((name for name, first, last in spells if first <= month <= last), None)
+        rows.append((month, segment, starts[order[segment]], spell))
+    shape = {"month": pl.Date, "segment": pl.Int64, "since": pl.String, "spell": pl.String}
     return pl.DataFrame(rows, schema=shape, orient="row")
 
 
@@ -335,23 +330,15 @@ def monitor_groups(
         frames.append(months.select(pl.lit(group).alias("offence_group"), pl.all()))
         inside = months.filter(period.within(pl.col("month")))
         judged = inside.filter(pl.col("signal") != "cannot say")
-        known = baseline is not None and not judged.is_empty()
-        rows.append(
-            {
-                "offence_group": group,
-                "judged": judged.height,
-                "above": judged.filter(signal="above").height,
-                "below": judged.filter(signal="below").height,
-                "observed": int(judged["observed"].sum()) if known else None,
-                "expected": float(judged["expected"].sum()) if known else None,
-                "phi": baseline.phi if known else None,
-                "false_alarm_rate": false_alarm_rate(baseline, judged["month"].to_list(), level=level)
-                if known
-                else None,
-                "why": "" if known else inside["note"][-1].removeprefix("cannot say: "),
-            }
-        )
-    return pl.concat(frames), pl.DataFrame(rows, infer_schema_length=None)
+        row = {name: judged.filter(signal=name).height for name in ("above", "below")}
+        row |= {"offence_group": group, "judged": judged.height, "why": ""}
+        if baseline is None or judged.is_empty():
+            row["why"] = inside["note"][-1].removeprefix("cannot say: ")
+        else:
+            row |= {"observed": judged["observed"].sum(), "expected": judged["expected"].sum(), "phi": baseline.phi}
+            row["false_alarm_rate"] = false_alarm_rate(baseline, judged["month"].to_list(), level=level)
+        rows.append(row)
+    return pl.concat(frames), pl.DataFrame(rows, schema=_SUMMARY)
 
 
 def rolling_years(counts: pl.DataFrame, by: str, breaks: pl.DataFrame, series: str) -> pl.DataFrame:

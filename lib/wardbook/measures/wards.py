@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -78,11 +79,11 @@ def ward_history(ward_offences: pl.DataFrame, item: str, period: Period, breaks:
         `ward_code`, `year` (the period as asked for), `last` (its last month), `spell`, `events`; no rows where none is held.
     """
     held = ward_offences.filter(offence_group=item)["month"]
-    years = [year for n in range(60) for year in [period.earlier(n)] if held.len() and year.first >= held.min()]
+    oldest = held.min() or date.max
+    years = [year for year in map(period.earlier, range(60)) if year.first >= oldest]
     if not years:
-        return pl.DataFrame(
-            schema={"ward_code": pl.String, "year": pl.String, "last": pl.Date, "spell": pl.Int64, "events": pl.Int64}
-        )
+        kinds = {"year": pl.String, "last": pl.Date, "spell": pl.Int64, "events": pl.Int64}
+        return pl.DataFrame(schema={"ward_code": pl.String} | kinds)
     crossed = breaks_between(breaks.filter(effect="cuts"), "ward_offences", item, years[-1].first, period.last)
     cuts = crossed["from_month"].to_list()
     whole = [year for year in years if not any(year.first < cut <= year.last for cut in cuts)]
@@ -116,11 +117,8 @@ def ward_rates(counts: pl.DataFrame, wards: pl.DataFrame, population: pl.DataFra
     if table.height != counts.height:
         raise ValueError(f"{counts.height - table.height} wards have no residents or are no wards of 2024")
     x, n = table["events"].to_numpy(), table["residents"].to_numpy()
-    if table.is_empty():
-        names = ("raw_rate", "eb_rate", "eb_low", "eb_high")
-        return table.with_columns(pl.lit(None, pl.Float64).alias(f"{name}_per_1000") for name in names)
-    low, high = empirical_bayes_interval(x, n)
-    made = {"raw_rate": x / n, "eb_rate": empirical_bayes(x, n), "eb_low": low, "eb_high": high}
+    low, high = empirical_bayes_interval(x, n) if len(x) else (x, x)
+    made = {"raw_rate": x / n, "eb_rate": empirical_bayes(x, n) if len(x) else x, "eb_low": low, "eb_high": high}
     return table.with_columns(pl.Series(f"{name}_per_1000", 1000 * values) for name, values in made.items())
 
 
