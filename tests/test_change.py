@@ -176,22 +176,6 @@ def test_without_anything_but_chance_the_region_is_the_exact_binomial_one():
 # -- relations that must hold ---------------------------------------------------------------------------------------------------
 
 
-def test_a_borough_by_another_name_and_months_in_another_order_change_nothing(yearly):
-    after = YEARS[-1]
-    table = yearly.filter(pl.col("offence_group").is_in(["robbery", "shoplifting"]))
-    renamed = {code("Bexley"): "E09999999"}
-    again = judged(
-        table.with_columns(pl.col("borough_code").replace(renamed)).sample(fraction=1, shuffle=True, seed=4), after
-    )
-    back = again.with_columns(pl.col("borough_code").replace({v: k for k, v in renamed.items()}))
-    order = ["offence_group", "borough_code"]
-    one, other = judged(table, after).sort(order), back.sort(order)
-    exact = [name for name in one.columns if one[name].dtype != pl.Float64]
-    assert one.select(exact).equals(other.select(exact))
-    for name in set(one.columns) - set(exact):
-        assert np.allclose(one[name].fill_null(-1), other[name].fill_null(-1), rtol=1e-9)
-
-
 def test_offences_moved_from_one_borough_to_another_move_exactly_two_relative_changes(yearly):
     after = YEARS[-1]
     counts = change.count_windows(yearly.filter(offence_group="robbery"), after.earlier(), after)

@@ -72,7 +72,7 @@ def test_winsorised_squares_have_the_expectation_that_the_normal_distribution_gi
     # E = ∫z²φ over the middle 80 % + 0.2 q², q = 1.2815516: by parts 0.8 − 2qφ(q) + 0.2q².
     q = stats.norm.ppf(0.9)
     assert 0.8 - 2 * q * stats.norm.pdf(q) + 0.2 * q**2 == pytest.approx(0.6787, abs=5e-5)
-    assert c.winsorised_expectation(1000) == pytest.approx(0.6787, abs=0.003)
+    assert c.winsorised_expectation(200) == pytest.approx(0.6787, abs=0.005)
     assert c.winsorised_expectation(32) == pytest.approx(0.694, abs=0.002)
 
 
@@ -250,18 +250,6 @@ def test_the_standard_error_is_the_rulers_own_variance(judged):
     b, o = total / (1 + london), total * london / (1 + london)
     by_hand = fit["scale"] * math.sqrt(fit["phi"] * (1 / b + 1 / o) + fit["tau2"])
     assert row["log_error"] == pytest.approx(by_hand)
-
-
-def test_the_funnel_that_is_drawn_is_the_range_a_borough_is_judged_by(judged):
-    rows, ruler = judged
-    group = rows.filter(offence_group="theft from a vehicle")
-    funnel = change.usual_funnel(group, ruler, steps=400)
-    assert funnel["both"].is_sorted() and funnel["both"].min() < (group["before"] + group["after"]).min()
-    for row in group.iter_rows(named=True):
-        at = funnel.sort((pl.col("both") - row["before"] - row["after"]).abs()).row(0, named=True)
-        # Its own rest of London, and whole counts: a per cent or two of a hundred apart.
-        assert at["low"] == pytest.approx(row["usual_low_percent"], abs=2)
-        assert at["high"] == pytest.approx(row["usual_high_percent"], abs=3)
 
 
 def test_a_usual_change_is_londons_times_the_usual_range(judged):

@@ -61,8 +61,7 @@ def test_everything_is_in_one_json(drawn, tmp_path):
     assert [path.suffix for path in paths] == [".json", ".svg", ".png", ".csv", ".txt"]
     again = f.read_figure(tmp_path / "a-chart.json")
     assert again.to_json() == drawn.to_json()
-    for size in f.SIZES:
-        assert again.svg(size) == drawn.svg(size)
+    assert again.svg() == drawn.svg()
     assert again.csv() == drawn.csv()
     assert again.txt() == drawn.txt()
     assert again.data.schema == drawn.data.schema

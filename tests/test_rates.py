@@ -172,21 +172,6 @@ def test_what_cannot_be_right_is_refused_naming_the_value(call, message):
 
 
 @same_examples
-@given(counts, counts, exposures, exposures, kinds)
-def test_swapping_the_two_inverts_the_ratio_and_its_interval(x, y, a, b, kind):
-    assume(x + y > 0)
-    one, other = rate_ratio(x, y, a, b, kind=kind), rate_ratio(y, x, b, a, kind=kind)
-
-    def inverse(value):
-        return math.inf if value == 0 else 1 / value
-
-    assert one.ratio == pytest.approx(inverse(other.ratio), rel=1e-9)
-    assert one.lower == pytest.approx(inverse(other.upper), rel=1e-6)
-    assert one.upper == pytest.approx(inverse(other.lower), rel=1e-6)
-    assert one.p_value == pytest.approx(other.p_value, rel=1e-6, abs=1e-12)
-
-
-@same_examples
 @given(counts, counts, exposures, exposures)
 def test_midp_lies_inside_central_and_both_hold_the_ratio(x, y, a, b):
     assume(x + y > 0)

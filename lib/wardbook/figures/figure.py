@@ -314,13 +314,8 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
         # A panel's heading (`marks.panel_words`) is within its bounds: this is what lies between two panels.
         inner["spacing"] = {"row": round(size.font), "column": round(1.4 * size.font)}
     row = plot["height"] / (row_count(figure.spec) or 1)
-    values = {
-        "narrow": size.narrow,
-        "font": size.font,
-        "dense": row < 2.6 * size.font,
-        "crowded": row < 0.9 * size.font,
-        "plot_height": plot["height"],
-    }
+    values = {"narrow": size.narrow, "font": size.font, "dense": row < 2.6 * size.font}
+    values |= {"crowded": row < 0.9 * size.font, "plot_height": plot["height"]}
     params = [{"name": name, "value": value} for name, value in values.items()]
     params += inner.pop("params", [])
     config = theme.sized(size.font) | ({"padding": 4} if bare else {"padding": 12 if size.width > 400 else 6})

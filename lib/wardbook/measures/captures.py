@@ -48,39 +48,42 @@ def coverage(
     mine = mine.filter(pl.col("borough_code").is_in(codes))
     people = population.group_by("ward_code").agg(pl.col("residents").sum().cast(pl.Int64))
     mine = mine.select("ward_code", "ward", "borough_code").join(people, on="ward_code")
-    taken = captures.filter(pl.col("kind") == "events", pl.col("ward_code").is_in(mine["ward_code"].implode()))
-    seen = taken.filter(pl.col("status") != "failed").with_columns(quarter_of(pl.col("capture_date")).alias("quarter"))
-    distinct = (
-        _as_last_listed(engagement, "ward_code", "start", "type")
-        .filter(pl.col("ward_code").is_in(mine["ward_code"].implode()))
-        .with_columns(
-            quarter_of(pl.col("start").dt.date()).alias("quarter"),
-            ((pl.col("end") - pl.col("start")).dt.total_minutes() / 60).alias("hours"),
-        )
+    local = pl.col("ward_code").is_in(mine["ward_code"].implode())
+    seen = captures.filter(local, pl.col("status") != "failed", kind="events")
+    seen = seen.with_columns(quarter=quarter_of(pl.col("capture_date")))
+    hours = (pl.col("end") - pl.col("start")).dt.total_minutes() / 60
+    listed = _as_last_listed(engagement, "ward_code", "start", "type").filter(local)
+    per = listed.group_by("ward_code", quarter=quarter_of(pl.col("start").dt.date())).agg(
+        events=pl.len().cast(pl.Int64),
+        event_hours=hours.filter(hours > 0).sum(),
+        hours_unknown=(hours.is_null() | (hours <= 0)).sum().cast(pl.Int64),
     )
+    days = seen.group_by("ward_code", "quarter").agg(captures=pl.col("capture_date").n_unique().cast(pl.Int64))
     # An event listed for a quarter that no capture was made in is not that quarter's whole list.
     quarters = seen.select("quarter").unique().sort("quarter")
-    per = distinct.group_by("ward_code", "quarter").agg(
-        pl.len().cast(pl.Int64).alias("events"),
-        pl.col("hours").filter(pl.col("hours") > 0).sum().alias("event_hours"),
-        (pl.col("hours").is_null() | (pl.col("hours") <= 0)).sum().cast(pl.Int64).alias("hours_unknown"),
-    )
-    days = seen.group_by("ward_code", "quarter").agg(pl.col("capture_date").n_unique().cast(pl.Int64).alias("captures"))
     table = mine.join(quarters, how="cross")
     for counted in (per, days):
         table = table.join(counted, on=["ward_code", "quarter"], how="left")
-    seen_once, events = pl.col("captures") > 0, pl.col("events").fill_null(0)
-    known = (events > 0) | seen_once.fill_null(False)
-    told = [
-        pl.when(known).then(pl.col(name).fill_null(0)).alias(name)
-        for name in ("events", "event_hours", "hours_unknown")
-    ]
+    table = table.with_columns(pl.col("events", "event_hours", "hours_unknown", "captures").fill_null(0))
+    known = (pl.col("events") > 0) | (pl.col("captures") > 0)
+    told = pl.when(known).then(pl.col("events", "event_hours", "hours_unknown"))
+    table = table.with_columns(_status(known, pl.col("events")), told).sort("quarter", "ward_code")
     return table.select(
-        *("ward_code", "ward", "borough_code", "quarter", _status(known, events), *told, "residents"),
-        events_per_1000=1000 * told[0] / pl.col("residents"),
-        hours_per_1000=1000 * told[1] / pl.col("residents"),
-        captures=pl.col("captures").fill_null(0),
-    ).sort("quarter", "ward_code")
+        *(
+            "ward_code",
+            "ward",
+            "borough_code",
+            "quarter",
+            "status",
+            "events",
+            "event_hours",
+            "hours_unknown",
+            "residents",
+        ),
+        events_per_1000=1000 * pl.col("events") / pl.col("residents"),
+        hours_per_1000=1000 * pl.col("event_hours") / pl.col("residents"),
+        captures="captures",
+    )
 
 
 def _status(captured: pl.Expr, events: pl.Expr) -> pl.Expr:

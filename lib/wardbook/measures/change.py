@@ -289,19 +289,18 @@ def against_london(counts: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
 
 
 def _with_as_far(judged: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
-    sizes = {
-        group: np.sort(np.abs(rows["log_relative"].to_numpy()))
-        for (group,), rows in ruler.changes.group_by("offence_group")
-    }
-    own = judged.select("offence_group", pl.col("log_relative").abs()).rows()
-    # A change of the same counts is as far: a hair is left for what arithmetic does to the last digit.
-    far = [
-        len(s) - int(np.searchsorted(s, size - 1e-12)) for group, size in own for s in [sizes.get(group, np.array([]))]
+    sizes = {}
+    for (group,), rows in ruler.changes.group_by("offence_group"):
+        sizes[group] = np.sort(np.abs(rows["log_relative"].to_numpy()))
+    own = [
+        (sizes.get(group, np.array([])), size) for group, size in judged.select("offence_group", "log_relative").rows()
     ]
+    # A change of the same counts is as far: a hair is left for what arithmetic does to the last digit.
+    far = [len(others) - int(np.searchsorted(others, abs(size) - 1e-12)) for others, size in own]
     stood = pl.col("against_london").is_in([BELOW, ABOVE])
     return judged.with_columns(
         pl.Series("as_far", far, dtype=pl.Int64),
-        pl.Series("of", [len(sizes.get(group, ())) for group, _ in own], dtype=pl.Int64),
+        pl.Series("of", [len(others) for others, _ in own], dtype=pl.Int64),
         stood.sum().over("offence_group").cast(pl.Int64).alias("stand_out"),
         (stood | (pl.col("against_london") == IN_LINE)).sum().over("offence_group").cast(pl.Int64).alias("judged"),
     )
@@ -418,27 +417,18 @@ def _size(before: pl.Expr, after: pl.Expr) -> pl.Expr:
 
 def _why() -> pl.Expr:
     """What forbids the two counts to be compared, else what limits the verdict; empty where nothing does."""
-    many = (pl.col("stand_out") > MANY * pl.col("judged")) & (pl.col("judged") >= 16)
-    verdict, calm = (
-        pl.col("against_london"),
-        "{} of {} boroughs lie outside: its history is too calm to judge these years",
-    )
-    return (
-        pl.when(pl.col("cut") != "")
-        .then("cut")
-        .when(verdict == TOO_FEW)
-        .then(pl.lit("an ordinary year could halve or double it"))
-        .when(verdict == CANNOT_SAY)
-        .then(
-            pl.when(pl.col("apart") == 1)
-            .then(pl.lit("its history has only one window that overlaps no other"))
-            .otherwise(pl.format("its history has only {} windows that do not overlap", "apart"))
-        )
-        .when(~pl.col("alike"))
-        .then("crosses")
-        .when(many & verdict.is_not_null())
-        .then(pl.format(calm, "stand_out", "judged"))
-        .otherwise(pl.lit(""))
+    verdict = pl.col("against_london")
+    many = (pl.col("stand_out") > MANY * pl.col("judged")) & (pl.col("judged") >= 16) & verdict.is_not_null()
+    one = pl.lit("its history has only one window that overlaps no other")
+    several = pl.format("its history has only {} windows that do not overlap", "apart")
+    calm = "{} of {} boroughs lie outside: its history is too calm to judge these years"
+    return pl.coalesce(
+        pl.when(pl.col("cut") != "").then("cut"),
+        pl.when(verdict == TOO_FEW).then(pl.lit("an ordinary year could halve or double it")),
+        pl.when(verdict == CANNOT_SAY).then(pl.when(pl.col("apart") == 1).then(one).otherwise(several)),
+        pl.when(~pl.col("alike")).then("crosses"),
+        pl.when(many).then(pl.format(calm, "stand_out", "judged")),
+        pl.lit(""),
     )
 
 

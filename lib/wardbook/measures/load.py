@@ -360,11 +360,8 @@ def _asked_of(load: Mapping[str, np.ndarray], messages: np.ndarray, draws: int) 
         asked = np.where(inbound > 0, 100 * inbound / reading, 0.0)
     drawn = {"messages": messages, "minutes": load["minutes"], "inbound_hours": inbound}
     drawn |= {"reading_hours": reading, "asked_percent": asked}
-    return {
-        f"{name}_{q}": x
-        for name, array in drawn.items()
-        for q, x in _range(pl.Series(np.broadcast_to(array, draws))).items()
-    }
+    ranges = {name: _range(pl.Series(np.broadcast_to(array, draws))) for name, array in drawn.items()}
+    return {f"{name}_{q}": x for name, of in ranges.items() for q, x in of.items()}
 
 
 def answered_in_time(
@@ -410,27 +407,17 @@ def answered_in_time(
     minutes = 60 * load["reading_hours"]
     # As many officers as their contracted hours can hold the hours there are, each present for an equal part of them.
     staff = max(int(v["staff_per_ward"]), math.ceil(load["present_hours"] / v["contracted_hours"]))
-    ward = {
-        "staff": staff,
-        "presence": load["present_hours"] / (staff * v["contracted_hours"]),
-        "minutes": minutes,
-        "minutes_per_message": load["minutes"],
-        "burst_share": load["replies"] / load["messages"],
-        "bulletins_per_week": v["messages_per_week"],
-    }
-    shares = {}
+    there = {"staff": staff, "presence": load["present_hours"] / (staff * v["contracted_hours"]), "minutes": minutes}
+    mail = {"minutes_per_message": load["minutes"], "burst_share": load["replies"] / load["messages"]}
+    mail |= {"bulletins_per_week": v["messages_per_week"]}
+    run, shares = {"deadlines": deadlines, "runs": runs, "weeks": weeks}, {}
     for times in sorted(loads):
-        run = {
-            "deadlines": deadlines,
-            "runs": runs,
-            "weeks": weeks,
-            "messages_per_week": times * minutes / load["minutes"],
-        }
-        answered = run_mailbox(np.random.default_rng(seed), mailbox, **run, **ward)
+        mail["messages_per_week"] = times * minutes / load["minutes"]
+        answered = run_mailbox(np.random.default_rng(seed), mailbox, **run, **there, **mail)
         # The ceiling is the same at any load: the largest sample of messages gives it.
         shares |= {times: answered.shares, 0.0: answered.ceilings}
     rows = [
-        (float(deadline), times, 100 * np.nanmean(share), 100 * np.nanstd(share, ddof=1) / math.sqrt(runs))
+        (deadline, times, 100 * np.nanmean(share), 100 * np.nanstd(share, ddof=1) / math.sqrt(runs))
         for times, share_by_deadline in shares.items()
         for deadline, share in zip(deadlines, share_by_deadline.T)
     ]

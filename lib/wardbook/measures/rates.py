@@ -78,9 +78,6 @@ def rate_ratio(
     if n == 0:
         return RateRatio(math.nan, 0.0, math.inf, 1.0)
 
-    def to_ratio(share: float) -> float:
-        return math.inf if share >= 1 else share / (1 - share) * scale
-
     weight = 0.0 if kind == "central" else 0.5  # how much of P(X = x) each tail leaves out
 
     def tail(share: float, *, above: bool) -> float:
@@ -96,7 +93,8 @@ def rate_ratio(
     equal = exposure / (exposure + reference_exposure)
     p_value = min(1.0, 2 * min(tail(equal, above=True), tail(equal, above=False)))
     ratio = math.inf if y == 0 else x / y * scale
-    return RateRatio(ratio, float(to_ratio(low)), float(to_ratio(high)), float(p_value))
+    lower, upper = (math.inf if share >= 1 else float(share / (1 - share) * scale) for share in (low, high))
+    return RateRatio(ratio, lower, upper, float(p_value))
 
 
 def byar(count: float, *, level: float = 0.95) -> tuple[float, float]:

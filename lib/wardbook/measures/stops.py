@@ -22,6 +22,7 @@ from wardbook.sources.police_uk import BLANK, NOT_STATED, outcome_group
 
 GROUPS = ("Asian", "Black", "Mixed", "Other", "White")
 OFFICER_GROUPS = ("Asian", "Black", "Other", "White")  # officers' codes have no Mixed
+REFERENCE = "White"  # the group that others are compared with in a table
 UNKNOWN = (NOT_STATED, BLANK)
 UNKNOWN_GROUP = "unknown"  # the two together
 DEFINITIONS = {"self-defined": "self_defined", "officer-defined": "officer_defined"}
@@ -421,8 +422,8 @@ class _Spread:
             residents_reference=pl.lit(residents[at]),
         )
 
-    def within_boroughs(self, population: pl.DataFrame, reference: str) -> dict[str, tuple[float, float, float]]:
-        """The ratio of rates held within boroughs, (ratio, lower, upper) a group: Mantel and Haenszel's weights.
+    def within_boroughs(self, population: pl.DataFrame) -> pl.DataFrame:
+        """The ratio of rates to White held within boroughs, a row a group: Mantel and Haenszel's weights.
 
         London's plain ratio mixes who is searched with where searches are. Searches without a place are left out.
 
@@ -430,8 +431,7 @@ class _Spread:
         ----------
         Rothman & Greenland (1998), Modern Epidemiology, 2nd ed., eq. 15-22 for person-time data.
         """
-        groups = _groups(self.ethnicity)
-        at = groups.index(reference)
+        groups, at = _groups(self.ethnicity), _groups(self.ethnicity).index(REFERENCE)
         table = population.group_by("borough_code", "ethnic_group").agg(pl.col("residents").sum())
         residents = {(b, g): n for b, g, n in table.iter_rows()}
         people = np.array([[residents.get((b, g), 0) for g in groups] for b in self.boroughs], float)
@@ -442,8 +442,7 @@ class _Spread:
             mine = (totals * people[:, [at]] / both).sum(axis=-2)
             return _over(mine, (totals[..., [at]] * people / both).sum(axis=-2))
 
-        lower, upper = _middle(ratio(self.drawn))
-        return dict(zip(groups, zip(ratio(self.totals).tolist(), lower.tolist(), upper.tolist())))
+        return pl.DataFrame(dict(zip(_WITHIN, (ratio(self.totals), *_middle(ratio(self.drawn))))))
 
 
 # -- the tables of ratios ----------------------------------------------------------------------------------------------
@@ -467,10 +466,8 @@ def disproportionality(
     areas: Sequence[Area],
     boroughs: Sequence[str],
     period: str,
-    *,
-    reference: str = "White",
 ) -> pl.DataFrame:
-    """`relative_rate` of every group in every area under both definitions: the rows of `tables/disproportionality.csv`.
+    """`relative_rate` to White of every group in every area under both definitions: the rows of `tables/disproportionality.csv`.
 
     Parameters
     ----------
@@ -486,44 +483,39 @@ def disproportionality(
         `within_…` (London, self-defined): held within boroughs. Where either group has fewer than ten known searches, or
         officers have no such group, figures are null and `why` says so.
     """
-    met = population.filter(pl.col("borough_code").is_in(list(boroughs)))
-    parts = []
+    met, parts = population.filter(pl.col("borough_code").is_in(list(boroughs))), [pl.DataFrame(schema=TABLE)]
     for area in areas:
         here = pl.lit(value=True) if area.is_london else pl.col("borough_code") == area.code
         mine, people = counts.filter(here), met.filter(here)
         for ethnicity in DEFINITIONS:
             spread = _Spread.of(mine, ethnicity, DRAWS, SEED)
-            table = spread.against(residents_by_group(mine, people, ethnicity), reference)
+            table = spread.against(residents_by_group(mine, people, ethnicity), REFERENCE)
             if ethnicity == "officer-defined":
-                table = table.with_columns(**_mappings(people, reference))
+                table = table.with_columns(**_mappings(people))
             elif area.is_london:
-                within = spread.within_boroughs(met, reference)
-                ends = [within[group] for group in table["group"]]
-                table = table.with_columns(pl.Series(name, column) for name, column in zip(_WITHIN, zip(*ends)))
+                table = table.hstack(spread.within_boroughs(met))
             else:
-                table = table.with_columns(on_london_residents=_mappings(met, reference)["mapping_none"])
-            parts.append(table.with_columns(pl.lit(area.name).alias("area")))
-    table = pl.concat([pl.DataFrame(schema=TABLE), *parts], how="diagonal_relaxed")
-    order = pl.DataFrame({"group": [group for group in GROUPS if group != reference]})
+                table = table.with_columns(on_london_residents=_mappings(met)["mapping_none"])
+            parts.append(table.with_columns(area=pl.lit(area.name)))
+    table = pl.concat(parts, how="diagonal_relaxed")
+    order = pl.DataFrame({"group": [group for group in GROUPS if group != REFERENCE]})
     grid = table.select("area", "ethnicity").unique(maintain_order=True).join(order, how="cross", maintain_order="left")
     table = grid.join(table, on=grid.columns, how="left", maintain_order="left")
     few = pl.min_horizontal("searches_known", "searches_reference_known") < TOO_FEW
-    why = (
-        pl.when(pl.col("searches_known").is_null())
-        .then(pl.format("officers' codes have no {} group", "group"))
-        .when(few)
-        .then(pl.lit(f"fewer than {TOO_FEW} searches of a group whose ethnicity is known"))
+    why = pl.coalesce(
+        pl.when(pl.col("searches_known").is_null()).then(pl.format("officers' codes have no {} group", "group")),
+        pl.when(few).then(pl.lit(f"fewer than {TOO_FEW} searches of a group whose ethnicity is known")),
     )
-    table = table.with_columns(why.alias("why"), pl.lit(period).alias("period"), pl.lit(reference).alias("reference"))
+    table = table.with_columns(why=why, period=pl.lit(period), reference=pl.lit(REFERENCE))
     table = table.with_columns(pl.when(pl.col("why").is_null()).then(pl.col(*_ESTIMATES, *_MORE)))
     return table.select(list(TABLE)).cast(TABLE)
 
 
-def _mappings(people: pl.DataFrame, reference: str) -> dict[str, pl.Expr]:
+def _mappings(people: pl.DataFrame) -> dict[str, pl.Expr]:
     """The ratio over these residents with those who are Mixed all in the group, in neither, all in the reference group."""
     plain = dict(people.group_by("ethnic_group").agg(pl.col("residents").sum()).iter_rows())
     one = pl.col("group").replace_strict(plain, default=None, return_dtype=pl.Float64)
-    other, mixed, times = plain[reference], plain.get("Mixed", 0), pl.col("times")
+    other, mixed, times = plain[REFERENCE], plain.get("Mixed", 0), pl.col("times")
     return {
         "mapping_low": times * other / (one + mixed),
         "mapping_none": times * other / one,

@@ -50,9 +50,8 @@ def effective_interviews(confidence: pl.DataFrame) -> pl.DataFrame:
     rows = _gaps(confidence).sort(_KEY)
     next_quarter = pl.col("quarter_end").shift().dt.offset_by("3mo").dt.month_end() == pl.col("quarter_end")
     step = pl.when(next_quarter).then(pl.col("gap").diff()).over("borough_code", "question")
-    apart = rows.with_columns(step=step).with_columns(
-        step=(pl.col("step") - pl.col("step").mean().over("question", "quarter_end"))
-    )
+    apart = rows.with_columns(step=step)
+    apart = apart.with_columns(step=pl.col("step") - pl.col("step").mean().over("question", "quarter_end"))
     spread = pl.col("share") * (1 - pl.col("share"))
     own = (pl.col("step") ** 2).mean() * BOROUGHS / (BOROUGHS - 1) - 2 * ROUNDING
     return (
@@ -108,10 +107,9 @@ def yearly_changes(confidence: pl.DataFrame) -> pl.DataFrame:
     others = pl.len().over(season) - pl.len().over(year)
     tau2 = ((excess.sum().over(season) - excess.sum().over(year)) / others).clip(lower_bound=0)
     known = pl.col("others") >= FEWEST_YEARS
+    years = pl.col("quarter_end").n_unique().over(season).cast(pl.Int64) - 1
     return (
-        both.with_columns(
-            tau2=pl.when(others > 0).then(tau2), others=pl.col("quarter_end").n_unique().over(season).cast(pl.Int64) - 1
-        )
+        both.with_columns(tau2=pl.when(others > 0).then(tau2), others=years)
         .with_columns(half=pl.when(known).then(_Z * (pl.col("sampling") + pl.col("tau2")).sqrt()))
         .with_columns(outside=pl.col("gap_change").abs() > pl.col("half"))
         .sort("question", "quarter_end", "borough_code")
@@ -160,14 +158,11 @@ def judge(confidence: pl.DataFrame, quarter: date) -> pl.DataFrame:
 
 
 def _side(value: pl.Expr, half: pl.Expr, below: str, inside: str, above: str) -> pl.Expr:
-    return (
-        pl.when(value.is_null() | half.is_null())
-        .then(pl.lit(CANNOT_SAY))
-        .when(value < -half)
-        .then(pl.lit(below))
-        .when(value > half)
-        .then(pl.lit(above))
-        .otherwise(pl.lit(inside))
+    return pl.coalesce(
+        pl.when(value.is_null() | half.is_null()).then(pl.lit(CANNOT_SAY)),
+        pl.when(value < -half).then(pl.lit(below)),
+        pl.when(value > half).then(pl.lit(above)),
+        pl.lit(inside),
     )
 
 
