@@ -80,8 +80,8 @@ def test_random_effects_variance_is_dersimonian_and_lairds_where_nothing_is_wins
     # DerSimonian & Laird (1986), Controlled Clinical Trials 7, 177-188, as statsmodels has it.
     from statsmodels.stats.meta_analysis import combine_effects
 
-    monkeypatch.setattr(c, "winsorised", lambda z, share=0.1: z)
-    monkeypatch.setattr(c, "winsorised_expectation", lambda n, share=0.1: 1.0)
+    monkeypatch.setattr(c, "winsorised", lambda z: z)
+    monkeypatch.setattr(c, "winsorised_expectation", lambda n: 1.0)
     effects, variance = np.array([0.1, 0.5, -0.3, 0.8, 0.2]), np.array([0.02, 0.03, 0.025, 0.04, 0.01])
     by_dl = combine_effects(effects, variance, method_re="dl")
     z = (effects - by_dl.mean_effect_fe) / np.sqrt(variance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import date
 
 import altair as alt
 import polars as pl
@@ -36,6 +37,7 @@ ROWS = pl.DataFrame(
         "head": [f"{n}% (1,{n}00 to 2,000)" for n in range(12)],
         "rest": ["London −3%: in line"] * 12,
         "strong": [n == 4 for n in range(12)],
+        "month": [None, *(date(2025, n, 1) for n in range(2, 13))],
     }
 )
 

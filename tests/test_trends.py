@@ -149,8 +149,8 @@ def test_the_simulations_fit_is_that_of_statsmodels():
 
 def test_limits_are_farringtons():
     # Farrington, Andrews, Beale & Catchpole (1996), J R Stat Soc A 159, 547-563: U = μ(1 + 2/3 z √((φμ + var μ̂)/μ²))^(3/2).
-    low, high = trends._limits(np.array([100.0]), np.array([0.002]), 1.5, 10**9, 0.95)
-    spread = 2 / 3 * 1.959964 * math.sqrt(1.5 * 100 + 0.002 * 100**2) / 100
+    low, high = trends._limits(np.array([100.0]), np.array([0.002]), 1.5, 10**9)
+    spread = 2 / 3 * 2.575829 * math.sqrt(1.5 * 100 + 0.002 * 100**2) / 100
     assert high[0] == pytest.approx(100 * (1 + spread) ** 1.5)
     assert low[0] == pytest.approx(100 * (1 - spread) ** 1.5)
 

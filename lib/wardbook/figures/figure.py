@@ -220,8 +220,11 @@ def read_figure(path: Path) -> Figure:
     try:
         whole = json.loads(path.read_text(encoding="utf-8"))
         frame = pl.DataFrame(whole["rows"], schema=list(whole["columns"]), infer_schema_length=None)
-        plain = {column: kind for column, kind in whole["columns"].items() if hasattr(pl, kind)}
-        frame = frame.with_columns(pl.col(column).cast(getattr(pl, kind)) for column, kind in plain.items())
+        for column, kind in whole["columns"].items():
+            if kind == "Date":
+                frame = frame.with_columns(pl.col(column).cast(pl.String).str.to_date())
+            elif hasattr(pl, kind):
+                frame = frame.with_columns(pl.col(column).cast(getattr(pl, kind)))
         return Figure(whole["name"], whole["spec"], frame, whole["words"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is no figure: {error}") from error

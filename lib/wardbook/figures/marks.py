@@ -61,11 +61,11 @@ def number_axis(*, title: str | None = None, labels: str = COUNT, ticks: int = 5
     return alt.Axis(title=title, labelExpr=labels, tickCount=ticks, labelFlush=False, labelOverlap=True, domain=False)
 
 
-def span(frame: pl.DataFrame, *columns: str, include: Sequence[float] = (0,), room: float = 0.06) -> alt.Scale:
+def span(frame: pl.DataFrame, *columns: str, include: Sequence[float] = (0,)) -> alt.Scale:
     """A scale over everything these columns hold, with a little room at either end."""
     values = [v for c in columns for v in frame[c].drop_nulls().to_list()] + list(include)
     low, high = min(values), max(values)
-    pad = (high - low or 1) * room
+    pad = (high - low or 1) * 0.06
     return alt.Scale(domain=[low - (pad if low < 0 else 0), high + pad], nice=False, zero=False)
 
 
@@ -137,11 +137,11 @@ def row_words(
     return alt.layer(*[one.properties(name=TALL) if tall and n == 0 else one for n, one in enumerate(layers)])
 
 
-def _in_two_lines(column: str, letters: int = NAME_LETTERS) -> str:
+def _in_two_lines(column: str) -> str:
     """An expression that breaks a long text at the first blank after so many letters."""
     text = f"datum['{column}']"
-    cut = f"indexof({text}, ' ', {letters})"
-    return f"length({text}) > {letters + 8} && {cut} > 0 ? [slice({text}, 0, {cut}), slice({text}, {cut} + 1)] : {text}"
+    cut = f"indexof({text}, ' ', {NAME_LETTERS})"
+    return f"length({text}) > {NAME_LETTERS + 8} && {cut} > 0 ? [slice({text}, 0, {cut}), slice({text}, {cut} + 1)] : {text}"
 
 
 def ranked_names(frame: pl.DataFrame, rank: str, name: str, *, strong: str, always: str) -> alt.LayerChart:
@@ -202,13 +202,11 @@ def ranges(
     return drawn.encode(x=across, x2=f"{high}:Q", y=rows(y))
 
 
-def bars(
-    frame: pl.DataFrame, x: str, y: str, *, axis: alt.Axis | None = None, strong: str | None = None, colour: str = FOCUS
-) -> alt.Chart:
+def bars(frame: pl.DataFrame, x: str, y: str, *, axis: alt.Axis | None = None, strong: str | None = None) -> alt.Chart:
     """A bar from nought for each row; with `strong` the others grey."""
     across = alt.X(f"{x}:Q", axis=axis, scale=alt.Scale(zero=True))
     drawn = _frame(frame, x, y, strong).mark_bar(height=by_size("font * 1.15"))
-    return drawn.encode(x=across, y=rows(y), color=_ink(strong, colour, CONTEXT, colour))
+    return drawn.encode(x=across, y=rows(y), color=_ink(strong, FOCUS, CONTEXT, FOCUS))
 
 
 # -- many areas at once --------------------------------------------------------------------------------------------------------
@@ -283,7 +281,6 @@ def ranked(
     level: float | None = None,
     thick: float = 0.6,
     colour: str = USUAL,
-    include: Sequence[float] = (0,),
 ) -> alt.LayerChart:
     """A ranked list too long for `row_words`: a dot and a range in each row, in the frame's order, and its name left of it.
 
@@ -300,7 +297,7 @@ def ranked(
     )
     count = max(frame.height, 1)
     up = alt.Y("place:Q", scale=alt.Scale(domain=[0.2, count + 0.8], reverse=True, nice=False), axis=None)
-    across = alt.X(f"{x}:Q", scale=span(frame, x, low, high, include=include), axis=axis)
+    across = alt.X(f"{x}:Q", scale=span(frame, x, low, high), axis=axis)
     colours, ink = _kinds("kind")
     base = _frame(rows, "place", x, low, high, name, "kind", "always")
     width = alt.value(by_size(f"min(plot_height / {count} * {thick}, font)"))
@@ -382,12 +379,11 @@ def lines(
     strong: str | None = None,
     colour: str = FOCUS,
     axis: alt.Axis | None = None,
-    zero: bool = True,
 ) -> alt.Chart:
     """A line over months; several by `series`, those not `strong` grey."""
     encode = {
         "x": alt.X(f"{x}:T", axis=month_axis()),
-        "y": alt.Y(f"{y}:Q", axis=axis or number_axis(), scale=alt.Scale(zero=zero), title=None),
+        "y": alt.Y(f"{y}:Q", axis=axis or number_axis(), scale=alt.Scale(zero=True), title=None),
     }
     if series:
         encode["detail"] = f"{series}:N"
@@ -395,9 +391,9 @@ def lines(
     return drawn.encode(**encode, color=_ink(strong, colour, CONTEXT, colour))
 
 
-def band(frame: pl.DataFrame, x: str, low: str, high: str, *, colour: str = USUAL) -> alt.Chart:
+def band(frame: pl.DataFrame, x: str, low: str, high: str) -> alt.Chart:
     """What was to be expected, month by month."""
-    drawn = _frame(frame, x, low, high).mark_area(color=colour, interpolate="step-after", opacity=1)
+    drawn = _frame(frame, x, low, high).mark_area(color=USUAL, interpolate="step-after", opacity=1)
     return drawn.encode(x=alt.X(f"{x}:T", axis=month_axis()), y=f"{low}:Q", y2=f"{high}:Q")
 
 
@@ -453,9 +449,9 @@ def ends(frame: pl.DataFrame, x: str, y: str, words: str, *, colour: str = FOCUS
     return text.encode(x=f"{x}:T", y=f"{y}:Q", text=f"{words}:N")
 
 
-def level(value: float, words: str, *, colour: str = TARGET) -> alt.LayerChart:
+def level(value: float, words: str) -> alt.LayerChart:
     """A level line with words on it: a target, a path's end."""
     base = alt.Chart(pl.DataFrame({"level": [float(value)], "words": [words]}))
     place = {"align": "left", "baseline": "bottom", "dx": 4, "dy": -3, "fontSize": by_size("font * 0.9")}
-    text = base.mark_text(color=colour, **place).encode(x=alt.value(0), y="level:Q", text="words:N")
-    return base.mark_rule(color=colour, strokeWidth=2).encode(y="level:Q") + text
+    text = base.mark_text(color=TARGET, **place).encode(x=alt.value(0), y="level:Q", text="words:N")
+    return base.mark_rule(color=TARGET, strokeWidth=2).encode(y="level:Q") + text

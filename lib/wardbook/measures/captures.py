@@ -5,8 +5,6 @@ Published events are upcoming ones only: a history exists from repeated captures
 
 from __future__ import annotations
 
-from datetime import date
-
 import polars as pl
 
 from wardbook.places import Area, boroughs
@@ -115,8 +113,8 @@ def whole_period(table: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def priorities_in_force(priorities: pl.DataFrame, on: date | None = None) -> pl.DataFrame:
-    """Each priority as last captured, up to a day where one is given: its age, and how long until an action was published.
+def priorities_in_force(priorities: pl.DataFrame) -> pl.DataFrame:
+    """Each priority as last captured: its age, and how long until an action was published.
 
     Priorities are known by ward, kind and day of issue; where several are alike in these, each counts.
 
@@ -126,8 +124,7 @@ def priorities_in_force(priorities: pl.DataFrame, on: date | None = None) -> pl.
         `ward_code, issue, issue_date, action_date, capture_date, age_days` (issue to last capture), `days_to_action` (null where
         no action has been published, or its date is before the issue's).
     """
-    captured = priorities if on is None else priorities.filter(pl.col("capture_date") <= on)
-    last = _as_last_listed(captured, "ward_code", "issue", "issue_date")
+    last = _as_last_listed(priorities, "ward_code", "issue", "issue_date")
     took = (pl.col("action_date") - pl.col("issue_date")).dt.total_days()
     return last.with_columns(
         (pl.col("capture_date") - pl.col("issue_date")).dt.total_days().alias("age_days"),

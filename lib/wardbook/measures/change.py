@@ -23,6 +23,7 @@ VERDICTS = (BELOW, IN_LINE, ABOVE, TOO_FEW, CANNOT_SAY)
 FEWEST_EXPECTED = 5  # an expected after-count under this is too few to say anything of
 FEWEST_WINDOWS = 3  # windows that do not overlap, under which nothing is said to be usual
 MOVED_SHARE = 0.02  # how far the share without a borough may move before two counts no longer compare
+OPEN_END = 300  # per cent: how far a range without an upper end is drawn
 MANY = 0.12  # a share of boroughs outside above this, where one in twenty is expected, marks the ruler as too short
 
 # Offence groups looked at when an area's year is looked at as a whole; the first holds all the others.
@@ -370,7 +371,7 @@ def judge_windows(
     return joined.with_columns(pl.when(can_tell).then("p").alias("p"), pl.lit(series).alias("series")), ruler
 
 
-def usual_funnel(judged: pl.DataFrame, ruler: Ruler, steps: int = 80) -> pl.DataFrame:
+def usual_funnel(judged: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
     """The usual range by volume for one offence group: `both` (offences in the two windows), `low`, `high` (per cent).
 
     It is the range of `against_london` at counts between the smallest borough's and the largest's, in the same London; an
@@ -382,7 +383,7 @@ def usual_funnel(judged: pl.DataFrame, ruler: Ruler, steps: int = 80) -> pl.Data
     """
     before, after = judged.select(pl.col("before", "after").sum()).row(0)
     both = judged["before"] + judged["after"]
-    volumes = np.unique(np.round(np.geomspace(max(both.min(), 1) * 0.9, both.max() * 1.1, steps)))
+    volumes = np.unique(np.round(np.geomspace(max(both.min(), 1) * 0.9, both.max() * 1.1, 80)))
     first = np.round(volumes * before / max(before + after, 1))
     grid = pl.DataFrame({"both": volumes, "before": first, "after": volumes - first}).with_columns(
         offence_group=pl.lit(judged["offence_group"][0]), rest_before=pl.lit(before), rest_after=pl.lit(after)
@@ -390,13 +391,13 @@ def usual_funnel(judged: pl.DataFrame, ruler: Ruler, steps: int = 80) -> pl.Data
     return against_london(grid, ruler).select("both", low="usual_low_percent", high="usual_high_percent")
 
 
-def with_usual_change(judged: pl.DataFrame, *, open_end: float = 300) -> pl.DataFrame:
+def with_usual_change(judged: pl.DataFrame) -> pl.DataFrame:
     """The rows with `low` and `high`: where nineteen in twenty changes would be, given the rest of London's, in per cent.
 
-    Null where a change could not be judged; `open_end` stands, relative to London, for an upper end that has none.
+    Null where a change could not be judged; `OPEN_END` stands, relative to London, for an upper end that has none.
     """
     london = 1 + pl.col("london_change_percent") / 100
-    low, high = pl.col("usual_low_percent").fill_null(-100), pl.col("usual_high_percent").fill_null(open_end)
+    low, high = pl.col("usual_low_percent").fill_null(-100), pl.col("usual_high_percent").fill_null(OPEN_END)
     told = pl.col("against_london").is_in([BELOW, IN_LINE, ABOVE])
     return judged.with_columns(
         low=pl.when(told).then(100 * (london * (1 + low / 100) - 1)),

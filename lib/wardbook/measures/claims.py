@@ -71,20 +71,20 @@ def check(claims: pl.DataFrame, held: Mapping[str, Row] | None = None) -> pl.Dat
 # -- arithmetic that several checks share --------------------------------------------------------------------------------
 
 
-def overdispersion_limit(before: float, after: float, *, level: float = 0.95) -> float | None:
+def overdispersion_limit(before: float, after: float) -> float | None:
     """The overdispersion φ at which a change between two counts stops being significant; below 1 it never was.
 
     By the normal approximation on the log ratio: (ln r ÷ (z·√(1/a + 1/b)))².
     """
     if min(before, after) <= 0:
         return None
-    z = stats.norm.ppf(0.5 + level / 2)
+    z = stats.norm.ppf(0.975)
     return float((math.log(after / before) / (z * math.sqrt(1 / before + 1 / after))) ** 2)
 
 
-def zero_upper_bound(trials: int, *, level: float = 0.95) -> float:
-    """One-sided upper bound of a share of which none was seen in `trials`: 1 − (1 − level)^(1/n), as a fraction."""
-    return float(1 - (1 - level) ** (1 / trials))
+def zero_upper_bound(trials: int) -> float:
+    """One-sided 95 % upper bound of a share of which none was seen in `trials`: 1 − 0.05^(1/n), as a fraction."""
+    return float(1 - 0.05 ** (1 / trials))
 
 
 def window(text: str | None) -> Period | None:

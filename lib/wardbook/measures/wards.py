@@ -35,18 +35,18 @@ def _prior(events, population) -> tuple[np.ndarray, np.ndarray, float, float]:
     return x, n, mean, max(0.0, float((n * (x / n - mean) ** 2).sum() / n.sum() - mean / n.mean()))
 
 
-def empirical_bayes_interval(events, population, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Central intervals of the smoothed rates, from the gamma posterior whose mean is Marshall's estimate.
+def empirical_bayes_interval(events, population) -> tuple[np.ndarray, np.ndarray]:
+    """Central 95 % intervals of the smoothed rates, from the gamma posterior whose mean is Marshall's estimate.
 
     A gamma prior of his mean and variance (Clayton & Kaldor 1987) has exactly that posterior mean. The prior is taken as
     known, so they are a little short; with no variance between areas they are Garwood's for the common rate.
     """
     x, n, mean, between = _prior(events, population)
     if between == 0:
-        low, high = garwood(round(x.sum()), level=level)
+        low, high = garwood(round(x.sum()))
         return np.full_like(n, low / n.sum()), np.full_like(n, high / n.sum())
     posterior = stats.gamma(x + mean**2 / between, scale=1 / (n + mean / between))
-    return posterior.ppf((1 - level) / 2), posterior.ppf(0.5 + level / 2)
+    return posterior.ppf(0.025), posterior.ppf(0.975)
 
 
 def ward_years(ward_offences: pl.DataFrame, item: str, years: Sequence[Period]) -> pl.DataFrame:
