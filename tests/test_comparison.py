@@ -245,6 +245,21 @@ def test_the_standard_error_is_the_rulers_own_variance(judged):
     assert row["log_error"] == pytest.approx(by_hand)
 
 
+def test_the_funnel_that_is_drawn_is_the_range_a_borough_is_judged_by(judged):
+    rows, ruler = judged
+    group = rows.filter(offence_group="theft from a vehicle").with_columns(both=pl.col("before") + pl.col("after"))
+    funnel = change.usual_funnel(group, ruler)
+    assert funnel["both"].is_sorted() and funnel.height == 80
+    # A tenth beyond the smallest borough's volume and the largest's.
+    ends = (funnel["both"][0] / group["both"].min(), funnel["both"][-1] / group["both"].max())
+    assert ends == pytest.approx((0.9, 1.1), abs=0.002)
+    for row in group.iter_rows(named=True):
+        at = funnel.sort((pl.col("both") - row["both"]).abs()).row(0, named=True)
+        # Its own rest of London, and whole counts: a per cent or two of a hundred apart.
+        assert at["low"] == pytest.approx(row["usual_low_percent"], abs=2)
+        assert at["high"] == pytest.approx(row["usual_high_percent"], abs=3)
+
+
 def test_a_usual_change_is_londons_times_the_usual_range(judged):
     rows, _ = judged
     for row in change.with_usual_change(rows).iter_rows(named=True):
