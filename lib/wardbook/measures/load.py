@@ -396,7 +396,7 @@ def answered_in_time(
     Raises
     ------
     InputError
-        for weeks or runs below 1; ValueError for an unknown absence.
+        for weeks or runs below 1, an unknown absence, or a ward in which there is nothing to answer or nobody to.
     """
     check_settings(weeks=weeks, runs=runs)
     v, mailbox = central_values(inputs), mailbox_of(inputs, absence)
