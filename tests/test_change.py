@@ -118,8 +118,8 @@ def test_a_break_that_cuts_forbids_the_raw_change_and_leaves_the_relative_one(ye
     assert not sexual["comparable"]
     assert "7.2% to 1.9%" in sexual["why"]
     robbery = rows.row(by_predicate=pl.col("offence_group") == "robbery", named=True)
-    assert robbery["comparable"]
-    assert "CONNECT" in robbery["crosses"]
+    assert robbery["comparable"] and robbery["alike"]
+    assert "CONNECT" in robbery["crosses"] and "CONNECT" not in robbery["why"]
 
 
 def test_a_year_that_touches_the_pandemic_says_that_it_did_not_hit_all_alike(yearly):
