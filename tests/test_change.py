@@ -9,7 +9,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 from conftest import EVERY
 from wardbook import edition, places
@@ -30,6 +30,13 @@ def monthly():
 @pytest.fixture(scope="module")
 def yearly(monthly):
     return monthly.filter(pl.col("offence_group").is_in(change.YEARLY_GROUPS))
+
+
+@pytest.fixture(scope="module")
+def year(yearly):
+    """The 32 boroughs' years to February 2026, and the ruler they were judged by."""
+    rows, ruler = change.judge_windows(yearly, YEARS[-1].earlier(), YEARS[-1], declared_breaks(), "borough_offences")
+    return rows.filter(pl.col("borough_code") != places.LONDON_CODE), ruler
 
 
 def judged(monthly, after, before=None, series="borough_offences"):
@@ -171,6 +178,85 @@ def test_without_anything_but_chance_the_region_is_the_exact_binomial_one():
         middle = [stats.binom.cdf(k - 1, n, share) + stats.binom.pmf(k, n, share) / 2 for k in range(n + 1)]
         inside = [k for k, p in enumerate(middle) if 0.025 <= p <= 0.975]
         assert (inside[0], inside[-1]) == (low, high)
+
+
+def test_a_relative_change_takes_a_count_of_nought_for_a_half():
+    counts = pl.DataFrame(
+        {"before": [4, 0, 1, 0], "after": [1, 3, 0, 0], "rest_before": [100] * 4, "rest_after": [200] * 4}
+    )
+    by_hand = [math.log(own / 2) for own in (1 / 4, 3 / 0.5, 0.5 / 1, 1)]
+    assert change.log_relative(counts) == pytest.approx(by_hand)
+
+
+def test_the_fit_is_where_weighted_least_squares_stays(year):
+    """A second solver: at the weights of the fit that is given, it gives the same fit."""
+    learnt, table = year[1].changes, year[1].table
+    for group in ("robbery", "shoplifting", change.TOTAL):
+        rows = learnt.filter(offence_group=group)
+        sums = rows.group_by("after_last").agg(pl.col("before", "after").sum().name.prefix("all_"))
+        rows = rows.join(sums, on="after_last")
+        london = ((rows["all_after"] - rows["after"]) / (rows["all_before"] - rows["before"])).to_numpy()
+        n = (rows["before"] + rows["after"]).to_numpy()
+        chance = (1 + london) / n + (1 + london) / (n * london)  # 1/b + 1/o of the sum, shared as London's
+        fit = table.row(by_predicate=pl.col("offence_group") == group, named=True)
+        weight = 1 / (fit["phi"] * chance + fit["tau2"])
+        design = np.column_stack([chance, np.ones_like(chance)]) * weight[:, None]
+        squared = rows["log_relative"].to_numpy() ** 2
+        again = optimize.lsq_linear(design, squared * weight, bounds=([1, 0], np.inf), tol=1e-14).x
+        assert again == pytest.approx([fit["phi"], fit["tau2"]], rel=1e-6)
+
+
+# -- the ruler's funnel ------------------------------------------------------------------------------------------------------
+
+
+def test_a_p_value_is_under_one_in_twenty_exactly_where_a_change_stands_out(year):
+    rows, ruler = year
+    p = change.p_values(rows, ruler)
+    outside = rows["against_london"].is_in([change.BELOW, change.ABOVE]).to_numpy()
+    told = rows["p"].is_not_null().to_numpy()
+    assert told.sum() == 512 and outside.sum() == 18
+    assert ((p < 0.05)[told] == outside[told]).all()
+    assert rows["p"].drop_nulls().to_numpy() == pytest.approx(p[told])
+
+
+def test_the_standard_error_is_the_rulers_own_variance(year):
+    rows, ruler = year
+    row = rows.row(
+        by_predicate=(pl.col("offence_group") == "robbery") & (pl.col("borough_code") == "E09000030"), named=True
+    )
+    fit = ruler.table.row(by_predicate=pl.col("offence_group") == "robbery", named=True)
+    # At what is expected of the two counts' sum, shared as the rest of London shares its own.
+    london = row["rest_after"] / row["rest_before"]
+    total = row["before"] + row["after"]
+    b, o = total / (1 + london), total * london / (1 + london)
+    by_hand = fit["scale"] * math.sqrt(fit["phi"] * (1 / b + 1 / o) + fit["tau2"])
+    assert row["log_error"] == pytest.approx(by_hand)
+
+
+def test_the_funnel_that_is_drawn_is_the_range_a_borough_is_year_by(year):
+    rows, ruler = year
+    group = rows.filter(offence_group="theft from a vehicle").with_columns(both=pl.col("before") + pl.col("after"))
+    funnel = change.usual_funnel(group, ruler)
+    assert funnel["both"].is_sorted() and funnel.height == 80
+    # A tenth beyond the smallest borough's volume and the largest's.
+    ends = (funnel["both"][0] / group["both"].min(), funnel["both"][-1] / group["both"].max())
+    assert ends == pytest.approx((0.9, 1.1), abs=0.002)
+    for row in group.iter_rows(named=True):
+        at = funnel.sort((pl.col("both") - row["both"]).abs()).row(0, named=True)
+        # Its own rest of London, and whole counts: a per cent or two of a hundred apart.
+        assert at["low"] == pytest.approx(row["usual_low_percent"], abs=2)
+        assert at["high"] == pytest.approx(row["usual_high_percent"], abs=3)
+
+
+def test_a_usual_change_is_londons_times_the_usual_range(year):
+    rows, _ = year
+    for row in change.with_usual_change(rows).iter_rows(named=True):
+        if row["against_london"] == change.TOO_FEW:
+            assert row["low"] is None and row["high"] is None
+        elif row["usual_high_percent"] is not None:
+            by_hand = (1 + row["london_change_percent"] / 100) * (1 + row["usual_high_percent"] / 100) - 1
+            assert row["high"] == pytest.approx(100 * by_hand)
+            assert (row["low"] <= row["change_percent"] <= row["high"]) == (row["against_london"] == change.IN_LINE)
 
 
 # -- relations that must hold ---------------------------------------------------------------------------------------------------

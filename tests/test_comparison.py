@@ -15,22 +15,11 @@ from scipy import optimize, special, stats
 
 from wardbook import edition, places
 from wardbook.figures import maps
-from wardbook.measures import change
 from wardbook.measures import comparison as c
 from wardbook.measures import wards as w
 from wardbook.periods import declared_breaks, read_period
 
 same_examples = settings(derandomize=True, deadline=None, max_examples=40)
-
-
-@pytest.fixture(scope="module")
-def judged():
-    """The 32 boroughs' years to February 2026, and the ruler they were judged by."""
-    table = edition.open_edition().table("borough_offences")
-    monthly = table.filter(pl.col("offence_group").is_in(change.YEARLY_GROUPS), snapshot=table["snapshot"].max())
-    period = read_period("year to 2026-02")
-    rows, ruler = change.judge_windows(monthly, period.earlier(), period, declared_breaks(), "borough_offences")
-    return rows.filter(pl.col("borough_code") != places.LONDON_CODE), ruler
 
 
 def test_the_variation_of_levels_weighs_each_area_by_its_expected_count():
@@ -216,59 +205,6 @@ def test_a_departure_is_seen_four_times_in_five_at_the_volume_it_is_given_for():
     drawn = np.random.default_rng(7).normal(rise, error, 200_000)
     assert (np.abs(drawn) > stats.norm.ppf(0.975) * error).mean() == pytest.approx(0.8, abs=0.005)
     assert c.detectable_departure(error, level=1 - 0.05 / 500) > c.detectable_departure(error)
-
-
-# -- the ruler's funnel ------------------------------------------------------------------------------------------------------
-
-
-def test_a_p_value_is_under_one_in_twenty_exactly_where_a_change_stands_out(judged):
-    rows, ruler = judged
-    p = change.p_values(rows, ruler)
-    outside = rows["against_london"].is_in([change.BELOW, change.ABOVE]).to_numpy()
-    told = rows["p"].is_not_null().to_numpy()
-    assert told.sum() == 512 and outside.sum() == 18
-    assert ((p < 0.05)[told] == outside[told]).all()
-    assert rows["p"].drop_nulls().to_numpy() == pytest.approx(p[told])
-
-
-def test_the_standard_error_is_the_rulers_own_variance(judged):
-    rows, ruler = judged
-    row = rows.row(
-        by_predicate=(pl.col("offence_group") == "robbery") & (pl.col("borough_code") == "E09000030"), named=True
-    )
-    fit = ruler.table.row(by_predicate=pl.col("offence_group") == "robbery", named=True)
-    # At what is expected of the two counts' sum, shared as the rest of London shares its own.
-    london = row["rest_after"] / row["rest_before"]
-    total = row["before"] + row["after"]
-    b, o = total / (1 + london), total * london / (1 + london)
-    by_hand = fit["scale"] * math.sqrt(fit["phi"] * (1 / b + 1 / o) + fit["tau2"])
-    assert row["log_error"] == pytest.approx(by_hand)
-
-
-def test_the_funnel_that_is_drawn_is_the_range_a_borough_is_judged_by(judged):
-    rows, ruler = judged
-    group = rows.filter(offence_group="theft from a vehicle").with_columns(both=pl.col("before") + pl.col("after"))
-    funnel = change.usual_funnel(group, ruler)
-    assert funnel["both"].is_sorted() and funnel.height == 80
-    # A tenth beyond the smallest borough's volume and the largest's.
-    ends = (funnel["both"][0] / group["both"].min(), funnel["both"][-1] / group["both"].max())
-    assert ends == pytest.approx((0.9, 1.1), abs=0.002)
-    for row in group.iter_rows(named=True):
-        at = funnel.sort((pl.col("both") - row["both"]).abs()).row(0, named=True)
-        # Its own rest of London, and whole counts: a per cent or two of a hundred apart.
-        assert at["low"] == pytest.approx(row["usual_low_percent"], abs=2)
-        assert at["high"] == pytest.approx(row["usual_high_percent"], abs=3)
-
-
-def test_a_usual_change_is_londons_times_the_usual_range(judged):
-    rows, _ = judged
-    for row in change.with_usual_change(rows).iter_rows(named=True):
-        if row["against_london"] == change.TOO_FEW:
-            assert row["low"] is None and row["high"] is None
-        elif row["usual_high_percent"] is not None:
-            by_hand = (1 + row["london_change_percent"] / 100) * (1 + row["usual_high_percent"] / 100) - 1
-            assert row["high"] == pytest.approx(100 * by_hand)
-            assert (row["low"] <= row["change_percent"] <= row["high"]) == (row["against_london"] == change.IN_LINE)
 
 
 # -- wards ---------------------------------------------------------------------------------------------------------------
