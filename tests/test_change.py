@@ -188,6 +188,19 @@ def test_a_relative_change_takes_a_count_of_nought_for_a_half():
     assert change.log_relative(counts) == pytest.approx(by_hand)
 
 
+def test_without_a_london_or_a_history_nothing_is_usual(year):
+    _, ruler = year
+    columns = ["offence_group", "borough_code", "before", "after", "rest_before", "rest_after"]
+    rows = [("robbery", "a", 90, 99, 0, 900), ("robbery", "b", 90, 99, 900, 0), ("robbery", "c", 0, 0, 900, 900)]
+    rows += [("never learnt", "d", 90, 99, 900, 900)]
+    judged = change.against_london(pl.DataFrame(rows, schema=columns, orient="row"), ruler)
+    assert set(judged["against_london"]) == {change.TOO_FEW}
+    assert judged.select("usual_low_percent", "usual_high_percent").null_count().row(0) == (4, 4)
+    assert judged["change_percent"].to_list() == pytest.approx([10, 10, None, 10])
+    assert judged["london_change_percent"].to_list() == [None, -100, 0, 0]
+    assert judged["of"].to_list() == [judged["of"][0]] * 3 + [0] and judged["of"][0] > 100
+
+
 def test_the_fit_is_where_weighted_least_squares_stays(year):
     """A second solver: at the weights of the fit that is given, it gives the same fit."""
     learnt, table = year[1].changes, year[1].table
