@@ -134,7 +134,7 @@ def test_a_year_that_touches_the_pandemic_says_that_it_did_not_hit_all_alike(yea
     assert rows["why"][0].startswith("The pandemic months did not hit all boroughs alike")
 
 
-def test_knife_crime_cannot_be_judged_yet_and_says_how_many_windows_there_are():
+def test_knife_crime_cannot_be_all_toldyet_and_says_how_many_windows_there_are():
     table = edition.open_edition().table("knife_offences").rename({"subtype": "offence_group"})
     rows = judged(table.filter(offence_group="Knife Crime"), year_to(date(2026, 2, 1)), series="knife_offences")
     row = rows.filter(borough_code=code("Camden")).row(0, named=True)
@@ -229,6 +229,11 @@ def test_a_p_value_is_under_one_in_twenty_exactly_where_a_change_stands_out(year
     told = rows["p"].is_not_null().to_numpy()
     assert told.sum() == 512 and outside.sum() == 18
     assert ((p < 0.05)[told] == outside[told]).all()
+    sums = rows.with_columns(out=pl.Series(outside), told=pl.Series(told)).group_by(
+        "offence_group", "stand_out", "judged"
+    )
+    for _, stand_out, asked, out, all_told in sums.agg(pl.col("out", "told").sum()).iter_rows():
+        assert (stand_out, asked) == (out, all_told)
     assert rows["p"].drop_nulls().to_numpy() == pytest.approx(p[told])
 
 
