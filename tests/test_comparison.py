@@ -15,22 +15,11 @@ from scipy import optimize, special, stats
 
 from wardbook import edition, places
 from wardbook.figures import maps
-from wardbook.measures import change
 from wardbook.measures import comparison as c
 from wardbook.measures import wards as w
 from wardbook.periods import declared_breaks, read_period
 
 same_examples = settings(derandomize=True, deadline=None, max_examples=40)
-
-
-@pytest.fixture(scope="module")
-def judged():
-    """The 32 boroughs' years to February 2026, and the ruler they were judged by."""
-    table = edition.open_edition().table("borough_offences")
-    monthly = table.filter(pl.col("offence_group").is_in(change.YEARLY_GROUPS), snapshot=table["snapshot"].max())
-    period = read_period("year to 2026-02")
-    rows, ruler = change.judge_windows(monthly, period.earlier(), period, declared_breaks(), "borough_offences")
-    return rows.filter(pl.col("borough_code") != places.LONDON_CODE), ruler
 
 
 def test_the_variation_of_levels_weighs_each_area_by_its_expected_count():
@@ -72,7 +61,7 @@ def test_winsorised_squares_have_the_expectation_that_the_normal_distribution_gi
     # E = ∫z²φ over the middle 80 % + 0.2 q², q = 1.2815516: by parts 0.8 − 2qφ(q) + 0.2q².
     q = stats.norm.ppf(0.9)
     assert 0.8 - 2 * q * stats.norm.pdf(q) + 0.2 * q**2 == pytest.approx(0.6787, abs=5e-5)
-    assert c.winsorised_expectation(1000) == pytest.approx(0.6787, abs=0.003)
+    assert c.winsorised_expectation(200) == pytest.approx(0.6787, abs=0.005)
     assert c.winsorised_expectation(32) == pytest.approx(0.694, abs=0.002)
 
 
@@ -80,8 +69,8 @@ def test_random_effects_variance_is_dersimonian_and_lairds_where_nothing_is_wins
     # DerSimonian & Laird (1986), Controlled Clinical Trials 7, 177-188, as statsmodels has it.
     from statsmodels.stats.meta_analysis import combine_effects
 
-    monkeypatch.setattr(c, "winsorised", lambda z, share=0.1: z)
-    monkeypatch.setattr(c, "winsorised_expectation", lambda n, share=0.1: 1.0)
+    monkeypatch.setattr(c, "winsorised", lambda z: z)
+    monkeypatch.setattr(c, "winsorised_expectation", lambda n: 1.0)
     effects, variance = np.array([0.1, 0.5, -0.3, 0.8, 0.2]), np.array([0.02, 0.03, 0.025, 0.04, 0.01])
     by_dl = combine_effects(effects, variance, method_re="dl")
     z = (effects - by_dl.mean_effect_fe) / np.sqrt(variance)
@@ -96,9 +85,7 @@ def test_empirical_bayes_is_that_of_esda():
     assert w.empirical_bayes(events, people) == pytest.approx(Empirical_Bayes(events, people).r.ravel(), rel=1e-12)
 
 
-def test_a_verdict_is_on_the_side_of_the_limit_that_the_count_is():
-    assert [c.funnel_verdict(x, 15) for x in (8, 9, 15, 24, 25)] == ["low", "expected", "expected", "expected", "high"]
-    assert c.funnel_verdict(25, 15, level=0.998) == "expected"
+def test_limits_of_nothing_and_at_no_level_are_refused():
     with pytest.raises(ValueError, match="above 0"):
         c.funnel_limits(0)
     for level in (0, 1, 1.5):
@@ -114,44 +101,42 @@ def test_wider_limits_hold_narrower_ones_and_one(expected, level, wider):
     assert outer[0] < inner[0] < 1 < inner[1] < outer[1]
 
 
-def solved(chance, i, tail, low, high):
-    """The count at which area i's chance, of as many or of as few, is the tail."""
-    return optimize.brentq(lambda x: chance(x, i) - tail, low, high, xtol=1e-13)
+def as_few(count, expected, tail):
+    return special.gammaincc(count + 1, expected) - tail
 
 
-def by_hand(observed, e, exact, at_most, at_least, p_exact, z, errors):
+def as_many(count, expected, tail):
+    return special.gammainc(count, expected) - tail
+
+
+def by_hand(observed, e):
     """The limits of every area as `level_funnel` says they are, by other functions than it takes."""
-    phi, tau2 = c.overdispersion(z, errors)
+    z = stats.norm.ppf(stats.poisson.cdf(observed, e) - stats.poisson.pmf(observed, e) / 2)
+    phi, tau2 = c.overdispersion(z, 1 / np.sqrt(e))
     t = stats.t(len(z) - 1) if tau2 > 0 else stats.norm
     made = {"phi": [phi] * len(z), "tau2": [tau2] * len(z), "z": z, "ratio": observed / e}
     used = set()
     for level, name in ((0.95, "95"), (0.998, "998")):
         tail, q = (1 - level) / 2, (1 + level) / 2
-        ends = [exact(i, level) for i in range(len(e))]
-        sides = [[abs(math.log(end / e[i])) / stats.norm.ppf(q) for end in pair] for i, pair in enumerate(ends)]
-        made[f"lower_{name}"], made[f"upper_{name}"] = [], []
-        for i, (below, above) in enumerate(sides):
-            width = [t.ppf(q) * math.sqrt(error**2 + tau2) for error in (below, above)]
-            low = solved(at_most, i, tail, -0.999999, 1.1 * e[i] + 9)
-            high = solved(at_least, i, tail, 0.5 * e[i], 9 * e[i] + 60)
-            used |= {("low", bool(low < e[i] * math.exp(-width[0]))), ("high", bool(high > e[i] * math.exp(width[1])))}
-            lower = min(low, e[i] * math.exp(-width[0]))
-            made[f"lower_{name}"].append(lower / e[i] if lower > 0.5 else 0)
-            made[f"upper_{name}"].append(max(high, e[i] * math.exp(width[1])) / e[i])
+        made[f"lower_{name}"], made[f"upper_{name}"], p = [], [], []
+        for o, expected in zip(observed, e):
+            ends = stats.gamma.ppf(tail, expected), stats.gamma.ppf(q, expected + 1)
+            errors = [abs(math.log(end / expected)) / stats.norm.ppf(q) for end in ends]
+            width = [t.ppf(q) * math.sqrt(error**2 + tau2) for error in errors]
+            spread = expected * math.exp(-width[0]), expected * math.exp(width[1])
+            # The counts at which the chance of as few, and of as many, is the tail.
+            few = optimize.brentq(as_few, -0.999999, 1.1 * expected + 9, (expected, tail), xtol=1e-13)
+            many = optimize.brentq(as_many, 0.5 * expected, 9 * expected + 60, (expected, tail), xtol=1e-13)
+            used |= {("low", bool(few < spread[0])), ("high", bool(many > spread[1]))}
+            lower = min(few, spread[0])
+            made[f"lower_{name}"].append(lower / expected if lower > 0.5 else 0)
+            made[f"upper_{name}"].append(max(many, spread[1]) / expected)
+            size = abs(math.log(max(o, 0.5) / expected))
+            p.append(2 * t.sf(size / math.sqrt(errors[int(o >= expected)] ** 2 + tau2)))
         if name == "95":
-            size = [abs(math.log(max(o, 0.5) / e[i])) for i, o in enumerate(observed)]
-            own = [pair[int(observed[i] >= e[i])] for i, pair in enumerate(sides)]
-            p = [2 * t.sf(s / math.sqrt(error**2 + tau2)) for s, error in zip(size, own)]
-            made["p"] = np.maximum(p, p_exact)
+            exact = 2 * np.minimum(stats.poisson.cdf(observed, e), stats.poisson.sf(observed - 1, e))
+            made["p"] = np.maximum(p, np.minimum(1, exact))
     return made, used
-
-
-def same(found, made):
-    for name, values in made.items():
-        assert found[name].to_numpy() == pytest.approx(np.array(values), rel=1e-7, abs=1e-9), name
-    assert found["verdict"].n_unique() == 3
-    names = np.where(found["ratio"] < 1, "lower than expected", "higher than expected")
-    assert found["verdict"].to_list() == np.where(found["p"] >= 0.05, "as expected", names).tolist()
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.3])
@@ -161,17 +146,12 @@ def test_the_limits_of_a_level_are_the_wider_of_two_exact_ones(tau):
     o[5], o[16] = (4, 50) if tau == 0 else (1, 75)  # of some 15 and 30
     found = c.level_funnel(pl.DataFrame({"events": o, "exposure": exposure}))
     e = exposure * o.sum() / exposure.sum()
-    made, used = by_hand(
-        o,
-        e,
-        lambda i, level: [stats.gamma.ppf((1 - level) / 2, e[i]), stats.gamma.ppf((1 + level) / 2, e[i] + 1)],
-        lambda x, i: special.gammaincc(x + 1, e[i]),
-        lambda x, i: special.gammainc(x, e[i]),
-        np.minimum(1, 2 * np.minimum(stats.poisson.cdf(o, e), stats.poisson.sf(o - 1, e))),
-        stats.norm.ppf(stats.poisson.cdf(o, e) - stats.poisson.pmf(o, e) / 2),
-        1 / np.sqrt(e),
-    )
-    same(found, made)
+    made, used = by_hand(o, e)
+    for name, values in made.items():
+        assert found[name].to_numpy() == pytest.approx(np.array(values), rel=1e-7, abs=1e-9), name
+    assert found["verdict"].n_unique() == 3
+    names = np.where(found["ratio"] < 1, "lower than expected", "higher than expected")
+    assert found["verdict"].to_list() == np.where(found["p"] >= 0.05, "as expected", names).tolist()
     assert found["expected"].to_numpy() == pytest.approx(e)
     assert (made["tau2"][0] > 0) is (tau > 0)
     assert used == {("low", True), ("high", False)} | ({("low", False)} if tau else set())
@@ -227,62 +207,16 @@ def test_a_departure_is_seen_four_times_in_five_at_the_volume_it_is_given_for():
     assert c.detectable_departure(error, level=1 - 0.05 / 500) > c.detectable_departure(error)
 
 
-# -- the ruler's funnel ------------------------------------------------------------------------------------------------------
-
-
-def test_a_p_value_is_under_one_in_twenty_exactly_where_a_change_stands_out(judged):
-    rows, ruler = judged
-    p = change.p_values(rows, ruler)
-    outside = rows["against_london"].is_in([change.BELOW, change.ABOVE]).to_numpy()
-    told = rows["p"].is_not_null().to_numpy()
-    assert told.sum() == 512 and outside.sum() == 18
-    assert ((p < 0.05)[told] == outside[told]).all()
-    assert rows["p"].drop_nulls().to_numpy() == pytest.approx(p[told])
-
-
-def test_the_standard_error_is_the_rulers_own_variance(judged):
-    rows, ruler = judged
-    row = rows.row(
-        by_predicate=(pl.col("offence_group") == "robbery") & (pl.col("borough_code") == "E09000030"), named=True
-    )
-    fit = ruler.table.row(by_predicate=pl.col("offence_group") == "robbery", named=True)
-    # At what is expected of the two counts' sum, shared as the rest of London shares its own.
-    london = row["rest_after"] / row["rest_before"]
-    total = row["before"] + row["after"]
-    b, o = total / (1 + london), total * london / (1 + london)
-    by_hand = fit["scale"] * math.sqrt(fit["phi"] * (1 / b + 1 / o) + fit["tau2"])
-    assert row["log_error"] == pytest.approx(by_hand)
-
-
-def test_the_funnel_that_is_drawn_is_the_range_a_borough_is_judged_by(judged):
-    rows, ruler = judged
-    group = rows.filter(offence_group="theft from a vehicle")
-    funnel = change.usual_funnel(group, ruler, steps=400)
-    assert funnel["both"].is_sorted() and funnel["both"].min() < (group["before"] + group["after"]).min()
-    for row in group.iter_rows(named=True):
-        at = funnel.sort((pl.col("both") - row["before"] - row["after"]).abs()).row(0, named=True)
-        # Its own rest of London, and whole counts: a per cent or two of a hundred apart.
-        assert at["low"] == pytest.approx(row["usual_low_percent"], abs=2)
-        assert at["high"] == pytest.approx(row["usual_high_percent"], abs=3)
-
-
-def test_a_usual_change_is_londons_times_the_usual_range(judged):
-    rows, _ = judged
-    for row in change.with_usual_change(rows).iter_rows(named=True):
-        if row["against_london"] == change.TOO_FEW:
-            assert row["low"] is None and row["high"] is None
-        elif row["usual_high_percent"] is not None:
-            by_hand = (1 + row["london_change_percent"] / 100) * (1 + row["usual_high_percent"] / 100) - 1
-            assert row["high"] == pytest.approx(100 * by_hand)
-            assert (row["low"] <= row["change_percent"] <= row["high"]) == (row["against_london"] == change.IN_LINE)
-
-
 # -- wards ---------------------------------------------------------------------------------------------------------------
 
 
 def test_a_wards_years_end_where_a_break_cuts_and_begin_anew():
     opened = edition.open_edition()
-    history = w.ward_history(opened.table("ward_offences"), "robbery", read_period("2024-25"), declared_breaks())
+
+    def history_of(item):
+        return w.ward_history(opened.table("ward_offences"), item, read_period("2024-25"), declared_breaks())
+
+    history = history_of("robbery")
     years = history.select("year", "spell").unique().sort("year")
     assert years["year"].to_list() == [f"{y}-{y % 100 + 1:02d}" for y in [*range(2010, 2023), 2024]]
     assert years["spell"].to_list() == [0] * 13 + [1]
@@ -291,15 +225,9 @@ def test_a_wards_years_end_where_a_break_cuts_and_begin_anew():
     inside = borough.filter(pl.col("month").is_between(date(2018, 4, 1), date(2019, 3, 1)))
     total = inside.filter(pl.col("borough_code") != places.UNKNOWN)["offences"].sum()
     assert history.filter(year="2018-19")["events"].sum() == pytest.approx(total, rel=0.001)
-    violence = w.ward_history(
-        opened.table("ward_offences"), "violence with injury", read_period("2024-25"), declared_breaks()
-    )
+    violence, none = (history_of(item) for item in ("violence with injury", "Knife Crime"))
     assert violence["spell"].n_unique() == 3, "how violence is recorded changed in 2014-15 as well"
-
-
-def test_a_kind_that_no_ward_has_gives_no_years():
-    table = edition.open_edition().table("ward_offences")
-    assert w.ward_history(table, "Knife Crime", read_period("2024-25"), declared_breaks()).is_empty()
+    assert none.is_empty(), "a kind that no ward has gives no years"
 
 
 def test_every_ward_has_one_cell_around_its_centroid_and_none_reaches_further():
@@ -325,11 +253,10 @@ def test_classes_are_at_most_three_and_say_where_they_break():
 
 
 def test_a_ward_without_a_rate_is_grey_on_the_map_and_the_others_have_their_class():
-    wards = edition.open_edition().table("wards")
-    rows = wards.filter(pl.col("vintages").str.contains("2024"), borough_code="E09000030").with_columns(
-        rank=pl.int_range(pl.len()), label=pl.lit(None, pl.String)
-    )
-    rows = rows.with_columns(rate=pl.when(pl.col("rank") > 0).then(pl.col("rank").cast(pl.Float64)))
+    wards, rank = edition.open_edition().table("wards"), pl.int_range(pl.len())
+    rows = wards.filter(pl.col("vintages").str.contains("2024"), borough_code="E09000030")
+    rate = pl.when(rank > 0).then(rank.cast(pl.Float64))
+    rows = rows.with_columns(rank=rank, label=pl.lit(None, pl.String), rate=rate)
     chart, drawn = maps.class_map(rows, "rate", maps.ward_plan(wards, rows["ward_code"]))
     order = drawn["class"].unique(maintain_order=True).to_list()
     assert order[0] == "withheld" and len(order) == 4 and order[1].startswith("under ")

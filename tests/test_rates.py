@@ -11,10 +11,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from wardbook.measures.rates import byar, detectable_fall, garwood, newcombe_difference, rate_ratio, wilson
+from wardbook.measures.rates import byar, garwood, newcombe_difference, rate_ratio, wilson
 
 # Derandomised: the same examples each run, so that a red test stays red until the code changes.
-same_examples = settings(derandomize=True, deadline=None, max_examples=80)
+same_examples = settings(derandomize=True, deadline=None, max_examples=40)
 counts = st.integers(0, 3_000)
 exposures = st.floats(0.01, 1e6)
 kinds = st.sampled_from(["central", "midp"])
@@ -42,13 +42,6 @@ def test_a_minlike_interval_is_another_kind_and_not_ours():
 def _share(ratio: float, exposure: float = 51_477.5, reference: float = 54_308.7) -> float:
     odds = ratio * exposure / reference
     return odds / (1 + odds)
-
-
-def test_central_is_the_interval_that_r_poisson_test_documents():
-    """`poisson.test(c(11, 6+8+7), c(800, 1083+1050+878))`, the example in R's manual."""
-    found = rate_ratio(11, 21, 800, 3011)
-    assert found.ratio == pytest.approx(1.971488, abs=5e-7)
-    assert (found.lower, found.upper) == pytest.approx((0.8584264, 4.2772659), abs=5e-8)
 
 
 def test_central_is_the_interval_and_p_value_that_r_rateratio_test_documents():
@@ -79,12 +72,6 @@ def test_both_kinds_and_their_p_values_are_those_that_openepi_prints(
         assert f"{value:.4g}" == f"{float(printed):.4g}"
 
 
-def test_knife_and_gun_crime_of_2009_10_have_the_intervals_that_methods_md_prints():
-    knife, gun = rate_ratio(431, 481), rate_ratio(90, 65)
-    assert [f"{100 * (end - 1):+.1f}" for end in (knife.lower, knife.upper)] == ["-21.5", "+2.3"]
-    assert [f"{100 * (end - 1):+.1f}" for end in (gun.lower, gun.upper)] == ["-0.5", "+93.5"]
-
-
 def test_byar_of_65_to_its_last_digit():
     assert byar(65) == pytest.approx((50.163187710459454, 82.84913854593984), rel=1e-14)
 
@@ -92,20 +79,8 @@ def test_byar_of_65_to_its_last_digit():
 def test_the_exact_interval_of_15_in_400():
     """METHODS.md cuts its figures after ten digits (the upper end goes on 7178...), so they are compared cut."""
     assert [f"{end / 400:.14f}"[:12] for end in garwood(15)] == ["0.0209884653", "0.0618505471"]
-
-
-def test_the_exact_interval_of_14_in_400_person_years_as_statsdirect_prints_it():
-    assert [f"{end / 400:.6f}" for end in garwood(14)] == ["0.019135", "0.058724"]
-
-
-@pytest.mark.parametrize(
-    ("expected", "level", "printed"),
-    [(15, 0.95, ("0.5596924", "1.649348")), (15, 0.998, ("0.3862650", "2.082907"))],
-)
-def test_the_exact_limits_of_an_expected_15_that_methods_md_prints(expected, level, printed):
-    """The funnel limits are the exact interval of a count that equals its expectation, over that expectation."""
-    low, high = garwood(expected, level=level)
-    assert (f"{low / expected:.7f}", f"{high / expected:.6f}") == printed
+    assert [f"{end / 400:.6f}" for end in garwood(14)] == ["0.019135", "0.058724"]  # as StatsDirect prints it
+    assert [f"{end / 15:.6f}" for end in garwood(15, level=0.998)] == ["0.386265", "2.082907"]  # a funnel's limits
 
 
 def test_wilson_of_65_in_100_to_its_last_digit():
@@ -126,28 +101,6 @@ def test_newcombe_of_56_in_70_less_48_in_80_as_printed():
     assert newcombe_difference(56, 70, 48, 80, level=0.8) == pytest.approx(
         (a - b - math.hypot(a - low_a, high_b - b), a - b + math.hypot(high_a - a, b - low_b))
     )
-
-
-@pytest.mark.parametrize(("a_year", "percent"), [(90, 34), (430, 17), (2_400, 8)])
-def test_the_smallest_visible_fall_by_counting_noise_alone(a_year, percent):
-    assert round(100 * detectable_fall(a_year)) == percent
-    assert detectable_fall(a_year) == pytest.approx(1 - math.exp(-2.8 * math.sqrt(2 / a_year)), rel=2e-3)
-
-
-def test_the_smallest_visible_fall_is_seen_with_the_power_it_states():
-    """Simulated: with that fall, about four in five pairs of years differ by more than 1.96 standard errors."""
-    random = np.random.default_rng(20_260_501)
-    n = 2_400
-    before = random.poisson(n, 40_000)
-    after = random.poisson(n * (1 - detectable_fall(n)), 40_000)
-    seen = np.log(before / after) / np.sqrt(2 / n) > stats.norm.ppf(0.975)
-    assert 0.78 < seen.mean() < 0.82
-
-
-def test_more_variation_hides_a_larger_fall_and_a_larger_volume_shows_a_smaller_one():
-    assert detectable_fall(400, variance_ratio=4) == pytest.approx(detectable_fall(100), rel=1e-12)
-    assert detectable_fall(1) > detectable_fall(2) > 0.9, "any count above 0 has one"
-    assert detectable_fall(400) < detectable_fall(100) < detectable_fall(100, power=0.9)
 
 
 # -- zero counts --------------------------------------------------------------------------------------------------------
@@ -189,16 +142,14 @@ def test_zero_counts_and_zero_successes_have_intervals_without_a_warning():
     ("call", "message"),
     [
         (lambda: rate_ratio(-1, 5), "events must be a whole number, 0 or more: -1"),
-        (lambda: rate_ratio(5, -2), "reference_events must be a whole number, 0 or more: -2"),
-        (lambda: rate_ratio(2.5, 5), "events must be a whole number, 0 or more: 2.5"),
+        (lambda: rate_ratio(5, 2.5), "reference_events must be a whole number, 0 or more: 2.5"),
         (lambda: rate_ratio(math.nan, 5), "events must be a whole number, 0 or more: nan"),
+        (lambda: rate_ratio(math.inf, 5), "events must be a whole number, 0 or more: inf"),
         (lambda: rate_ratio(5, 5, 0, 1), "exposures must be above 0: 0, 1"),
-        (lambda: rate_ratio(5, 5, 1, -3), "exposures must be above 0: 1, -3"),
         (lambda: rate_ratio(5, 5, 1, 0), "exposures must be above 0: 1, 0"),
         (lambda: rate_ratio(5, 5, level=95), "level must be between 0 and 1, for example 0.95: 95"),
         (lambda: rate_ratio(5, 5, level=1), "level must be between 0 and 1, for example 0.95: 1"),
         (lambda: rate_ratio(5, 5, kind="minlike"), 'kind must be "central" or "midp": \'minlike\''),
-        (lambda: byar(-1), "count must be a whole number, 0 or more: -1"),
         (lambda: byar(3.2), "count must be a whole number, 0 or more: 3.2"),
         (lambda: byar(3, level=0), "level must be between 0 and 1, for example 0.95: 0"),
         (lambda: garwood(0.5), "count must be a whole number, 0 or more: 0.5"),
@@ -206,11 +157,9 @@ def test_zero_counts_and_zero_successes_have_intervals_without_a_warning():
         (lambda: wilson(7, 6), "successes must be at most trials, and trials above 0: 7 of 6"),
         (lambda: wilson(0, 0), "successes must be at most trials, and trials above 0: 0 of 0"),
         (lambda: wilson(-1, 6), "successes must be a whole number, 0 or more: -1"),
-        (lambda: wilson(3, 6.5), "trials must be a whole number, 0 or more: 6.5"),
         (lambda: newcombe_difference(7, 6, 1, 2), "successes must be at most trials, and trials above 0: 7 of 6"),
+        (lambda: newcombe_difference(1, 2, 3, 2), "successes must be at most trials, and trials above 0: 3 of 2"),
         (lambda: newcombe_difference(1, 2, 1, 2, level=-1), "level must be between 0 and 1, for example 0.95: -1"),
-        (lambda: detectable_fall(0), "baseline must be above 0: 0"),
-        (lambda: detectable_fall(90, level=2), "level must be between 0 and 1, for example 0.95: 2"),
     ],
 )
 def test_what_cannot_be_right_is_refused_naming_the_value(call, message):
@@ -219,27 +168,7 @@ def test_what_cannot_be_right_is_refused_naming_the_value(call, message):
     assert str(caught.value) == message
 
 
-def test_an_infinite_count_is_refused_like_any_other_that_is_not_whole():
-    with pytest.raises(ValueError, match="events must be a whole number, 0 or more: inf"):
-        rate_ratio(math.inf, 5)
-
-
 # -- properties ---------------------------------------------------------------------------------------------------------
-
-
-@same_examples
-@given(counts, counts, exposures, exposures, kinds)
-def test_swapping_the_two_inverts_the_ratio_and_its_interval(x, y, a, b, kind):
-    assume(x + y > 0)
-    one, other = rate_ratio(x, y, a, b, kind=kind), rate_ratio(y, x, b, a, kind=kind)
-
-    def inverse(value):
-        return math.inf if value == 0 else 1 / value
-
-    assert one.ratio == pytest.approx(inverse(other.ratio), rel=1e-9)
-    assert one.lower == pytest.approx(inverse(other.upper), rel=1e-6)
-    assert one.upper == pytest.approx(inverse(other.lower), rel=1e-6)
-    assert one.p_value == pytest.approx(other.p_value, rel=1e-6, abs=1e-12)
 
 
 @same_examples
@@ -317,16 +246,16 @@ def _coverage(kind: str, totals: range, shares: np.ndarray) -> np.ndarray:
     return table
 
 
-SHARES = np.linspace(0.005, 0.995, 199)
+SHARES = np.linspace(0.005, 0.995, 100)
 
 
 def test_central_never_covers_less_than_it_says():
-    covered = _coverage("central", range(1, 41), SHARES)
+    covered = _coverage("central", range(1, 31), SHARES)
     assert covered.min() >= 0.95
 
 
 def test_midp_covers_what_it_says_on_average_and_central_covers_more():
-    totals = range(20, 41, 2)
+    totals = range(20, 41, 5)
     midp, central = _coverage("midp", totals, SHARES), _coverage("central", totals, SHARES)
     assert midp.mean() == pytest.approx(0.95, abs=0.01)
     assert midp.min() < 0.95 < central.mean() - 0.01

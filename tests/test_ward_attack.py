@@ -14,10 +14,10 @@ from conftest import remember_rulers, sampled
 from wardbook import edition as editions
 from wardbook import places
 from wardbook.figures import withhold
-from wardbook.measures import wards
+from wardbook.measures import change, wards
 from wardbook.periods import read_period
 
-BOROUGHS, PERIODS = tuple(sampled("Tower Hamlets", "Richmond upon Thames", "Sutton")), ("2023-24", "2024-25")
+BOROUGHS, PERIODS = tuple(sampled("Tower Hamlets", "Sutton")), ("2023-24", "2024-25")
 ITEM = "arson"  # rare enough that most wards have one to four
 
 
@@ -25,7 +25,8 @@ ITEM = "arson"  # rare enough that most wards have one to four
 def ward_runs():
     """Notebook 03 of boroughs in two overlapping periods: (borough, period) → its frames by name, as they are saved."""
     found = {}
-    with remember_rulers():
+    with remember_rulers(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(change, "YEARLY_GROUPS", (change.TOTAL, "residential burglary"))  # a ruler each takes a second
         for borough, period in product(BOROUGHS, PERIODS):
             left = cells.run("03_comparison", borough=borough, period=period, offence_group=ITEM)
             drawn = {name: figure.data for name, figure in left.figures.items() if not figure.absent}
@@ -81,10 +82,9 @@ def test_differencing_the_ward_tables_of_overlapping_periods_gives_no_small_coun
             tables = ward_runs[borough, period]
             told = [(period, row["ward_code"], row) for row in tables["wards"].iter_rows(named=True)]
             codes = dict(tables["wards"].select("ward", "ward_code").iter_rows())
-            told += [(period, codes[row["ward"]], row) for row in tables.get("ward-rates", pl.DataFrame()).to_dicts()]
-            told += [
-                (row["year"], codes[row["ward"]], row) for row in tables.get("ward-years", pl.DataFrame()).to_dicts()
-            ]
+            for name in ("ward-rates", "ward-years"):
+                drawn = tables[name].to_dicts() if name in tables else []
+                told += [(row.get("year", period), codes[row["ward"]], row) for row in drawn]
             for year, ward, row in told:
                 if year not in known:
                     counts = wards.ward_years(offences, ITEM, [read_period(year)]).join(local, on="ward_code")
@@ -103,4 +103,4 @@ def test_differencing_the_ward_tables_of_overlapping_periods_gives_no_small_coun
                     assert low <= count <= high, "the attack itself is wrong"
                     tried += 1
                     assert high - low >= 0.99, f"{borough}, {year}: {ward} is given away as {count}"
-    assert tried > 40, "nothing small was there to be found"
+    assert tried > 25, "nothing small was there to be found"

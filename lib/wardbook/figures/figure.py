@@ -90,9 +90,8 @@ class Figure:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):
-            raise ValueError(
-                f"a figure's name is lower-case words joined by hyphens, since files are named by it: {self.name!r}"
-            )
+            rule = "a figure's name is lower-case words joined by hyphens, since files are named by it"
+            raise ValueError(f"{rule}: {self.name!r}")
 
     @classmethod
     def of(cls, name: str, chart: alt.TopLevelMixin | None, data: pl.DataFrame, words: dict[str, Any]) -> Figure:
@@ -123,6 +122,10 @@ class Figure:
         """Twelve hex digits of the SHA-256 of the plotted data."""
         return hashlib.sha256(self.data.write_csv().encode()).hexdigest()[:12]
 
+    @property
+    def _rows(self) -> str:
+        return f"{self.data.height} row{'s' if self.data.height != 1 else ''}"
+
     # -- drawn --------------------------------------------------------------------------------------------------------
 
     def svg(self, size: str = "page", *, bare: bool = False) -> str:
@@ -134,9 +137,8 @@ class Figure:
             raise ValueError(f"there is no chart {self.name!r}: {self.words['absent']}")
         place = check_size(size)
         if (size, bare) not in self._drawn:
-            self._drawn[size, bare] = _described(
-                _draw(self, place, bare), f"wb-{self.name}", self.title, self.words["alt"]
-            )
+            drawn = _draw(self, place, bare)
+            self._drawn[size, bare] = _described(drawn, f"wb-{self.name}", self.title, self.words["alt"])
         return self._drawn[size, bare]
 
     @cached_property
@@ -160,8 +162,7 @@ class Figure:
         if self.absent:
             said = {"title": self.title, "sentence": self.words["absent"]}
         parts = [f"{head}\n{_filled(said[part])}" for part, head in _TEXT.items() if said.get(part)]
-        rows = f"{self.data.height} row{'s' if self.data.height != 1 else ''}"
-        return "\n\n".join([*parts, f"Data\n{self.name}.csv, {rows}, fingerprint {self.fingerprint}"]) + "\n"
+        return "\n\n".join([*parts, f"Data\n{self.name}.csv, {self._rows}, fingerprint {self.fingerprint}"]) + "\n"
 
     def save(self, folder: Path, size: str = "page", formats: tuple[str, ...] = FORMATS) -> list[Path]:
         """Write it into a folder in these formats, and return the paths; one that has no chart leaves its words alone."""
@@ -183,10 +184,8 @@ class Figure:
         from IPython.display import display
 
         if not self.absent:
-            rows = (
-                f"{self.data.height} row{'s' if self.data.height != 1 else ''} plotted, fingerprint {self.fingerprint}"
-            )
-            text = "\n".join([self.title, self.words["subtitle"], self.words["alt"], rows])
+            plotted = f"{self._rows} plotted, fingerprint {self.fingerprint}"
+            text = "\n".join([self.title, self.words["subtitle"], self.words["alt"], plotted])
             display({"image/svg+xml": self.svg(), "text/plain": text}, raw=True)
         said = [self.words["absent"]] if self.absent else [self.words["sentence"], self.words["caveat"]]
         display(Prose(*said))
@@ -220,13 +219,11 @@ def read_figure(path: Path) -> Figure:
     """
     try:
         whole = json.loads(path.read_text(encoding="utf-8"))
-        frame = pl.DataFrame(whole["rows"], schema=list(whole["columns"]), infer_schema_length=None, orient="row")
-        if whole["rows"]:
-            frame = pl.DataFrame(whole["rows"], infer_schema_length=None).select(list(whole["columns"]))
+        frame = pl.DataFrame(whole["rows"], schema=list(whole["columns"]), infer_schema_length=None)
         for column, kind in whole["columns"].items():
             if kind == "Date":
-                frame = frame.with_columns(pl.col(column).str.to_date())
-            elif kind in ("Float64", "Int64", "Int32", "UInt32", "Boolean", "String"):
+                frame = frame.with_columns(pl.col(column).cast(pl.String).str.to_date())
+            elif hasattr(pl, kind):
                 frame = frame.with_columns(pl.col(column).cast(getattr(pl, kind)))
         return Figure(whole["name"], whole["spec"], frame, whole["words"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -312,9 +309,8 @@ def _draw(figure: Figure, size: Size, bare: bool) -> str:
         stuck = 2**step if drawn["width"] == seen and over > 0 else 1
         width, seen = max(width + stuck * over / columns, 90.0), drawn["width"]
         if wrong:
-            height = max(
-                _plot_height(figure.spec, size, height) + (limit - tall) / _facet_rows(figure.spec, columns), least
-            )
+            more = (limit - tall) / _facet_rows(figure.spec, columns)
+            height = max(_plot_height(figure.spec, size, height) + more, least)
     return _own_ids(vl_convert.vegalite_to_svg(spec), f"wb-{figure.name}")
 
 
@@ -332,13 +328,8 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
         # A panel's heading (`marks.panel_words`) is within its bounds: this is what lies between two panels.
         inner["spacing"] = {"row": round(size.font), "column": round(1.4 * size.font)}
     row = plot["height"] / (row_count(figure.spec) or 1)
-    values = {
-        "narrow": size.narrow,
-        "font": size.font,
-        "dense": row < 2.6 * size.font,
-        "crowded": row < 0.9 * size.font,
-        "plot_height": plot["height"],
-    }
+    values = {"narrow": size.narrow, "font": size.font, "dense": row < 2.6 * size.font}
+    values |= {"crowded": row < 0.9 * size.font, "plot_height": plot["height"]}
     params = [{"name": name, "value": value} for name, value in values.items()]
     params += inner.pop("params", [])
     config = theme.sized(size.font) | {"padding": BARE if bare else _padding(size)}
@@ -422,11 +413,8 @@ def _own_ids(svg: str, prefix: str) -> str:
     """The ids of clips and gradients counted within the drawing: as drawn, they count every chart of the process so far."""
     made = dict.fromkeys(re.findall(r'\bid="((?:clip|gradient_)\d+)"', svg))
     renamed = {ident: f"{prefix}-part-{number}" for number, ident in enumerate(made, 1)}
-    return re.sub(
-        r'(?<=\bid=")(?:clip|gradient_)\d+(?=")|(?<=url\(#)(?:clip|gradient_)\d+(?=\))',
-        lambda part: renamed.get(part[0], part[0]),
-        svg,
-    )
+    places = r'(?<=\bid=")(?:clip|gradient_)\d+(?=")|(?<=url\(#)(?:clip|gradient_)\d+(?=\))'
+    return re.sub(places, lambda part: renamed.get(part[0], part[0]), svg)
 
 
 def _labelled(drawn: bytes, title: str, description: str, source: str) -> bytes:
@@ -439,9 +427,8 @@ def _labelled(drawn: bytes, title: str, description: str, source: str) -> bytes:
         notes.add_itxt(key, text)
     made = io.BytesIO()
     # A chart has few colours: a palette makes the file a fifth of its size.
-    Image.open(io.BytesIO(drawn)).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
-        made, "PNG", pnginfo=notes
-    )
+    few = Image.open(io.BytesIO(drawn)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    few.save(made, "PNG", pnginfo=notes)
     return made.getvalue()
 
 

@@ -17,9 +17,8 @@ from wardbook.figures import theme
 
 SIGNED_PERCENT = "(datum.value > 0 ? '+' : datum.value < 0 ? '−' : '') + format(abs(datum.value), ',.3~f') + '%'"
 PERCENT = "format(datum.value, ',.3~f') + '%'"
-SHARE = "format(100 * datum.value, ',.3~f') + '%'"  # of a fraction
 COUNT = "format(datum.value, ',~f')"
-SHARE = "format(datum.value, '.3~%')"
+SHARE = "format(datum.value, '.3~%')"  # of a fraction
 PHONE_LETTERS = 50  # what one line of a row's words holds on a phone
 NAME_LETTERS = 24  # after so many a row's name goes on in a second line
 TALL = "tall-rows"  # the name of a layer whose rows need a third line on a phone
@@ -43,6 +42,13 @@ def stroke(width: float) -> dict:
     return {"strokeWidth": by_size(f"font * {width}")}
 
 
+def _ink(strong: str | None, colour: str, other: str, plain: str) -> dict | alt.Value:
+    """A colour for rows where a column is true and another for the rest; a plain one for all where there is no column."""
+    if strong is None:
+        return alt.value(plain)
+    return alt.condition(f"datum['{strong}']", alt.value(colour), alt.value(other))
+
+
 def _frame(frame: pl.DataFrame, *columns: str | None) -> alt.Chart:
     return alt.Chart(frame.select(list(dict.fromkeys(c for c in columns if c is not None))))
 
@@ -55,11 +61,11 @@ def number_axis(*, title: str | None = None, labels: str = COUNT, ticks: int = 5
     return alt.Axis(title=title, labelExpr=labels, tickCount=ticks, labelFlush=False, labelOverlap=True, domain=False)
 
 
-def span(frame: pl.DataFrame, *columns: str, include: Sequence[float] = (0,), room: float = 0.06) -> alt.Scale:
+def span(frame: pl.DataFrame, *columns: str, include: Sequence[float] = (0,)) -> alt.Scale:
     """A scale over everything these columns hold, with a little room at either end."""
     values = [v for c in columns for v in frame[c].drop_nulls().to_list()] + list(include)
     low, high = min(values), max(values)
-    pad = (high - low or 1) * room
+    pad = (high - low or 1) * 0.06
     return alt.Scale(domain=[low - (pad if low < 0 else 0), high + pad], nice=False, zero=False)
 
 
@@ -102,8 +108,7 @@ def row_words(
     kept = (row == 0) | (row == pl.len() - 1) | (pl.col(strong) if strong else False)
     frame = frame.with_columns(kept.alias("kept"))
     shown = by_size("crowded && !datum.kept ? 0 : 1")
-    y, dark = rows(label), theme.DARK_GREY
-    colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), alt.value(dark)) if strong else alt.value(dark)
+    y, colour = rows(label), _ink(strong, FOCUS, theme.DARK_GREY, theme.DARK_GREY)
 
     def text(column: str, when: str, at: str, up: float, *, align: str = "left", size: float = 1, **mark) -> alt.Chart:
         place = {"dy": by_size(f"font * {up}"), "fontSize": by_size(f"font * {size}"), "limit": 2000}
@@ -132,11 +137,11 @@ def row_words(
     return alt.layer(*[one.properties(name=TALL) if tall and n == 0 else one for n, one in enumerate(layers)])
 
 
-def _in_two_lines(column: str, letters: int = NAME_LETTERS) -> str:
+def _in_two_lines(column: str) -> str:
     """An expression that breaks a long text at the first blank after so many letters."""
     text = f"datum['{column}']"
-    cut = f"indexof({text}, ' ', {letters})"
-    return f"length({text}) > {letters + 8} && {cut} > 0 ? [slice({text}, 0, {cut}), slice({text}, {cut} + 1)] : {text}"
+    cut = f"indexof({text}, ' ', {NAME_LETTERS})"
+    return f"length({text}) > {NAME_LETTERS + 8} && {cut} > 0 ? [slice({text}, 0, {cut}), slice({text}, {cut} + 1)] : {text}"
 
 
 def ranked_names(frame: pl.DataFrame, rank: str, name: str, *, strong: str, always: str) -> alt.LayerChart:
@@ -145,7 +150,7 @@ def ranked_names(frame: pl.DataFrame, rank: str, name: str, *, strong: str, alwa
     For lists too long for `row_words`, such as 32 boroughs; those `strong` are drawn to stand out.
     """
     room = f"childHeight / {max(frame.height, 1)} > font"  # what Vega calls the height of a plot beneath a title
-    colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), alt.value(theme.DARK_GREY))
+    colour = _ink(strong, FOCUS, theme.DARK_GREY, theme.DARK_GREY)
     base = _frame(frame, rank, name, strong, always)
     mark = {"align": "right", "baseline": "middle", "fontSize": by_size("font * 0.95"), "dx": by_size("-font * 0.8")}
 
@@ -169,22 +174,15 @@ def dots(
     hollow: bool = False,
 ) -> alt.Chart:
     """A dot for each row; with `strong`, a column of true and false, the others grey."""
-    fill = alt.condition(f"datum['{strong}']", alt.value(colour), alt.value(QUIET)) if strong else alt.value(colour)
-    return (
-        _frame(frame, x, y, strong)
-        .mark_point(size=by_size("font * font * 0.62"), filled=not hollow, opacity=1, strokeWidth=2)
-        .encode(x=alt.X(f"{x}:Q", scale=scale or alt.Undefined, axis=axis), y=rows(y), color=fill)
-    )
+    drawn = _frame(frame, x, y, strong).mark_point(**dot(0.62), filled=not hollow, opacity=1, strokeWidth=2)
+    across = alt.X(f"{x}:Q", scale=scale or alt.Undefined, axis=axis)
+    return drawn.encode(x=across, y=rows(y), color=_ink(strong, colour, QUIET, colour))
 
 
 def ticks(frame: pl.DataFrame, x: str, y: str, *, colour: str = LONDON) -> alt.Chart:
     """An upright tick for each row, such as London's change or a target."""
-    stroke = {"shape": "stroke", "angle": 90, "opacity": 1, "strokeWidth": by_size("font * 0.22")}
-    return (
-        _frame(frame, x, y)
-        .mark_point(size=by_size("font * font * 1.6"), color=colour, **stroke)
-        .encode(x=f"{x}:Q", y=rows(y))
-    )
+    upright = {"shape": "stroke", "angle": 90, "opacity": 1, **stroke(0.22), **dot(1.6)}
+    return _frame(frame, x, y).mark_point(color=colour, **upright).encode(x=f"{x}:Q", y=rows(y))
 
 
 def ranges(
@@ -199,23 +197,16 @@ def ranges(
     thick: float = 1.1,
 ) -> alt.Chart:
     """A bar from low to high for each row: a usual range, or an interval (`thick` under 0.3)."""
-    return (
-        _frame(frame, low, high, y)
-        .mark_bar(height=by_size(f"font * {thick}"), color=colour)
-        .encode(x=alt.X(f"{low}:Q", scale=scale or alt.Undefined, axis=axis), x2=f"{high}:Q", y=rows(y))
-    )
+    across = alt.X(f"{low}:Q", scale=scale or alt.Undefined, axis=axis)
+    drawn = _frame(frame, low, high, y).mark_bar(height=by_size(f"font * {thick}"), color=colour)
+    return drawn.encode(x=across, x2=f"{high}:Q", y=rows(y))
 
 
-def bars(
-    frame: pl.DataFrame, x: str, y: str, *, axis: alt.Axis | None = None, strong: str | None = None, colour: str = FOCUS
-) -> alt.Chart:
+def bars(frame: pl.DataFrame, x: str, y: str, *, axis: alt.Axis | None = None, strong: str | None = None) -> alt.Chart:
     """A bar from nought for each row; with `strong` the others grey."""
-    fill = alt.condition(f"datum['{strong}']", alt.value(colour), alt.value(CONTEXT)) if strong else alt.value(colour)
-    return (
-        _frame(frame, x, y, strong)
-        .mark_bar(height=by_size("font * 1.15"))
-        .encode(x=alt.X(f"{x}:Q", axis=axis, scale=alt.Scale(zero=True)), y=rows(y), color=fill)
-    )
+    across = alt.X(f"{x}:Q", axis=axis, scale=alt.Scale(zero=True))
+    drawn = _frame(frame, x, y, strong).mark_bar(height=by_size("font * 1.15"))
+    return drawn.encode(x=across, y=rows(y), color=_ink(strong, FOCUS, CONTEXT, FOCUS))
 
 
 # -- many areas at once --------------------------------------------------------------------------------------------------------
@@ -269,11 +260,11 @@ def funnel(
     band = alt.Chart(limits.select(x, *(pl.col(c).fill_null(end) for c, end in ends.items())))
     band = band.mark_area(color=USUAL, clip=True)
     line = alt.Chart(pl.DataFrame({"middle": [float(middle)]})).mark_rule(color=QUIET, strokeWidth=1.5)
-    dot = _frame(points, x, y, "kind").mark_point(filled=True, opacity=1, size=by_size("font * font * 0.5"))
+    spots = _frame(points, x, y, "kind").mark_point(filled=True, opacity=1, **dot(0.5))
     return alt.layer(
         band.encode(x=across, y=alt.Y("low:Q", scale=vertical), y2="high:Q"),
         line.encode(y=alt.Y("middle:Q", scale=vertical)),
-        dot.encode(x=across, y=up, color=colour),
+        spots.encode(x=across, y=up, color=colour),
         words("!datum.right", "left"),
         words("datum.right", "right"),
     ).properties(height=330)
@@ -290,7 +281,6 @@ def ranked(
     level: float | None = None,
     thick: float = 0.6,
     colour: str = USUAL,
-    include: Sequence[float] = (0,),
 ) -> alt.LayerChart:
     """A ranked list too long for `row_words`: a dot and a range in each row, in the frame's order, and its name left of it.
 
@@ -307,7 +297,7 @@ def ranked(
     )
     count = max(frame.height, 1)
     up = alt.Y("place:Q", scale=alt.Scale(domain=[0.2, count + 0.8], reverse=True, nice=False), axis=None)
-    across = alt.X(f"{x}:Q", scale=span(frame, x, low, high, include=include), axis=axis)
+    across = alt.X(f"{x}:Q", scale=span(frame, x, low, high), axis=axis)
     colours, ink = _kinds("kind")
     base = _frame(rows, "place", x, low, high, name, "kind", "always")
     width = alt.value(by_size(f"min(plot_height / {count} * {thick}, font)"))
@@ -319,9 +309,7 @@ def ranked(
 
     layers = [
         base.mark_rule(color=colour).encode(x=alt.X(f"{low}:Q"), x2=f"{high}:Q", y=up, strokeWidth=width),
-        base.mark_point(filled=True, opacity=1, size=by_size("font * font * 0.42")).encode(
-            x=across, y=up, color=colours
-        ),
+        base.mark_point(filled=True, opacity=1, **dot(0.42)).encode(x=across, y=up, color=colours),
         names("datum.always", fontWeight="bold"),
         names(f"!datum.always && plot_height / {count} > font * 1.05"),
     ]
@@ -347,17 +335,12 @@ def key(items: Sequence[tuple[str, str, str]], *, left: float = 0) -> alt.LayerC
     left : how far left of the plot it begins, in letters' heights: over the names of a chart of rows there is room.
     """
     looks = {
-        "dot": {"filled": True, "size": by_size("font * font * 0.62")},
-        "hollow": {"filled": False, "strokeWidth": 2, "size": by_size("font * font * 0.62")},
-        "tick": {
-            "shape": "stroke",
-            "angle": 90,
-            "strokeWidth": by_size("font * 0.22"),
-            "size": by_size("font * font * 1.6"),
-        },
-        "bar": {"shape": "square", "filled": True, "size": by_size("font * font * 1.1")},
-        "line": {"shape": "stroke", "strokeWidth": by_size("font * 0.2"), "size": by_size("font * font * 2")},
-        "dashes": {"shape": "stroke", "strokeWidth": 2, "strokeDash": [2, 3], "size": by_size("font * font * 3")},
+        "dot": {"filled": True, **dot(0.62)},
+        "hollow": {"filled": False, "strokeWidth": 2, **dot(0.62)},
+        "tick": {"shape": "stroke", "angle": 90, **stroke(0.22), **dot(1.6)},
+        "bar": {"shape": "square", "filled": True, **dot(1.1)},
+        "line": {"shape": "stroke", **stroke(0.2), **dot(2)},
+        "dashes": {"shape": "stroke", "strokeWidth": 2, "strokeDash": [2, 3], **dot(3)},
     }
     layers, at = [], 0.5 - left
     for number, (shape, words, colour) in enumerate(items):
@@ -396,28 +379,22 @@ def lines(
     strong: str | None = None,
     colour: str = FOCUS,
     axis: alt.Axis | None = None,
-    zero: bool = True,
 ) -> alt.Chart:
     """A line over months; several by `series`, those not `strong` grey."""
     encode = {
         "x": alt.X(f"{x}:T", axis=month_axis()),
-        "y": alt.Y(f"{y}:Q", axis=axis or number_axis(), scale=alt.Scale(zero=zero), title=None),
+        "y": alt.Y(f"{y}:Q", axis=axis or number_axis(), scale=alt.Scale(zero=True), title=None),
     }
     if series:
         encode["detail"] = f"{series}:N"
-    encode["color"] = (
-        alt.condition(f"datum['{strong}']", alt.value(colour), alt.value(CONTEXT)) if strong else alt.value(colour)
-    )
-    return _frame(frame, x, y, series, strong).mark_line(strokeWidth=by_size("font * 0.17")).encode(**encode)
+    drawn = _frame(frame, x, y, series, strong).mark_line(**stroke(0.17))
+    return drawn.encode(**encode, color=_ink(strong, colour, CONTEXT, colour))
 
 
-def band(frame: pl.DataFrame, x: str, low: str, high: str, *, colour: str = USUAL) -> alt.Chart:
+def band(frame: pl.DataFrame, x: str, low: str, high: str) -> alt.Chart:
     """What was to be expected, month by month."""
-    return (
-        _frame(frame, x, low, high)
-        .mark_area(color=colour, interpolate="step-after", opacity=1)
-        .encode(x=alt.X(f"{x}:T", axis=month_axis()), y=f"{low}:Q", y2=f"{high}:Q")
-    )
+    drawn = _frame(frame, x, low, high).mark_area(color=USUAL, interpolate="step-after", opacity=1)
+    return drawn.encode(x=alt.X(f"{x}:T", axis=month_axis()), y=f"{low}:Q", y2=f"{high}:Q")
 
 
 def panel_words(base: alt.Chart, head: str, rest: str, *, when: str, strong: str | None = None) -> alt.LayerChart:
@@ -428,8 +405,7 @@ def panel_words(base: alt.Chart, head: str, rest: str, *, when: str, strong: str
     base : the chart that the facet's layers share; `when` is the expression that holds in one row of each panel.
     strong : a column that says whether the panel is to be drawn to stand out.
     """
-    dark = alt.value(theme.DARK_GREY)
-    colour = alt.condition(f"datum['{strong}']", alt.value(FOCUS), dark) if strong else dark
+    colour = _ink(strong, FOCUS, theme.DARK_GREY, theme.DARK_GREY)
 
     def text(column: str, up: float, **mark) -> alt.Chart:
         drawn = base.transform_filter(when).mark_text(align="left", baseline="bottom", limit=2000, **mark)
@@ -465,23 +441,17 @@ def breaks(frame: pl.DataFrame, x: str, words: str) -> alt.LayerChart:
 
 def ends(frame: pl.DataFrame, x: str, y: str, words: str, *, colour: str = FOCUS) -> alt.Chart:
     """A label at the end of each line, in its colour; one row a line, its last point."""
-    return (
-        _frame(frame, x, y, words)
-        .mark_text(
-            align=by_size("narrow ? 'right' : 'left'"),
-            dx=by_size("narrow ? 0 : 6"),
-            dy=by_size("narrow ? -font : 0"),
-            fontSize=by_size("font * 0.95"),
-            fontWeight="bold",
-            color=colour,
-        )
-        .encode(x=f"{x}:T", y=f"{y}:Q", text=f"{words}:N")
+    place = {"align": "narrow ? 'right' : 'left'", "dx": "narrow ? 0 : 6", "dy": "narrow ? -font : 0"}
+    place = {name: by_size(expression) for name, expression in place.items()}
+    text = _frame(frame, x, y, words).mark_text(
+        **place, fontSize=by_size("font * 0.95"), fontWeight="bold", color=colour
     )
+    return text.encode(x=f"{x}:T", y=f"{y}:Q", text=f"{words}:N")
 
 
-def level(value: float, words: str, *, colour: str = TARGET) -> alt.LayerChart:
+def level(value: float, words: str) -> alt.LayerChart:
     """A level line with words on it: a target, a path's end."""
     base = alt.Chart(pl.DataFrame({"level": [float(value)], "words": [words]}))
-    return base.mark_rule(color=colour, strokeWidth=2).encode(y="level:Q") + base.mark_text(
-        align="left", baseline="bottom", dx=4, dy=-3, fontSize=by_size("font * 0.9"), color=colour
-    ).encode(x=alt.value(0), y="level:Q", text="words:N")
+    place = {"align": "left", "baseline": "bottom", "dx": 4, "dy": -3, "fontSize": by_size("font * 0.9")}
+    text = base.mark_text(color=TARGET, **place).encode(x=alt.value(0), y="level:Q", text="words:N")
+    return base.mark_rule(color=TARGET, strokeWidth=2).encode(y="level:Q") + text

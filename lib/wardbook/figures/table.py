@@ -30,11 +30,8 @@ def rounded(value: Any) -> Any:
 def guarded_csv(frame: pl.DataFrame) -> str:
     """A frame as CSV whose cells cannot start a formula in a spreadsheet: a reader's own targets reach these files."""
     text = pl.col(pl.String)
-    return (
-        rounded(frame)
-        .with_columns(pl.when(text.str.contains(f"^(?:{_FORMULA})")).then("'" + text).otherwise(text).name.keep())
-        .write_csv()
-    )
+    guarded = pl.when(text.str.contains(f"^(?:{_FORMULA})")).then("'" + text).otherwise(text)
+    return rounded(frame).with_columns(guarded.name.keep()).write_csv()
 
 
 def read_csv(path: Path) -> pl.DataFrame:
@@ -50,12 +47,6 @@ class Shown:
     frame: pl.DataFrame
 
     def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
-        frame = rounded(self.frame)
-        with pl.Config(
-            tbl_rows=-1,
-            tbl_cols=-1,
-            fmt_str_lengths=400,
-            tbl_hide_dataframe_shape=True,
-            tbl_hide_column_data_types=True,
-        ):
+        frame, bare = rounded(self.frame), {"tbl_hide_dataframe_shape": True, "tbl_hide_column_data_types": True}
+        with pl.Config(tbl_rows=-1, tbl_cols=-1, fmt_str_lengths=400, **bare):
             return {"text/html": frame._repr_html_(), "text/plain": frame.write_csv()}

@@ -1,6 +1,6 @@
 """How a chart looks: the Government Analysis Function's palette, one font, and nothing else decided elsewhere.
 
-What the theme cannot guarantee: turquoise, orange and purple drop below 3:1 on anything but white and are never used as
+What the theme cannot guarantee: turquoise and orange drop below 3:1 on anything but white and are never used as
 text; a chart of more than four colours is a chart to redraw.
 """
 
@@ -8,14 +8,8 @@ from __future__ import annotations
 
 import altair as alt
 
-DARK_BLUE, TURQUOISE, DARK_PINK, ORANGE, DARK_GREY, PURPLE = (
-    "#12436D",
-    "#28A197",
-    "#801650",
-    "#F46A25",
-    "#3D3D3D",
-    "#A285D1",
-)
+DARK_BLUE, TURQUOISE, DARK_PINK = "#12436D", "#28A197", "#801650"
+ORANGE, DARK_GREY = "#F46A25", "#3D3D3D"
 MID_BLUE, LIGHT_BLUE = "#2073BC", "#6BACE6"
 FOCUS, CONTEXT = DARK_BLUE, "#BFBFBF"
 FAINT = "#E3E3E3"
@@ -26,13 +20,8 @@ FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 
 def config() -> alt.theme.ThemeConfig:
     """The Vega-Lite configuration shared by every chart: white ground, horizontal text, quiet axes."""
-    text = {
-        "labelColor": DARK_GREY,
-        "titleColor": DARK_GREY,
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-    }
+    text = {"labelColor": DARK_GREY, "titleColor": DARK_GREY, "labelFontSize": 12, "titleFontSize": 12}
+    text["titleFontWeight"] = "normal"
     return {
         "background": "white",
         "font": FONT,

@@ -18,10 +18,11 @@ unknowns spread, the sharing of Mixed residents) could not be taken apart by som
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 import polars as pl
+from scipy import linalg
 
 from wardbook.measures.stops import UNKNOWN_GROUP
 
@@ -65,7 +66,8 @@ def hidden_cells(
     nought = {i for i, n in enumerate(counts) if n == 0} | set(already)
 
     def given_away(hidden: set[int]) -> frozenset[int] | None:
-        return next((cells for cells in secret if _determined(cells, hidden, shown, counts, nought)), None)
+        gives = _giving(hidden, shown, counts, nought)
+        return next((cells for cells in secret if gives(cells)), None)
 
     hidden = set(primary)
     while (given := given_away(hidden)) is not None:
@@ -75,7 +77,7 @@ def hidden_cells(
         rest = sorted(far - hidden, key=lambda i, near=near: (i not in near, counts[i] == 0, counts[i], i))
         if not rest:
             break  # every cell of the total is withheld, and its size alone gives them away: all are 1
-        enough = (i for i in rest if counts[i] and not _determined(given, hidden | {i}, shown, counts, nought))
+        enough = (i for i in rest if counts[i] and not _giving(hidden | {i}, shown, counts, nought)(given))
         hidden.add(next(enough, rest[0]))
     else:
         # What was withheld on the way and turned out not to be needed is shown.
@@ -94,32 +96,25 @@ def _tied(cells: Collection[int], hidden: Collection[int], shown: Sequence[froze
     return tied
 
 
-def _determined(
-    cells: frozenset[int],
-    hidden: Collection[int],
-    shown: Sequence[frozenset[int]],
-    counts: Sequence[int],
-    nought: Collection[int],
-) -> bool:
-    """Do the shown totals leave the sum of these cells one value?
+def _giving(
+    hidden: Collection[int], shown: Sequence[frozenset[int]], counts: Sequence[int], nought: Collection[int]
+) -> Callable[[frozenset[int]], bool]:
+    """Do the shown totals leave the sum of some cells one value? The question, asked of cells.
 
-    They do where it is a combination of theirs, and where the withheld cells of one total sum to their number: a nought
-    (unless one of `nought` is among them) would be shown, so each of them is a 1.
+    They do where no solution of their equations moves it, and where the withheld cells of one total sum to their number: a
+    nought (unless one of `nought` is among them) would be shown, so each of them is a 1.
     """
-    unknown = cells & hidden
-    if not unknown:
-        return any(counts[i] for i in cells)
-    near = _tied(unknown, hidden, shown) & hidden
-    rows = list({total & near for total in shown if total & near})
-    if any(unknown <= row and not row & nought and sum(counts[i] for i in row) == len(row) for row in rows):
-        return True
-    if not unknown <= frozenset().union(*rows):
-        return False  # one of them is in no total
-    names = sorted(near)
-    matrix = np.array([[i in row for i in names] for row in rows], dtype=float)
-    asked = np.array([i in unknown for i in names], dtype=float)
-    combined = np.linalg.lstsq(matrix.T, asked, rcond=None)[0]
-    return bool(np.abs(matrix.T @ combined - asked).max() < 1e-9)
+    rows, names = {total & hidden for total in shown if total & hidden}, sorted(hidden)
+    free = linalg.null_space([[float(i in row) for i in names] for row in rows]) if rows else np.eye(len(names))
+    ones = [row for row in rows if not row & nought and sum(counts[i] for i in row) == len(row)]
+
+    def gives(cells: frozenset[int]) -> bool:
+        if not (unknown := cells & hidden):
+            return any(counts[i] for i in cells)
+        moved = np.array([i in unknown for i in names], dtype=float) @ free
+        return any(unknown <= row for row in ones) or bool(np.abs(moved).max(initial=0) < 1e-9)
+
+    return gives
 
 
 def withhold(
@@ -157,9 +152,8 @@ def withhold(
     already = set() if hidden is None else set(hidden.arg_true().to_list())
     cells = hidden_cells(counts, sets, already=already, exempt=exempt)
     for rows, told in ((cells - already, True), (already, False)):
-        frame = blank(
-            frame, pl.Series([i in rows for i in range(frame.height)], dtype=pl.Boolean), [count, *derived], told=told
-        )
+        gone = pl.Series([i in rows for i in range(frame.height)], dtype=pl.Boolean)
+        frame = blank(frame, gone, [count, *derived], told=told)
     return frame
 
 
@@ -308,9 +302,9 @@ def withhold_thorough(years: pl.DataFrame, items: pl.DataFrame) -> tuple[pl.Data
     told = [withhold(rows, "searches", exempt=True) for rows in both.partition_by("year", maintain_order=True)]
     unsaid = pl.concat(told, how="diagonal").filter(pl.col("searches").is_null())["year"].implode()
     years = blank(years, years["year"].is_in(unsaid), ["under_18"])
-    apart = [
-        withhold(rows, "searches", exempt=True) for rows in items.partition_by("year", "measure", maintain_order=True)
-    ]
-    items = pl.concat(apart, how="diagonal").select(items.columns)
+    groups = items.partition_by("year", "measure", maintain_order=True)
+    items = pl.concat([withhold(rows, "searches", exempt=True) for rows in groups], how="diagonal").select(
+        items.columns
+    )
     adults = (items["measure"] == "adult_present") & items["year"].is_in(unsaid)
     return years, blank(items, adults, ["searches"])

@@ -99,11 +99,8 @@ def listed(items: list[str], joint: str = "and") -> str:
 @cache
 def environment() -> jinja2.Environment:
     """The templates' environment: what is not given is an error; `say` holds the phrases of `words/macros.j2`."""
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-    )
+    loader = jinja2.FileSystemLoader(FOLDER)
+    made = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, autoescape=False)
     filters = (count, percent, signed, share, points, exact, signed_number, kinds, number, capital, possessive, listed)
     made.filters |= {function.__name__: function for function in filters}
     made.globals["say"] = made.get_template("macros.j2").module
@@ -151,9 +148,8 @@ def own_words(name: str, **given: str) -> dict[str, Any]:
         naming each that is missing and what it is to say, or one that no figure has.
     """
     if strange := [word for word in given if word not in (*_NEEDED, *_PARTS)]:
-        raise ValueError(
-            f"the figure {name!r} has no words called {', '.join(strange)}; it has {', '.join((*_NEEDED, *_PARTS))}"
-        )
+        known = ", ".join((*_NEEDED, *_PARTS))
+        raise ValueError(f"the figure {name!r} has no words called {', '.join(strange)}; it has {known}")
     if missing := [f'{word}="{what}"' for word, what in _NEEDED.items() if not given.get(word)]:
         raise ValueError(f"the figure {name!r} still needs {', '.join(missing)}")
     return {part: given.get(part, "") for part in _PARTS} | {"title": [given["title"]], "alt": given["alt"]}

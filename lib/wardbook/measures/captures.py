@@ -5,8 +5,6 @@ Published events are upcoming ones only: a history exists from repeated captures
 
 from __future__ import annotations
 
-from datetime import date
-
 import polars as pl
 
 from wardbook.places import Area, boroughs
@@ -48,54 +46,47 @@ def coverage(
     mine = mine.filter(pl.col("borough_code").is_in(codes))
     people = population.group_by("ward_code").agg(pl.col("residents").sum().cast(pl.Int64))
     mine = mine.select("ward_code", "ward", "borough_code").join(people, on="ward_code")
-    taken = captures.filter(pl.col("kind") == "events", pl.col("ward_code").is_in(mine["ward_code"].implode()))
-    seen = taken.filter(pl.col("status") != "failed").with_columns(quarter_of(pl.col("capture_date")).alias("quarter"))
-    distinct = (
-        _as_last_listed(engagement, "ward_code", "start", "type")
-        .filter(pl.col("ward_code").is_in(mine["ward_code"].implode()))
-        .with_columns(
-            quarter_of(pl.col("start").dt.date()).alias("quarter"),
-            ((pl.col("end") - pl.col("start")).dt.total_minutes() / 60).alias("hours"),
-        )
+    local = pl.col("ward_code").is_in(mine["ward_code"].implode())
+    seen = captures.filter(local, pl.col("status") != "failed", kind="events")
+    seen = seen.with_columns(quarter=quarter_of(pl.col("capture_date")))
+    hours = (pl.col("end") - pl.col("start")).dt.total_minutes() / 60
+    listed = _as_last_listed(engagement, "ward_code", "start", "type").filter(local)
+    per = listed.group_by("ward_code", quarter=quarter_of(pl.col("start").dt.date())).agg(
+        events=pl.len().cast(pl.Int64),
+        event_hours=hours.filter(hours > 0).sum(),
+        hours_unknown=(hours.is_null() | (hours <= 0)).sum().cast(pl.Int64),
     )
+    days = seen.group_by("ward_code", "quarter").agg(captures=pl.col("capture_date").n_unique().cast(pl.Int64))
     # An event listed for a quarter that no capture was made in is not that quarter's whole list.
     quarters = seen.select("quarter").unique().sort("quarter")
-    per = distinct.group_by("ward_code", "quarter").agg(
-        pl.len().cast(pl.Int64).alias("events"),
-        pl.col("hours").filter(pl.col("hours") > 0).sum().alias("event_hours"),
-        (pl.col("hours").is_null() | (pl.col("hours") <= 0)).sum().cast(pl.Int64).alias("hours_unknown"),
+    table = mine.join(quarters, how="cross")
+    for counted in (per, days):
+        table = table.join(counted, on=["ward_code", "quarter"], how="left")
+    table = table.with_columns(pl.col("events", "event_hours", "hours_unknown", "captures").fill_null(0))
+    known = (pl.col("events") > 0) | (pl.col("captures") > 0)
+    told = pl.when(known).then(pl.col("events", "event_hours", "hours_unknown"))
+    table = table.with_columns(_status(known, pl.col("events")), told).sort("quarter", "ward_code")
+    return table.select(
+        *(
+            "ward_code",
+            "ward",
+            "borough_code",
+            "quarter",
+            "status",
+            "events",
+            "event_hours",
+            "hours_unknown",
+            "residents",
+        ),
+        events_per_1000=1000 * pl.col("events") / pl.col("residents"),
+        hours_per_1000=1000 * pl.col("event_hours") / pl.col("residents"),
+        captures="captures",
     )
-    days = seen.group_by("ward_code", "quarter").agg(pl.col("capture_date").n_unique().cast(pl.Int64).alias("captures"))
-    table = (
-        mine.join(quarters, how="cross")
-        .join(per, on=["ward_code", "quarter"], how="left")
-        .join(days, on=["ward_code", "quarter"], how="left")
-        .with_columns(pl.col("captures").fill_null(0))
-    )
-    status = (
-        pl.when(pl.col("events") > 0)
-        .then(pl.lit(PUBLISHED))
-        .when(pl.col("captures") > 0)
-        .then(pl.lit(NONE_PUBLISHED))
-        .otherwise(pl.lit(NOT_CAPTURED))
-    )
-    known = pl.col("status") != NOT_CAPTURED
-    return (
-        table.with_columns(status.alias("status"))
-        .with_columns(
-            pl.when(known).then(pl.col(name).fill_null(0)).alias(name)
-            for name in ("events", "event_hours", "hours_unknown")
-        )
-        .with_columns(
-            (1000 * pl.col("events") / pl.col("residents")).alias("events_per_1000"),
-            (1000 * pl.col("event_hours") / pl.col("residents")).alias("hours_per_1000"),
-        )
-        .select(
-            *("ward_code", "ward", "borough_code", "quarter", "status", "events", "event_hours", "hours_unknown"),
-            *("residents", "events_per_1000", "hours_per_1000", "captures"),
-        )
-        .sort("quarter", "ward_code")
-    )
+
+
+def _status(captured: pl.Expr, events: pl.Expr) -> pl.Expr:
+    published = pl.when(events > 0).then(pl.lit(PUBLISHED)).otherwise(pl.lit(NONE_PUBLISHED))
+    return pl.when(captured).then(published).otherwise(pl.lit(NOT_CAPTURED)).alias("status")
 
 
 def _as_last_listed(listed: pl.DataFrame, *key: str) -> pl.DataFrame:
@@ -110,26 +101,20 @@ def whole_period(table: pl.DataFrame) -> pl.DataFrame:
     return (
         table.group_by("ward_code", "ward", "borough_code", "residents", maintain_order=True)
         .agg(
-            pl.when(captured).then(pl.col("events").sum()).alias("events"),
-            pl.when(captured).then(pl.col("event_hours").sum()).alias("event_hours"),
-            pl.when(~captured)
-            .then(pl.lit(NOT_CAPTURED))
-            .when(pl.col("events").sum() > 0)
-            .then(pl.lit(PUBLISHED))
-            .otherwise(pl.lit(NONE_PUBLISHED))
-            .alias("status"),
+            pl.when(captured).then(pl.col("events", "event_hours").sum()),
+            _status(captured, pl.col("events").sum()),
             pl.len().cast(pl.Int64).alias("quarters"),
         )
         .with_columns(
-            (1000 * pl.col("events") / pl.col("residents") / pl.col("quarters")).alias("events_per_1000_a_quarter"),
-            (1000 * pl.col("event_hours") / pl.col("residents") / pl.col("quarters")).alias("hours_per_1000_a_quarter"),
+            events_per_1000_a_quarter=1000 * pl.col("events") / pl.col("residents") / pl.col("quarters"),
+            hours_per_1000_a_quarter=1000 * pl.col("event_hours") / pl.col("residents") / pl.col("quarters"),
         )
         .sort("ward_code")
     )
 
 
-def priorities_in_force(priorities: pl.DataFrame, on: date | None = None) -> pl.DataFrame:
-    """Each priority as last captured, up to a day where one is given: its age, and how long until an action was published.
+def priorities_in_force(priorities: pl.DataFrame) -> pl.DataFrame:
+    """Each priority as last captured: its age, and how long until an action was published.
 
     Priorities are known by ward, kind and day of issue; where several are alike in these, each counts.
 
@@ -139,8 +124,7 @@ def priorities_in_force(priorities: pl.DataFrame, on: date | None = None) -> pl.
         `ward_code, issue, issue_date, action_date, capture_date, age_days` (issue to last capture), `days_to_action` (null where
         no action has been published, or its date is before the issue's).
     """
-    captured = priorities if on is None else priorities.filter(pl.col("capture_date") <= on)
-    last = _as_last_listed(captured, "ward_code", "issue", "issue_date")
+    last = _as_last_listed(priorities, "ward_code", "issue", "issue_date")
     took = (pl.col("action_date") - pl.col("issue_date")).dt.total_days()
     return last.with_columns(
         (pl.col("capture_date") - pl.col("issue_date")).dt.total_days().alias("age_days"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -22,6 +23,7 @@ VERDICTS = (BELOW, IN_LINE, ABOVE, TOO_FEW, CANNOT_SAY)
 FEWEST_EXPECTED = 5  # an expected after-count under this is too few to say anything of
 FEWEST_WINDOWS = 3  # windows that do not overlap, under which nothing is said to be usual
 MOVED_SHARE = 0.02  # how far the share without a borough may move before two counts no longer compare
+OPEN_END = 300  # per cent: how far a range without an upper end is drawn
 MANY = 0.12  # a share of boroughs outside above this, where one in twenty is expected, marks the ruler as too short
 
 # Offence groups looked at when an area's year is looked at as a whole; the first holds all the others.
@@ -55,14 +57,10 @@ COLUMNS = (
     *("as_far", "of", "comparable", "why"),
 )
 _KEY = ["borough_code", "offence_group"]
-_TAUGHT = {
-    "offence_group": pl.String,
-    "borough_code": pl.String,
-    "after_last": pl.Date,
-    "before": pl.Int64,
-    "after": pl.Int64,
-    "log_relative": pl.Float64,
-}
+_TAUGHT = {"offence_group": pl.String, "borough_code": pl.String, "after_last": pl.Date}
+_TAUGHT |= {"before": pl.Int64, "after": pl.Int64, "log_relative": pl.Float64}
+_FITTED = {"offence_group": pl.String} | dict.fromkeys(("phi", "tau2", "scale"), pl.Float64)
+_FITTED |= dict.fromkeys(("windows", "apart"), pl.Int64)
 
 
 # -- counts -----------------------------------------------------------------------------------------------------------------
@@ -108,8 +106,7 @@ def comparability(
         `offence_group`, `comparable`, `why` (what forbids it), `crosses` (what only marks it), `alike` (whether what lies
         between hit all boroughs alike, so that the change relative to London stands).
     """
-    rows = []
-    unknown = pl.col("borough_code") == UNKNOWN
+    rows, unknown = [], pl.col("borough_code") == UNKNOWN
     shares = counts.group_by("offence_group").agg(
         *((pl.col(n).filter(unknown).sum() / pl.col(n).sum()).fill_nan(0.0).alias(n) for n in ("before", "after")),
     )
@@ -118,17 +115,10 @@ def comparability(
         cuts = crossed.filter(pl.col("effect") != "marks")["what"].to_list()
         if abs(share_after - share_before) > MOVED_SHARE:
             cuts.append(f"offences without a borough went from {share_before:.1%} to {share_after:.1%} of London's")
-        rows.append(
-            {
-                "offence_group": group,
-                "comparable": not cuts,
-                "why": "; ".join(cuts),
-                "crosses": "; ".join(crossed.filter(effect="marks")["what"]),
-                "alike": bool((crossed["alike"] == "yes").all()),
-            }
-        )
+        crosses, alike = "; ".join(crossed.filter(effect="marks")["what"]), (crossed["alike"] == "yes").all()
+        rows.append((group, not cuts, "; ".join(cuts), crosses, alike))
     schema = {"offence_group": pl.String, "comparable": pl.Boolean, "why": pl.String, "crosses": pl.String}
-    return pl.DataFrame(rows, schema=schema | {"alike": pl.Boolean})
+    return pl.DataFrame(rows, schema=schema | {"alike": pl.Boolean}, orient="row")
 
 
 # -- the ruler --------------------------------------------------------------------------------------------------------------
@@ -171,8 +161,7 @@ def teaching_windows(
 
 def windows_apart(pairs: Sequence[tuple[Period, Period]]) -> int:
     """The most pairs, taken oldest first, of which no two share a month of counts."""
-    used: set = set()
-    count = 0
+    used, count = set(), 0
     for first, last in pairs:
         months = {*first.months, *last.months}
         if not months & used:
@@ -192,39 +181,30 @@ def learn_ruler(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl
     monthly : `borough_code`, `offence_group`, `month`, `offences`: every month held, in one snapshot.
     breaks : `wardbook.periods.declared_breaks()`; series : the table in it.
     """
-    barred = breaks.filter((pl.col("series") == series) & (pl.col("teaches") == "no"))
-    months = monthly["month"].unique().to_list()
-    tables, changes = [], []
+    months, tables, changes = monthly["month"].unique().to_list(), [], [pl.DataFrame(schema=_TAUGHT)]
     for (group,), rows in monthly.group_by("offence_group", maintain_order=True):
-        spells = [
-            (row["from_month"], row["to_month"] or row["from_month"])
-            for row in barred.iter_rows(named=True)
-            if row["offence_groups"] == "all" or group in row["offence_groups"].split(" | ")
-        ]
+        barred = breaks_between(breaks.filter(teaches="no"), series, group, date.min, date.max)
+        spells = barred.select("from_month", pl.coalesce("to_month", "from_month")).rows()
         pairs = teaching_windows(months, before, after, spells)
         counted = [
             with_rest_of_london(count_windows(rows, first, last)).with_columns(after_last=last.last)
             for first, last in pairs
         ]
-        fit = {"phi": None, "tau2": None, "scale": None}
+        fit = {}
         if counted:
             learnt = pl.concat(counted).filter(pl.col("before") + pl.col("after") > 0, pl.col("rest_before") > 0)
             fit = fit_variance(learnt)
             relative = pl.Series("log_relative", log_relative(learnt))
             changes.append(learnt.with_columns(relative).select(list(_TAUGHT)))
         tables.append({"offence_group": group, **fit, "windows": len(pairs), "apart": windows_apart(pairs)})
-    shape = {"offence_group": pl.String} | dict.fromkeys(("phi", "tau2", "scale"), pl.Float64)
-    shape |= dict.fromkeys(("windows", "apart"), pl.Int64)
-    none = pl.DataFrame(schema=_TAUGHT)
-    return Ruler(before, after, pl.DataFrame(tables, schema=shape), pl.concat(changes) if changes else none)
+    return Ruler(before, after, pl.DataFrame(tables, schema=_FITTED), pl.concat(changes))
 
 
 def log_relative(counts: pl.DataFrame) -> np.ndarray:
     """ln of a borough's ratio of counts over that of the rest of London; a count of 0 taken as a half."""
     before, after, rest_before, rest_after = _arrays(counts)
-    return np.log(np.maximum(after, 0.5) / np.maximum(before, 0.5)) - np.log(
-        np.maximum(rest_after, 0.5) / np.maximum(rest_before, 0.5)
-    )
+    own = np.maximum(after, 0.5) / np.maximum(before, 0.5)
+    return np.log(own) - np.log(np.maximum(rest_after, 0.5) / np.maximum(rest_before, 0.5))
 
 
 def fit_variance(counts: pl.DataFrame) -> dict[str, float]:
@@ -282,61 +262,47 @@ def against_london(counts: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
         `of` other changes that were as far from the rest of London, `apart` (windows that do not overlap), `stand_out` of
         `judged` boroughs of the group outside their usual range.
     """
-    rows = counts.join(ruler.table, on="offence_group", how="left")
+    rows = counts.join(ruler.table, on="offence_group", how="left", maintain_order="left")
     before, after, rest_before, rest_after = _arrays(rows)
+    phi, tau2 = _scaled_fit(rows, ruler)
+    total = before + after
+    known = np.isfinite(phi) & (total > 0) & (rest_before > 0) & (rest_after > 0)
+    # Of a group that was never learnt the range is computed with chance alone, and not used.
+    fewest, most = usual_counts(rows, np.nan_to_num(phi, nan=1.0), np.nan_to_num(tau2))
     with np.errstate(divide="ignore", invalid="ignore"):
-        london = rest_after / rest_before
-        ratio = after / before
-        expected = before * london
-        relative = ratio / london
-    known = (rows["phi"].is_not_null().to_numpy()) & (before + after > 0) & (rest_before > 0) & (rest_after > 0)
-    low, high = (np.full(rows.height, np.nan) for _ in range(2))
-    outside = np.zeros(rows.height, dtype=int)
-    if known.any():
-        part = rows.filter(pl.Series(known))
-        scale = part["scale"].to_numpy() ** 2
-        fewest, most = usual_counts(part, scale * part["phi"].to_numpy(), scale * part["tau2"].to_numpy())
-        total = before[known] + after[known]
-        with np.errstate(divide="ignore"):
-            low[known] = fewest / (total - fewest) / london[known]
-            high[known] = most / (total - most) / london[known]
-        outside[known] = np.where(after[known] < fewest, -1, np.where(after[known] > most, 1, 0))
+        ratio, london = after / before, rest_after / rest_before
+        expected, relative = before * london, ratio / london
+        low, high = (np.where(known, end / (total - end) / london, np.nan) for end in (fewest, most))
     few = ~known | ~(expected >= FEWEST_EXPECTED) | ((low <= 0.5) & (high >= 2))
-    verdict = np.where(outside < 0, BELOW, np.where(outside > 0, ABOVE, IN_LINE)).astype(object)
     short = rows["apart"].fill_null(0).to_numpy() < FEWEST_WINDOWS
-    verdict[few], verdict[short & ~few] = TOO_FEW, CANNOT_SAY
-    finite = {
-        "change_percent": 100 * (ratio - 1),
-        "london_change_percent": 100 * (london - 1),
-        "relative_percent": 100 * (relative - 1),
-        "usual_low_percent": 100 * (low - 1),
-        "usual_high_percent": 100 * (high - 1),
-    }
+    verdict = np.select(
+        [few, short, after < fewest, after > most], [TOO_FEW, CANNOT_SAY, BELOW, ABOVE], default=IN_LINE
+    )
+    factors = {"change": ratio, "london_change": london, "relative": relative, "usual_low": low, "usual_high": high}
     judged = rows.with_columns(
         *(
-            pl.Series(name, np.where(np.isfinite(values), values, np.nan)).fill_nan(None)
-            for name, values in finite.items()
+            pl.Series(f"{name}_percent", np.where(np.isfinite(factor), 100 * (factor - 1), np.nan)).fill_nan(None)
+            for name, factor in factors.items()
         ),
-        pl.Series("against_london", verdict.tolist(), dtype=pl.String),
+        pl.Series("against_london", verdict, dtype=pl.String),
         pl.Series("log_relative", log_relative(rows)),
     )
     return _with_as_far(judged, ruler).drop("phi", "tau2", "scale", "windows", "log_relative")
 
 
 def _with_as_far(judged: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
-    sizes = {
-        group: np.sort(np.abs(rows["log_relative"].to_numpy()))
-        for (group,), rows in ruler.changes.group_by("offence_group")
-    }
-    own = judged.select("offence_group", pl.col("log_relative").abs()).rows()
-    # A change of the same counts is as far: a hair is left for what arithmetic does to the last digit.
-    far = [
-        len(s) - int(np.searchsorted(s, size - 1e-12)) for group, size in own for s in [sizes.get(group, np.array([]))]
+    sizes = {}
+    for (group,), rows in ruler.changes.group_by("offence_group"):
+        sizes[group] = np.sort(np.abs(rows["log_relative"].to_numpy()))
+    own = [
+        (sizes.get(group, np.array([])), size) for group, size in judged.select("offence_group", "log_relative").rows()
     ]
+    # A change of the same counts is as far: a hair is left for what arithmetic does to the last digit.
+    far = [len(others) - int(np.searchsorted(others, abs(size) - 1e-12)) for others, size in own]
     stood = pl.col("against_london").is_in([BELOW, ABOVE])
     return judged.with_columns(
         pl.Series("as_far", far, dtype=pl.Int64),
-        pl.Series("of", [len(sizes.get(group, ())) for group, _ in own], dtype=pl.Int64),
+        pl.Series("of", [len(others) for others, _ in own], dtype=pl.Int64),
         stood.sum().over("offence_group").cast(pl.Int64).alias("stand_out"),
         (stood | (pl.col("against_london") == IN_LINE)).sum().over("offence_group").cast(pl.Int64).alias("judged"),
     )
@@ -358,18 +324,21 @@ def judge(counts: pl.DataFrame, ruler: Ruler, compares: pl.DataFrame) -> pl.Data
         years that moved as far.
     """
     boroughs = against_london(with_rest_of_london(counts), ruler)
+    size = _size(pl.col("before"), pl.col("after"))
+    years = ruler.changes.group_by("offence_group", "after_last").agg(pl.col("before", "after").sum())
     london = (
         boroughs.group_by("offence_group")
         .agg(pl.col("before", "after").sum())
+        .join(years.select("offence_group", own=size), on="offence_group", how="left")
+        .group_by("offence_group", "before", "after")
+        .agg(
+            as_far=(pl.col("own") >= size - 1e-12).sum().cast(pl.Int64),
+            of=pl.col("own").count().cast(pl.Int64),
+        )
         .with_columns(
             borough_code=pl.lit(LONDON_CODE),
             change_percent=pl.when(pl.col("before") > 0).then(100 * (pl.col("after") / pl.col("before") - 1)),
         )
-        .join(_own_years(ruler), on="offence_group", how="left")
-        .with_columns(as_far=(pl.col("own") >= _size(pl.col("before"), pl.col("after")) - 1e-12).fill_null(False))
-    )
-    london = london.group_by("borough_code", "offence_group", "before", "after", "change_percent").agg(
-        pl.col("as_far").sum().cast(pl.Int64), pl.col("own").count().cast(pl.Int64).alias("of")
     )
     rows = pl.concat([boroughs, london], how="diagonal_relaxed").join(
         compares.rename({"why": "cut"}), on="offence_group", how="left"
@@ -403,7 +372,7 @@ def judge_windows(
     return joined.with_columns(pl.when(can_tell).then("p").alias("p"), pl.lit(series).alias("series")), ruler
 
 
-def usual_funnel(judged: pl.DataFrame, ruler: Ruler, steps: int = 80) -> pl.DataFrame:
+def usual_funnel(judged: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
     """The usual range by volume for one offence group: `both` (offences in the two windows), `low`, `high` (per cent).
 
     It is the range of `against_london` at counts between the smallest borough's and the largest's, in the same London; an
@@ -415,7 +384,7 @@ def usual_funnel(judged: pl.DataFrame, ruler: Ruler, steps: int = 80) -> pl.Data
     """
     before, after = judged.select(pl.col("before", "after").sum()).row(0)
     both = judged["before"] + judged["after"]
-    volumes = np.unique(np.round(np.geomspace(max(both.min(), 1) * 0.9, both.max() * 1.1, steps)))
+    volumes = np.unique(np.round(np.geomspace(max(both.min(), 1) * 0.9, both.max() * 1.1, 80)))
     first = np.round(volumes * before / max(before + after, 1))
     grid = pl.DataFrame({"both": volumes, "before": first, "after": volumes - first}).with_columns(
         offence_group=pl.lit(judged["offence_group"][0]), rest_before=pl.lit(before), rest_after=pl.lit(after)
@@ -423,13 +392,13 @@ def usual_funnel(judged: pl.DataFrame, ruler: Ruler, steps: int = 80) -> pl.Data
     return against_london(grid, ruler).select("both", low="usual_low_percent", high="usual_high_percent")
 
 
-def with_usual_change(judged: pl.DataFrame, *, open_end: float = 300) -> pl.DataFrame:
+def with_usual_change(judged: pl.DataFrame) -> pl.DataFrame:
     """The rows with `low` and `high`: where nineteen in twenty changes would be, given the rest of London's, in per cent.
 
-    Null where a change could not be judged; `open_end` stands, relative to London, for an upper end that has none.
+    Null where a change could not be judged; `OPEN_END` stands, relative to London, for an upper end that has none.
     """
     london = 1 + pl.col("london_change_percent") / 100
-    low, high = pl.col("usual_low_percent").fill_null(-100), pl.col("usual_high_percent").fill_null(open_end)
+    low, high = pl.col("usual_low_percent").fill_null(-100), pl.col("usual_high_percent").fill_null(OPEN_END)
     told = pl.col("against_london").is_in([BELOW, IN_LINE, ABOVE])
     return judged.with_columns(
         low=pl.when(told).then(100 * (london * (1 + low / 100) - 1)),
@@ -444,40 +413,24 @@ def compare(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl.Dat
 
 def _size(before: pl.Expr, after: pl.Expr) -> pl.Expr:
     """How far a change is from none, either way: |ln(after ÷ before)|."""
-    floor = [count.cast(pl.Float64).clip(lower_bound=0.5) for count in (after, before)]
-    return (floor[0] / floor[1]).log().abs()
-
-
-def _own_years(ruler: Ruler) -> pl.DataFrame:
-    """London's own changes in the ruler's other windows: `offence_group`, `own` (|ln ratio|)."""
-    totals = ruler.changes.group_by("offence_group", "after_last").agg(pl.col("before", "after").sum())
-    return totals.select("offence_group", _size(pl.col("before"), pl.col("after")).alias("own"))
+    later, earlier = (count.cast(pl.Float64).clip(lower_bound=0.5) for count in (after, before))
+    return (later / earlier).log().abs()
 
 
 def _why() -> pl.Expr:
     """What forbids the two counts to be compared, else what limits the verdict; empty where nothing does."""
-    many = (pl.col("stand_out") > MANY * pl.col("judged")) & (pl.col("judged") >= 16)
     verdict = pl.col("against_london")
-    return (
-        pl.when(pl.col("cut") != "")
-        .then("cut")
-        .when(verdict == TOO_FEW)
-        .then(pl.lit("an ordinary year could halve or double it"))
-        .when(verdict == CANNOT_SAY)
-        .then(
-            pl.when(pl.col("apart") == 1)
-            .then(pl.lit("its history has only one window that overlaps no other"))
-            .otherwise(pl.format("its history has only {} windows that do not overlap", "apart"))
-        )
-        .when(~pl.col("alike"))
-        .then("crosses")
-        .when(many & verdict.is_not_null())
-        .then(
-            pl.format(
-                "{} of {} boroughs lie outside: its history is too calm to judge these years", "stand_out", "judged"
-            )
-        )
-        .otherwise(pl.lit(""))
+    many = (pl.col("stand_out") > MANY * pl.col("judged")) & (pl.col("judged") >= 16) & verdict.is_not_null()
+    one = pl.lit("its history has only one window that overlaps no other")
+    several = pl.format("its history has only {} windows that do not overlap", "apart")
+    calm = "{} of {} boroughs lie outside: its history is too calm to judge these years"
+    return pl.coalesce(
+        pl.when(pl.col("cut") != "").then("cut"),
+        pl.when(verdict == TOO_FEW).then(pl.lit("an ordinary year could halve or double it")),
+        pl.when(verdict == CANNOT_SAY).then(pl.when(pl.col("apart") == 1).then(one).otherwise(several)),
+        pl.when(~pl.col("alike")).then("crosses"),
+        pl.when(many).then(pl.format(calm, "stand_out", "judged")),
+        pl.lit(""),
     )
 
 

@@ -17,8 +17,9 @@ from typing import Any
 import polars as pl
 from scipy import stats
 
-from wardbook.measures.rates import rate_ratio, wilson
+from wardbook.measures.rates import RateRatio, rate_ratio, wilson
 from wardbook.measures.targets import baselines_allowed
+from wardbook.periods import Period, month_after
 
 REPRODUCES, AGREES, DIFFERS = "reproduces", "agrees but for rounding or revision", "does not reproduce"
 IN_PART, UNCHECKED, NOT_A_CLAIM = "true of part", "cannot be checked", "not a claim"
@@ -60,49 +61,43 @@ def check(claims: pl.DataFrame, held: Mapping[str, Row] | None = None) -> pl.Dat
         offences.
     """
     known = {row["claim_id"]: row for row in claims.iter_rows(named=True)}
-    results = []
+    blank, results = dict.fromkeys(RESULTS), []
     for name, row in known.items():
-        if row["kind"] not in CLAIMED:
-            results.append({"verdict": NOT_A_CLAIM})
-        else:
-            results.append(CHECKS[row["check"]](dict(row) | dict((held or {}).get(name, {})), known))
-    blank = dict.fromkeys(RESULTS)
-    return pl.concat([claims, pl.DataFrame([blank | one for one in results], schema=RESULTS)], how="horizontal")
+        own = row | dict((held or {}).get(name, {}))
+        checked = CHECKS[row["check"]](own, known) if row["kind"] in CLAIMED else {"verdict": NOT_A_CLAIM}
+        results.append(blank | checked)
+    return claims.hstack(pl.DataFrame(results, schema=RESULTS))
 
 
 # -- arithmetic that several checks share --------------------------------------------------------------------------------
 
 
-def overdispersion_limit(before: float, after: float, *, level: float = 0.95) -> float | None:
+def overdispersion_limit(before: float, after: float) -> float | None:
     """The overdispersion φ at which a change between two counts stops being significant; below 1 it never was.
 
     By the normal approximation on the log ratio: (ln r ÷ (z·√(1/a + 1/b)))².
     """
     if min(before, after) <= 0:
         return None
-    z = stats.norm.ppf(0.5 + level / 2)
+    z = stats.norm.ppf(0.975)
     return float((math.log(after / before) / (z * math.sqrt(1 / before + 1 / after))) ** 2)
 
 
-def zero_upper_bound(trials: int, *, level: float = 0.95) -> float:
-    """One-sided upper bound of a share of which none was seen in `trials`: 1 − (1 − level)^(1/n), as a fraction."""
-    return float(1 - (1 - level) ** (1 / trials))
+def zero_upper_bound(trials: int) -> float:
+    """One-sided 95 % upper bound of a share of which none was seen in `trials`: 1 − 0.05^(1/n), as a fraction."""
+    return float(1 - 0.05 ** (1 / trials))
 
 
-def window(text: str | None) -> tuple[date, date] | None:
-    """ "2006-08 to 2008-04" as its first day and the day after its last; None for any other text."""
-    match = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2]) to (\d{4})-(0[1-9]|1[0-2])", text or "")
-    if not match:
-        return None
-    first, last = date(int(match[1]), int(match[2]), 1), date(int(match[3]), int(match[4]), 1)
-    return (first, date(last.year + last.month // 12, last.month % 12 + 1, 1)) if first <= last else None
+def window(text: str | None) -> Period | None:
+    """ "2006-08 to 2008-04" as a period; None for any other text."""
+    ends = re.fullmatch(r"(\d{4}-(?:0[1-9]|1[0-2])) to (\d{4}-(?:0[1-9]|1[0-2]))", text or "")
+    first, last = (date.fromisoformat(f"{month}-01") for month in ends.groups()) if ends else (date.max, date.min)
+    return Period(first, last) if first <= last else None
 
 
 def calendar_months(text: str) -> Counter[int]:
     """How often a window holds each calendar month: 21 months hold nine of them twice and three once."""
-    first, end = window(text) or (date(2000, 1, 1), date(2000, 1, 1))
-    months = 12 * (end.year - first.year) + end.month - first.month
-    return Counter((first.month - 1 + i) % 12 + 1 for i in range(months))
+    return Counter(month.month for month in (window(text).months if window(text) else []))
 
 
 def _graded(value: float, printed: float, decimals: int, slack: float = 0.0) -> str:
@@ -127,6 +122,28 @@ def _grade(right: bool) -> str:
     return REPRODUCES if right else DIFFERS
 
 
+def _counts_of(baselines: tuple[float, float], outturns: tuple[float, float]) -> Result:
+    """The lowest and highest count of either period: alike where the count itself is known."""
+    names = ("baseline_low", "baseline_high", "outturn_low", "outturn_high")
+    return dict(zip(names, (*baselines, *outturns), strict=True))
+
+
+def _percents(ratio: RateRatio, *names: str) -> Result:
+    """A ratio and its interval as changes in per cent, by these names."""
+    return dict(zip(names, (100 * (x - 1) for x in (ratio.ratio, ratio.lower, ratio.upper)), strict=True))
+
+
+def _carried(baselines: tuple[int, int], move: int) -> Result:
+    """A change whose baseline lies between two counts: the middle of what they give, and the widest interval."""
+    noise = [rate_ratio(base + move, base) for base in baselines]
+    return {
+        "recomputed_percent": 50 * move * sum(1 / base for base in baselines),
+        "noise_low": 100 * (min(one.lower for one in noise) - 1),
+        "noise_high": 100 * (max(one.upper for one in noise) - 1),
+        **_counts_of(baselines, tuple(sorted(base + move for base in baselines))),
+    }
+
+
 def _decimals(row: Row, default: int) -> int:
     return default if row["decimals"] is None else int(row["decimals"])
 
@@ -146,21 +163,10 @@ def _printed_change(row: Row) -> Result:
     """A printed change and percentage without counts: every baseline that reproduces both is carried through."""
     move = int(row["change"])
     try:
-        low, high = baselines_allowed(move, row["percent"], decimals=_decimals(row, 1))
+        baselines = baselines_allowed(move, row["percent"], decimals=_decimals(row, 1))
     except ValueError:
         return {"verdict": DIFFERS, "wrong": "no baseline"}
-    noise = [rate_ratio(base + move, base) for base in (low, high)]
-    outturns = sorted((low + move, high + move))
-    return {
-        "verdict": REPRODUCES,
-        "recomputed_percent": 50 * move * (1 / low + 1 / high),
-        "noise_low": 100 * (min(one.lower for one in noise) - 1),
-        "noise_high": 100 * (max(one.upper for one in noise) - 1),
-        "baseline_low": low,
-        "baseline_high": high,
-        "outturn_low": outturns[0],
-        "outturn_high": outturns[1],
-    }
+    return {"verdict": REPRODUCES} | _carried(baselines, move)
 
 
 def _counts(row: Row) -> Result:
@@ -168,41 +174,31 @@ def _counts(row: Row) -> Result:
     before, after = int(row["before"]), int(row["after"])
     if before == 0:
         return {"verdict": UNCHECKED, "wrong": "none to start from"}
-    noise = rate_ratio(after, before)
-    percent, low, high = (100 * (x - 1) for x in (noise.ratio, noise.lower, noise.upper))
+    change = _percents(rate_ratio(after, before), "recomputed_percent", "noise_low", "noise_high")
     pieces = {}
     if row["percent"] is not None:
-        pieces["percent"] = _graded(percent, row["percent"], _decimals(row, 1))
+        pieces["percent"] = _graded(change["recomputed_percent"], row["percent"], _decimals(row, 1))
     if row["change"] is not None:
         pieces["change"] = _grade(after - before == row["change"])
     if row["direction"]:
         pieces["direction"] = _falls(row, before, after)
-    result = _judged(pieces) | {
-        "recomputed_percent": percent,
-        "noise_low": low,
-        "noise_high": high,
-        "overdispersion_limit": overdispersion_limit(before, after),
-        "baseline_low": before,
-        "baseline_high": before,
-        "outturn_low": after,
-        "outturn_high": after,
-    }
-    return result | _by_day(row, before, after)
+    result = _judged(pieces) | change | _counts_of((before, before), (after, after)) | _by_day(row, before, after)
+    return result | {"overdispersion_limit": overdispersion_limit(before, after)}
 
 
 def _by_day(row: Row, before: int, after: int) -> Result:
-    windows = window(row["baseline_period"]), window(row["period"])
-    if not all(windows):
+    if not (window(row["baseline_period"]) and window(row["period"])):
         return {}
-    days = [(end - first).days for first, end in windows]
-    daily = rate_ratio(after, before, days[1], days[0])
-    names = ("per_day_percent", "per_day_low", "per_day_high")
-    return {
-        **dict(zip(names, (100 * (x - 1) for x in (daily.ratio, daily.lower, daily.upper)), strict=True)),
-        "days_before": days[0],
-        "days_after": days[1],
-        "apart": calendar_months(row["baseline_period"]) != calendar_months(row["period"]),
-    }
+    stretch = _stretch(row)
+    daily = rate_ratio(after, before, stretch["days_after"], stretch["days_before"])
+    return stretch | _percents(daily, "per_day_percent", "per_day_low", "per_day_high")
+
+
+def _stretch(row: Row) -> Result:
+    """How many days a row's two windows hold, and whether they hold other calendar months."""
+    names = row["baseline_period"], row["period"]
+    before, after = ((month_after(each.last, 1) - each.first).days for each in map(window, names))
+    return {"days_before": before, "days_after": after, "apart": calendar_months(names[0]) != calendar_months(names[1])}
 
 
 def _together(row: Row, known: Mapping[str, Row]) -> Result:
@@ -212,30 +208,23 @@ def _together(row: Row, known: Mapping[str, Row]) -> Result:
     if any(one["verdict"] == DIFFERS for one in each):
         return {"verdict": UNCHECKED, "wrong": "a row that it rests on"}
     total = sum(part["change"] for part in parts)
-    bases = [sum(one[f"baseline_{end}"] for one in each) for end in ("low", "high")]
+    bases = tuple(sum(one[f"baseline_{end}"] for one in each) for end in ("low", "high"))
     sign = -1 if row["direction"] == "fall" else 1
 
-    def beyond(change: float, ends: list[float]) -> bool:
+    def beyond(change: float, ends: tuple[float, float]) -> bool:
         return min(sign * 100 * change / base for base in ends) > sign * row["percent"]
 
     right = [
         part["measure"]
         for part, one in zip(parts, each, strict=True)
-        if beyond(part["change"], [one["baseline_low"], one["baseline_high"]])
+        if beyond(part["change"], (one["baseline_low"], one["baseline_high"]))
     ]
-    noise = [rate_ratio(base + total, base) for base in bases]
     whole = beyond(total, bases)
     return {
         "verdict": REPRODUCES if whole else IN_PART if right else DIFFERS,
         "holds": " | ".join(right),
         "wrong": "" if whole else "the rows together",
-        "recomputed_percent": 50 * total * sum(1 / base for base in bases),
-        "noise_low": 100 * (min(one.lower for one in noise) - 1),
-        "noise_high": 100 * (max(one.upper for one in noise) - 1),
-        "baseline_low": bases[0],
-        "baseline_high": bases[1],
-        "outturn_low": bases[0] + total,
-        "outturn_high": bases[1] + total,
+        **_carried(bases, total),
     }
 
 
@@ -274,16 +263,13 @@ def _series(row: Row, known: Mapping[str, Row]) -> Result:
     outturn = row.get("outturn")
     if outturn is None or any(part["verdict"] == DIFFERS for part in parts):
         return {"verdict": UNCHECKED, "wrong": "no count"}
-    low, high = (sum(part[f"outturn_{end}"] for part in parts) for end in ("low", "high"))
-    changes = [100 * (outturn / base - 1) for base in (low, high)]
+    baselines = tuple(sum(part[f"outturn_{end}"] for part in parts) for end in ("low", "high"))
+    changes = [100 * (outturn / base - 1) for base in baselines]
     return {
         "verdict": UNCHECKED,
         "wrong": "" if max(changes) <= row["target"] else "the aim",
         "recomputed_percent": sum(changes) / 2,
-        "baseline_low": low,
-        "baseline_high": high,
-        "outturn_low": outturn,
-        "outturn_high": outturn,
+        **_counts_of(baselines, (outturn, outturn)),
     }
 
 
@@ -301,12 +287,8 @@ def _corrected(row: Row, known: Mapping[str, Row]) -> Result:
 
 def _windows(row: Row, known: Mapping[str, Row]) -> Result:
     """Two windows said to be of so many months each."""
-    named = [row["baseline_period"], row["period"]]
-    months = [sum(calendar_months(text).values()) for text in named]
-    days = [(end - first).days for first, end in map(window, named)]
-    result = _judged({"months": _grade(months == [row["printed"]] * 2)})
-    apart = calendar_months(named[0]) != calendar_months(named[1])
-    return result | {"months": months[0], "days_before": days[0], "days_after": days[1], "apart": apart}
+    months = [calendar_months(row[name]).total() for name in ("baseline_period", "period")]
+    return _judged({"months": _grade(months == [row["printed"]] * 2)}) | {"months": months[0]} | _stretch(row)
 
 
 def _recorded(row: Row, known: Mapping[str, Row]) -> Result:
@@ -329,10 +311,7 @@ def _recorded(row: Row, known: Mapping[str, Row]) -> Result:
         "recomputed_percent": first["change_percent"],
         "london_percent": first["london_change_percent"],
         "against_london": first["against_london"],
-        "baseline_low": first["before"],
-        "baseline_high": first["before"],
-        "outturn_low": first["after"],
-        "outturn_high": first["after"],
+        **_counts_of((first["before"],) * 2, (first["after"],) * 2),
     }
 
 

@@ -114,16 +114,8 @@ def compare_weights(
         a row a borough × label, in the order given: `borough_code`, `weight`, `hours`, `even_share_hours`,
         `above_even_percent` (duty hours over the even share, less 1).
     """
-    tables = [
-        rate_hours(hours, demand, weight=weight)
-        .filter(pl.col("borough_code") != LONDON_CODE)
-        .select(
-            "borough_code",
-            pl.lit(label).alias("weight"),
-            "hours",
-            "even_share_hours",
-            above_even_percent=100 * (pl.col("hours") / pl.col("even_share_hours") - 1),
-        )
-        for label, weight in weights.items()
-    ]
-    return pl.concat(tables)
+    rated = {label: rate_hours(hours, demand, weight=weight) for label, weight in weights.items()}
+    tables = pl.concat(table.with_columns(weight=pl.lit(label)) for label, table in rated.items())
+    above = 100 * (pl.col("hours") / pl.col("even_share_hours") - 1)
+    columns = ("borough_code", "weight", "hours", "even_share_hours")
+    return tables.filter(pl.col("borough_code") != LONDON_CODE).select(*columns, above_even_percent=above)

@@ -14,29 +14,9 @@ import numpy as np
 import polars as pl
 from scipy import optimize, special, stats
 
-from wardbook.measures.queue import Mailbox, erlang_c, run_mailbox
+from wardbook.measures.queue import InputError, Mailbox, run_mailbox
+from wardbook.measures.queue import erlang_c as erlang_c
 from wardbook.places import UnknownName
-
-__all__ = [
-    "InputError",
-    "answered_in_time",
-    "asked_per_100",
-    "break_even_lines",
-    "central_values",
-    "check_settings",
-    "draw_inputs",
-    "erlang_c",
-    "fix",
-    "mailbox_of",
-    "needed_values",
-    "own_point",
-    "place_lists",
-    "simulate",
-    "summarise",
-    "tornado",
-    "verification_thresholds",
-    "weekly_load",
-]
 
 DISTRIBUTIONS = ("lognormal", "beta", "discrete", "fixed")
 WEEKS_A_YEAR = 365.25 / 7
@@ -45,10 +25,6 @@ _QUANTILES = {"q05": 0.05, "q50": 0.5, "q95": 0.95}
 _Z90 = special.ndtri(0.95) * 2  # a 90 % interval spans this many standard deviations
 # The inputs of present hours: measured duty hours of a ward take the place of all of them.
 HOURS_INPUTS = ("staff_per_ward", "contracted_hours", "availability", "abstraction")
-
-
-class InputError(ValueError):
-    """An input that makes no sense; the message names it, its value and what is allowed."""
 
 
 # -- inputs ------------------------------------------------------------------------------------------------------------
@@ -74,13 +50,12 @@ def fix(inputs: pl.DataFrame, **values: float) -> pl.DataFrame:
         if not (math.isfinite(value) and row["minimum"] <= value <= row["maximum"]):
             allowed = f"{row['minimum']:g} to {row['maximum']:g} {row['unit']}"
             raise InputError(f"{name} {value!r} is outside {allowed} ({row['label']})")
-    known = pl.col("name").is_in(list(values))
-    values = {name: float(value) for name, value in values.items()}
-    value = pl.col("name").replace_strict(values, default=None, return_dtype=pl.Float64)
+    known = {name: float(value) for name, value in values.items()}
+    value = pl.col("name").replace_strict(known, default=None, return_dtype=pl.Float64)
     changed = inputs.with_columns(
-        *(pl.when(known).then(value).otherwise(name).alias(name) for name in ("value", "low", "high")),
-        distribution=pl.when(known).then(pl.lit("fixed")).otherwise("distribution"),
-        shape=pl.when(~known).then("shape"),
+        *(pl.coalesce(value, name).alias(name) for name in ("value", "low", "high")),
+        distribution=pl.when(value.is_null()).then("distribution").otherwise(pl.lit("fixed")),
+        shape=pl.when(value.is_null()).then("shape"),
     )
     mailbox_of(changed)
     return changed
@@ -100,18 +75,8 @@ def central_values(inputs: pl.DataFrame) -> dict[str, float]:
 def mailbox_of(inputs: pl.DataFrame, absence: str = "independent days") -> Mailbox:
     """How the mailbox is kept: office hours, the bulletin's hour, the decay of replies; `InputError` if they contradict."""
     v = central_values(inputs)
-    try:
-        return Mailbox(
-            absence,
-            v["office_opens"],
-            v["office_closes"],
-            int(v["bulletin_weekday"]),
-            v["bulletin_hour"],
-            v["reply_delay"],
-            v["minutes_scv"],
-        )
-    except ValueError as error:
-        raise InputError(f"{error} (office_opens, office_closes)") from error
+    kept = ("office_opens", "office_closes", "bulletin_weekday", "bulletin_hour", "reply_delay", "minutes_scv")
+    return Mailbox(absence, *(v[name] for name in kept))
 
 
 # What a run may be set to: lowest, highest, and whether it must be whole.
@@ -228,16 +193,6 @@ def _present_hours(v: Mapping[str, np.ndarray]) -> np.ndarray:
     return v["staff_per_ward"] * v["contracted_hours"] * v["availability"] * (1 - v["abstraction"])
 
 
-# What `simulate` gives, and its unit.
-QUANTITIES = {
-    **{"subscribers": "people", "replies": "messages a week", "unprompted": "messages a week"},
-    **{"messages": "messages a week", "minutes": "minutes a message", "utilisation": "inbound over reading hours"},
-    **dict.fromkeys(("bulletin_hours", "session_hours", "checking_hours", "outbound_hours"), "hours a week"),
-    **dict.fromkeys(("inbound_hours", "present_hours", "reading_hours"), "hours a week"),
-    "saturation": "subscribers",
-}
-
-
 def simulate(
     inputs: pl.DataFrame, *, draws: int = 10_000, seed: int = SEED, ward_hours: float | None = None
 ) -> pl.DataFrame:
@@ -249,7 +204,7 @@ def simulate(
         for less than one draw.
     """
     load = weekly_load(draw_inputs(inputs, draws=draws, seed=seed), ward_hours=ward_hours)
-    return pl.DataFrame({name: np.broadcast_to(load[name], draws) for name in QUANTITIES})
+    return pl.DataFrame({name: np.broadcast_to(values, draws) for name, values in load.items()})
 
 
 def summarise(simulated: pl.DataFrame) -> pl.DataFrame:
@@ -258,15 +213,13 @@ def summarise(simulated: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     polars.DataFrame
-        `quantity`, `unit`, `q05`, `q50`, `q95` (draws by rank: null where that one is without end), `at_least_1` (share
+        `quantity`, `q05`, `q50`, `q95` (draws by rank: null where that one is without end), `at_least_1` (share
         of draws, of `utilisation` only: a restatement of the inputs' ranges, for a test and a note, never a headline).
     """
-    rows = []
-    for name in simulated.columns:
-        x = simulated[name]
-        over = float((x >= 1).mean()) if name == "utilisation" else None
-        rows.append({"quantity": name, "unit": QUANTITIES[name]} | _range(x) | {"at_least_1": over})
-    return pl.DataFrame(rows, infer_schema_length=None)
+    over = float((simulated["utilisation"] >= 1).mean())
+    rows = [{"quantity": x.name} | _range(x) for x in simulated]
+    at_least_1 = pl.when(quantity="utilisation").then(over)
+    return pl.DataFrame(rows, infer_schema_length=None).with_columns(at_least_1=at_least_1)
 
 
 def _range(x: pl.Series) -> dict[str, float | None]:
@@ -311,7 +264,7 @@ def break_even_lines(
     *,
     officers: Sequence[int] = (1, 2, 3, 4),
     ward_hours: Mapping[str, float] | None = None,
-    messages: Sequence[float] | None = None,
+    messages: Sequence[float],
     draws: int = 10_000,
     seed: int = SEED,
 ) -> pl.DataFrame:
@@ -329,25 +282,17 @@ def break_even_lines(
         `line` (label), `officers` (null where hours are measured), `messages_per_week`, `minutes`, `minutes_low`,
         `minutes_high` (middle and 90 % range of what is not known of the hours), `reading_hours` (middle, a week).
     """
-    messages = pl.Series("messages_per_week", np.geomspace(0.05, 1000, 87) if messages is None else messages)
     lines = [(f"{n} officer" if n == 1 else f"{n} officers", n, None) for n in officers]
     lines += [(label, None, hours) for label, hours in (ward_hours or {}).items()]
-    tables = []
+    rows = []
     for label, number, hours in lines:
         known = fix(inputs, staff_per_ward=number) if number else inputs
         there = _range(simulate(known, draws=draws, seed=seed, ward_hours=hours)["reading_hours"])
-        tables.append(
-            messages.to_frame().select(
-                pl.lit(label).alias("line"),
-                pl.lit(number, dtype=pl.Int64).alias("officers"),
-                pl.col("messages_per_week").cast(pl.Float64),
-                minutes=60 * there["q50"] / messages,
-                minutes_low=60 * there["q05"] / messages,
-                minutes_high=60 * there["q95"] / messages,
-                reading_hours=pl.lit(there["q50"]),
-            )
-        )
-    return pl.concat(tables)
+        middle, *ends = there["q50"], there["q05"], there["q95"]
+        rows += [(label, number, float(n), *(60 * hours / n for hours in (middle, *ends)), middle) for n in messages]
+    columns = {"line": pl.String, "officers": pl.Int64}
+    columns |= dict.fromkeys(("messages_per_week", "minutes", "minutes_low", "minutes_high"), pl.Float64)
+    return pl.DataFrame(rows, schema=columns | {"reading_hours": pl.Float64}, orient="row")
 
 
 def place_lists(
@@ -415,11 +360,8 @@ def _asked_of(load: Mapping[str, np.ndarray], messages: np.ndarray, draws: int) 
         asked = np.where(inbound > 0, 100 * inbound / reading, 0.0)
     drawn = {"messages": messages, "minutes": load["minutes"], "inbound_hours": inbound}
     drawn |= {"reading_hours": reading, "asked_percent": asked}
-    return {
-        f"{name}_{q}": x
-        for name, array in drawn.items()
-        for q, x in _range(pl.Series(np.broadcast_to(array, draws))).items()
-    }
+    ranges = {name: _range(pl.Series(np.broadcast_to(array, draws))) for name, array in drawn.items()}
+    return {f"{name}_{q}": x for name, of in ranges.items() for q, x in of.items()}
 
 
 def answered_in_time(
@@ -454,7 +396,7 @@ def answered_in_time(
     Raises
     ------
     InputError
-        for weeks or runs below 1; ValueError for an unknown absence.
+        for weeks or runs below 1, an unknown absence, or a ward in which there is nothing to answer or nobody to.
     """
     check_settings(weeks=weeks, runs=runs)
     v, mailbox = central_values(inputs), mailbox_of(inputs, absence)
@@ -465,36 +407,22 @@ def answered_in_time(
     minutes = 60 * load["reading_hours"]
     # As many officers as their contracted hours can hold the hours there are, each present for an equal part of them.
     staff = max(int(v["staff_per_ward"]), math.ceil(load["present_hours"] / v["contracted_hours"]))
-    rows = []
-    for utilisation in loads:
-        answered = run_mailbox(
-            np.random.default_rng(seed),
-            mailbox,
-            deadlines=deadlines,
-            runs=runs,
-            weeks=weeks,
-            staff=staff,
-            presence=load["present_hours"] / (staff * v["contracted_hours"]),
-            minutes=minutes,
-            messages_per_week=utilisation * minutes / load["minutes"],
-            minutes_per_message=load["minutes"],
-            burst_share=load["replies"] / load["messages"],
-            bulletins_per_week=v["messages_per_week"],
-        )
+    there = {"staff": staff, "presence": load["present_hours"] / (staff * v["contracted_hours"]), "minutes": minutes}
+    mail = {"minutes_per_message": load["minutes"], "burst_share": load["replies"] / load["messages"]}
+    mail |= {"bulletins_per_week": v["messages_per_week"]}
+    run, shares = {"deadlines": deadlines, "runs": runs, "weeks": weeks}, {}
+    for times in sorted(loads):
+        mail["messages_per_week"] = times * minutes / load["minutes"]
+        answered = run_mailbox(np.random.default_rng(seed), mailbox, **run, **there, **mail)
         # The ceiling is the same at any load: the largest sample of messages gives it.
-        at = [(utilisation, answered.shares)] + ([(0.0, answered.ceilings)] if utilisation == max(loads) else [])
-        for times, shares in at:
-            error = np.nanstd(shares, axis=0, ddof=1) / math.sqrt(runs)
-            rows += [
-                {
-                    "deadline_hours": d,
-                    "load": times,
-                    "answered_percent": 100 * float(m),
-                    "standard_error": 100 * float(e),
-                }
-                for d, m, e in zip(deadlines, np.nanmean(shares, axis=0), error)
-            ]
-    return pl.DataFrame(rows).sort("deadline_hours", "load", descending=[True, False])
+        shares |= {times: answered.shares, 0.0: answered.ceilings}
+    rows = [
+        (deadline, times, 100 * np.nanmean(share), 100 * np.nanstd(share, ddof=1) / math.sqrt(runs))
+        for times, share_by_deadline in shares.items()
+        for deadline, share in zip(deadlines, share_by_deadline.T)
+    ]
+    columns = ["deadline_hours", "load", "answered_percent", "standard_error"]
+    return pl.DataFrame(rows, schema=columns, orient="row").sort("deadline_hours", "load", descending=[True, False])
 
 
 # -- what decides it -------------------------------------------------------------------------------------------------------
@@ -558,24 +486,24 @@ def needed_values(
 
     middle = _middle_utilisation(values, ward_hours)
     times = 1 / middle if 0 < middle < math.inf else None
-    rows = [{"input": "load", "label": "all messages together", "unit": "times", "value": 1.0}]
-    rows[0] |= {"needed": times, "times": times}
+    rows = [{"input": "load", "label": "all messages together", "unit": "times", "value": 1.0, "needed": times}]
     for name in NEEDED:
         row = _row(inputs, name)
         low, high = max(row["minimum"], 1e-6), row["maximum"]
         needed = None
         if excess(low, name) * excess(high, name) < 0:
             # On the logarithm: the ranges that are possible span five powers of ten.
-            root = optimize.brentq(
-                lambda x, name=name: excess(math.exp(x), name), math.log(low), math.log(high), xtol=1e-6
-            )
-            needed = math.exp(root)
+            ends = math.log(low), math.log(high)
+            needed = math.exp(optimize.brentq(lambda x, name=name: excess(math.exp(x), name), *ends, xtol=1e-6))
         kept = {name: row[name] for name in ("label", "unit", "basis", "value", "low", "high")}
-        times = needed / row["value"] if needed and row["value"] else None
-        within = None if needed is None else row["low"] <= needed <= row["high"]
-        rows.append({"input": name} | kept | {"needed": needed, "times": times, "within": within})
-    columns = ["input", "label", "unit", "basis", "value", "low", "high", "needed", "times", "within"]
-    return pl.DataFrame(rows, infer_schema_length=None).select(columns)
+        rows.append({"input": name} | kept | {"needed": needed})
+    columns = ["input", "label", "unit", "basis", "value", "low", "high", "needed"]
+    value = pl.col("value")
+    return pl.DataFrame(rows, infer_schema_length=None).select(
+        *columns,
+        times=pl.when(value != 0).then(pl.col("needed") / value),
+        within=pl.col("needed").is_between("low", "high"),
+    )
 
 
 def verification_thresholds(inputs: pl.DataFrame, *, draws: int = 10_000, seed: int = SEED) -> pl.DataFrame:

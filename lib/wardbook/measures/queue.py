@@ -17,6 +17,10 @@ ABSENCE = ("always", "independent days", "week-long")
 _BUFFER_WEEKS = 2  # after the last message counted, so that its deadline falls on the clock
 
 
+class InputError(ValueError):
+    """An input that makes no sense; the message names it, its value and what is allowed."""
+
+
 def erlang_c(load: float, servers: int) -> float:
     """Probability that an arrival must wait in M/M/c; 1 where the queue has no stationary state.
 
@@ -83,10 +87,10 @@ class Mailbox:
 
     def __post_init__(self):
         if self.absence not in ABSENCE:
-            raise ValueError(f"absence must be one of {', '.join(ABSENCE)}: {self.absence!r}")
+            raise InputError(f"absence must be one of {', '.join(ABSENCE)}: {self.absence!r}")
         if not 0 <= self.opens < self.closes <= 24:
-            hours = f"{self.opens:g} to {self.closes:g}"
-            raise ValueError(f"office hours must be within 0 to 24 and open before they close: {hours}")
+            hours = f"{self.opens:g} to {self.closes:g} (office_opens, office_closes)"
+            raise InputError(f"office hours must be within 0 to 24 and open before they close: {hours}")
 
 
 class Clock:
@@ -210,18 +214,10 @@ def run_mailbox(
     deadlines : elapsed hours, weekends and nights included.
     minutes : usable minutes a week of all officers together; `minutes_per_message` is a mean.
     """
-    clock = make_clock(
-        random, mailbox, runs=runs, weeks=weeks + _BUFFER_WEEKS, staff=staff, presence=presence, minutes=minutes
-    )
-    hours = mail_arrivals(
-        random,
-        mailbox,
-        runs=runs,
-        weeks=weeks,
-        per_week=messages_per_week,
-        burst_share=burst_share,
-        bulletins_per_week=bulletins_per_week,
-    )
+    there = {"runs": runs, "staff": staff, "presence": presence, "minutes": minutes}
+    clock = make_clock(random, mailbox, weeks=weeks + _BUFFER_WEEKS, **there)
+    mail = {"per_week": messages_per_week, "burst_share": burst_share, "bulletins_per_week": bulletins_per_week}
+    hours = mail_arrivals(random, mailbox, runs=runs, weeks=weeks, **mail)
     real = np.isfinite(hours)
     hours = np.where(real, hours, weeks * WEEK_HOURS)
     services = np.where(real, service_minutes(random, hours.shape, minutes_per_message, mailbox.scv), 0.0)

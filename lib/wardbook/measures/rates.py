@@ -78,9 +78,6 @@ def rate_ratio(
     if n == 0:
         return RateRatio(math.nan, 0.0, math.inf, 1.0)
 
-    def to_ratio(share: float) -> float:
-        return math.inf if share >= 1 else share / (1 - share) * scale
-
     weight = 0.0 if kind == "central" else 0.5  # how much of P(X = x) each tail leaves out
 
     def tail(share: float, *, above: bool) -> float:
@@ -96,7 +93,8 @@ def rate_ratio(
     equal = exposure / (exposure + reference_exposure)
     p_value = min(1.0, 2 * min(tail(equal, above=True), tail(equal, above=False)))
     ratio = math.inf if y == 0 else x / y * scale
-    return RateRatio(ratio, float(to_ratio(low)), float(to_ratio(high)), float(p_value))
+    lower, upper = (math.inf if share >= 1 else float(share / (1 - share) * scale) for share in (low, high))
+    return RateRatio(ratio, lower, upper, float(p_value))
 
 
 def byar(count: float, *, level: float = 0.95) -> tuple[float, float]:
@@ -152,15 +150,14 @@ def wilson(successes: float, trials: float, *, level: float = 0.95) -> tuple[flo
     return float(lower), float(upper)
 
 
-def with_shares(frame: pl.DataFrame, successes: str, trials: str, *, level: float = 0.95) -> pl.DataFrame:
-    """The rows with `share` (a fraction) and its Wilson interval, `low` and `high`; null where there are no trials."""
-    ends = [
-        wilson(*pair, level=level) if pair[1] else (None, None) for pair in frame.select(successes, trials).iter_rows()
-    ]
+def with_shares(frame: pl.DataFrame, successes: str, trials: str) -> pl.DataFrame:
+    """The rows with `share` (a fraction) and its 95 % Wilson interval, `low` and `high`; null where there are no trials."""
+    pairs = frame.select(successes, trials).iter_rows()
+    low, high = zip(*(wilson(*pair) if pair[1] else (None, None) for pair in pairs)) if frame.height else ((), ())
     return frame.with_columns(
         pl.when(pl.col(trials) > 0).then(pl.col(successes) / pl.col(trials)).alias("share"),
-        pl.Series("low", [low for low, _ in ends], dtype=pl.Float64),
-        pl.Series("high", [high for _, high in ends], dtype=pl.Float64),
+        pl.Series("low", low, dtype=pl.Float64),
+        pl.Series("high", high, dtype=pl.Float64),
     )
 
 
@@ -179,31 +176,6 @@ def newcombe_difference(
     _check_share(successes_a, trials_a)
     _check_share(successes_b, trials_b)
     _check_level(level)
-    lower, upper = confint_proportions_2indep(
-        successes_a,
-        trials_a,
-        successes_b,
-        trials_b,
-        compare="diff",
-        method="newcomb",
-        alpha=1 - level,
-        correction=False,
-    )
+    kind = {"compare": "diff", "method": "newcomb", "correction": False}
+    lower, upper = confint_proportions_2indep(successes_a, trials_a, successes_b, trials_b, alpha=1 - level, **kind)
     return float(lower), float(upper)
-
-
-def detectable_fall(baseline: float, *, variance_ratio: float = 1.0, level: float = 0.95, power: float = 0.8) -> float:
-    """The smallest fall between two equal periods that would be seen at this volume, as a fraction (0.34 = 34 %).
-
-    `exp(−(z₁ + z₂)·√(variance_ratio · 2/n))`: about `exp(−2.8√(2/n))` by counting noise alone.
-
-    Parameters
-    ----------
-    baseline : the count of one period, above 0.
-    variance_ratio : the variance of a log change over that of counting noise at this volume; 1 is counting noise alone.
-    """
-    _check_level(level)
-    if baseline <= 0:
-        raise ValueError(f"baseline must be above 0: {baseline!r}")
-    z = stats.norm.ppf(0.5 + level / 2) + stats.norm.ppf(power)
-    return float(1 - math.exp(-z * math.sqrt(variance_ratio * 2 / baseline)))

@@ -8,19 +8,21 @@ adjusted for age. Every function takes frames of the shape of the edition's `sea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
 
-from wardbook.measures.rates import rate_ratio, wilson
+from wardbook.measures.rates import rate_ratio, with_shares
 from wardbook.periods import Period, breaks_between, complete_years
 from wardbook.places import Area
 from wardbook.sources.police_uk import BLANK, NOT_STATED, outcome_group
 
 GROUPS = ("Asian", "Black", "Mixed", "Other", "White")
 OFFICER_GROUPS = ("Asian", "Black", "Other", "White")  # officers' codes have no Mixed
+REFERENCE = "White"  # the group that others are compared with in a table
 UNKNOWN = (NOT_STATED, BLANK)
 UNKNOWN_GROUP = "unknown"  # the two together
 DEFINITIONS = {"self-defined": "self_defined", "officer-defined": "officer_defined"}
@@ -114,15 +116,10 @@ def monthly_rates(stops: pl.DataFrame, coverage: pl.DataFrame, residents: int) -
     person = pl.when("is_section_60").then(pl.lit(KINDS[1])).otherwise(pl.lit(KINDS[0]))
     kind = pl.when(pl.col("search_type") == "Vehicle search").then(pl.lit(KINDS[2])).otherwise(person)
     counted = stops.group_by("month", kind.alias("kind")).agg(pl.col("stops").sum().cast(pl.Int64))
-    return (
-        coverage.select("month", "complete", "why_not")
-        .join(pl.DataFrame({"kind": KINDS}), how="cross")
-        .join(counted, on=["month", "kind"], how="left")
-        .with_columns(pl.col("stops").fill_null(0))
-        .with_columns((1000 * pl.col("stops") / residents).alias("rate_per_1000"))
-        .select("month", "kind", "stops", "rate_per_1000", "complete", "why_not")
-        .sort("month", "kind")
-    )
+    grid, number = coverage.join(pl.DataFrame({"kind": KINDS}), how="cross"), pl.col("stops").fill_null(0)
+    rate = (1000 * number / residents).alias("rate_per_1000")
+    table = grid.join(counted, on=["month", "kind"], how="left")
+    return table.select("month", "kind", number, rate, "complete", "why_not").sort("month", "kind")
 
 
 def matched_months(coverage: pl.DataFrame, period: Period) -> tuple[list[date], list[date]]:
@@ -186,12 +183,7 @@ def shares(searches: pl.DataFrame, part: pl.Expr, by: str | Sequence[str] = ()) 
         number.filter("__part").sum().alias("count"), number.sum().alias("of")
     )
     table = table.filter(pl.col("of") > 0).sort(by or "of").select(*by, "count", "of")
-    limits = [wilson(count, of) for count, of in table.select("count", "of").iter_rows()]
-    return table.with_columns(
-        (pl.col("count") / pl.col("of")).alias("share"),
-        pl.Series("lower", [low for low, _ in limits], dtype=pl.Float64),
-        pl.Series("upper", [high for _, high in limits], dtype=pl.Float64),
-    )
+    return with_shares(table, "count", "of").rename({"low": "lower", "high": "upper"})
 
 
 def outcome_rates(searches: pl.DataFrame, by: str | Sequence[str] = ()) -> pl.DataFrame:
@@ -221,12 +213,10 @@ def year_table(monthly: pl.DataFrame, persons: pl.DataFrame, area: Area, year: P
     powers = of_year.group_by(item="kind").agg(pl.col("stops", "rate_per_1000").sum()).sort("item")
     results = outcome_rates(persons).rename({"result": "item", "count": "stops"})
     named = {"area": pl.lit(area.name), "period": pl.lit(str(year))}
-    table = [
-        powers.with_columns(**named, measure=pl.lit("searches"), of=pl.lit(residents, pl.Int64)),
-        results.with_columns(**named, measure=pl.lit("outcome of person searches")),
-    ]
+    powers = powers.with_columns(**named, measure=pl.lit("searches"), of=pl.lit(residents, pl.Int64))
+    results = results.with_columns(**named, measure=pl.lit("outcome of person searches"))
     columns = ["area", "period", "measure", "item", "stops", "of", "rate_per_1000", "share", "lower", "upper"]
-    return pl.concat(table, how="diagonal").select(columns)
+    return pl.concat([powers, results], how="diagonal").select(columns)
 
 
 # -- more thorough searches ---------------------------------------------------------------------------------------------
@@ -238,10 +228,8 @@ def thorough_years(thorough: pl.DataFrame, years: Sequence[int]) -> pl.DataFrame
     """More thorough searches by calendar year: `year, searches, under_18`, nought where there was none."""
     number = pl.col("searches")
     tally = thorough.group_by("year").agg(number.sum(), under_18=number.filter(MINOR).sum())
-    grid = pl.DataFrame({"year": years}, schema={"year": pl.Int32}).sort("year")
-    return grid.join(tally, on="year", how="left", maintain_order="left").with_columns(
-        pl.col("searches", "under_18").fill_null(0).cast(pl.Int64)
-    )
+    table = pl.DataFrame({"year": years}, schema={"year": pl.Int32}).join(tally, on="year", how="left").sort("year")
+    return table.with_columns(pl.col("searches", "under_18").fill_null(0).cast(pl.Int64))
 
 
 def thorough_items(thorough: pl.DataFrame) -> pl.DataFrame:
@@ -263,32 +251,6 @@ def thorough_items(thorough: pl.DataFrame) -> pl.DataFrame:
 # -- who: rates, bounds, and the unknown spread -------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class RelativeRate:
-    """Two groups' searches per 1,000 residents and their ratio, under what is known and what is not.
-
-    `bound_low` and `bound_high` give all unknowns to the reference group, and all to the group: whatever the unknown are,
-    the ratio lies between. `ratio` spreads them, `lower` and `upper` are its 95 % interval; `known_only` leaves them out.
-    """
-
-    group: str
-    reference: str
-    ethnicity: str
-    rate_group: float
-    rate_reference: float
-    ratio: float
-    lower: float
-    upper: float
-    known_only: float
-    bound_low: float
-    bound_high: float
-    unknown_share: float
-    searches_known: int
-    searches_reference_known: int
-    residents_group: float
-    residents_reference: float
-
-
 def relative_rate(
     counts: pl.DataFrame,
     population: pl.DataFrame,
@@ -298,7 +260,7 @@ def relative_rate(
     ethnicity: str = "self-defined",
     draws: int = DRAWS,
     seed: int = SEED,
-) -> RelativeRate:
+) -> SimpleNamespace:
     """Searches per 1,000 residents of one group over those of another, unknown ethnicity carried through.
 
     Not stating one's ethnicity is informative: of those whom officers saw as Black more do not state it. Here unknowns
@@ -317,10 +279,18 @@ def relative_rate(
     group, reference : of `GROUPS`; with officer-defined ethnicity not Mixed. Officers' groups have no Mixed: Mixed
         residents are then shared as officers saw those searched who call themselves Mixed.
 
+    Returns
+    -------
+    types.SimpleNamespace
+        `group`, `reference`, `ethnicity`; `rate_group`, `rate_reference`; `ratio` with the unknown spread, `lower` and `upper`
+        its 95 % interval; `known_only` without them; `bound_low` and `bound_high` with all unknowns given to the reference
+        group, and all to the group: whatever the unknown are, the ratio lies between; `unknown_share`; `searches_known`,
+        `searches_reference_known`, `residents_group`, `residents_reference`.
+
     Raises
     ------
     ValueError
-        for a group, an ethnicity or a label that is not known, or a group without residents.
+        for a group or an ethnicity that is not known, or a group without residents.
     """
     allowed = _groups(ethnicity)
     for name in (group, reference):
@@ -334,7 +304,7 @@ def relative_rate(
             raise ValueError(f"no residents of the group {name!r} in the population given")
     table = _Spread.of(counts, ethnicity, draws, seed).against(people, reference)
     row = table.filter(group=group).row(0, named=True)
-    return RelativeRate(**{field.name: row[field.name] for field in fields(RelativeRate)})
+    return SimpleNamespace(**row)
 
 
 def _groups(ethnicity: str) -> tuple[str, ...]:
@@ -354,18 +324,19 @@ def residents_by_group(counts: pl.DataFrame, population: pl.DataFrame, ethnicity
     return {g: people.get(g, 0) + people.get("Mixed", 0) * seen.get(g, 0) / every for g in OFFICER_GROUPS}
 
 
-def _spread(known: np.ndarray, unknown: np.ndarray) -> np.ndarray:
+def _spread(searches: np.ndarray) -> np.ndarray:
     """Searches by borough and group, [..., b, g], the unknowns of each cell (b, o) shared out as its known ones are.
 
-    `known` is [..., b, o, g], `unknown` [..., b, o]; a cell without known searches learns from all boroughs' of the same
+    `searches` is [..., b, o, g], the last of g the unknown; a cell without known searches learns from all boroughs' of the same
     other definition, and failing that from all.
     """
+    known, unknown = searches[..., :-1], searches[..., -1:]
     boroughs, every = known.sum(axis=-3, keepdims=True), known.sum(axis=(-3, -2), keepdims=True)
     source = np.where(boroughs.sum(axis=-1, keepdims=True) > 0, boroughs, every)
     source = np.where(known.sum(axis=-1, keepdims=True) > 0, known, source)
     size = source.sum(axis=-1, keepdims=True)
     share = np.divide(source, size, where=size > 0, out=np.zeros(source.shape))
-    return (known + unknown[..., None] * share).sum(axis=-2)
+    return (known + unknown * share).sum(axis=-2)
 
 
 def _over(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -375,8 +346,7 @@ def _over(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def _middle(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The middle 95 % of the draws, which are the first axis."""
-    lower, upper = np.quantile(drawn, (0.025, 0.975), axis=0, method="nearest")
-    return lower, upper
+    return tuple(np.quantile(drawn, (0.025, 0.975), axis=0, method="nearest"))
 
 
 @dataclass(frozen=True)
@@ -393,12 +363,6 @@ class _Spread:
     @staticmethod
     def of(counts: pl.DataFrame, ethnicity: str, draws: int, seed: int) -> _Spread:
         groups = _groups(ethnicity)
-        for column, allowed in (("self_defined", GROUPS), ("officer_defined", OFFICER_GROUPS)):
-            if strange := set(counts[column].unique()) - {*allowed, *UNKNOWN}:
-                allowed = ", ".join((*allowed, *UNKNOWN))
-                raise ValueError(f"{column} holds {min(map(str, strange))!r}: allowed are {allowed}")
-        if counts.filter(pl.col("searches") < 0).height:
-            raise ValueError("searches are counts of 0 or more")
         if "borough_code" not in counts.columns:
             counts = counts.with_columns(pl.lit("all").alias("borough_code"))
         mine = DEFINITIONS[ethnicity]
@@ -410,13 +374,12 @@ class _Spread:
         days = (counts["day"].max() - first).days + 1 if by_day else 1
         cells = np.zeros((days, len(boroughs), len(others), len(groups) + 1))
         named = [("borough_code", boroughs), (other, others), (mine, groups)]
-        at = counts.select(
-            (pl.col("day") - first).dt.total_days() if by_day else pl.lit(0).alias("day"),
-            *(
-                pl.col(column).replace_strict(dict(zip(names, range(len(names)))), default=len(names))
-                for column, names in named
-            ),
-        ).cast(pl.Int64)
+        places = [
+            pl.col(column).replace_strict(dict(zip(names, range(len(names)))), default=len(names))
+            for column, names in named
+        ]
+        day = (pl.col("day") - first).dt.total_days() if by_day else pl.lit(0).alias("day")
+        at = counts.select(day, *places).cast(pl.Int64)
         np.add.at(cells, tuple(at.to_numpy().T), counts["searches"].to_numpy())
         whole, rng = cells.sum(axis=0), np.random.default_rng(seed)
         if by_day:
@@ -429,42 +392,38 @@ class _Spread:
             boroughs,
             known=whole[..., :-1].sum(axis=(0, 1)),
             unknown=int(whole[..., -1].sum()),
-            totals=_spread(whole[..., :-1], whole[..., -1]),
-            drawn=_spread(again[..., :-1], again[..., -1]),
+            totals=_spread(whole),
+            drawn=_spread(again),
         )
 
     def against(self, people: dict[str, float], reference: str) -> pl.DataFrame:
-        """A row a group with the columns of `RelativeRate`, and `times`, its searches over the reference's."""
+        """A row a group with the attributes of `relative_rate`, and `times`, its searches over the reference's."""
         groups = _groups(self.ethnicity)
         at, residents = groups.index(reference), np.array([float(people.get(g, 0)) for g in groups])
         drawn, unknown, known = self.drawn.sum(axis=1), self.unknown, int(self.known[at])
         lower, upper = _middle(_over(drawn * residents[at], drawn[:, [at]] * residents))
         every = self.known.sum() + unknown
-        table = pl.DataFrame(
-            {"group": groups, "searches": self.totals.sum(axis=0), "residents_group": residents}
-        ).with_columns(
-            pl.Series("searches_known", self.known.astype(int)),
-            pl.Series("lower", lower),
-            pl.Series("upper", upper),
-            (pl.col("searches") / pl.col("searches").get(at)).alias("times"),
-            (1000 * pl.col("searches") / pl.col("residents_group")).alias("rate_group"),
-            pl.lit(reference).alias("reference"),
-            pl.lit(self.ethnicity).alias("ethnicity"),
-            pl.lit(unknown / every if every else None, pl.Float64).alias("unknown_share"),
-            pl.lit(known).alias("searches_reference_known"),
-            pl.lit(residents[at]).alias("residents_reference"),
-        )
-        scale = residents[at] / pl.col("residents_group")
+        counted = {"group": groups, "searches": self.totals.sum(axis=0), "searches_known": self.known.astype(int)}
+        table = pl.DataFrame(counted | {"residents_group": residents, "lower": lower, "upper": upper})
+        number, own, scale = pl.col("searches"), pl.col("searches_known"), residents[at] / pl.col("residents_group")
+        rate = 1000 * number / pl.col("residents_group")
         return table.with_columns(
-            pl.col("rate_group").get(at).alias("rate_reference"),
-            (pl.col("times") * scale).alias("ratio"),
-            (pl.col("searches_known") / pl.lit(known) * scale).alias("known_only"),
-            (pl.col("searches_known") / pl.lit(known + unknown) * scale).alias("bound_low"),
-            ((pl.col("searches_known") + unknown) / pl.lit(known) * scale).alias("bound_high"),
+            reference=pl.lit(reference),
+            ethnicity=pl.lit(self.ethnicity),
+            times=number / number.get(at),
+            rate_group=rate,
+            rate_reference=rate.get(at),
+            ratio=number / number.get(at) * scale,
+            known_only=own / pl.lit(known) * scale,
+            bound_low=own / pl.lit(known + unknown) * scale,
+            bound_high=(own + unknown) / pl.lit(known) * scale,
+            unknown_share=pl.lit(unknown / every if every else None, pl.Float64),
+            searches_reference_known=pl.lit(known),
+            residents_reference=pl.lit(residents[at]),
         )
 
-    def within_boroughs(self, population: pl.DataFrame, reference: str) -> dict[str, tuple[float, float, float]]:
-        """The ratio of rates held within boroughs, (ratio, lower, upper) a group: Mantel and Haenszel's weights.
+    def within_boroughs(self, population: pl.DataFrame) -> pl.DataFrame:
+        """The ratio of rates to White held within boroughs, a row a group: Mantel and Haenszel's weights.
 
         London's plain ratio mixes who is searched with where searches are. Searches without a place are left out.
 
@@ -472,21 +431,18 @@ class _Spread:
         ----------
         Rothman & Greenland (1998), Modern Epidemiology, 2nd ed., eq. 15-22 for person-time data.
         """
-        groups = _groups(self.ethnicity)
-        at = groups.index(reference)
+        groups, at = _groups(self.ethnicity), _groups(self.ethnicity).index(REFERENCE)
         table = population.group_by("borough_code", "ethnic_group").agg(pl.col("residents").sum())
         residents = {(b, g): n for b, g, n in table.iter_rows()}
         people = np.array([[residents.get((b, g), 0) for g in groups] for b in self.boroughs], float)
-        both = np.where(
-            people.sum(axis=1, keepdims=True) > 0, people + people[:, [at]], np.inf
-        )  # unplaced: no residents
+        # Searches without a place have no residents.
+        both = np.where(people.sum(axis=1, keepdims=True) > 0, people + people[:, [at]], np.inf)
 
         def ratio(totals: np.ndarray) -> np.ndarray:
             mine = (totals * people[:, [at]] / both).sum(axis=-2)
             return _over(mine, (totals[..., [at]] * people / both).sum(axis=-2))
 
-        lower, upper = _middle(ratio(self.drawn))
-        return dict(zip(groups, zip(ratio(self.totals).tolist(), lower.tolist(), upper.tolist())))
+        return pl.DataFrame(dict(zip(_WITHIN, (ratio(self.totals), *_middle(ratio(self.drawn))))))
 
 
 # -- the tables of ratios ----------------------------------------------------------------------------------------------
@@ -510,10 +466,8 @@ def disproportionality(
     areas: Sequence[Area],
     boroughs: Sequence[str],
     period: str,
-    *,
-    reference: str = "White",
 ) -> pl.DataFrame:
-    """`relative_rate` of every group in every area under both definitions: the rows of `tables/disproportionality.csv`.
+    """`relative_rate` to White of every group in every area under both definitions: the rows of `tables/disproportionality.csv`.
 
     Parameters
     ----------
@@ -529,44 +483,39 @@ def disproportionality(
         `within_…` (London, self-defined): held within boroughs. Where either group has fewer than ten known searches, or
         officers have no such group, figures are null and `why` says so.
     """
-    met = population.filter(pl.col("borough_code").is_in(list(boroughs)))
-    parts = []
+    met, parts = population.filter(pl.col("borough_code").is_in(list(boroughs))), [pl.DataFrame(schema=TABLE)]
     for area in areas:
         here = pl.lit(value=True) if area.is_london else pl.col("borough_code") == area.code
         mine, people = counts.filter(here), met.filter(here)
         for ethnicity in DEFINITIONS:
             spread = _Spread.of(mine, ethnicity, DRAWS, SEED)
-            table = spread.against(residents_by_group(mine, people, ethnicity), reference)
+            table = spread.against(residents_by_group(mine, people, ethnicity), REFERENCE)
             if ethnicity == "officer-defined":
-                table = table.with_columns(**_mappings(people, reference))
+                table = table.with_columns(**_mappings(people))
             elif area.is_london:
-                within = spread.within_boroughs(met, reference)
-                ends = [within[group] for group in table["group"]]
-                table = table.with_columns(pl.Series(name, column) for name, column in zip(_WITHIN, zip(*ends)))
+                table = table.hstack(spread.within_boroughs(met))
             else:
-                table = table.with_columns(on_london_residents=_mappings(met, reference)["mapping_none"])
-            parts.append(table.with_columns(pl.lit(area.name).alias("area")))
-    table = pl.concat([pl.DataFrame(schema=TABLE), *parts], how="diagonal_relaxed")
-    order = pl.DataFrame({"group": [group for group in GROUPS if group != reference]})
+                table = table.with_columns(on_london_residents=_mappings(met)["mapping_none"])
+            parts.append(table.with_columns(area=pl.lit(area.name)))
+    table = pl.concat(parts, how="diagonal_relaxed")
+    order = pl.DataFrame({"group": [group for group in GROUPS if group != REFERENCE]})
     grid = table.select("area", "ethnicity").unique(maintain_order=True).join(order, how="cross", maintain_order="left")
     table = grid.join(table, on=grid.columns, how="left", maintain_order="left")
     few = pl.min_horizontal("searches_known", "searches_reference_known") < TOO_FEW
-    why = (
-        pl.when(pl.col("searches_known").is_null())
-        .then(pl.format("officers' codes have no {} group", "group"))
-        .when(few)
-        .then(pl.lit(f"fewer than {TOO_FEW} searches of a group whose ethnicity is known"))
+    why = pl.coalesce(
+        pl.when(pl.col("searches_known").is_null()).then(pl.format("officers' codes have no {} group", "group")),
+        pl.when(few).then(pl.lit(f"fewer than {TOO_FEW} searches of a group whose ethnicity is known")),
     )
-    table = table.with_columns(why.alias("why"), pl.lit(period).alias("period"), pl.lit(reference).alias("reference"))
+    table = table.with_columns(why=why, period=pl.lit(period), reference=pl.lit(REFERENCE))
     table = table.with_columns(pl.when(pl.col("why").is_null()).then(pl.col(*_ESTIMATES, *_MORE)))
     return table.select(list(TABLE)).cast(TABLE)
 
 
-def _mappings(people: pl.DataFrame, reference: str) -> dict[str, pl.Expr]:
+def _mappings(people: pl.DataFrame) -> dict[str, pl.Expr]:
     """The ratio over these residents with those who are Mixed all in the group, in neither, all in the reference group."""
     plain = dict(people.group_by("ethnic_group").agg(pl.col("residents").sum()).iter_rows())
     one = pl.col("group").replace_strict(plain, default=None, return_dtype=pl.Float64)
-    other, mixed, times = plain[reference], plain.get("Mixed", 0), pl.col("times")
+    other, mixed, times = plain[REFERENCE], plain.get("Mixed", 0), pl.col("times")
     return {
         "mapping_low": times * other / (one + mixed),
         "mapping_none": times * other / one,
@@ -578,14 +527,12 @@ def disproportionality_by_object(
     counts: pl.DataFrame, population: pl.DataFrame, areas: Sequence[Area], boroughs: Sequence[str], period: str
 ) -> pl.DataFrame:
     """`disproportionality` for each kind of object, named in a first column `object`: pooling hides that they differ."""
-    kinds = counts.with_columns(object_kind(pl.col("object_of_search")).alias("object"))
-    parts = [
-        disproportionality(kinds.filter(object=kind), population, areas, boroughs, period).select(
-            pl.lit(kind).alias("object"), pl.all()
-        )
+    kinds = object_kind(pl.col("object_of_search"))
+    parts = {
+        kind: disproportionality(counts.filter(kinds == kind), population, areas, boroughs, period)
         for kind in OBJECTS.values()
-    ]
-    return pl.concat(parts)
+    }
+    return pl.concat(part.select(pl.lit(kind).alias("object"), pl.all()) for kind, part in parts.items())
 
 
 def rests_on_few() -> pl.Expr:
@@ -604,9 +551,8 @@ def group_counts(counts: pl.DataFrame, areas: Sequence[Area], *, by_object: bool
         `area, ethnicity, group, searches`, with `object` after the area if by object: every group of both definitions, and
         `UNKNOWN_GROUP`, nought where there is none. Within a definition they add up to all of an area's searches.
     """
-    by = ["object"] if by_object else []
-    kinds = counts.with_columns(object_kind(pl.col("object_of_search")).alias("object")) if by_object else counts
-    parts = []
+    by, parts = ["object"] if by_object else [], []
+    kinds = counts.with_columns(object_kind(pl.col("object_of_search")).alias(name) for name in by)
     for area in areas:
         mine = kinds if area.is_london else kinds.filter(borough_code=area.code)
         for ethnicity, column in DEFINITIONS.items():
@@ -614,12 +560,9 @@ def group_counts(counts: pl.DataFrame, areas: Sequence[Area], *, by_object: bool
             grid = mine.select(by).unique().join(groups, how="cross") if by else groups
             counted = mine.group_by(*by, known_group(column)).agg(pl.col("searches").sum().cast(pl.Int64))
             table = grid.join(counted, on=[*by, "group"], how="left").with_columns(pl.col("searches").fill_null(0))
-            parts.append(
-                table.select(
-                    pl.lit(area.name).alias("area"), *by, pl.lit(ethnicity).alias("ethnicity"), "group", "searches"
-                )
-            )
-    return pl.concat(parts).sort("area", *by, "ethnicity", "group")
+            parts.append(table.with_columns(area=pl.lit(area.name), ethnicity=pl.lit(ethnicity)))
+    key = ["area", *by, "ethnicity", "group"]
+    return pl.concat(part.select(*key, "searches") for part in parts).sort(key)
 
 
 # -- where -------------------------------------------------------------------------------------------------------------
@@ -644,23 +587,10 @@ def ward_rates(ward_stops: pl.DataFrame, residents: pl.DataFrame, offences: pl.D
     stops = ward_stops.group_by("ward_code").agg(pl.col("placed_by").first(), pl.col("stops").sum().cast(pl.Int64))
     people = residents.group_by("ward_code").agg(pl.col("residents").sum().cast(pl.Int64))
     crimes = offences.group_by("ward_code").agg(pl.col("offences").sum().cast(pl.Int64))
-    return (
-        people.join(stops, on="ward_code", how="left")
-        .join(crimes, on="ward_code", how="left")
-        .with_columns(pl.col("stops").fill_null(0))
-        .with_columns(
-            (1000 * pl.col("stops") / pl.col("residents")).alias("per_1000_residents"),
-            pl.when(pl.col("offences") > 0).then(100 * pl.col("stops") / pl.col("offences")).alias("per_100_offences"),
-        )
-        .select("ward_code", "placed_by", "stops", "residents", "offences", "per_1000_residents", "per_100_offences")
-        .sort("ward_code")
-    )
-
-
-def share_placed_alike(ward_placing: pl.DataFrame) -> pl.DataFrame:
-    """How many stops the best fit puts in the ward their outline does: `borough_code, stops, same_ward, share`.
-
-    Measured where both are at hand (the seven boroughs whose wards are those of 2018), said of the others.
-    """
-    table = ward_placing.group_by("borough_code").agg(pl.col("stops", "same_ward").sum())
-    return table.with_columns((pl.col("same_ward") / pl.col("stops")).alias("share")).sort("share", "borough_code")
+    table = people.join(stops, on="ward_code", how="left").join(crimes, on="ward_code", how="left")
+    number = pl.col("stops").fill_null(0)
+    return table.select(
+        *("ward_code", "placed_by", number, "residents", "offences"),
+        per_1000_residents=1000 * number / pl.col("residents"),
+        per_100_offences=pl.when(pl.col("offences") > 0).then(100 * number / pl.col("offences")),
+    ).sort("ward_code")

@@ -50,9 +50,8 @@ def effective_interviews(confidence: pl.DataFrame) -> pl.DataFrame:
     rows = _gaps(confidence).sort(_KEY)
     next_quarter = pl.col("quarter_end").shift().dt.offset_by("3mo").dt.month_end() == pl.col("quarter_end")
     step = pl.when(next_quarter).then(pl.col("gap").diff()).over("borough_code", "question")
-    apart = rows.with_columns(step=step).with_columns(
-        step=(pl.col("step") - pl.col("step").mean().over("question", "quarter_end"))
-    )
+    apart = rows.with_columns(step=step)
+    apart = apart.with_columns(step=pl.col("step") - pl.col("step").mean().over("question", "quarter_end"))
     spread = pl.col("share") * (1 - pl.col("share"))
     own = (pl.col("step") ** 2).mean() * BOROUGHS / (BOROUGHS - 1) - 2 * ROUNDING
     return (
@@ -108,10 +107,9 @@ def yearly_changes(confidence: pl.DataFrame) -> pl.DataFrame:
     others = pl.len().over(season) - pl.len().over(year)
     tau2 = ((excess.sum().over(season) - excess.sum().over(year)) / others).clip(lower_bound=0)
     known = pl.col("others") >= FEWEST_YEARS
+    years = pl.col("quarter_end").n_unique().over(season).cast(pl.Int64) - 1
     return (
-        both.with_columns(
-            tau2=pl.when(others > 0).then(tau2), others=pl.col("quarter_end").n_unique().over(season).cast(pl.Int64) - 1
-        )
+        both.with_columns(tau2=pl.when(others > 0).then(tau2), others=years)
         .with_columns(half=pl.when(known).then(_Z * (pl.col("sampling") + pl.col("tau2")).sqrt()))
         .with_columns(outside=pl.col("gap_change").abs() > pl.col("half"))
         .sort("question", "quarter_end", "borough_code")
@@ -160,14 +158,11 @@ def judge(confidence: pl.DataFrame, quarter: date) -> pl.DataFrame:
 
 
 def _side(value: pl.Expr, half: pl.Expr, below: str, inside: str, above: str) -> pl.Expr:
-    return (
-        pl.when(value.is_null() | half.is_null())
-        .then(pl.lit(CANNOT_SAY))
-        .when(value < -half)
-        .then(pl.lit(below))
-        .when(value > half)
-        .then(pl.lit(above))
-        .otherwise(pl.lit(inside))
+    return pl.coalesce(
+        pl.when(value.is_null() | half.is_null()).then(pl.lit(CANNOT_SAY)),
+        pl.when(value < -half).then(pl.lit(below)),
+        pl.when(value > half).then(pl.lit(above)),
+        pl.lit(inside),
     )
 
 
@@ -180,15 +175,10 @@ def _london(confidence: pl.DataFrame, quarter: date) -> pl.DataFrame:
     size = (pl.col("share") - pl.col("year_before")).abs().round(6)
     here = pl.col("quarter_end") == quarter
     own = own.with_columns(size=size, mine=size.filter(here).first().over("question"))
-    return (
-        own.group_by("borough_code", "question")
-        .agg(
-            pl.col("quarter_end").filter(here).first().alias("to"),
-            pl.col("share").filter(here).first(),
-            pl.col("year_before").filter(here).first(),
-            (~here & (pl.col("size") >= pl.col("mine"))).sum().cast(pl.Int64).alias("as_far"),
-            (~here & pl.col("size").is_not_null()).sum().cast(pl.Int64).alias("of"),
-        )
-        .with_columns(change_points=100 * (pl.col("share") - pl.col("year_before")))
-        .drop_nulls("to")
+    as_far, of = (
+        (~here & other).sum().over("question").cast(pl.Int64)
+        for other in (pl.col("size") >= pl.col("mine"), pl.col("size").is_not_null())
     )
+    points = 100 * (pl.col("share") - pl.col("year_before"))
+    rows = own.with_columns(as_far=as_far, of=of, change_points=points, to="quarter_end").filter(here)
+    return rows.select("borough_code", "question", "to", "share", "year_before", "as_far", "of", "change_points")

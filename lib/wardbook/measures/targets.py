@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import polars as pl
@@ -155,46 +155,18 @@ def mark(row: Mapping[str, Any]) -> Mark:
     if row["result"] is None:
         return Mark(CANNOT_SAY, why=row["note"] or "no result was published")
     if row["interim"] == "yes":
-        return Mark(
-            TOO_EARLY, row["result"], why=f"the newest result found is of {row['result_date']}, before the period ended"
-        )
+        why = f"the newest result found is of {row['result_date']}, before the period ended"
+        return Mark(TOO_EARLY, row["result"], why=why)
     return mark_level(row["result"], target, direction=direction, sample=row["sample"])
 
 
-# What a row of targets is marked on; a frame may lack some of them.
-# fmt: off
-_MARKED_ON = [
-    "kind", "direction", "target", "years", "baseline_period", "period", "baseline", "outturn", "change", "change_percent",
-    "result", "sample", "interim", "result_date", "printed_verdict", "first_percent", "second_percent", "note",
-]
-# fmt: on
 # What is saved of a target.
 COLUMNS = (
-    *(
-        "target_set",
-        "measure",
-        "area",
-        "target_owner",
-        "baseline_period",
-        "period",
-        "baseline",
-        "outturn",
-        "change_percent",
-    ),
-    *(
-        "unit",
-        "target",
-        "result",
-        "verdict",
-        "margin",
-        "relative_percent",
-        "against_london",
-        "as_far",
-        "of",
-        "why",
-        "source",
-    ),
+    *("target_set", "measure", "area", "target_owner", "baseline_period", "period", "baseline", "outturn"),
+    *("change_percent", "unit", "target", "result", "verdict", "margin", "relative_percent", "against_london"),
+    *("as_far", "of", "why", "source"),
 )
+_MARKED = {"verdict": pl.String, "result": pl.Float64, "margin": pl.Float64, "why": pl.String}
 UNITS = {"change": "%", "aim": "%", "level": "%", "count": "people", "gap": "points", "none": ""}
 
 
@@ -214,17 +186,10 @@ def hold_against(targets: pl.DataFrame, results: pl.DataFrame, counted: pl.DataF
     counted : `target_set`, `measure` and the columns of `measures.change.compare` for the area, a row a target.
     """
     printed = results.drop("source", "source_address", "quality").rename({"note": "result_note"})
-    beside = [
-        "comparable",
-        "crosses",
-        "relative_percent",
-        "london_change_percent",
-        "against_london",
-        "as_far",
-        "of",
-        "apart",
-    ]
-    counts = counted.select("target_set", "measure", *beside, counted_before="before", counted_after="after")
+    beside = ["relative_percent", "london_change_percent", "against_london", "as_far", "of", "apart"]
+    counts = counted.select(
+        "target_set", "measure", "comparable", "crosses", *beside, counted_before="before", counted_after="after"
+    )
     rows = targets.join(printed, on=["target_set", "measure", "area"], how="left", suffix="_printed")
     return rows.join(counts, on=["target_set", "measure"], how="left").with_columns(
         baseline=pl.coalesce("counted_before", "baseline"), outturn=pl.coalesce("counted_after", "outturn")
@@ -241,29 +206,15 @@ def mark_rows(rows: pl.DataFrame) -> pl.DataFrame:
     ----------
     rows : as `hold_against` gives them.
     """
-    rows = rows.with_columns(pl.lit(None).alias(name) for name in _MARKED_ON if name not in rows.columns)
-    marks = [mark(row) for row in rows.select(_MARKED_ON).iter_rows(named=True)]
+    marks = pl.DataFrame([asdict(mark(row)) for row in rows.iter_rows(named=True)], schema=_MARKED)
+    rows = rows.drop(list(_MARKED), strict=False).hstack(marks).with_columns(unit=pl.col("kind").replace_strict(UNITS))
+    asked = pl.when(pl.col("outturn").is_null()).then(pl.col("target").abs()).otherwise("baseline")
     return rows.with_columns(
-        pl.col("kind").replace_strict(UNITS).alias("unit"),
-        pl.Series("verdict", [one.verdict for one in marks], dtype=pl.String),
-        pl.Series("result", [one.result for one in marks], dtype=pl.Float64),
-        pl.Series("margin", [one.margin for one in marks], dtype=pl.Float64),
-        pl.Series("why", [one.why for one in marks], dtype=pl.String),
-    ).with_columns(
         change_percent=pl.when(pl.col("unit") == "%", pl.col("kind") != "level").then("result"),
-        distance_percent=100
-        * pl.col("margin")
-        / pl.when(pl.col("outturn").is_null()).then(pl.col("target").abs()).otherwise("baseline"),
+        distance_percent=100 * pl.col("margin") / asked,
         judged=~pl.col("verdict").is_in([CANNOT_SAY, TOO_EARLY]),
         good=pl.col("verdict").is_in([MET, NARROWLY_MET, ON_TRACK]),
     )
-
-
-def stands_out(p_values: list[float], *, rate: float = 0.05) -> list[bool]:
-    """Which of a family of changes stand after Benjamini and Hochberg's correction, at a false-discovery rate of 5 %."""
-    from statsmodels.stats.multitest import multipletests
-
-    return [bool(x) for x in multipletests(p_values, alpha=rate, method="fdr_bh")[0]] if p_values else []
 
 
 def baselines_allowed(change: int, percent: float, *, decimals: int = 1) -> tuple[int, int]:
@@ -287,16 +238,9 @@ def baselines_allowed(change: int, percent: float, *, decimals: int = 1) -> tupl
     half = 0.5 * 10**-decimals
     low = math.floor(abs(change) * 100 / (abs(percent) + half))
     high = math.ceil(abs(change) * 100 / max(abs(percent) - half, 1e-12))
-    fits = [
-        b
-        for b in (*range(low, low + 3), *range(high - 3, high + 1))
-        if b > 0 and _rounds_to(100 * change / b, percent, decimals)
-    ]
+    # Either way of rounding an exact half is allowed: the publisher's is not known.
+    near = (*range(max(low, 1), low + 3), *range(max(high - 3, 1), high + 1))
+    fits = [b for b in near if abs(100 * change / b - percent) <= half + 1e-9]
     if not fits:
         raise ValueError(f"no whole-number baseline turns a change of {change} into {percent} %")
     return min(fits), max(fits)
-
-
-def _rounds_to(value: float, printed: float, decimals: int) -> bool:
-    # Either way of rounding an exact half is allowed: the publisher's is not known.
-    return abs(value - printed) <= 0.5 * 10**-decimals + 1e-9

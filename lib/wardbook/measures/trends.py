@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from wardbook.periods import Period, breaks_between
+from wardbook.periods import Period, breaks_between, month_after
 
 LEVEL = 0.99  # of the expected range of one month
 BASELINE_MONTHS = 36
@@ -30,6 +30,8 @@ _MONITORED = pl.Schema(
     {"month": pl.Date, "observed": pl.Int64, "expected": pl.Float64, "lower": pl.Float64, "upper": pl.Float64}
     | {"signal": pl.String, "segment": pl.Int64, "baseline_from": pl.Date, "baseline_to": pl.Date, "note": pl.String}
 )
+_SUMMARY = {"offence_group": pl.String} | dict.fromkeys(("judged", "above", "below", "observed"), pl.Int64)
+_SUMMARY |= dict.fromkeys(("expected", "phi", "false_alarm_rate"), pl.Float64) | {"why": pl.String}
 
 
 class BaselineError(ValueError):
@@ -121,9 +123,8 @@ def _days(months: Sequence[date]) -> np.ndarray:
 def _design(months: Sequence[date], levels: Sequence[int]) -> np.ndarray:
     """Twelve month factors, and one column for each level but the newest: what is expected stands at the newest level."""
     others = sorted(set(levels))[:-1]
-    columns = [[m.month == k for m in months] for k in range(1, 13)] + [
-        [level == k for level in levels] for k in others
-    ]
+    columns = [[m.month == k for m in months] for k in range(1, 13)]
+    columns += [[level == k for level in levels] for k in others]
     return np.array(columns, dtype=float).T
 
 
@@ -139,20 +140,20 @@ class Baseline:
     phi: float
     df: int
 
-    def expect(self, months: Sequence[date], *, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def expect(self, months: Sequence[date]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Expected count, lower and upper limit of each month; see `_limits`."""
         at = [m.month - 1 for m in months]
         mean = np.exp(self.log_rates[at]) * _days(months)
-        return mean, *_limits(mean, np.diag(self.covariance)[at], self.phi, self.df, level)
+        return mean, *_limits(mean, np.diag(self.covariance)[at], self.phi, self.df)
 
 
-def _limits(mean, log_variance, phi, df: int, level: float):
+def _limits(mean, log_variance, phi, df: int):
     """Prediction limits on the 2/3-power scale, on which counts are nearly symmetric (Farrington and others 1996).
 
     The variance has two parts, the month's own (`phi` × mean) and that of the fitted mean; Student's t stands for the
     normal quantile because `phi` is learnt from a few years of months.
     """
-    spread = 2 / 3 * stats.t.ppf(0.5 + level / 2, df) * np.sqrt((phi + log_variance * mean) / mean)
+    spread = 2 / 3 * stats.t.ppf(0.5 + LEVEL / 2, df) * np.sqrt((phi + log_variance * mean) / mean)
     return mean * np.clip(1 - spread, 0, None) ** 1.5, mean * (1 + spread) ** 1.5
 
 
@@ -202,7 +203,7 @@ def _refit(y: np.ndarray, design: np.ndarray, days: np.ndarray) -> tuple[np.ndar
 
 
 def false_alarm_rate(
-    baseline: Baseline, months: Sequence[date], *, level: float = LEVEL, simulations: int = 400, seed: int = 20100401
+    baseline: Baseline, months: Sequence[date], *, simulations: int = 400, seed: int = 20100401
 ) -> float:
     """The share of `months` that would be flagged had nothing changed: simulated at the fitted mean and overdispersion.
 
@@ -210,7 +211,7 @@ def false_alarm_rate(
     uncertainty is part of what a reader meets.
     """
     random = np.random.default_rng(seed)
-    mean = baseline.expect(months, level=level)[0]
+    mean = baseline.expect(months)[0]
 
     def draw(mu: np.ndarray) -> np.ndarray:
         if baseline.phi > 1:
@@ -223,7 +224,7 @@ def false_alarm_rate(
     log_rates, variances, fitted = _refit(past, baseline.design, baseline.days)
     phi = np.clip(((past - fitted) ** 2 / fitted).sum(axis=1, keepdims=True) / baseline.df, 1, None)
     expected = np.exp(log_rates[:, at]) * _days(months)
-    low, high = _limits(expected, phi * variances[:, at], phi, baseline.df, level)
+    low, high = _limits(expected, phi * variances[:, at], phi, baseline.df)
     return float(((now < low) | (now > high)).mean())
 
 
@@ -231,33 +232,27 @@ def false_alarm_rate(
 
 
 def segments(months: Sequence[date], breaks: pl.DataFrame) -> pl.DataFrame:
-    """Cut months at every declared break, those that cut and those that mark: `month`, `segment`, `since`, `since_month`, `spell`.
+    """Cut months at every declared break, those that cut and those that mark: `month`, `segment`, `since`, `spell`.
 
     Parameters
     ----------
     breaks : rows of `declared_breaks` for the series. A break with a last month is a spell: its months stand apart.
     """
+    spells = breaks.drop_nulls("to_month").select("break_id", "from_month", "to_month").rows()
     starts = {months[0]: "the series begins"}
-    spells = breaks.filter(pl.col("to_month").is_not_null())
-    for row in spells.iter_rows(named=True):
-        end = row["to_month"]
-        starts[date(end.year + end.month // 12, end.month % 12 + 1, 1)] = f"the end of '{row['break_id']}'"
-    starts |= {
-        row["from_month"]: row["break_id"] for row in breaks.iter_rows(named=True) if row["from_month"] > months[0]
-    }
-    order = sorted(starts)
-    rows = []
+    starts |= {month_after(last, 1): f"the end of '{name}'" for name, _, last in spells}
+    starts |= dict(breaks.filter(pl.col("from_month") > months[0]).select("from_month", "break_id").iter_rows())
+    order, rows = sorted(starts), []
     for month in months:
         segment = sum(start <= month for start in order) - 1
-        inside = [r["break_id"] for r in spells.iter_rows(named=True) if r["from_month"] <= month <= r["to_month"]]
-        since = order[segment]
-        rows.append((month, segment, starts[since], since, inside[0] if inside else None))
-    shape = {"month": pl.Date, "segment": pl.Int64, "since": pl.String, "since_month": pl.Date, "spell": pl.String}
+        spell = next((name for name, first, last in spells if first <= month <= last), None)
+        rows.append((month, segment, starts[order[segment]], spell))
+    shape = {"month": pl.Date, "segment": pl.Int64, "since": pl.String, "spell": pl.String}
     return pl.DataFrame(rows, schema=shape, orient="row")
 
 
 def monitor(
-    counts: pl.DataFrame, breaks: pl.DataFrame, *, rebase_months: int = REBASE_MONTHS, level: float = LEVEL
+    counts: pl.DataFrame, breaks: pl.DataFrame, *, rebase_months: int = REBASE_MONTHS
 ) -> tuple[pl.DataFrame, Baseline | None]:
     """Every month of a series with what was expected of it, and the newest baseline.
 
@@ -300,7 +295,7 @@ def monitor(
                 continue
             note = f"level from the {len(own)} months before, since {since}"
             note += "; shape of the year from before it" if borrowed else ""
-            for i, mean, low, high in zip(block, *newest.expect(judged, level=level)):
+            for i, mean, low, high in zip(block, *newest.expect(judged)):
                 signal = "above" if y[i] > high else "below" if y[i] < low else "within"
                 span = (months[own[0]], months[own[-1]])
                 rows.append((months[i], int(y[i]), float(mean), float(low), float(high), signal, segment, *span, note))
@@ -313,7 +308,7 @@ def _unjudged(month: date, observed: int, segment: int, why: str) -> tuple:
 
 
 def monitor_groups(
-    counts: pl.DataFrame, breaks: pl.DataFrame, series: str, period: Period, *, level: float = LEVEL
+    counts: pl.DataFrame, breaks: pl.DataFrame, series: str, period: Period
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`monitor` for many offence groups of one area, and how many of a period's months lie outside what was expected.
 
@@ -331,27 +326,19 @@ def monitor_groups(
     frames, rows = [], []
     for (group,), own in counts.sort("offence_group", "month").group_by("offence_group", maintain_order=True):
         crossed = breaks_between(breaks, series, group, own["month"][0], own["month"][-1])
-        months, baseline = monitor(own, crossed, level=level)
+        months, baseline = monitor(own, crossed)
         frames.append(months.select(pl.lit(group).alias("offence_group"), pl.all()))
         inside = months.filter(period.within(pl.col("month")))
         judged = inside.filter(pl.col("signal") != "cannot say")
-        known = baseline is not None and not judged.is_empty()
-        rows.append(
-            {
-                "offence_group": group,
-                "judged": judged.height,
-                "above": judged.filter(signal="above").height,
-                "below": judged.filter(signal="below").height,
-                "observed": int(judged["observed"].sum()) if known else None,
-                "expected": float(judged["expected"].sum()) if known else None,
-                "phi": baseline.phi if known else None,
-                "false_alarm_rate": false_alarm_rate(baseline, judged["month"].to_list(), level=level)
-                if known
-                else None,
-                "why": "" if known else inside["note"][-1].removeprefix("cannot say: "),
-            }
-        )
-    return pl.concat(frames), pl.DataFrame(rows, infer_schema_length=None)
+        row = {name: judged.filter(signal=name).height for name in ("above", "below")}
+        row |= {"offence_group": group, "judged": judged.height, "why": ""}
+        if baseline is None or judged.is_empty():
+            row["why"] = inside["note"][-1].removeprefix("cannot say: ")
+        else:
+            row |= {"observed": judged["observed"].sum(), "expected": judged["expected"].sum(), "phi": baseline.phi}
+            row["false_alarm_rate"] = false_alarm_rate(baseline, judged["month"].to_list())
+        rows.append(row)
+    return pl.concat(frames), pl.DataFrame(rows, schema=_SUMMARY)
 
 
 def rolling_years(counts: pl.DataFrame, by: str, breaks: pl.DataFrame, series: str) -> pl.DataFrame:
@@ -379,7 +366,7 @@ def rolling_years(counts: pl.DataFrame, by: str, breaks: pl.DataFrame, series: s
 # -- before and after --------------------------------------------------------------------------------------------------
 
 
-def ratio_of_ratios(log_a: float, error_a: float, log_b: float, error_b: float, *, level: float = 0.95) -> tuple:
-    """The ratio of two independent ratios given as logs with standard errors: ratio, lower, upper (Altman & Bland 2003)."""
-    gap, width = log_a - log_b, stats.norm.ppf(0.5 + level / 2) * math.hypot(error_a, error_b)
+def ratio_of_ratios(log_a: float, error_a: float, log_b: float, error_b: float) -> tuple[float, float, float]:
+    """The ratio of two independent ratios given as logs with standard errors: ratio and 95 % interval (Altman & Bland 2003)."""
+    gap, width = log_a - log_b, stats.norm.ppf(0.975) * math.hypot(error_a, error_b)
     return math.exp(gap), math.exp(gap - width), math.exp(gap + width)

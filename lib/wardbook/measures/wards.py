@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 import polars as pl
@@ -34,18 +35,18 @@ def _prior(events, population) -> tuple[np.ndarray, np.ndarray, float, float]:
     return x, n, mean, max(0.0, float((n * (x / n - mean) ** 2).sum() / n.sum() - mean / n.mean()))
 
 
-def empirical_bayes_interval(events, population, *, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-    """Central intervals of the smoothed rates, from the gamma posterior whose mean is Marshall's estimate.
+def empirical_bayes_interval(events, population) -> tuple[np.ndarray, np.ndarray]:
+    """Central 95 % intervals of the smoothed rates, from the gamma posterior whose mean is Marshall's estimate.
 
     A gamma prior of his mean and variance (Clayton & Kaldor 1987) has exactly that posterior mean. The prior is taken as
     known, so they are a little short; with no variance between areas they are Garwood's for the common rate.
     """
     x, n, mean, between = _prior(events, population)
     if between == 0:
-        low, high = garwood(round(x.sum()), level=level)
+        low, high = garwood(round(x.sum()))
         return np.full_like(n, low / n.sum()), np.full_like(n, high / n.sum())
     posterior = stats.gamma(x + mean**2 / between, scale=1 / (n + mean / between))
-    return posterior.ppf((1 - level) / 2), posterior.ppf(0.5 + level / 2)
+    return posterior.ppf(0.025), posterior.ppf(0.975)
 
 
 def ward_years(ward_offences: pl.DataFrame, item: str, years: Sequence[Period]) -> pl.DataFrame:
@@ -78,11 +79,11 @@ def ward_history(ward_offences: pl.DataFrame, item: str, period: Period, breaks:
         `ward_code`, `year` (the period as asked for), `last` (its last month), `spell`, `events`; no rows where none is held.
     """
     held = ward_offences.filter(offence_group=item)["month"]
-    years = [year for n in range(60) for year in [period.earlier(n)] if held.len() and year.first >= held.min()]
+    oldest = held.min() or date.max
+    years = [year for year in map(period.earlier, range(60)) if year.first >= oldest]
     if not years:
-        return pl.DataFrame(
-            schema={"ward_code": pl.String, "year": pl.String, "last": pl.Date, "spell": pl.Int64, "events": pl.Int64}
-        )
+        kinds = {"year": pl.String, "last": pl.Date, "spell": pl.Int64, "events": pl.Int64}
+        return pl.DataFrame(schema={"ward_code": pl.String} | kinds)
     crossed = breaks_between(breaks.filter(effect="cuts"), "ward_offences", item, years[-1].first, period.last)
     cuts = crossed["from_month"].to_list()
     whole = [year for year in years if not any(year.first < cut <= year.last for cut in cuts)]
@@ -116,11 +117,8 @@ def ward_rates(counts: pl.DataFrame, wards: pl.DataFrame, population: pl.DataFra
     if table.height != counts.height:
         raise ValueError(f"{counts.height - table.height} wards have no residents or are no wards of 2024")
     x, n = table["events"].to_numpy(), table["residents"].to_numpy()
-    if table.is_empty():
-        names = ("raw_rate", "eb_rate", "eb_low", "eb_high")
-        return table.with_columns(pl.lit(None, pl.Float64).alias(f"{name}_per_1000") for name in names)
-    low, high = empirical_bayes_interval(x, n)
-    made = {"raw_rate": x / n, "eb_rate": empirical_bayes(x, n), "eb_low": low, "eb_high": high}
+    low, high = empirical_bayes_interval(x, n) if len(x) else (x, x)
+    made = {"raw_rate": x / n, "eb_rate": empirical_bayes(x, n) if len(x) else x, "eb_low": low, "eb_high": high}
     return table.with_columns(pl.Series(f"{name}_per_1000", 1000 * values) for name, values in made.items())
 
 
