@@ -337,12 +337,11 @@ def _placed(run: Run, section: Section, *, every: bool) -> dict[str, Any]:
     }
 
 
-_FIGURE = re.compile(r"[+−]?\d[\d,.]*%?")
-
-
 def with_figure(lead: str) -> str:
-    """The first words of a statement with its figure marked to be read as one."""
-    return _FIGURE.sub(lambda number: f"<b>{number[0]}</b>", html.escape(lead, quote=False), count=1)
+    """The first words of a statement with its figure marked to be read as one, beside which way it went."""
+    arrow = "▲ " if " rose " in lead else "▼ " if " fell " in lead else ""
+    figure = rf'<b><span aria-hidden="true">{arrow}</span>\g<0></b>'
+    return re.sub(r"\d[\d,.]*%?", figure, html.escape(lead, quote=False), count=1)
 
 
 @cache

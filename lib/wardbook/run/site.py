@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,7 @@ def ward_counts(book: Book) -> dict[str, dict[str, Any]]:
     cuts = periods.declared_breaks().filter(
         pl.col("from_month") >= date(2020, 1, 1), series="ward_offences", effect="cuts"
     )
+    interval = cache(lambda count: [round(end, 1) for end in rates.byar(count)])  # the same counts are everywhere
     made = {}
     for (borough,), inside in wards.group_by("borough_code"):
         yearly = [[counts.get((group, ward), none) for ward in inside["ward_code"]] for group in groups]
@@ -160,7 +162,7 @@ def ward_counts(book: Book) -> dict[str, dict[str, Any]]:
             "total": wording.capital(said(change.TOTAL)),
             "years": [window.words for window in windows],
             "counts": yearly,
-            "limits": {count: [round(end, 1) for end in rates.byar(count)] for count in held},
+            "limits": {count: interval(count) for count in held},
             "breaks": " ".join(f"{what}." for what in cuts["what"]),
         }
     return made
