@@ -58,10 +58,13 @@ def built(tmp_path_factory, book):
         return site.write_site(out, out / "site").parent
 
 
-@pytest.fixture(scope="module", params=["file", "http"])
+ALSO_SERVED = pytest.mark.parametrize("address", ["file", "http"], indirect=True)
+
+
+@pytest.fixture(scope="module")
 def address(request, built):
-    """The site's address: of its folder, or on a server of this machine."""
-    if request.param == "file":
+    """The site's address: of its folder, or (`ALSO_SERVED`) on a server of this machine."""
+    if getattr(request, "param", "file") == "file":
         yield built.as_uri()
         return
     handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=built)
@@ -152,6 +155,7 @@ def test_the_wards_of_a_borough_add_up_to_the_table(built, book):
 # In a browser ---------------------------------------------------------------------------------------------------------
 
 
+@ALSO_SERVED
 def test_typing_hack_and_enter_lands_on_hackney(visit):
     opened = visit()
     opened.get_by_label("Type a borough").fill("hack")
@@ -164,12 +168,14 @@ def test_typing_hack_and_enter_lands_on_hackney(visit):
     opened.wait_for_url("**/tower-hamlets/index.html")
 
 
+@ALSO_SERVED
 def test_an_area_is_switched_in_place(visit):
     opened = visit("hackney/index.html")
     opened.get_by_label("Switch to").select_option("Tower Hamlets")
     opened.wait_for_url("**/tower-hamlets/index.html")
 
 
+@ALSO_SERVED
 @pytest.mark.parametrize("question", [("Hackney", "mugging"), ("London", "burglary"), ("Croydon", "knife crime")])
 def test_a_claim_asked_by_mouse_is_answered_as_the_command_answers(visit, question):
     area, offence = question
@@ -183,6 +189,7 @@ def test_a_claim_asked_by_mouse_is_answered_as_the_command_answers(visit, questi
     assert box.locator(".caveat").inner_text() == wanted.figure.words["caveat"]
 
 
+@ALSO_SERVED
 def test_a_claim_asked_by_keyboard_has_a_link_that_gives_the_same_answer_in_a_fresh_window(visit, open_page):
     opened = visit("hackney/index.html")
     opened.locator("#claim a").focus()
@@ -222,6 +229,7 @@ def test_what_the_box_does_not_hold_is_refused_with_its_reason_or_its_command(vi
     assert "wardbook claim --borough Hackney --offence burglary --from 2011-12" in box.inner_text()
 
 
+@ALSO_SERVED
 def test_each_format_is_downloaded(visit):
     opened = visit("hackney/index.html")
     box = ask(opened, "Hackney", "burglary")
@@ -250,6 +258,7 @@ def test_the_sentence_is_copied_with_its_citation(visit):
     assert quote("year to 2026-02") in copied
 
 
+@ALSO_SERVED
 def test_a_mark_says_its_numbers_under_the_pointer_and_by_keyboard(visit):
     opened = visit("hackney/index.html")
     plot = opened.locator("#chart-ranking .plot.page")
