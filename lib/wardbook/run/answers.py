@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +58,15 @@ def answers(book: Book, earlier: str = "") -> str:
     if earlier.startswith(head):
         return earlier
     numbers, offences, rows, patterns, pairs = {}, [], {}, {}, set()
-    breaks = periods.declared_breaks()
     for series, (column, _) in MONTHLY.items():
         items = book.table(series)[column].unique().sort().to_list()
         numbers |= {(series, item): number for number, item in enumerate(items, len(numbers))}
         offences += [{"item": item, "said": said(item), "source": book.source(series)} for item in items]
-        for before, after in box_windows(book, series):
-            pairs.add((before, after))
-            judged = change.compare(book.monthly(series, before, after), before, after, breaks, series)
+        held = box_windows(book, series)
+        pairs |= set(held)
+        with ThreadPoolExecutor() as pool:
+            each = pool.map(partial(_judged, book, series), held)
+        for (before, after), judged in zip(held, each):
             for (item,), rows_of in judged.group_by("offence_group", maintain_order=True):
                 rows[f"{numbers[series, item]} {before} {after}"] = _row(series, item, before, after, rows_of, patterns)
     content = {
@@ -79,6 +81,10 @@ def answers(book: Book, earlier: str = "") -> str:
         "rows": rows,
     }
     return head + script("answers", content)
+
+
+def _judged(book: Book, series: str, pair: tuple[Period, Period]) -> pl.DataFrame:
+    return change.compare(book.monthly(series, *pair), *pair, periods.declared_breaks(), series)
 
 
 def _rules() -> str:

@@ -155,7 +155,7 @@ def cell(value: Any) -> str:
     return str(value)
 
 
-MOST_ROWS = 40  # a longer table is a file to open, not a page to read
+MOST_ROWS = 33  # as many as there are areas; a longer table is a file to open, not a page to read
 
 
 def _table(frame: pl.DataFrame) -> dict[str, Any]:
@@ -181,6 +181,7 @@ _MARK = re.compile(
 )
 _PLACED = re.compile(r' (?:d|transform|[xyr][12]?|width|height|font-size)="[^"]*"')
 _CIRCLE = re.compile(r'<path([^>]*) d="M([\d.]+),0A\2,\2,0,1,1,-\2,0A\2,\2,0,1,1,\2,0"')
+_TEXT = re.compile(r'<text([^>]*) transform="translate\(([-\d.]+),([-\d.]+)\)"(?=[^>]*>[^<]*</text>)')
 _LINES = re.compile(r' d="([MLZ\d.,-]+)"')
 _ALIKE = re.compile(r"<g>((?:<(?:path|circle|rect|line)[^>]*/>|<text[^>]*>[^<]*</text>){3,})</g>")
 _STYLE = re.compile(r' (?:fill|stroke|stroke-width|text-anchor|font-size|font-weight)="[^"]*"')
@@ -195,6 +196,7 @@ def slim(svg: str) -> str:
     drawn = _UNDRAWN.sub("", svg).replace("<svg", '<svg font-size="13px"', 1)
     drawn = _PLACED.sub(lambda part: re.sub(r"\d+\.\d\d+", lambda place: f"{float(place[0]):.1f}", part[0]), drawn)
     drawn = _CIRCLE.sub(r'<circle\1 r="\2"', drawn)
+    drawn = _TEXT.sub(r'<text\1 x="\2" y="\3"', drawn)
     drawn = _LINES.sub(lambda path: f' d="{_in_steps(path[1])}"', drawn)
     while drawn != (drawn := re.sub(r"<g></g>|<g/>|<g>(<g>(?:(?!</?g).)*</g>)</g>", r"\1", drawn)):
         pass
@@ -255,7 +257,8 @@ def drawings(figures: Mapping[str, Figure]) -> dict[str, dict[str, str]]:
         high = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', drawn)[1]) > HALF_A_SHEET
         for size in ("phone", "print") if high else ("phone",):
             # All sizes are in the page at once: each has parts of its own, and is named by the words of the first.
-            other = re.sub("<title.*</desc>", "", slim(figure.svg(size, bare=True)))
+            double = "<title.*</desc>" if size == "phone" else '<title.*</desc>| data-say="[^"]*"'
+            other = re.sub(double, "", slim(figure.svg(size, bare=True)))
             made[name][size] = other.replace(f"wb-{name}-part", f"wb-{size}-{name}-part")
     return made
 
