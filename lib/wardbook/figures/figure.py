@@ -293,9 +293,6 @@ def _draw(figure: Figure, size: Size, bare: bool) -> str:
     for step in range(12):  # what stands around the plot hardly depends on it: mostly the second try fits
         spec = _sized(figure, size, width, height, bare=bare)
         drawn = vl_convert.vegalite_to_scenegraph(spec)
-        if size.fill and not bare:  # here words fill the width whatever the plot does: what is fitted is the plot
-            plot = vl_convert.vegalite_to_scenegraph(_sized(figure, size, width, height, bare=True))
-            drawn["width"] = plot["width"] + 2 * (spec["config"]["padding"] - 4)
         over, tall = size.width - drawn["width"], drawn["height"]
         wrong = limit is not None and (abs(limit - tall) > 2 if size.fill else tall > limit)
         if abs(over) <= 1 and not wrong:
