@@ -1,6 +1,7 @@
 """The pages and JupyterLab as a reader's browser shows them, in a real Chromium; see `browser` in conftest."""
 
 import json
+import os
 import re
 import threading
 import time
@@ -10,8 +11,9 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from conftest import EVERY
+from wardbook.run import answers, runner, site
 from wardbook.run import page as pages
-from wardbook.run import runner
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -115,6 +117,103 @@ def test_it_prints_on_sixteen_pages_of_a4_at_most_with_no_chart_cut(open_page, r
         assert height < 275 / 25.4 * 96, "a chart with its words fits on one page"
         assert breaks == "avoid"
     assert page.evaluate("[...document.querySelectorAll('nav, .skip, .links')].some(e => e.checkVisibility())") is False
+
+
+# Five questions of a councillor ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def site_of_the_run(runs):
+    """The website of that run, its claim box with the newest year alone."""
+    held = answers.box_windows
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(answers, "box_windows", lambda book, series: held(book, series)[-1:])
+        return site.write_site(runs, runs / "site")
+
+
+@pytest.mark.parametrize(
+    ("clicks", "answered_by"),
+    [
+        pytest.param(["London"], ".short", id="is crime up?"),
+        pytest.param(["London", "Is crime up, and is it just us?"], "#chart-year-change .sentence", id="just us?"),
+        pytest.param(["London", "Did they meet a target?"], "#chart-live-targets .sentence", id="a target?"),
+        pytest.param(["London", "Are searches fair?"], "#chart-disproportionality .sentence", id="fair?"),
+        pytest.param(["London", "Can I quote this? Sources, dates and licences"], ".citation", id="quote it?"),
+    ],
+)
+def test_a_councillors_question_is_answered_within_two_clicks(open_page, site_of_the_run, clicks, answered_by):
+    assert len(clicks) <= 2
+    page = open_page(site_of_the_run.as_uri())
+    for name in clicks:
+        page.get_by_role("link", name=name, exact=True).first.click()
+    answer = page.locator(answered_by)
+    answer.wait_for()
+    page.wait_for_timeout(300)
+    box = answer.bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 900, "on the screen without scrolling"
+    run = pages.read_run(site_of_the_run.parents[1] / "london" / "2024-25")
+    told = {
+        ".short": run.statements[0]["text"],
+        ".citation": f"edition {run.record['edition']}",
+        **{f"#chart-{name} .sentence": figure.words["sentence"] for name, figure in run.figures.items()},
+    }
+    assert told[answered_by] in answer.inner_text()
+
+
+def test_at_most_2500_words_stand_before_what_is_folded(open_page, address):
+    page = open_page(address)
+    words = page.evaluate(
+        "() => { const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT); let text = '', node;"
+        " while ((node = walker.nextNode())) { const part = node.parentElement;"
+        " if (part.checkVisibility() && !part.closest('svg, .sr, script, style')) text += ' ' + node.textContent; }"
+        " return text.match(/\\S+/g).length }"
+    )
+    assert 800 < words <= 2500
+
+
+# Each chart where it is read ----------------------------------------------------------------------------------------------
+
+# The box of what is drawn of the chart itself, without its title and source and what a clip may hide; the frame's size first.
+DRAWN = """() => {
+  const svg = document.querySelector('svg'), frame = svg.getBoundingClientRect(), ends = [[], [], [], []];
+  for (const part of svg.querySelectorAll('path, text, line, rect, circle')) {
+    const style = getComputedStyle(part), box = part.getBoundingClientRect();
+    if (part.closest('defs, [clip-path], .role-title') || (part.tagName === 'rect' && part.parentElement === svg)) continue;
+    if ((style.fill === 'none' && style.stroke === 'none') || style.opacity === '0' || !(box.width || box.height)) continue;
+    [box.left, box.top, box.right, box.bottom].forEach((end, side) => ends[side].push(end));
+  }
+  const [left, top, right, bottom] = [Math.min(...ends[0]), Math.min(...ends[1]), Math.max(...ends[2]), Math.max(...ends[3])];
+  return [frame.width, frame.height, left - frame.left, top - frame.top, right - frame.left, bottom - frame.top];
+}"""
+
+
+@pytest.fixture(scope="module")
+def charts(runs):
+    """Every chart of two areas with `--every-borough`, each fourth of one without."""
+    folders = [runs / "london" / "2024-25"]
+    if os.environ.get(EVERY):
+        notebooks = [section.notebook for section in pages.SECTIONS]
+        folders.append(runner.run("Kingston upon Thames", "latest", only=notebooks, out=runs))
+    drawn = [figure for folder in folders for figure in pages.read_run(folder).figures.values() if not figure.absent]
+    return drawn if os.environ.get(EVERY) else drawn[::4]
+
+
+def test_on_a_slide_each_chart_fills_three_quarters_and_on_a_phone_none_is_cropped(open_page, charts):
+    page = open_page("about:blank", 1920)
+    small, cropped = [], []
+    for figure in charts:
+        for size in ("slide", "phone"):
+            page.set_content(figure.svg(size))
+            width, height, left, top, right, bottom = page.evaluate(DRAWN)
+            filled = [(right - left) / width, (bottom - top) / height]
+            # A map keeps its shape: it fills one of the two.
+            least = max(filled) if "geoshape" in json.dumps(figure.spec) else min(filled)
+            if size == "slide" and least < 0.75:
+                small.append((figure.name, filled))
+            if left < -1 or top < -1 or right > width + 1 or bottom > height + 1:
+                cropped.append((figure.name, size))
+    assert small == []
+    assert cropped == []
 
 
 # JupyterLab -----------------------------------------------------------------------------------------------------------

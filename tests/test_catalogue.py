@@ -26,7 +26,7 @@ LAYOUTS = {
 @pytest.mark.parametrize("key", LAYOUTS)
 def test_a_fetched_layout_is_credited_as_the_committed_one_is(key):
     """Planted: the attribution list by `pattern` alone, by which a run on fetched files named no source."""
-    credited = [[used.source.key for used in used_sources([file])] for file in LAYOUTS[key]]
+    credited = [[source.key for source, _ in used_sources([file])] for file in LAYOUTS[key]]
     assert credited == [[key]] * len(LAYOUTS[key])
 
 

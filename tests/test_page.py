@@ -90,9 +90,9 @@ def test_sources_have_the_dates_of_their_files_and_their_licence(tmp_path):
         "mps/2025-12/MPS Borough Level Crime (most recent 24 months).csv",
         *(f"police_uk/2024-{month:02d}/2024-{month:02d}-metropolitan-stop-and-search.csv" for month in range(1, 9)),
     ]
-    used = {one.source.key: one for one in page.used_sources(dict.fromkeys(inputs, "0"))}
-    assert used["mps-borough-crime"].dates == "2025-11 and 2025-12"
-    assert "8 months, 2024-01 to 2024-08" in {one.dates for one in used.values()}
+    used = {source.key: dates for source, dates in page.used_sources(dict.fromkeys(inputs, "0"))}
+    assert used["mps-borough-crime"] == "2025-11 and 2025-12"
+    assert "8 months, 2024-01 to 2024-08" in used.values()
     text = read_page(a_run(tmp_path, [a_figure()], inputs=dict.fromkeys(inputs, "0"))).text
     assert "2025-11 and 2025-12. Open Government Licence v3.0." in text
     assert "Edition ccbcbe198f0f" in text

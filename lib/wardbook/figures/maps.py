@@ -132,11 +132,16 @@ def class_breaks(values: pl.Series) -> list[float]:
     return sorted(cut for cut in cuts if values.min() < cut <= values.max())
 
 
-def _classes(values: pl.Series, breaks: list[float]) -> tuple[list[str], list[str]]:
-    said = [_rate(value) for value in breaks or [values.mean()]]
-    names = [f"{low} to under {high}" for low, high in zip(said, said[1:])]
-    names = [f"under {said[0]}", *names, f"{said[-1]} or more"] if breaks else [f"about {said[0]}"]
-    return [names[sum(value >= b for b in breaks)] for value in values], names
+def _classes(values: pl.Series) -> tuple[list[str], dict[str, str]]:
+    """The class of each value (null: withheld), and the shade of each class there is, in their order."""
+    known = values.drop_nulls()
+    breaks = class_breaks(known)
+    said = [_rate(value) for value in breaks or [known.mean()]]
+    between = [f"{low} to under {high}" for low, high in zip(said, said[1:])]
+    names = [f"under {said[0]}", *between, f"{said[-1]} or more"] if breaks else [f"about {said[0]}"]
+    classes = [withhold.WORD if v is None else names[sum(v >= cut for cut in breaks)] for v in values]
+    shades = dict(zip([*names, withhold.WORD], [*_SHADES[-len(names) :], theme.CONTEXT]))
+    return classes, {name: shade for name, shade in shades.items() if name in classes}
 
 
 def class_map(rows: pl.DataFrame, rate: str, plan: Plan) -> tuple[alt.LayerChart, pl.DataFrame]:
@@ -146,26 +151,13 @@ def class_map(rows: pl.DataFrame, rate: str, plan: Plan) -> tuple[alt.LayerChart
     ----------
     rows : `ward_code`, `easting`, `northing`, `rank` (null where withheld), the rate, and `label`, drawn on the ward, or null.
     """
-    known = rows[rate].drop_nulls()
-    told, kinds = _classes(known, class_breaks(known))
-    each = iter(told)
-    rows = rows.with_columns(pl.Series("class", [withhold.WORD if v is None else next(each) for v in rows[rate]]))
-    colours = dict(zip([*kinds, withhold.WORD], [*_SHADES[-len(kinds) :], theme.CONTEXT]))
-    shown = [kind for kind in colours if kind in set(rows["class"])]
-    cells = plan.cells.set_index("ward_code").loc[rows["ward_code"].to_list()]
-    shapes = alt.Chart(alt.Data(values=_features(cells, rows, real=bool(plan.vintage))))
-    scale = alt.Scale(domain=shown, range=[colours[kind] for kind in shown])
-    text = alt.Chart(rows.drop_nulls("label").select("easting", "northing", "label", "class"))
-    chart = alt.layer(
-        shapes.mark_geoshape(stroke="white", strokeWidth=0.7).encode(
-            color=alt.Color("class:N", scale=scale, legend=None)
-        ),
-        text.mark_text(fontWeight="bold", fontSize=marks.by_size("font"), color="white").encode(
-            longitude="easting:Q", latitude="northing:Q", text="label:N"
-        ),
-        marks.key([("bar", kind, colours[kind]) for kind in shown]),
+    classes, shades = _classes(rows[rate])
+    rows = rows.with_columns(pl.Series("class", classes))
+    words = alt.Chart(rows.drop_nulls("label").select("easting", "northing", "label", "class"))
+    words = words.mark_text(fontWeight="bold", fontSize=marks.by_size("font"), color="white").encode(
+        longitude="easting:Q", latitude="northing:Q", text="label:N"
     )
-    return chart.project(type="identity", reflectY=True).properties(height=420), rows
+    return _shaded(plan, rows, shades, words, stroke=0.7).properties(height=420), rows
 
 
 def ward_cells(plan: Plan, rows: pl.DataFrame, value: str, number: str) -> alt.LayerChart:
@@ -175,34 +167,35 @@ def ward_cells(plan: Plan, rows: pl.DataFrame, value: str, number: str) -> alt.L
     ----------
     rows : `ward_code`, the value (null where it is withheld: grey) and the number (null: none is written).
     """
-    values = rows[value].drop_nulls()
-    classes, names = _classes(values, class_breaks(values))
-    told = iter(classes)
-    drawn = rows.select(
-        pl.col(number).alias("rank"),
-        pl.Series("class", [withhold.WORD if v is None else next(told) for v in rows[value]]),
-    )
-    cells = plan.cells.set_index("ward_code").loc[rows["ward_code"].to_list()]
-    shades = list(_SHADES[-len(names) :])
-    if len(values) < rows.height:
-        names, shades = [*names, withhold.WORD], [*shades, theme.CONTEXT]
-    colour = alt.Color("class:N", scale=alt.Scale(domain=names, range=shades), legend=None)
-    shapes = alt.Data(values=_features(cells, drawn, real=bool(plan.vintage)))
-    inside = cells.geometry.representative_point()
-    centres = drawn.with_columns(
+    classes, shades = _classes(rows[value])
+    drawn = rows.select("ward_code", pl.col(number).alias("rank"), pl.Series("class", classes))
+    inside = plan.cells.set_index("ward_code").loc[rows["ward_code"].to_list()].geometry.representative_point()
+    centres = drawn.drop("ward_code").with_columns(
         pl.Series("x", inside.x.to_list()).round(0),
         pl.Series("y", inside.y.to_list()).round(0),
-        pale=pl.col("class").is_in([names[0], withhold.WORD]),
-    ).drop_nulls("rank")
+        pale=pl.col("class").is_in([next(iter(shades)), withhold.WORD]),
+    )
     ink = alt.condition("datum.pale", alt.value(theme.DARK_GREY), alt.value("white"))
-    size = marks.by_size("font * 0.85")
-    numbers = alt.Chart(centres).mark_text(fontSize=size, fontWeight="bold")
+    numbers = alt.Chart(centres.drop_nulls("rank"))
+    numbers = numbers.mark_text(fontSize=marks.by_size("font * 0.85"), fontWeight="bold").encode(
+        longitude="x:Q", latitude="y:Q", text="rank:N", color=ink
+    )
+    return _shaded(plan, drawn, shades, numbers, stroke=0.8 if rows.height < 100 else 0.3)
+
+
+def _shaded(
+    plan: Plan, rows: pl.DataFrame, shades: dict[str, str], words: alt.Chart, *, stroke: float
+) -> alt.LayerChart:
+    """The cells of `rows` in the shades of their classes beneath words, with a key."""
+    cells = plan.cells.set_index("ward_code").loc[rows["ward_code"].to_list()]
+    shapes = alt.Chart(alt.Data(values=_features(cells, rows, real=bool(plan.vintage))))
+    scale = alt.Scale(domain=list(shades), range=list(shades.values()))
     return alt.layer(
-        alt.Chart(shapes)
-        .mark_geoshape(stroke="white", strokeWidth=0.8 if rows.height < 100 else 0.3)
-        .encode(color=colour),
-        numbers.encode(longitude="x:Q", latitude="y:Q", text="rank:N", color=ink),
-        marks.key([("bar", name, shade) for name, shade in zip(names, shades)]),
+        shapes.mark_geoshape(stroke="white", strokeWidth=stroke).encode(
+            color=alt.Color("class:N", scale=scale, legend=None)
+        ),
+        words,
+        marks.key([("bar", name, shade) for name, shade in shades.items()]),
     ).project(type="identity", reflectY=True)
 
 

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+<<<<<<< HEAD
 from datetime import date
+=======
+from functools import cache
+>>>>>>> site
 
 import numpy as np
 import polars as pl
@@ -73,12 +77,16 @@ def count_windows(monthly: pl.DataFrame, before: Period, after: Period) -> pl.Da
     ----------
     monthly : `borough_code`, `offence_group`, `month`, `offences`, in one snapshot.
     """
-    month = pl.col("month")
-    sums = [
-        pl.col("offences").filter(window.within(month)).sum().cast(pl.Int64).alias(name)
-        for name, window in (("before", before), ("after", after))
-    ]
-    return monthly.group_by(_KEY).agg(sums).sort(_KEY)
+    return _count_pairs(monthly, [(before, after)])[0]
+
+
+def _count_pairs(monthly: pl.DataFrame, pairs: Sequence[tuple[Period, Period]]) -> list[pl.DataFrame]:
+    """`count_windows` of each pair, the months gone through once for all."""
+    windows = {window for pair in pairs for window in pair}
+    offences, month = pl.col("offences"), pl.col("month")
+    sums = [offences.filter(window.within(month)).sum().cast(pl.Int64).alias(str(window)) for window in windows]
+    counts = monthly.group_by(_KEY).agg(sums).sort(_KEY)
+    return [counts.select(*_KEY, before=str(before), after=str(after)) for before, after in pairs]
 
 
 def with_rest_of_london(counts: pl.DataFrame) -> pl.DataFrame:
@@ -181,6 +189,7 @@ def learn_ruler(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl
     monthly : `borough_code`, `offence_group`, `month`, `offences`: every month held, in one snapshot.
     breaks : `wardbook.periods.declared_breaks()`; series : the table in it.
     """
+<<<<<<< HEAD
     months, tables, changes = monthly["month"].unique().to_list(), [], [pl.DataFrame(schema=_TAUGHT)]
     for (group,), rows in monthly.group_by("offence_group", maintain_order=True):
         barred = breaks_between(breaks.filter(teaches="no"), series, group, date.min, date.max)
@@ -193,6 +202,31 @@ def learn_ruler(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl
         fit = {}
         if counted:
             learnt = pl.concat(counted).filter(pl.col("before") + pl.col("after") > 0, pl.col("rest_before") > 0)
+=======
+    barred = breaks.filter((pl.col("series") == series) & (pl.col("teaches") == "no"))
+    months = monthly["month"].unique().to_list()
+    allowed = cache(lambda spells: teaching_windows(months, before, after, spells))
+    pairs = allowed(())
+    counted = {
+        pair: with_rest_of_london(counts)
+        .with_columns(after_last=pair[1].last)
+        .partition_by("offence_group", as_dict=True)
+        for pair, counts in zip(pairs, _count_pairs(monthly, pairs))
+    }
+    tables, changes = [], []
+    for group in monthly["offence_group"].unique(maintain_order=True):
+        spells = tuple(
+            (row["from_month"], row["to_month"] or row["from_month"])
+            for row in barred.iter_rows(named=True)
+            if row["offence_groups"] == "all" or group in row["offence_groups"].split(" | ")
+        )
+        pairs = allowed(spells)
+        fit = {"phi": None, "tau2": None, "scale": None}
+        if pairs:
+            learnt = pl.concat(counted[pair][group,] for pair in pairs).filter(
+                pl.col("before") + pl.col("after") > 0, pl.col("rest_before") > 0
+            )
+>>>>>>> site
             fit = fit_variance(learnt)
             relative = pl.Series("log_relative", log_relative(learnt))
             changes.append(learnt.with_columns(relative).select(list(_TAUGHT)))
@@ -225,20 +259,25 @@ def fit_variance(counts: pl.DataFrame) -> dict[str, float]:
         phi, tau2 = float(extra[0]) + 1, float(extra[1])
         if step < 1e-10:
             break
-    low, high = 0.25, 4.0
-    # Outside at one scale is outside at every smaller one, and inside at every larger: only what is in doubt is
-    # looked at again.
-    doubtful, surely = counts, 0
-    for _ in range(24):  # to better than a ten-thousandth, far finer than a count can tell
-        scale = (low + high) / 2
+    # In steps of better than a ten-thousandth, far finer than a count can tell: first a little to either side of what the
+    # squared changes themselves say, then halfway. Outside at one scale is outside at every smaller one, and inside at
+    # every larger: only what is in doubt is looked at again.
+    least, step = 0.25, 3.75 / 2**24
+    low, high = 0, 2**24
+    near = np.sqrt(np.quantile(squared / (phi * chance + tau2), 0.95)) / 1.96
+    tries = [int((part * near - least) / step) for part in (0.9, 1.1)]
+    doubtful, surely = _volumes(counts), 0
+    while high - low > 1:
+        steps = min(max(tries.pop(), low + 1), high - 1) if tries else (low + high) // 2
+        scale = least + steps * step
         middle = _middle(doubtful, scale**2 * phi, scale**2 * tau2)
         outside = (middle < 0.025) | (middle > 0.975)
         if (surely + outside.sum()) / counts.height > 0.05:
-            low, doubtful = scale, doubtful.filter(pl.Series(outside, dtype=pl.Boolean))
+            low, doubtful = steps, doubtful[:, outside]
         else:
-            high, doubtful = scale, doubtful.filter(pl.Series(~outside, dtype=pl.Boolean))
+            high, doubtful = steps, doubtful[:, ~outside]
             surely += int(outside.sum())
-    return {"phi": phi, "tau2": tau2, "scale": high}
+    return {"phi": phi, "tau2": tau2, "scale": least + high * step}
 
 
 # -- the verdict ------------------------------------------------------------------------------------------------------------
@@ -438,13 +477,20 @@ def usual_counts(counts: pl.DataFrame, phi: np.ndarray, tau2: np.ndarray) -> tup
     """The fewest and the most offences after, given the two counts' sum, that lie within the usual 95 %."""
     n, eta, chance = _chance(counts)
     spread = np.sqrt(np.maximum(phi * chance + tau2 - chance, 0))
+    error = np.sqrt(chance + spread**2)
+    likely = n * special.expit(eta)
     ends = []
     for tail in (0.025, 0.975):
         low, high = np.full(len(n), -1.0), n + 1.0  # the smallest count whose middle probability is above the tail
-        while (high - low > 1).any():
-            half = np.floor((low + high) / 2)
-            above = _middle_of(half, n, eta, spread) >= tail
-            high, low = np.where(above, half, high), np.where(above, low, half)
+        # First a little to either side of where a normal distribution has its tail, then halfway.
+        near, reach = n * special.expit(eta + special.ndtri(tail) * error), 0.05 * likely * error + 1
+        tries = [near - reach, near + reach]
+        while (unsure := high - low > 1).any():
+            half = np.clip(tries.pop(), low + 1, high - 1) if tries else (low + high) / 2
+            half = np.floor(half)[unsure]
+            above = _middle_of(half, n[unsure], eta[unsure], spread[unsure]) >= tail
+            high[unsure] = np.where(above, half, high[unsure])
+            low[unsure] = np.where(above, low[unsure], half)
         ends.append(high)
     # At the upper end the first count past the tail is already outside, unless it lies exactly on it.
     return ends[0], ends[1] - (_middle_of(ends[1], n, eta, spread) > 0.975)
@@ -468,7 +514,7 @@ def p_values(counts: pl.DataFrame, ruler: Ruler) -> np.ndarray:
     phi, tau2 = _scaled_fit(counts, ruler)
     known = np.isfinite(phi)
     middle = np.full(counts.height, np.nan)
-    middle[known] = _middle(counts.filter(pl.Series(known)), phi[known], tau2[known])
+    middle[known] = _middle(_volumes(counts)[:, known], phi[known], tau2[known])
     return 2 * np.minimum(middle, 1 - middle)
 
 
@@ -490,9 +536,14 @@ def _chance(counts: pl.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return n, np.log(london), (1 + london) ** 2 / (np.maximum(n, 1) * london)
 
 
-def _middle(counts: pl.DataFrame, phi: float, tau2: float) -> np.ndarray:
-    n, eta, chance = _chance(counts)
-    return _middle_of(_arrays(counts)[1], n, eta, np.sqrt(np.maximum(phi * chance + tau2 - chance, 0)))
+def _volumes(counts: pl.DataFrame) -> np.ndarray:
+    """The later count above the rows of `_chance`."""
+    return np.stack([_arrays(counts)[1], *_chance(counts)])
+
+
+def _middle(volumes: np.ndarray, phi: float, tau2: float) -> np.ndarray:
+    after, n, eta, chance = volumes
+    return _middle_of(after, n, eta, np.sqrt(np.maximum(phi * chance + tau2 - chance, 0)))
 
 
 def _middle_of(k: np.ndarray, n: np.ndarray, eta: np.ndarray, spread: np.ndarray) -> np.ndarray:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,9 @@ def script(name: str, content: Any) -> str:
 
 
 def box_windows(book: Book, series: str) -> list[tuple[Period, Period]]:
-    """The pairs the box answers for: twelve months to each quarter's end, and the newest, against the twelve before."""
+    """The pairs the box answers for: twelve months to each quarter's end and to each year's newest month, on the twelve before."""
     months = sorted(book.table(series)["month"].unique())
-    ends = [month for month in months if month.month % 3 == 0 or month == months[-1]]
+    ends = [month for month in months if month.month % 3 == 0 or month.month == months[-1].month]
     pairs = [(year_to(month).earlier(), year_to(month)) for month in ends]
     return [pair for pair in pairs if pair[0].first >= months[0] and book.holds(series, *pair)]
 
@@ -56,59 +57,34 @@ def answers(book: Book, earlier: str = "") -> str:
     head = f"// edition {book.edition.id}, rules {_rules()}\n"
     if earlier.startswith(head):
         return earlier
-    named, rows, windows, patterns, history = [], {}, {}, {}, {}
+    numbers, offences, rows, patterns, pairs = {}, [], {}, {}, set()
     for series, (column, _) in MONTHLY.items():
         items = book.table(series)[column].unique().sort().to_list()
-        first = len(named)
-        named += [{"series": series, "item": item, "said": said(item), "source": book.source(series)} for item in items]
-        windows[series] = []
-        history |= _history(book, series, items, first)
-        for before, after in box_windows(book, series):
-            windows[series].append([str(before), str(after), before.words, after.words])
-            judged = change.compare(
-                book.monthly(series, before, after), before, after, periods.declared_breaks(), series
-            )
-            by_item = judged.partition_by("offence_group", as_dict=True)
-            for number, item in enumerate(items, first):
-                rows[f"{number} {before} {after}"] = _row(series, item, before, after, by_item.get((item,)), patterns)
-    called = {
-        words: number
-        for words, (series, item) in claim.offences(book).items()
-        for number, one in enumerate(named)
-        if (one["series"], one["item"]) == (series, item)
-    }
+        numbers |= {(series, item): number for number, item in enumerate(items, len(numbers))}
+        offences += [{"item": item, "said": said(item), "source": book.source(series)} for item in items]
+        held = box_windows(book, series)
+        pairs |= set(held)
+        with ThreadPoolExecutor() as pool:
+            each = pool.map(partial(_judged, book, series), held)
+        for (before, after), judged in zip(held, each):
+            for (item,), rows_of in judged.group_by("offence_group", maintain_order=True):
+                rows[f"{numbers[series, item]} {before} {after}"] = _row(series, item, before, after, rows_of, patterns)
     content = {
         "areas": [area.name for area in areas()],
         "edition": book.edition.id,
-        "offences": named,
-        "called": called,
-        "windows": windows,
+        "offences": offences,
+        "called": {words: numbers[what] for words, what in claim.offences(book).items()},
+        "pairs": [[str(before), str(after)] for before, after in sorted(pairs)],
+        "words": {str(period): period.words for pair in sorted(pairs) for period in pair},
         "patterns": list(patterns),
         "caveat": wording.templates("claim")["claim"]["caveat"],
         "rows": rows,
-        "history": history,
     }
     return head + script("answers", content)
 
 
-def _history(book: Book, series: str, items: list[str], first: int) -> dict[int, list[Any]]:
-    """Each earlier twelve months that end in the newest month's, with the counts of every area, by the offence's number."""
-    monthly = book.monthly(series).filter(pl.col("borough_code") != places.UNKNOWN)
-    newest = year_to(monthly["month"].max())
-    years = [newest.earlier(number) for number in range(30, -1, -1)]
-    years = [year for year in years if year.first >= monthly["month"].min()]
-    made: dict[int, list[Any]] = {number: [] for number in range(first, first + len(items))}
-    for year in years:
-        sums = (
-            monthly.filter(year.within(pl.col("month")))
-            .group_by("offence_group", "borough_code")
-            .agg(pl.col("offences").sum())
-        )
-        counts = {(group, code): count for group, code, count in sums.iter_rows()}
-        for number, item in enumerate(items, first):
-            boroughs = [counts.get((item, area.code), 0) for area in areas()[1:]]
-            made[number].append([str(year), [sum(boroughs), *boroughs]])
-    return made
+def _judged(book: Book, series: str, pair: tuple[Period, Period]) -> pl.DataFrame:
+    return change.compare(book.monthly(series, *pair), *pair, periods.declared_breaks(), series)
 
 
 def _rules() -> str:
@@ -151,16 +127,13 @@ class _OpenText(str):
     """A text that a template can look into, and that prints as a place for it."""
 
     name: str
-
-    def __str__(self) -> str:
-        return f"{{{self.name}}}"
+    __str__ = _OpenNumber.__str__
 
 
 def _opened(name: str, value: Any) -> Any:
     if isinstance(value, bool) or value is None or value == "":
         return value
-    kind = _OpenText if isinstance(value, str) else _OpenNumber
-    made = kind(value)
+    made = (_OpenText if isinstance(value, str) else _OpenNumber)(value)
     made.name = name
     return made
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import html
 import json
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatch
 from functools import cache, cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,27 +41,46 @@ class Section:
     heading: str
     notebook: str
     leads: tuple[str, ...] = ()
+    own: str = ""  # the page that London has for it in a site
+    asked: str = ""  # the question that leads here
 
 
 SECTIONS = (
-    Section("change", "What changed, beside London", "01_targets", ("year-change", "knife-crime")),
+    Section(
+        "change",
+        "What changed, beside London",
+        "01_targets",
+        ("year-change", "knife-crime"),
+        asked="Is crime up, and is it just us?",
+    ),
     Section("trends", "Month by month", "02_trends", ("changing", "groups", "vawg")),
     Section(
         "comparison",
         "Beside the other boroughs, and ward by ward",
         "03_comparison",
         ("change-funnel", "ranking", "ward-rates"),
+        own="rankings",
     ),
     Section(
-        "searches", "Stop and search", "04_stop_and_search", ("disproportionality", "stops-by-month", "search-outcomes")
+        "searches",
+        "Stop and search",
+        "04_stop_and_search",
+        ("disproportionality", "stops-by-month", "search-outcomes"),
+        asked="Are searches fair?",
     ),
     Section("residents", "What residents say", "05_engagement", ("survey", "survey-years")),
-    Section("hours", "Officers' hours, and mail", "06_subscriber_load", ("officer-hours-lost", "officer-hours-demand")),
-    Section("claims", "What has been claimed, checked", "07_claims", ("claims-verdicts", "claims-heard")),
-    Section("sources", "What is here, and how far to trust it", "08_sources", ()),
+    Section("hours", "Officers' hours, and mail", "06_subscriber_load", ("officer-hours-lost",), own="hours"),
+    Section("claims", "What has been claimed, checked", "07_claims", ("claims-verdicts",), own="claims"),
+    Section("sources", "What is here, and how far to trust it", "08_sources", own="sources"),
 )
-# Charts that stand on the first screen, above the sections.
-FIRST_CHARTS = ("live-targets",)
+# What London alone has a page for in a site, by the file's name.
+OWN_PAGES = {
+    "rankings": "Rankings of boroughs and wards",
+    "claims": "Claims and plans, checked",
+    "hours": "Officers’ hours and load",
+    "sources": "Sources and cautions",
+}
+FIRST_CHART = "live-targets"  # stands on the first screen, above the sections
 
 
 @dataclass(frozen=True)
@@ -110,31 +130,16 @@ def read_run(folder: Path) -> Run:
     return Run(folder, record, figures, parts)
 
 
-@dataclass(frozen=True)
-class Used:
-    """A source of the edition: what it is, and which of its files were read."""
-
-    source: Source
-    dates: str
-    files: int
-
-
-def used_sources(inputs: Mapping[str, str]) -> list[Used]:
-    """The catalogue's sources that an edition's input files are of, with the dates in the files' paths."""
+def used_sources(inputs: Mapping[str, str]) -> list[tuple[Source, str]]:
+    """The catalogue's sources that an edition's input files are of, each with the dates in its files' paths."""
     used = []
     for source in sources().values():
-        patterns = (source.pattern, *getattr(source, "also", ()))
-        paths = [path for path in inputs if any(fnmatch(path, pattern) for pattern in patterns)]
+        paths = [path for path in inputs if source.recognises(path)]
+        dates = sorted(set(re.findall(r"(?<!\d)20\d\d-[01]\d(?!\d)", " ".join(paths))))
+        words = " and ".join(dates) if len(dates) < 3 else f"{len(dates)} months, {dates[0]} to {dates[-1]}"
         if paths:
-            used.append(Used(source, _dates(paths), len(paths)))
+            used.append((source, words or "one release, not dated in its name"))
     return used
-
-
-def _dates(paths: list[str]) -> str:
-    dates = sorted({match[0] for path in paths for match in re.finditer(r"(?<!\d)20\d\d-[01]\d(?!\d)", path)})
-    if not dates:
-        return "one release, not dated in its name"
-    return " and ".join(dates) if len(dates) < 3 else f"{len(dates)} months, {dates[0]} to {dates[-1]}"
 
 
 def cell(value: Any) -> str:
@@ -150,7 +155,7 @@ def cell(value: Any) -> str:
     return str(value)
 
 
-MOST_ROWS = 40  # a longer table is a file to open, not a page to read
+MOST_ROWS = 33  # as many as there are areas; a longer table is a file to open, not a page to read
 
 
 def _table(frame: pl.DataFrame) -> dict[str, Any]:
@@ -169,13 +174,17 @@ _UNDRAWN = re.compile(
     r' (?:class|aria-roledescription|aria-label|aria-hidden|xmlns|xmlns:xlink|font-family|pointer-events)="[^"]*"'
     r'| role="graphics-[a-z]+"| (?:stroke-|fill-)?opacity="1"| text-anchor="start"| stroke-width="1"| [xy]2="0"'
     r'| transform="translate\(0,0\)"|<path [^>]*\bdisplay="none"/>|<path d="M0,0h0v0h0Z"/>| font-size="13px"'
+    r'|<path d="M0,0h[\d.]+v[\d.]+h-[\d.]+Z"/>'
 )
 _MARK = re.compile(
     r' aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="(?:bar|point|circle|square|tick|rect|geoshape)"'
 )
 _PLACED = re.compile(r' (?:d|transform|[xyr][12]?|width|height|font-size)="[^"]*"')
 _CIRCLE = re.compile(r'<path([^>]*) d="M([\d.]+),0A\2,\2,0,1,1,-\2,0A\2,\2,0,1,1,\2,0"')
-_NO_STROKE = re.compile(r"<(?:path|circle|rect|text)(?![^>]* stroke=)[^>]*>")
+_TEXT = re.compile(r'<text([^>]*) transform="translate\(([-\d.]+),([-\d.]+)\)"(?=[^>]*>[^<]*</text>)')
+_LINES = re.compile(r' d="([MLZ\d.,-]+)"')
+_ALIKE = re.compile(r"<g>((?:<(?:path|circle|rect|line)[^>]*/>|<text[^>]*>[^<]*</text>){3,})</g>")
+_STYLE = re.compile(r' (?:fill|stroke|stroke-width|text-anchor|font-size|font-weight)="[^"]*"')
 MOST_MARKS = 150  # a drawing with more says its numbers in its table alone
 
 
@@ -187,10 +196,31 @@ def slim(svg: str) -> str:
     drawn = _UNDRAWN.sub("", svg).replace("<svg", '<svg font-size="13px"', 1)
     drawn = _PLACED.sub(lambda part: re.sub(r"\d+\.\d\d+", lambda place: f"{float(place[0]):.1f}", part[0]), drawn)
     drawn = _CIRCLE.sub(r'<circle\1 r="\2"', drawn)
-    drawn = _NO_STROKE.sub(lambda mark: mark[0].replace(' stroke-width="2"', ""), drawn)
-    while drawn != (drawn := re.sub(r"<g></g>|<g/>", "", drawn)):
+    drawn = _TEXT.sub(r'<text\1 x="\2" y="\3"', drawn)
+    drawn = _LINES.sub(lambda path: f' d="{_in_steps(path[1])}"', drawn)
+    while drawn != (drawn := re.sub(r"<g></g>|<g/>|<g>(<g>(?:(?!</?g).)*</g>)</g>", r"\1", drawn)):
         pass
-    return drawn
+    return _ALIKE.sub(_styled_once, drawn)
+
+
+def _in_steps(path: str) -> str:
+    """A path of straight lines with each point as a step from the one before it, which has fewer digits."""
+    steps = []
+    for line in re.findall(r"M[^MZ]*|Z", path):
+        points = [[round(10 * float(place)) for place in point.split(",")] for point in line[1:].split("L") if point]
+        if points:
+            steps.append(f"M{points[0][0] / 10:g},{points[0][1] / 10:g}")
+        moved = [f"{(x - x0) / 10:g},{(y - y0) / 10:g}" for (x0, y0), (x, y) in pairwise(points)]
+        steps.append("Z" if line == "Z" else "l" + " ".join(moved) if moved else "")
+    return "".join(steps)
+
+
+def _styled_once(group: re.Match[str]) -> str:
+    """A group of marks with what all of them have in common said by the group."""
+    tags = re.findall(r"<(?!/)[^>]*>", group[1])
+    shared = set.intersection(*(set(_STYLE.findall(tag)) for tag in tags))
+    marks = _STYLE.sub(lambda style: "" if style[0] in shared else style[0], group[1])
+    return f"<g{''.join(sorted(shared))}>{marks}</g>"
 
 
 def _told(label: str) -> str:
@@ -220,16 +250,16 @@ def drawings(figures: Mapping[str, Figure]) -> dict[str, dict[str, str]]:
     for name, figure in figures.items():
         if figure.absent:
             continue
-        told = _with_points(figure)
-        if len(_MARK.findall(told.svg("page", bare=True))) > MOST_MARKS:
-            told = figure
-        made[name] = {"page": slim(told.svg("page", bare=True)), "phone": slim(figure.svg("phone", bare=True))}
-        if float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', made[name]["page"])[1]) > HALF_A_SHEET:
-            made[name]["print"] = slim(figure.svg("print", bare=True))
-        # Each size is in the page at once, so each has ids of its own.
-        for size in ("phone", "print"):
-            if size in made[name]:
-                made[name][size] = made[name][size].replace(f"wb-{name}", f"wb-{size}-{name}")
+        drawn = _with_points(figure).svg("page", bare=True)
+        if len(_MARK.findall(drawn)) > MOST_MARKS:
+            drawn = figure.svg("page", bare=True)
+        made[name] = {"page": slim(drawn)}
+        high = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', drawn)[1]) > HALF_A_SHEET
+        for size in ("phone", "print") if high else ("phone",):
+            # All sizes are in the page at once: each has parts of its own, and is named by the words of the first.
+            double = "<title.*</desc>" if size == "phone" else '<title.*</desc>| data-say="[^"]*"'
+            other = re.sub(double, "", slim(figure.svg(size, bare=True)))
+            made[name][size] = other.replace(f"wb-{name}-part", f"wb-{size}-{name}-part")
     return made
 
 
@@ -260,44 +290,61 @@ def read_drawings(run: Run) -> dict[str, dict[str, str]]:
     return json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else drawings(run.figures)
 
 
-def page(run: Run, drawn: Mapping[str, Mapping[str, str]], site: Sequence[Area] = ()) -> str:
+def page(run: Run, drawn: Mapping[str, Mapping[str, str]], site: Sequence[Area] = (), own: str = "") -> str:
     """The page of a run: it asks for no other file but the links a reader follows and, in a site, the site's own scripts.
 
     Parameters
     ----------
-    drawn : as `drawings` gives them. site : the areas of the site the page is part of, if it is.
+    drawn : as `drawings` gives them. site : the areas of the site the page is part of, if it is. own : which of `OWN_PAGES`
+        it is; London's other sections in a site stand on those.
     """
-    sections, placed = [], set(FIRST_CHARTS)
-    for section in SECTIONS:
-        figures = [figure for figure in run.figures_of(section.notebook) if figure.name not in FIRST_CHARTS]
-        order = {name: n for n, name in enumerate(section.leads or [figure.name for figure in figures[:2]])}
-        open_ = sorted((f for f in figures if f.name in order and not f.absent), key=lambda figure: order[figure.name])
-        folded = [figure for figure in figures if figure not in open_]
-        placed |= {figure.name for figure in figures}
-        sections.append(
-            {"section": section, "open": open_, "folded": folded, "ran": section.notebook in run.record["notebooks"]}
-        )
-    return (
-        environment()
-        .get_template("page.html.j2")
-        .render(
-            run=run,
-            site=site,
-            is_london=run.area == LONDON,
-            first=[run.figures[name] for name in FIRST_CHARTS if name in run.figures],
-            sections=sections,
-            others=[figure for figure in run.figures.values() if figure.name not in placed],
-            sources=used_sources(run.record["inputs"]),
-            own_files=sorted(
-                {name for entry in run.record["notebooks"].values() for name in entry.get("files_read", {})}
-            ),
-            quoted=f"'{run.area}'" if " " in run.area else run.area,
-            # A site holds what its script cannot make from the page.
-            formats=("csv", "txt") if site else FORMATS,
-            table=_table,
-            drawn=drawn,
-        )
+    is_london = run.area == LONDON
+    known = {section.notebook for section in SECTIONS}
+    others = [Section(name, f"Also in this run: {name}", name) for name in run.record["notebooks"] if name not in known]
+    inputs = {name for entry in run.record["notebooks"].values() for name in entry.get("files_read", {})}
+    template = environment().get_template("page.html.j2")
+    return template.render(
+        run=run,
+        site=site,
+        own=own,
+        own_pages=OWN_PAGES if any(area.is_london for area in site) else {},
+        is_london=is_london,
+        first=run.figures.get(FIRST_CHART) if not own else None,
+        sections=[
+            _placed(run, part, every=bool(own))
+            for part in (*SECTIONS, *others)
+            if part.own == own or not (site and is_london)
+        ],
+        sources=used_sources(run.record["inputs"]),
+        own_files=sorted(inputs),
+        quoted=shlex.quote(run.area),
+        # A site holds what its script cannot make from the page.
+        formats=("csv",) if site else FORMATS,
+        table=_table,
+        drawn=drawn,
+        told=set(),
     )
+
+
+def _placed(run: Run, section: Section, *, every: bool) -> dict[str, Any]:
+    """A section with its charts: those that are open, in order, and those that are folded; on a page of its own all are open."""
+    figures = {figure.name: figure for figure in run.figures_of(section.notebook) if figure.name != FIRST_CHART}
+    every = every or section not in SECTIONS
+    leads = dict.fromkeys([*section.leads, *figures] if every else section.leads)
+    open_ = [name for name in leads if name in figures and not figures[name].absent]
+    return {
+        "section": section,
+        "open": [figures[name] for name in open_],
+        "folded": [figure for name, figure in figures.items() if name not in open_],
+        "ran": section.notebook in run.record["notebooks"],
+    }
+
+
+def with_figure(lead: str) -> str:
+    """The first words of a statement with its figure marked to be read as one, beside which way it went."""
+    arrow = "▲ " if " rose " in lead else "▼ " if " fell " in lead else ""
+    figure = rf'<b><span aria-hidden="true">{arrow}</span>\g<0></b>'
+    return re.sub(r"\d[\d,.]*%?", figure, html.escape(lead, quote=False), count=1)
 
 
 @cache
@@ -312,5 +359,10 @@ def environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"number": wording.number, "capital": wording.capital, "signed": wording.signed}
+    made.filters |= {
+        "number": wording.number,
+        "capital": wording.capital,
+        "signed": wording.signed,
+        "with_figure": with_figure,
+    }
     return made

@@ -9,15 +9,13 @@ const SVG = "http://www.w3.org/2000/svg";
 // A page opened as a file may not fetch, but it may load a script: what is looked up is one, loaded on first use.
 function load(name, src) {
   return wardbook.held[name] ??= new Promise((done, failed) => {
-    const script = make("script", { src });
-    script.onload = () => done(wardbook.held[name]);
-    script.onerror = () => failed(new Error(`${src} is missing`));
+    const script = make("script", { src, onload: () => done(wardbook.held[name]), onerror: () => failed(new Error(`${src} is missing`)) });
     document.head.append(script);
   });
 }
 
 function make(tag, attributes = {}, ...children) {
-  const drawn = "svg g path rect text line title".split(" ").includes(tag);
+  const drawn = "svg path rect text title".split(" ").includes(tag);
   const element = drawn ? document.createElementNS(SVG, tag) : document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
@@ -29,6 +27,7 @@ function make(tag, attributes = {}, ...children) {
 
 const options = pairs => pairs.map(([value, words]) => make("option", { value }, words));
 const capital = text => text.charAt(0).toUpperCase() + text.slice(1);
+const button = (words, onclick) => make("button", { type: "button", onclick }, words);
 
 // Does this when the element comes near the screen or is reached by keyboard, once.
 function onFirstUse(element, action) {
@@ -36,6 +35,14 @@ function onFirstUse(element, action) {
   const seen = new IntersectionObserver(entries => entries.some(entry => entry.isIntersecting) && once(), { rootMargin: "300px" });
   seen.observe(element);
   element.addEventListener("focusin", once);
+}
+
+// A table with a heading a column and, at the beginning of each row, one of it; columns from `text` on are words again.
+function table(caption, heads, rows, text = heads.length) {
+  const side = at => (at && at < text ? { class: "n" } : {});
+  return make("table", {}, make("caption", {}, caption),
+    make("thead", {}, make("tr", {}, ...heads.map((head, at) => make(head ? "th" : "td", head ? { scope: "col", ...side(at) } : {}, head)))),
+    make("tbody", {}, ...rows.map(row => make("tr", {}, ...row.map((cell, at) => make(at ? "td" : "th", at ? side(at) : { scope: "row" }, cell))))));
 }
 
 // -- numbers, as wardbook.figures.wording writes them ---------------------------------------------------------------------
@@ -71,7 +78,6 @@ function nearest(asked, names) {
 
 // What the box has for a question: { sentence, … } or { refused, command }.
 function answer(data, area, offence, from, to) {
-  const command = `wardbook claim --borough ${quoted(area)} --offence ${quoted(offence)} --from ${quoted(from)} --to ${quoted(to)}`;
   const place = data.areas.indexOf(area), asked = offence.trim().replace(/\s+/g, " ").toLowerCase();
   const number = data.called[asked];
   if (place < 0) return { refused: `“${area}” is no area here.` };
@@ -79,84 +85,71 @@ function answer(data, area, offence, from, to) {
     return { refused: "Stop and search is no offence: each area’s page has a section on it." };
   if (number === undefined)
     return { refused: `“${offence}” is not known. Nearest: ${nearest(asked, Object.keys(data.called)).join(", ")}.` };
-  const row = data.rows[`${number} ${from} ${to}`], what = data.offences[number];
+  const row = data.rows[`${number} ${from} ${to}`];
   if (typeof row === "string") return { refused: `${row}.` };
+  const command = `wardbook claim --borough ${quoted(area)} --offence ${quoted(offence)} --from ${quoted(from)} --to ${quoted(to)}`;
   if (!row) return { refused: "The box holds twelve months against the twelve before. This command answers for other periods:", command };
   const [before, after] = [row[0][place], row[1][place]];
-  const rest = place ? (row[1][0] - after) / (row[0][0] - before) : null;
-  const [, , before_words, after_words] = data.windows[what.series].find(([first, last]) => first === from && last === to);
+  const rest = [row[0][0] - before, row[1][0] - after], london = place ? rest[1] / rest[0] : null;
   const facts = {
-    area, item: what.said, before, after, before_words, after_words, change_percent: 100 * (after / before - 1),
-    london_change_percent: 100 * (rest - 1), relative_percent: 100 * (after / before / rest - 1),
+    area, item: data.offences[number].said, before, after, before_words: data.words[from], after_words: data.words[to],
+    change_percent: 100 * (after / before - 1), london_change_percent: 100 * (london - 1), relative_percent: 100 * (after / before / london - 1),
     as_far: row[3][place], of: row[4][place ? 1 : 0], why: row[5], crosses: row[6],
   };
-  return { sentence: fill(data.patterns[row[2][place]], facts), facts, place, number, what, command, years: years(data, number, place, to) };
+  const bars = years(data, number, place, to), { source } = data.offences[number];
+  return { sentence: fill(data.patterns[row[2][place]], facts), facts, source, rest: place ? rest : null, bars };
 }
 
 // The same months of each year that is held, oldest first.
 function years(data, number, place, to) {
-  const newest = data.history[number];
-  if (newest.at(-1)[0] === to) return newest.map(([period, counts]) => [period, counts[place]]);
-  const season = period => (period.startsWith("year") ? period.slice(-2) : "");
-  const bars = new Map();
-  for (const [first, last] of data.windows[data.offences[number].series]) {
-    const row = data.rows[`${number} ${first} ${last}`];
-    if (season(last) !== season(to) || typeof row === "string") continue;
-    bars.set(first, row[0][place]);
-    bars.set(last, row[1][place]);
+  const season = period => (period.startsWith("year") ? period.slice(-2) : "03"), bars = new Map();
+  for (const pair of data.pairs.filter(([, last]) => season(last) === season(to))) {
+    const row = data.rows[`${number} ${pair.join(" ")}`];
+    if (Array.isArray(row)) pair.forEach((period, side) => bars.set(period, row[side][place]));
   }
   return [...bars];
 }
 
+// The first year and the two compared are labelled; every bar says its own number.
 function barChart(bars, compared, title) {
-  const width = innerWidth < 640 ? 330 : 640, height = 200, step = width / Math.max(bars.length, 6), most = Math.max(1, ...bars.map(bar => bar[1]));
-  const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": title });
+  const width = innerWidth < 640 ? 330 : 640, step = width / Math.max(bars.length, 6), most = Math.max(1, ...bars.map(bar => bar[1]));
+  const svg = make("svg", { viewBox: `0 0 ${width} 200`, role: "img", "aria-label": title, "font-size": 13 });
   bars.forEach(([period, count], at) => {
-    const tall = (count / most) * 140, x = at * step, dark = compared.includes(period);
-    svg.append(make("rect", { x: x + step * 0.1, y: 165 - tall, width: step * 0.8, height: tall, fill: dark ? "#12436D" : "#BFBFBF", "data-say": `${period}: ${written.count(count)}` }));
-    const near = compared.some(other => Math.abs(bars.findIndex(bar => bar[0] === other) - at) * step < 90);
-    const [edge, anchor] = at && at === bars.length - 1 && step < 60 ? [step, "end"] : at || step > 60 ? [step / 2, "middle"] : [0, "start"];
-    const words = { "font-size": 13, fill: "#1d1d1b" };
-    if (dark) svg.append(make("text", { ...words, x: x + step / 2, y: 159 - tall - (step < 45 && period === compared[1] ? 15 : 0), "text-anchor": "middle", "font-weight": "bold" }, written.count(count)));
-    if (dark || (!near && (bars.length - at) % 3 === 0))
-      svg.append(make("text", { ...words, x: x + edge, y: 182 + (period === compared[1] && step < 60 ? 15 : 0), "text-anchor": anchor }, period.replace("year ", "")));
+    const tall = 130 * count / most, dark = compared.includes(period), lower = period === compared[1] && step < 75 ? 15 : 0;
+    svg.append(make("rect", { x: (at + 0.1) * step, y: 165 - tall, width: step * 0.8, height: tall, fill: dark ? "#12436D" : "#BFBFBF", "data-say": `${period}: ${written.count(count)}` }));
+    if (at && !dark) return;
+    const [x, anchor] = !at ? [step * 0.1, "start"] : at === bars.length - 1 ? [(at + 0.9) * step, "end"] : [(at + 0.5) * step, "middle"];
+    svg.append(make("text", { x, y: 159 - tall - lower, "text-anchor": anchor, "font-weight": dark ? "bold" : "normal" }, written.count(count)),
+      make("text", { x, y: 180 + lower, "text-anchor": anchor }, period.replace("year ", "")));
   });
   return svg;
 }
 
 function show(section, data, found, question) {
-  const box = section.querySelector(".answer");
-  if (found.refused) {
-    box.replaceChildren(make("p", {}, found.refused), ...(found.command ? [make("p", {}, make("code", {}, found.command))] : []));
+  const box = section.querySelector(".answer"), { refused, command, facts, sentence, source, rest, bars } = found;
+  if (refused) {
+    box.replaceChildren(make("p", {}, refused), ...(command ? [make("p", {}, make("code", {}, command))] : []));
     return;
   }
-  const { facts, what, sentence } = found, title = `${capital(what.said)} in ${facts.area}`;
+  const title = `${capital(facts.item)} in ${facts.area}`, told = make("p", { class: "small", role: "status" });
   const address = `${location.href.split("#")[0]}#ask/${question.map(encodeURIComponent).join("/")}`;
-  const cited = `“${sentence}” Wardbook, edition ${data.edition}, from ${what.source}. ${address}`;
-  const rows = found.years.map(([period, count]) => `${period},${count}`).join("\n");
-  const chart = barChart(found.years, [question[2], question[3]], `${title} by year: ${sentence}`);
-  const take = () => framed(`${title}, ${facts.before_words} and ${facts.after_words}`, sentence, chart, `Source: ${what.source}. Edition ${data.edition}.`);
-  const name = `${facts.area} ${what.said} ${question[3]}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
-  const compared = [["", facts.before_words, facts.after_words, "Change"],
-    [facts.area, ...[facts.before, facts.after].map(written.count), facts.before ? written.signed(facts.change_percent, 1) : "–"]];
-  const told = make("p", { class: "small", role: "status" });
-  if (found.place) {
-    const whole = data.rows[`${found.number} ${question[2]} ${question[3]}`], rest = [whole[0][0] - facts.before, whole[1][0] - facts.after];
-    compared.push(["Rest of London", ...rest.map(written.count), rest[0] ? written.signed(facts.london_change_percent, 1) : "–"]);
-  }
+  const cited = `“${sentence}” Wardbook, edition ${data.edition}, from ${source}. ${address}`;
+  const chart = barChart(bars, question.slice(2), `${title} by year: ${sentence}`);
+  const take = () => framed(`${title}, ${facts.before_words} and ${facts.after_words}`, sentence, chart, `Source: ${source}. Edition ${data.edition}.`);
+  const name = `${facts.area} ${facts.item} ${question[3]}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
+  const csv = `period,offences\n${bars.map(bar => `${bar.join(",")}\n`).join("")}`;
+  const row = (words, [before, after], change) => [words, written.count(before), written.count(after), before ? written.signed(change, 1) : "–"];
+  const rows = [row(facts.area, [facts.before, facts.after], facts.change_percent)];
+  if (rest) rows.push(row("Rest of London", rest, facts.london_change_percent));
   box.replaceChildren(
     make("p", { class: "sentence" }, sentence),
     make("div", { class: "two" },
-      make("table", {}, make("caption", {}, "Recorded offences"), ...compared.map((cells, line) => make("tr", {}, ...cells.map((cell, at) =>
-        make(line && at ? "td" : cell ? "th" : "td", at ? { class: "n" } : {}, cell))))),
-      make("div", { class: "plot" }, chart)),
+      table("Recorded offences", ["", facts.before_words, facts.after_words, "Change"], rows), make("div", { class: "plot" }, chart)),
     make("p", { class: "caveat" }, data.caveat),
-    make("p", { class: "source" }, `Source: ${what.source}.`),
+    make("p", { class: "source" }, `Source: ${source}.`),
     make("p", { class: "links" },
-      make("button", { type: "button", onclick: () => copy(cited, told) }, "Copy sentence with citation"), " ",
-      make("a", { href: address, class: "here" }, "Link to this answer"), " ",
-      ...takes(name, take), " ",
-      make("button", { type: "button", onclick: () => save(`${name}.csv`, new Blob([`period,offences\n${rows}\n`], { type: "text/csv" })) }, "CSV")),
+      button("Copy sentence with citation", () => copy(cited, told)), " ", make("a", { href: address }, "Link to this answer"), " ",
+      ...takes(name, take), button("CSV", () => save(`${name}.csv`, csv, "text/csv"))),
     told,
   );
   readable(box);
@@ -165,17 +158,8 @@ function show(section, data, found, question) {
 async function startBox(section) {
   const data = await load("answers", `${ROOT}answers.js`);
   const [where, offence, to, from] = ["area", "offence", "to", "from"].map(name => byId(`ask-${name}`));
-  const series = () => data.offences[data.called[offence.value.trim().replace(/\s+/g, " ").toLowerCase()] ?? 0].series;
-  const windows = () => [...data.windows[series() ?? "borough_offences"]].reverse();
-  const yearBefore = () => { from.value = windows().find(window => window[1] === to.value)?.[0] ?? from.value; };
-  const fillPeriods = () => {
-    const [chosen, against] = [to.value, from.value], held = windows();
-    to.replaceChildren(...options(held.map(window => [window[1], capital(window[3])])));
-    from.replaceChildren(...options([...new Map(held.flatMap(window => [[window[1], capital(window[3])], [window[0], capital(window[2])]]))]));
-    if (held.some(window => window[1] === chosen)) to.value = chosen;
-    yearBefore();
-    if (against && [...from.options].some(option => option.value === against) && against < to.value) from.value = against;
-  };
+  const periods = which => options([...new Set(data.pairs.flatMap(which))].reverse().map(period => [period, capital(data.words[period])]));
+  const yearBefore = () => { from.value = data.pairs.find(pair => pair[1] === to.value)[0]; };
   const ask = question => {
     show(section, data, answer(data, ...question), question);
     history.replaceState(null, "", `#ask/${question.map(encodeURIComponent).join("/")}`);
@@ -183,18 +167,17 @@ async function startBox(section) {
   const fromAddress = () => {
     if (!location.hash.startsWith("#ask/")) return;
     const question = location.hash.slice(5).split("/").map(decodeURIComponent);
-    [where.value, offence.value] = question;
-    fillPeriods();
-    [from.value, to.value] = question.slice(2);
+    [where.value, offence.value, from.value, to.value] = question;
     ask(question);
     section.scrollIntoView();
   };
   where.replaceChildren(...options(data.areas.map(name => [name, name])));
   where.value = section.dataset.area || data.areas[0];
   byId("ask-offences").replaceChildren(...options(Object.keys(data.called).map(name => [name, ""])));
-  fillPeriods();
+  to.replaceChildren(...periods(pair => pair[1]));
+  from.replaceChildren(...periods(pair => pair));
+  yearBefore();
   to.addEventListener("change", yearBefore);
-  offence.addEventListener("change", fillPeriods);
   section.querySelector("form").addEventListener("submit", event => {
     event.preventDefault();
     ask([where.value, offence.value || "crime", from.value, to.value]);
@@ -206,38 +189,28 @@ async function startBox(section) {
 
 // -- taking a chart along -------------------------------------------------------------------------------------------------
 
-function lines(text, width) {
-  const made = [""];
-  for (const word of text.split(" ")) {
-    if ((made.at(-1) + word).length > width) made.push("");
-    made[made.length - 1] += (made.at(-1) && " ") + word;
-  }
-  return made;
-}
-
 // A drawing with its title, its sentence and its source, as one SVG.
 function framed(title, sentence, drawing, source) {
-  const [, , width, height] = drawing.getAttribute("viewBox").split(" ").map(Number);
-  const svg = make("svg", { xmlns: SVG, "font-family": "Arial, Helvetica, sans-serif", role: "img" }, make("title", {}, `${title}. ${sentence}`));
+  const [, , width, height] = drawing.getAttribute("viewBox").split(" ").map(Number), parts = [];
   let y = 12;
-  const write = (text, size, weight) => lines(text, (width - 24) / (size * 0.55)).forEach(line => {
-    y += size * 1.35;
-    svg.append(make("text", { x: 12, y, "font-size": size, "font-weight": weight, fill: "#1d1d1b" }, line));
-  });
+  const write = (text, size, weight = "normal") => {
+    for (const line of text.match(new RegExp(`\\S.{0,${Math.floor((width - 24) / (size * 0.55))}}(?=\\s|$)`, "g"))) {
+      y += size * 1.35;
+      parts.push(make("text", { x: 12, y, "font-size": size, "font-weight": weight, fill: "#1d1d1b" }, line));
+    }
+  };
   write(title, 18, "bold");
-  write(sentence, 14, "normal");
+  write(sentence, 14);
   const copied = drawing.cloneNode(true);
   for (const [name, value] of Object.entries({ x: 0, y: y + 14, width, height })) copied.setAttribute(name, value);
   y += height + 14;
-  svg.append(copied);
-  write(source, 11, "normal");
-  for (const [name, value] of Object.entries({ width, height: y + 12, viewBox: `0 0 ${width} ${y + 12}` })) svg.setAttribute(name, value);
-  svg.prepend(make("rect", { width: "100%", height: "100%", fill: "#fff" }));
-  return svg;
+  write(source, 11);
+  return make("svg", { xmlns: SVG, width, height: y + 12, viewBox: `0 0 ${width} ${y + 12}`, "font-family": "Arial, Helvetica, sans-serif", role: "img" },
+    make("title", {}, `${title}. ${sentence}`), make("rect", { width: "100%", height: "100%", fill: "#fff" }), ...parts, copied);
 }
 
-function save(name, blob) {
-  const href = URL.createObjectURL(blob);
+function save(name, content, type) {
+  const href = URL.createObjectURL(new Blob([content], { type }));
   make("a", { href, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(href), 5000);
 }
@@ -245,15 +218,14 @@ function save(name, blob) {
 function takes(name, drawing) {
   const text = () => new XMLSerializer().serializeToString(drawing());
   const png = async () => {
-    const svg = drawing(), picture = new Image(), canvas = make("canvas");
+    const picture = new Image(), canvas = make("canvas");
     picture.src = `data:image/svg+xml,${encodeURIComponent(text())}`;
     await picture.decode();
-    [canvas.width, canvas.height] = ["width", "height"].map(side => 2 * svg.getAttribute(side));
+    [canvas.width, canvas.height] = [2 * picture.width, 2 * picture.height];
     canvas.getContext("2d").drawImage(picture, 0, 0, canvas.width, canvas.height);
-    canvas.toBlob(blob => save(`${name}.png`, blob));
+    canvas.toBlob(blob => save(`${name}.png`, blob, "image/png"));
   };
-  return [make("button", { type: "button", onclick: () => save(`${name}.svg`, new Blob([text()], { type: "image/svg+xml" })) }, "SVG"), " ",
-    make("button", { type: "button", onclick: png }, "PNG")];
+  return [button("SVG", () => save(`${name}.svg`, text(), "image/svg+xml")), " ", button("PNG", png), " "];
 }
 
 async function copy(text, told) {
@@ -284,11 +256,9 @@ function tell(mark) {
 function readable(part) {
   for (const plot of part.querySelectorAll(".plot")) {
     const marks = [...plot.querySelectorAll("[data-say]")];
-    if (!marks.length || plot.tabIndex === 0) continue;
+    if (!marks.length) continue;
     let at = -1;
-    plot.tabIndex = 0;
-    plot.setAttribute("role", "group");
-    plot.setAttribute("aria-label", "Chart: arrow keys read its numbers");
+    for (const [name, value] of Object.entries({ tabindex: 0, role: "group", "aria-label": "Chart: arrow keys read its numbers" })) plot.setAttribute(name, value);
     plot.addEventListener("keydown", event => {
       const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
       if (event.key === "Escape") tell(null);
@@ -307,38 +277,33 @@ const SHADES = ["#DCE3EA", "#6BACE6", "#2073BC", "#12436D"];
 
 async function startWards(section) {
   const data = await load("wards", "./wards.js"), [offence, year] = [byId("ward-offence"), byId("ward-year")];
-  offence.replaceChildren(...options(data.groups.map(([group, words], at) => [at, words])));
+  offence.replaceChildren(...options(data.groups.map((words, at) => [at, words])));
   year.replaceChildren(...options(data.years.map((words, at) => [at, capital(words)]).reverse()));
-  offence.value = data.groups.findIndex(([group]) => group.startsWith("total"));
+  offence.value = data.groups.indexOf(data.total);
+  const bars = history => make("svg", { viewBox: "0 0 96 20", width: 96, height: 20, role: "img", "aria-label": data.years.map((name, at) => `${name}: ${history[at]}`).join(", ") },
+    ...history.map((count, at) => {
+      const height = 20 * count / Math.max(1, ...history);
+      return make("rect", { x: at * 6, y: 20 - height, width: 5, height, fill: at === Number(year.value) ? "#12436D" : "#BFBFBF" });
+    }));
   const draw = () => {
-    const [, words] = data.groups[offence.value], counts = data.counts[offence.value];
-    const rows = data.wards.map(([ward, residents], at) => {
-      const count = counts[at][year.value];
-      return { ward, at, count, history: counts[at], rate: 1000 * count / residents, ends: data.limits[count].map(end => 1000 * end / residents) };
-    });
-    const ranked = [...rows].sort((a, b) => b.rate - a.rate), shown = rate => fixed(rate, rate < 10 ? 1 : 0);
+    const words = data.groups[offence.value], shown = rate => fixed(rate, rate < 10 ? 1 : 0);
+    const ranked = data.wards.map(([ward, residents], at) => {
+      const history = data.counts[offence.value][at], count = history[year.value];
+      return { ward, at, count, history, rate: 1000 * count / residents, ends: data.limits[count].map(end => 1000 * end / residents) };
+    }).sort((a, b) => b.rate - a.rate);
     const cuts = [0.75, 0.5, 0.25].map(share => ranked[Math.floor((1 - share) * (ranked.length - 1))].rate).sort((a, b) => a - b);
-    const shade = rate => SHADES[cuts.filter(cut => rate > cut).length];
-    const map = make("svg", { viewBox: `-2 -2 604 ${data.shapes.height + 4}`, role: "img", "aria-label": `Schematic ward map: ${words} for each 1,000 residents; the table beside it has each ward` });
-    for (const row of rows)
-      map.append(make("path", { d: data.shapes.paths[row.at], fill: shade(row.rate), stroke: "#fff", "stroke-width": 2, "data-say": `${row.ward}: ${shown(row.rate)} for each 1,000 residents, ${written.count(row.count)} offences` }));
+    const map = make("svg", { viewBox: `-2 -2 604 ${data.shapes.height + 4}`, role: "img", "aria-label": `Schematic ward map: ${words} for each 1,000 residents; the table beside it has each ward` },
+      ...ranked.map(row => make("path", {
+        d: data.shapes.paths[row.at], fill: SHADES[cuts.filter(cut => row.rate > cut).length], stroke: "#fff", "stroke-width": 2,
+        "data-say": `${row.ward}: ${shown(row.rate)} for each 1,000 residents, ${written.count(row.count)} offences` })));
     const key = make("p", { class: "small key" }, "For each 1,000 residents: ", ...SHADES.flatMap((colour, at) => [
       make("span", { style: `background:${colour}` }), ` ${at ? `over ${shown(cuts[at - 1])}` : `up to ${shown(cuts[0])}`} `]));
-    const line = history => {
-      const most = Math.max(1, ...history);
-      return make("svg", { viewBox: "0 0 96 20", width: 96, height: 20, role: "img", "aria-label": data.years.map((name, at) => `${name}: ${history[at]}`).join(", ") },
-        ...history.map((count, at) => make("rect", { x: at * 6, y: 20 - 20 * count / most, width: 5, height: 20 * count / most, fill: at === Number(year.value) ? "#12436D" : "#BFBFBF" })));
-    };
-    const heads = ["Ward", "Offences", "For each 1,000 residents", "95% interval", `${data.years[0]} to ${data.years.at(-1)}`];
-    const table = make("table", {}, make("caption", {}, `${words}, ${data.years[year.value]}, by ward`),
-      make("thead", {}, make("tr", {}, ...heads.map((head, at) => make("th", { scope: "col", ...(at && at < 4 ? { class: "n" } : {}) }, head)))),
-      make("tbody", {}, ...ranked.map(row => make("tr", {}, make("th", { scope: "row" }, row.ward), make("td", { class: "n" }, written.count(row.count)),
-        make("td", { class: "n" }, shown(row.rate)), make("td", { class: "n" }, `${shown(row.ends[0])} to ${shown(row.ends[1])}`), make("td", {}, line(row.history))))));
+    const listed = table(`${words}, ${data.years[year.value]}, by ward`,
+      ["Ward", "Offences", "For each 1,000 residents", "95% interval", `${data.years[0]} to ${data.years.at(-1)}`],
+      ranked.map(row => [row.ward, written.count(row.count), shown(row.rate), row.ends.map(shown).join(" to "), bars(row.history)]), 4);
     section.querySelector(".answer").replaceChildren(
-      make("div", { class: "two" }, make("div", { class: "plot" }, map), make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Table of wards" }, table)), key,
-      make("p", { class: "caveat" }, "Many who are victims live elsewhere: where many work, shop or go out, a rate for each resident is high for that alone."),
-      make("p", { class: "small" }, data.breaks.filter(([month]) => month > "2020").map(([, what]) => `${what}.`).join(" ")),
-      make("p", { class: "source" }, `Schematic: a cell is what lies nearest to a ward’s middle, no boundary. Residents are those of Census 2021. Source: ${data.source}.`));
+      make("div", { class: "two" }, make("div", { class: "plot" }, map), make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Table of wards" }, listed)), key,
+      make("p", { class: "small" }, data.breaks));
     readable(section);
   };
   offence.addEventListener("change", draw);
@@ -358,8 +323,7 @@ for (const part of document.querySelectorAll(".ask"))
 for (const part of document.querySelectorAll(".wards")) onFirstUse(part, () => startWards(part));
 for (const part of document.querySelectorAll(".made[data-name]")) {
   const article = part.closest("article"), text = name => article.querySelector(name).textContent;
-  const drawing = () => framed(text(".permalink"), text(".subtitle"), article.querySelector(".plot.page svg"), text(".source"));
-  part.append(...takes(part.dataset.name, drawing), " ");
+  part.append(...takes(part.dataset.name, () => framed(text(".permalink"), text(".subtitle"), article.querySelector(".plot.page svg"), text(".source"))));
 }
 byId("switch")?.addEventListener("change", event => { location.href = event.target.value; });
 byId("find")?.addEventListener("submit", event => {

@@ -10,21 +10,25 @@ from __future__ import annotations
 import json
 import shutil
 from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+from shapely import unary_union
 
-from wardbook import periods, places
+from wardbook import periods
 from wardbook.book import Book, open_book
 from wardbook.edition import from_root
 from wardbook.figures import maps, wording
 from wardbook.folders import beside, put_in_place, write_text
 from wardbook.measures import change, rates
 from wardbook.periods import read_period, year_to
-from wardbook.places import LONDON, REFERENCE
+from wardbook.places import LONDON, REFERENCE, Area
 from wardbook.run.answers import answers, areas, said, script
-from wardbook.run.page import RECORD, TEMPLATES, Run, environment, page, read_drawings, read_run
+from wardbook.run.page import OWN_PAGES, RECORD, TEMPLATES, Run, environment, page, read_drawings, read_run
+from wardbook.run.sliders import PAGE as SLIDERS_PAGE
+from wardbook.run.workbook import WORKBOOK
 
 SITE = "site"
 ANSWERS = "answers.js"
@@ -33,19 +37,15 @@ CELLS = REFERENCE / "borough_cells.csv"
 
 def newest_runs(out: Path) -> dict[str, Path]:
     """The finished run of each area whose period ends last, by the area's slug."""
-    newest: dict[str, tuple[date, Path]] = {}
-    known = {area.slug for area in areas()}
-    for record in sorted(out.glob(f"*/*/{RECORD}")):
-        slug = record.parent.parent.name
-        if slug not in known or record.parent.name.startswith("."):
-            continue
-        try:
-            last = read_period(json.loads(record.read_text(encoding="utf-8"))["period"]).last
-        except (ValueError, KeyError, TypeError):  # another's broken record harms nobody's site
-            continue
-        if slug not in newest or last > newest[slug][0]:
-            newest[slug] = (last, record.parent)
-    return {slug: folder for slug, (_, folder) in newest.items()}
+    runs: dict[str, dict[date, Path]] = {}
+    for area in areas():
+        for record in sorted(out.glob(f"{area.slug}/[!.]*/{RECORD}")):
+            try:
+                last = read_period(json.loads(record.read_text(encoding="utf-8"))["period"]).last
+            except (ValueError, KeyError, TypeError):  # another's broken record harms nobody's site
+                continue
+            runs.setdefault(area.slug, {})[last] = record.parent
+    return {slug: folders[max(folders)] for slug, folders in runs.items()}
 
 
 def write_site(out: Path | str = "outputs", to: Path | str | None = None, edition: Path | str = "data/edition") -> Path:
@@ -69,10 +69,10 @@ def write_site(out: Path | str = "outputs", to: Path | str | None = None, editio
         wards = ward_counts(book)
         for area in areas():
             (work / area.slug).mkdir()
-            if area.name in wards:
-                write_text(work / area.slug / "wards.js", script("wards", wards[area.name]))
+            if area.code in wards:
+                write_text(work / area.slug / "wards.js", script("wards", wards[area.code]))
             if area.slug in runs:
-                _write_area(runs[area.slug], work / area.slug)
+                _write_area(runs[area.slug], work / area.slug, [area for area in areas() if area.slug in runs])
         front = environment().get_template("front.html.j2")
         write_text(
             work / "index.html",
@@ -84,14 +84,15 @@ def write_site(out: Path | str = "outputs", to: Path | str | None = None, editio
     return to / "index.html"
 
 
-def _write_area(run: Run, folder: Path) -> None:
-    write_text(folder / "index.html", page(run, read_drawings(run), areas()))
+def _write_area(run: Run, folder: Path, site: list[Area]) -> None:
+    drawn = read_drawings(run)
+    for own in ("", *OWN_PAGES) if run.area == LONDON else ("",):
+        write_text(folder / f"{own or 'index'}.html", page(run, drawn, site, own))
     (folder / "charts").mkdir()
-    for name, figure in run.figures.items():
-        for kind in () if figure.absent else ("csv", "txt"):
-            shutil.copyfile(run.folder / "charts" / f"{name}.{kind}", folder / "charts" / f"{name}.{kind}")
-    if (run.folder / "tables.xlsx").is_file():
-        shutil.copyfile(run.folder / "tables.xlsx", folder / "tables.xlsx")
+    for name in (*(f"charts/{name}.csv" for name in drawn), WORKBOOK, SLIDERS_PAGE):
+        path = run.folder / name
+        if path.is_file():
+            shutil.copyfile(path, folder / name)
 
 
 # -- the front page -----------------------------------------------------------------------------------------------------
@@ -99,30 +100,29 @@ def _write_area(run: Run, folder: Path) -> None:
 
 def _listed(runs: dict[str, Run]) -> list[dict[str, Any]]:
     """A row an area for the list: its change in all recorded offences and how that stands beside London, if it was run."""
-    rows = []
-    for area in areas():
-        row = {"area": area, "run": runs.get(area.slug), "change": None, "against_london": ""}
-        table = row["run"].tables.get("changes") if row["run"] else None
-        total = table.filter(offence_group=change.TOTAL) if table is not None else pl.DataFrame()
-        if total.height:
-            row |= {"change": total["change_percent"][0], "against_london": total["against_london"][0] or ""}
-        rows.append(row)
-    return rows
+    totals = {
+        slug: run.tables["changes"].filter(offence_group=change.TOTAL).row(0, named=True)
+        for slug, run in runs.items()
+        if "changes" in run.tables
+    }
+    return [
+        {"area": area, "run": area.slug in runs, "total": totals.get(area.slug, {"change_percent": None})}
+        for area in areas()
+    ]
 
 
 def _hexagons(runs: dict[str, Run]) -> list[dict[str, Any]]:
     """A cell a borough: its middle in the drawing, its name in lines, and its page."""
-    cells = pl.read_csv(CELLS)
-    names = dict(places.boroughs().iter_rows())
+    by_code = {area.code: area for area in areas()}
     return [
         {
             "x": 62 + 84 * (row["column"] - 1) + 42 * (row["row"] % 2),
             "y": 52 + 73 * row["row"],
             "lines": row["label"].split(" ", 1) if len(row["label"]) > 12 else [row["label"]],
-            "area": (area := places.area(names[row["borough_code"]])),
-            "run": area.slug in runs,
+            "area": by_code[row["borough_code"]],
+            "run": by_code[row["borough_code"]].slug in runs,
         }
-        for row in cells.iter_rows(named=True)
+        for row in pl.read_csv(CELLS).iter_rows(named=True)
     ]
 
 
@@ -135,63 +135,45 @@ def ward_counts(book: Book) -> dict[str, dict[str, Any]]:
     A year is a financial year, the last one the newest twelve months. `limits` are Byar's 95 % interval of each count, so
     that a rate's interval is a division.
     """
-    table = book.edition.table("ward_offences")
+    table = book.table("ward_offences")
     table = table.filter(snapshot=table["snapshot"].max())
     months = sorted(table["month"].unique())
-    windows = [year_to(month) for month in months if month.month == 3 or month == months[-1]]
-    windows = [window for window in windows if window.first >= months[0]]
-    key = ["ward_code", "offence_group"]
-    yearly = pl.DataFrame({"month": [m for w in windows[:-1] for m in w.months]}).with_columns(
-        window=pl.int_range(pl.len()) // 12
-    )
-    counted = pl.concat(
-        [
-            table.join(yearly, on="month").group_by(*key, "window").agg(pl.col("offences").sum()),
-            table.filter(windows[-1].within(pl.col("month")))
-            .group_by(key)
-            .agg(pl.col("offences").sum())
-            .with_columns(window=pl.lit(len(windows) - 1, pl.Int64)),
-        ],
-        how="diagonal_relaxed",
-    )
+    windows = [year_to(month) for month in months[11:] if month.month == 3 or month == months[-1]]
+    sums = [pl.col("offences").filter(window.within(pl.col("month"))).sum().alias(str(window)) for window in windows]
+    counted = table.group_by("offence_group", "ward_code").agg(sums)
+    counts = {(group, ward): yearly for group, ward, *yearly in counted.iter_rows()}
+    groups = sorted({group for group, _ in counts})
+    none = [0] * len(windows)
     residents = book.table("population").group_by("ward_code").agg(pl.col("residents").sum())
-    wards = book.table("wards").join(residents, on="ward_code", how="left")
+    wards = book.table("wards").join(residents, on="ward_code").join(counted, on="ward_code", how="semi").sort("ward")
     shapes = dict(maps.schematic_cells(book.table("wards")).set_index("ward_code")["geometry"])
-    groups = counted["offence_group"].unique().sort().to_list()
-    cuts = periods.declared_breaks().filter(series="ward_offences", effect="cuts")
+    cuts = periods.declared_breaks().filter(
+        pl.col("from_month") >= date(2020, 1, 1), series="ward_offences", effect="cuts"
+    )
+    interval = cache(lambda count: [round(end, 1) for end in rates.byar(count)])  # the same counts are everywhere
     made = {}
-    for area in areas()[1:]:
-        inside = wards.filter(
-            pl.col("borough_code") == area.code, pl.col("ward_code").is_in(counted["ward_code"].unique().to_list())
-        )
-        codes = inside.sort("ward")["ward_code"].to_list()
-        if not codes:
-            continue
-        own = counted.filter(pl.col("ward_code").is_in(codes))
-        counts = {(w, g, n): c for w, g, n, c in own.select(*key, "window", "offences").iter_rows()}
-        made[area.name] = {
-            "wards": inside.sort("ward").select("ward", "residents").rows(),
-            "shapes": _paths([shapes[code] for code in codes]),
-            "groups": [[group, wording.capital(said(group))] for group in groups],
+    for (borough,), inside in wards.group_by("borough_code"):
+        yearly = [[counts.get((group, ward), none) for ward in inside["ward_code"]] for group in groups]
+        held = sorted({count for group in yearly for ward in group for count in ward})
+        made[borough] = {
+            "wards": inside.select("ward", "residents").rows(),
+            "shapes": _paths([shapes[ward] for ward in inside["ward_code"]]),
+            "groups": [wording.capital(said(group)) for group in groups],
+            "total": wording.capital(said(change.TOTAL)),
             "years": [window.words for window in windows],
-            "counts": [[[counts.get((w, g, n), 0) for n in range(len(windows))] for w in codes] for g in groups],
-            "limits": {
-                count: [round(end, 1) for end in rates.byar(count)] for count in sorted(set(own["offences"].to_list()))
-            },
-            "breaks": [[row["from_month"].isoformat()[:7], row["what"]] for row in cuts.iter_rows(named=True)],
-            "source": "MPS ward-level recorded crime from the Metropolitan Police Service; Census 2021 from the ONS",
+            "counts": yearly,
+            "limits": {count: interval(count) for count in held},
+            "breaks": " ".join(f"{what}." for what in cuts["what"]),
         }
     return made
 
 
 def _paths(shapes: list[Any]) -> dict[str, Any]:
     """Cells as one drawing 600 wide: `height`, and a path each."""
-    west, south, east, north = (f(shape.bounds[i] for shape in shapes) for i, f in enumerate((min, min, max, max)))
+    west, south, east, north = unary_union(shapes).bounds
     scale = 600 / (east - west)
-    outlines = [
-        "M"
-        + "L".join(f"{(x - west) * scale:.0f},{(north - y) * scale:.0f}" for x, y in shape.simplify(40).exterior.coords)
-        + "Z"
-        for shape in shapes
-    ]
-    return {"height": round((north - south) * scale), "paths": outlines}
+    paths = []
+    for shape in shapes:
+        corners = [((x - west) * scale, (north - y) * scale) for x, y in shape.simplify(40).exterior.coords]
+        paths.append("M" + "L".join(f"{x:.0f},{y:.0f}" for x, y in corners) + "Z")
+    return {"height": round((north - south) * scale), "paths": paths}

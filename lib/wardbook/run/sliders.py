@@ -45,20 +45,12 @@ def write_sliders(folder: Path) -> Path | None:
     if not path.is_file():
         return None
     figure = read_figure(path)
-    columns = [
-        "kind",
-        "place",
-        "officers",
-        "messages_q05",
-        "messages_q50",
-        "messages_q95",
-        "minutes_q50",
-        "reading_hours",
-    ]
-    page = environment().get_template("sliders.html.j2")
-    start = starting_values(figure)
     # Of each line one row: it is straight.
-    rows = figure.data.unique(["kind", "line", "place", "date"], maintain_order=True).select(columns).to_dicts()
-    text = page.render(figure=figure, sliders=SLIDERS, start=start, rows=rows)
+    rows = figure.data.unique(["kind", "line", "place", "date"], maintain_order=True)
+    drawn = rows.select(
+        "kind", "officers", "messages_q05", "messages_q50", "messages_q95", "minutes_q50", "reading_hours"
+    )
+    template = environment().get_template("sliders.html.j2")
+    text = template.render(figure=figure, sliders=SLIDERS, start=starting_values(figure), rows=drawn.to_dicts())
     write_text(folder / PAGE, text)
     return folder / PAGE

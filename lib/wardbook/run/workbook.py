@@ -98,24 +98,26 @@ def _write(record: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], place:
     import gptables
     import pandas
 
+    frames = {name: _frame(table).dropna(how="all").reset_index(drop=True) for name, table in tables.items()}
+    plain = {name: wording.capital(name.replace("_", " ")) for name, frame in frames.items() if not frame.empty}
+    titles = {name: _TITLES.get(name, words) for name, words in plain.items()}
     sheets = {
-        _sheet(name): gptables.GPTable(
-            table=_frame(table).dropna(how="all").reset_index(drop=True),
+        name[:31]: gptables.GPTable(
+            table=frames[name],
             table_name=f"table_{name}",
-            title=f"{_title(name)}: {record['area']}, {record['period_words']} $$recorded$$",
+            title=f"{title}: {record['area']}, {record['period_words']} $$recorded$$",
             subtitles=[f"From tables/{name}.csv of this run, rounded $$rounded$$ $$verdicts$$"],
             instructions="This worksheet holds one table. Some cells are empty. $$empty$$",
             source=f"Wardbook {record['wardbook']}, edition {record['edition']}",
             index_columns={},
         )
-        for name, table in tables.items()
-        if not _frame(table).dropna(how="all").empty
+        for name, title in titles.items()
     }
     cover = gptables.Cover(
         title=f"Policing in {record['area']}, {record['period_words']}: the tables",
         intro=[
             "Each worksheet holds one table. The numbers are those of the CSV files of the same run, rounded for reading.",
-            *(f"{sheet}: {_title(name)}." for name in tables for sheet in [_sheet(name)] if sheet in sheets),
+            *(f"{name[:31]}: {title}." for name, title in titles.items()),
         ],
         about=[
             f"Edition {record['edition']}, from {len(record['inputs'])} published files; Wardbook {record['wardbook']}.",
@@ -130,20 +132,12 @@ def _write(record: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], place:
         cover=cover,
         notes_table=pandas.DataFrame({"reference": list(_NOTES), "Note text": list(_NOTES.values())}),
         # Measuring every cell of a long table is slow.
-        auto_width={_sheet(name): table.height <= 500 for name, table in tables.items()},
+        auto_width={name[:31]: len(frames[name]) <= 500 for name in titles},
         workbook_options={"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False},
     )
     # A clock in the file would make two runs differ.
     made.set_properties({"title": cover.title, "created": datetime(1980, 1, 1)})  # noqa: DTZ001 - no time of anywhere
     made.close()
-
-
-def _title(name: str) -> str:
-    return _TITLES.get(name, wording.capital(name.replace("_", " ")))
-
-
-def _sheet(name: str) -> str:
-    return name[:31]
 
 
 def _frame(table: pl.DataFrame) -> Any:
