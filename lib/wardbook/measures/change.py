@@ -8,11 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-<<<<<<< HEAD
 from datetime import date
-=======
 from functools import cache
->>>>>>> site
 
 import numpy as np
 import polars as pl
@@ -189,21 +186,6 @@ def learn_ruler(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl
     monthly : `borough_code`, `offence_group`, `month`, `offences`: every month held, in one snapshot.
     breaks : `wardbook.periods.declared_breaks()`; series : the table in it.
     """
-<<<<<<< HEAD
-    months, tables, changes = monthly["month"].unique().to_list(), [], [pl.DataFrame(schema=_TAUGHT)]
-    for (group,), rows in monthly.group_by("offence_group", maintain_order=True):
-        barred = breaks_between(breaks.filter(teaches="no"), series, group, date.min, date.max)
-        spells = barred.select("from_month", pl.coalesce("to_month", "from_month")).rows()
-        pairs = teaching_windows(months, before, after, spells)
-        counted = [
-            with_rest_of_london(count_windows(rows, first, last)).with_columns(after_last=last.last)
-            for first, last in pairs
-        ]
-        fit = {}
-        if counted:
-            learnt = pl.concat(counted).filter(pl.col("before") + pl.col("after") > 0, pl.col("rest_before") > 0)
-=======
-    barred = breaks.filter((pl.col("series") == series) & (pl.col("teaches") == "no"))
     months = monthly["month"].unique().to_list()
     allowed = cache(lambda spells: teaching_windows(months, before, after, spells))
     pairs = allowed(())
@@ -213,20 +195,15 @@ def learn_ruler(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl
         .partition_by("offence_group", as_dict=True)
         for pair, counts in zip(pairs, _count_pairs(monthly, pairs))
     }
-    tables, changes = [], []
+    tables, changes = [], [pl.DataFrame(schema=_TAUGHT)]
     for group in monthly["offence_group"].unique(maintain_order=True):
-        spells = tuple(
-            (row["from_month"], row["to_month"] or row["from_month"])
-            for row in barred.iter_rows(named=True)
-            if row["offence_groups"] == "all" or group in row["offence_groups"].split(" | ")
-        )
-        pairs = allowed(spells)
-        fit = {"phi": None, "tau2": None, "scale": None}
+        barred = breaks_between(breaks.filter(teaches="no"), series, group, date.min, date.max)
+        pairs = allowed(tuple(barred.select("from_month", pl.coalesce("to_month", "from_month")).rows()))
+        fit = {}
         if pairs:
             learnt = pl.concat(counted[pair][group,] for pair in pairs).filter(
                 pl.col("before") + pl.col("after") > 0, pl.col("rest_before") > 0
             )
->>>>>>> site
             fit = fit_variance(learnt)
             relative = pl.Series("log_relative", log_relative(learnt))
             changes.append(learnt.with_columns(relative).select(list(_TAUGHT)))
