@@ -323,7 +323,7 @@ def ranked(
             x=across, y=up, color=colours
         ),
         names("datum.always", fontWeight="bold"),
-        names(f"!datum.always && plot_height / {count} > font * 1.05"),
+        names(f"!datum.always && plot_height / {count} > font * 0.9"),
     ]
     if level is not None:
         rule = alt.Chart(pl.DataFrame({"level": [float(level)]})).mark_rule(color=LONDON, strokeWidth=2)
