@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import date
 
 import polars as pl
 import pytest
 
 import cells
 from conftest import EVERY, sampled, sampled_runs
-from wardbook import edition
+from wardbook import edition, places
 from wardbook.figures import wording
 from wardbook.measures import change, targets
 
@@ -57,6 +58,17 @@ def test_a_printed_change_stands_beside_a_target_of_its_own_period():
     vehicles = left.figures["past-targets"].data.filter(measure="theft from motor vehicle")
     assert dict(vehicles.select("period", "london").iter_rows()) == {"2009-10": -7.9, "2015-16": None}
     assert "year to February 2026" in left.figures["live-targets"].svg()
+
+
+def test_searches_in_london_are_as_many_as_in_04():
+    """Those without a borough were left out here, and counted there: 105,805 and 116,524 on two pages."""
+    opened = edition.open_edition()
+    months = pl.col("month").is_between(date(2023, 9, 1), date(2024, 8, 1))
+    people = opened.table("stops").filter(months, pl.col("search_type") != "Vehicle search")["stops"].sum()
+    residents = opened.table("population").join(places.boroughs(), on="borough_code")["residents"].sum()
+    names = cells.run_until("01_targets", "search", borough="London", period="latest")
+    assert names["search"]["searches"] == people == 116_524
+    assert names["search"]["rate"] == pytest.approx(1000 * people / residents)
 
 
 def test_a_total_that_stands_out_alone_is_said_once():

@@ -96,6 +96,10 @@ def test_every_template_renders_in_plain_words(runs, area):
     years = ("2023-24", "2024", "2019", "2025")
     for figure in left.figures.values():
         assert any(word in figure.words["subtitle"] for word in years), f"{figure.name}: no period in its subtitle"
+    ratio, clothing, months = (left.figures[name] for name in ("disproportionality", "clothing", "stops-by-month"))
+    alone = {ratio.words["sentence"]: f"{area} had ", clothing.words["sentence"]: f"searches in {area}."}
+    assert all(words in sentence for sentence, words in alone.items()), "a sentence that does not say of where"
+    assert ">month not whole<" in months.svg() and " than a year earlier, to August 2024" in months.title
 
 
 @pytest.mark.parametrize("area", AREAS)
