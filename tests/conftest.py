@@ -37,6 +37,22 @@ def sampled(*names: str) -> dict[str, str]:
     return {name: places.area(name).code for name in dict.fromkeys([*names, *every])}
 
 
+def sampled_runs(*runs: tuple[str, str]) -> list[tuple[str, str]]:
+    """The areas and periods named, and with `--every-borough` every area in each of those periods."""
+    from wardbook import places
+
+    every = [*places.boroughs()["borough"], places.LONDON] if os.environ.get(EVERY) else ()
+    periods = dict.fromkeys(period for _, period in runs)
+    return [*dict.fromkeys([*runs, *((area, period) for period in periods for area in every)])]
+
+
+def sampled_kinds(*kinds: str) -> list[str]:
+    """The kinds of offence named, and with `--every-borough` all that are compared by the year."""
+    from wardbook.measures import change
+
+    return [*dict.fromkeys([*kinds, *(change.YEARLY_GROUPS if os.environ.get(EVERY) else ())])]
+
+
 @contextmanager
 def remember_rulers():
     """The ruler of two windows is the same for every area: learnt once for all runs within."""

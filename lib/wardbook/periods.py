@@ -179,4 +179,6 @@ def breaks_between(table: pl.DataFrame, series: str, item: str, first: date, las
 def breaks_to_draw(table: pl.DataFrame, series: str, item: str, first: date, last: date) -> pl.DataFrame:
     """The months in which a chart from `first` to `last` shows a break begins, and its short name: `month`, `words`."""
     crossed = breaks_between(table, series, item, first, last).filter(pl.col("from_month") > first)
-    return crossed.select(month="from_month", words=pl.col("break_id").str.split(" (").list.first())
+    name = pl.col("break_id").str.split(" (").list.first()
+    shown = crossed.select(month="from_month", words=name.replace({"CRIS to CONNECT": "new records system"}))
+    return shown.unique(maintain_order=True)  # one month may cut some kinds of offence and mark all

@@ -280,34 +280,27 @@ class Interactive:
 # -- one specification, four sizes ----------------------------------------------------------------------------------------
 
 
-BARE = 4  # px around a chart that is drawn without its words
-
-
-def _padding(size: Size) -> int:
-    """The px around a chart with its words."""
-    return 12 if size.width > 400 else 6
-
-
 def _draw(figure: Figure, size: Size, bare: bool) -> str:
     """The chart as Vega's SVG, its plot as wide and as high as makes the whole fit the size."""
     import vl_convert
 
-    width, height, limit = size.width * 0.6, None, size.height
-    columns, seen = _columns(figure.spec, size), None
+    columns, height, limit = _columns(figure.spec, size), None, size.height
+    width, target = 0.95 * size.width / columns, size.width - 2 * (_padding(size, bare) - _padding(size, True))
+    seen, kept = None, width
     least = 30.0 if "facet" in figure.spec else 60.0  # of a plot, or of one panel
-    # The plot is fitted without its words first: beside a title or a source as wide as the whole, any plot would seem to fit.
-    alone = vl_convert.vegalite_to_scenegraph(_sized(figure, size, width, height, bare=True))["width"]
-    width = max(width + (size.width - alone - (0 if bare else 2 * (_padding(size) - BARE))) / columns, 90.0)
-    for step in range(12):  # what stands around the plot hardly depends on it: mostly the second try fits
+    for _ in range(12):  # what stands around the plot hardly depends on it: mostly the second try fits
+        # Fitted without its title and source: their lines fill the width however narrow the plot is.
+        drawn = vl_convert.vegalite_to_scenegraph(_sized(figure, size, width, height, bare=True))["width"]
+        if drawn == seen and abs(target - drawn) > 1:  # words fill the width, or more: the plot's does not matter to it
+            width, target, seen = kept, drawn, None
+            continue
+        over, seen, kept = target - drawn, drawn, width
         spec = _sized(figure, size, width, height, bare=bare)
-        drawn = vl_convert.vegalite_to_scenegraph(spec)
-        over, tall = size.width - drawn["width"], drawn["height"]
+        tall = vl_convert.vegalite_to_scenegraph(spec)["height"] if limit else 0
         wrong = limit is not None and (abs(limit - tall) > 2 if size.fill else tall > limit)
         if abs(over) <= 1 and not wrong:
             break
-        # Where words are wider than the plot and what is beside it, the whole does not grow with it at first.
-        stuck = 2**step if drawn["width"] == seen and over > 0 else 1
-        width, seen = max(width + stuck * over / columns, 90.0), drawn["width"]
+        width = max(width + over / columns, 60.0)
         if wrong:
             more = (limit - tall) / _facet_rows(figure.spec, columns)
             height = max(_plot_height(figure.spec, size, height) + more, least)
@@ -325,17 +318,19 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
         plot["height"] = round(_plot_height(figure.spec, size, height))
     if "facet" in inner:
         inner["columns"] = _columns(figure.spec, size)
-        # A panel's heading (`marks.panel_words`) is within its bounds: this is what lies between two panels.
-        inner["spacing"] = {"row": round(size.font), "column": round(1.4 * size.font)}
+        # Panels of one width, whatever their headings (`marks.panel_words`): these and the axes lie between them.
+        own_axes = inner.get("resolve", {}).get("scale", {}).get("y") == "independent"
+        inner["bounds"] = "flush"
+        inner["spacing"] = {"row": round(3.8 * size.font), "column": round((4.2 if own_axes else 1.6) * size.font)}
     row = plot["height"] / (row_count(figure.spec) or 1)
     values = {"narrow": size.narrow, "font": size.font, "dense": row < 2.6 * size.font}
     values |= {"crowded": row < 0.9 * size.font, "plot_height": plot["height"]}
     params = [{"name": name, "value": value} for name, value in values.items()]
     params += inner.pop("params", [])
-    config = theme.sized(size.font) | {"padding": BARE if bare else _padding(size)}
+    config = theme.sized(size.font) | {"padding": _padding(size, bare)}
     made = {**top, "params": params, "config": config, "vconcat": [inner]}
     if not bare:
-        room, config_title = size.width - 2 * config["padding"], config["title"]
+        room, config_title = 0.98 * (size.width - 2 * config["padding"]), config["title"]
         inner["title"] = {
             "text": fitting(figure.words["title"], room, config_title["fontSize"]),
             "subtitle": theme.wrap(figure.words["subtitle"], room, config_title["subtitleFontSize"]),
@@ -345,6 +340,10 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
         made["title"] = {"text": foot, "orient": "bottom", "fontSize": small, "fontWeight": "normal", "frame": "bounds"}
         made["title"] |= {"lineHeight": round(small * 1.35), "offset": round(size.font)}
     return made
+
+
+def _padding(size: Size, bare: bool) -> int:
+    return 4 if bare else 12 if size.width > 400 else 6
 
 
 def fitting(titles: list[str], width: float, font: float) -> list[str]:
@@ -387,7 +386,9 @@ def _plot_height(spec: dict, size: Size, height: float | None) -> float:
 def _columns(spec: dict, size: Size) -> int:
     if "facet" not in spec:
         return 1
-    return min(2 if size.narrow else spec.get("columns", 3), _facets(spec))
+    facets = _facets(spec)
+    # Two abreast on a phone; three would leave an axis under an empty place.
+    return min((1 if facets == 3 else 2) if size.narrow else spec.get("columns", 3), facets)
 
 
 def _facets(spec: dict) -> int:

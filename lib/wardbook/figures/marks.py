@@ -124,7 +124,7 @@ def row_words(
     layers = [
         text(label, f"!narrow && !({long})", "-font * 0.8", 0, align="right"),
         text(label, f"!narrow && {long}", "-font * 0.8", -0.55, align="right", lineHeight=by_size("font * 1.1")),
-        text(label, above, "0", -3.6 if tall else -2.45, fontWeight="bold"),
+        text(label, above, "0", -3.6 if tall else -2.45, fontWeight="bold", size=0.9),
         text("whole", "!narrow && dense", aside, 0),
         text(head, beside, aside, -0.62 if rest else 0, fontWeight="bold"),
     ]
@@ -311,7 +311,7 @@ def ranked(
         base.mark_rule(color=colour).encode(x=alt.X(f"{low}:Q"), x2=f"{high}:Q", y=up, strokeWidth=width),
         base.mark_point(filled=True, opacity=1, **dot(0.42)).encode(x=across, y=up, color=colours),
         names("datum.always", fontWeight="bold"),
-        names(f"!datum.always && plot_height / {count} > font * 1.05"),
+        names(f"!datum.always && plot_height / {count} > font * 0.9"),
     ]
     if level is not None:
         rule = alt.Chart(pl.DataFrame({"level": [float(level)]})).mark_rule(color=LONDON, strokeWidth=2)
@@ -358,8 +358,11 @@ def key(items: Sequence[tuple[str, str, str]], *, left: float = 0) -> alt.LayerC
 
 
 def month_axis() -> alt.Axis:
-    """An axis of months, each January by its year."""
-    label = "month(datum.value) == 0 ? timeFormat(datum.value, '%Y') : timeFormat(datum.value, '%b')"
+    """An axis of months, each January by its year; so is the first label, where no January may have one."""
+    label = (
+        "month(datum.value) == 0 ? timeFormat(datum.value, '%Y') : datum.index == 0 ? "
+        "[timeFormat(datum.value, '%b'), timeFormat(datum.value, '%Y')] : timeFormat(datum.value, '%b')"
+    )
     return alt.Axis(
         title=None, labelExpr=label, labelOverlap=True, labelSeparation=6, tickCount=8, labelFlush=False, grid=False
     )
@@ -367,7 +370,7 @@ def month_axis() -> alt.Axis:
 
 def year_axis() -> alt.Axis:
     """An axis of years for a small panel."""
-    return alt.Axis(format="%Y", tickCount=4, grid=False, labelOverlap=True)
+    return alt.Axis(format="%Y", tickCount=4, grid=False, labelOverlap=True, labelSeparation=6)
 
 
 def lines(
@@ -437,16 +440,6 @@ def breaks(frame: pl.DataFrame, x: str, words: str) -> alt.LayerChart:
     small = {"fontSize": by_size("font * 0.85"), "color": theme.DARK_GREY, "dy": by_size("datum.turn * font * 1.1")}
     text = base.mark_text(align="left", baseline="top", dx=5, **small)
     return rule + text.encode(x=f"{x}:T", y=alt.value(0), text=f"{words}:N")
-
-
-def ends(frame: pl.DataFrame, x: str, y: str, words: str, *, colour: str = FOCUS) -> alt.Chart:
-    """A label at the end of each line, in its colour; one row a line, its last point."""
-    place = {"align": "narrow ? 'right' : 'left'", "dx": "narrow ? 0 : 6", "dy": "narrow ? -font : 0"}
-    place = {name: by_size(expression) for name, expression in place.items()}
-    text = _frame(frame, x, y, words).mark_text(
-        **place, fontSize=by_size("font * 0.95"), fontWeight="bold", color=colour
-    )
-    return text.encode(x=f"{x}:T", y=f"{y}:Q", text=f"{words}:N")
 
 
 def level(value: float, words: str) -> alt.LayerChart:
