@@ -7,13 +7,15 @@ import subprocess
 import zipfile
 from xml.etree import ElementTree
 
+import altair as alt
 import polars as pl
 import pytest
-from PIL import Image
+import vl_convert
+from PIL import Image, ImageChops
 
 from made_runs import WORDS, Page, a_figure, a_run
 from wardbook import places
-from wardbook.figures.figure import SIZES
+from wardbook.figures.figure import SIZES, Figure
 from wardbook.figures.table import read_csv
 from wardbook.run import export, page, runner, workbook
 
@@ -128,6 +130,23 @@ def test_a_mark_keeps_its_numbers_and_nothing_else_that_vega_writes_for_itself()
     assert [mark.get("data-say") for mark in marks if mark.get("data-say")] == ['A & B; "C" <d>: count 1.3']
     many = pl.DataFrame({"name": [f"n{n}" for n in range(page.MOST_MARKS + 1)], "count": range(page.MOST_MARKS + 1)})
     assert "data-say" not in page.slim(a_figure(data=many).svg("page", bare=True))
+
+
+def test_a_drawing_looks_the_same_without_what_draws_nothing():
+    data = pl.DataFrame({"name": [f"{n:02d}" for n in range(40)], "count": [(7 * n) % 23 for n in range(40)]})
+    both = alt.layer(
+        alt.Chart(data).mark_line(point=True).encode(x="name:N", y="count:Q"),
+        alt.Chart(data).mark_text(dy=-9).encode(x="name:N", y="count:Q", text="count:Q"),
+    )
+    whole = Figure.of("both", both, data, WORDS | {"title": ["Both"]}).svg("page", bare=True)
+    family = re.search(r'font-family="[^"]*"', whole)[0]
+    slim = page.slim(whole).replace("<svg", f'<svg xmlns="http://www.w3.org/2000/svg" {family}', 1)
+    assert len(slim) < 0.6 * len(whole)
+    before, after = (
+        Image.open(io.BytesIO(vl_convert.svg_to_png(svg))).convert("L").resize((360, 200)) for svg in (whole, slim)
+    )
+    most = ImageChops.difference(before, after).getextrema()[1]
+    assert most < 40, "of 255: a tenth of a pixel softens an edge"
 
 
 def test_a_drawing_too_high_for_half_a_sheet_has_one_for_print_and_the_page_is_the_same_from_what_is_kept(tmp_path):

@@ -66,17 +66,16 @@ def write_site(out: Path | str = "outputs", to: Path | str | None = None, editio
         earlier = to / ANSWERS
         write_text(work / ANSWERS, answers(book, earlier.read_text(encoding="utf-8") if earlier.is_file() else ""))
         shutil.copyfile(TEMPLATES / "site.js", work / "site.js")
-        wards = ward_counts(book)
-        for area in areas():
-            (work / area.slug).mkdir()
+        wards, listed = ward_counts(book), [area for area in areas() if area.slug in runs]
+        for area in listed:
+            (work / area.slug / "charts").mkdir(parents=True)
             if area.code in wards:
                 write_text(work / area.slug / "wards.js", script("wards", wards[area.code]))
-            if area.slug in runs:
-                _write_area(runs[area.slug], work / area.slug, [area for area in areas() if area.slug in runs])
+            _write_area(runs[area.slug], work / area.slug, listed)
         front = environment().get_template("front.html.j2")
         write_text(
             work / "index.html",
-            front.render(listed=_listed(runs), hexagons=_hexagons(runs), book=book, newest=f"{book.period.last:%B %Y}"),
+            front.render(areas=areas(), runs=runs, totals=_totals(runs), hexagons=_hexagons(), book=book),
         )
         put_in_place(work, to)
     finally:
@@ -88,7 +87,6 @@ def _write_area(run: Run, folder: Path, site: list[Area]) -> None:
     drawn = read_drawings(run)
     for own in ("", *OWN_PAGES) if run.area == LONDON else ("",):
         write_text(folder / f"{own or 'index'}.html", page(run, drawn, site, own))
-    (folder / "charts").mkdir()
     for name in (*(f"charts/{name}.csv" for name in drawn), WORKBOOK, SLIDERS_PAGE):
         path = run.folder / name
         if path.is_file():
@@ -98,21 +96,17 @@ def _write_area(run: Run, folder: Path, site: list[Area]) -> None:
 # -- the front page -----------------------------------------------------------------------------------------------------
 
 
-def _listed(runs: dict[str, Run]) -> list[dict[str, Any]]:
-    """A row an area for the list: its change in all recorded offences and how that stands beside London, if it was run."""
-    totals = {
-        slug: run.tables["changes"].filter(offence_group=change.TOTAL).row(0, named=True)
-        for slug, run in runs.items()
-        if "changes" in run.tables
+def _totals(runs: dict[str, Run]) -> dict[str, dict[str, Any]]:
+    """Of each area that was run, by its slug, the change in all recorded offences and how it stands beside London."""
+    tables = {slug: run.tables["changes"] for slug, run in runs.items() if "changes" in run.tables}
+    return {
+        slug: table.row(by_predicate=pl.col("offence_group") == change.TOTAL, named=True)
+        for slug, table in tables.items()
     }
-    return [
-        {"area": area, "run": area.slug in runs, "total": totals.get(area.slug, {"change_percent": None})}
-        for area in areas()
-    ]
 
 
-def _hexagons(runs: dict[str, Run]) -> list[dict[str, Any]]:
-    """A cell a borough: its middle in the drawing, its name in lines, and its page."""
+def _hexagons() -> list[dict[str, Any]]:
+    """A cell a borough: its middle in the drawing, and its name in lines."""
     by_code = {area.code: area for area in areas()}
     return [
         {
@@ -120,7 +114,6 @@ def _hexagons(runs: dict[str, Run]) -> list[dict[str, Any]]:
             "y": 52 + 73 * row["row"],
             "lines": row["label"].split(" ", 1) if len(row["label"]) > 12 else [row["label"]],
             "area": by_code[row["borough_code"]],
-            "run": by_code[row["borough_code"]].slug in runs,
         }
         for row in pl.read_csv(CELLS).iter_rows(named=True)
     ]
