@@ -69,6 +69,9 @@ def test_about_one_in_twenty_stands_out_in_an_ordinary_year(yearly):
 
 def test_too_few_to_say_is_said_only_where_an_ordinary_year_could_halve_or_double_it(yearly):
     rows = judged(yearly, YEARS[-1]).filter(pl.col("borough_code") != places.LONDON_CODE)
+    assert set(rows["series"]) == {"borough_offences"}
+    why = rows.filter("comparable", pl.col("against_london") == change.TOO_FEW)["why"]
+    assert set(why) == {"an ordinary year could halve or double it"}
     for row in rows.iter_rows(named=True):
         expected = row["before"] * (1 + row["london_change_percent"] / 100)
         wide = (row["usual_low_percent"] or -100) <= -50 and (
@@ -167,6 +170,12 @@ def test_the_relative_change_and_as_far_computed_again_in_plain_python(monthly):
         assert row["relative_percent"] == pytest.approx(100 * (math.exp(own) - 1))
         assert row["of"] == len(others) == 320
         assert row["as_far"] == sum(abs(other) >= abs(own) - 1e-12 for other in others)
+    # London beside its own other years.
+    whole = {year: sum(counted[b, year] for b in boroughs) for year in range(2012, 2027)}
+    sizes = {year: abs(math.log(whole[year] / whole[year - 1])) for year in range(2013, 2027)}
+    usual = [sizes[year] for year in range(2013, 2026) if year not in (2021, 2022, 2023)]
+    london = row_of(rows, "London")
+    assert (london["as_far"], london["of"]) == (sum(size >= sizes[2026] for size in usual), len(usual))
 
 
 def test_without_anything_but_chance_the_region_is_the_exact_binomial_one():
