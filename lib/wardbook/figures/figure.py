@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import textwrap
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -20,6 +21,9 @@ from wardbook.figures import theme
 from wardbook.figures.marks import TALL
 from wardbook.figures.table import guarded_csv, rounded
 from wardbook.places import UnknownName
+
+# A chart's parts are validated when it is drawn, as a whole, and not each again whenever it is copied.
+alt.utils.schemapi.disable_debug_mode()
 
 FORMATS = ("json", "svg", "png", "csv", "txt")
 LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
@@ -145,9 +149,7 @@ class Figure:
 
     def png(self, size: str = "page") -> bytes:
         """The chart on white, its title, description and source in the file's own text."""
-        import vl_convert
-
-        drawn = vl_convert.svg_to_png(self.svg(size), scale=check_size(size).scale)
+        drawn = converter().svg_to_png(self.svg(size), scale=check_size(size).scale)
         return _labelled(drawn, self.title, self.words["alt"], self.words["source"])
 
     def csv(self) -> str:
@@ -193,12 +195,10 @@ class Figure:
 
     def interactive(self) -> Interactive:
         """The chart in a frame where a mark says its data under the pointer: to explore with, not to save."""
-        import vl_convert
-
         spec = _sized(self, SIZES["page"], 480, None, bare=False)
         spec["config"]["mark"] = {"tooltip": {"content": "data"}}
         # `bundle` puts Vega itself into the page, which then asks no network for it.
-        return Interactive(self.title, vl_convert.vegalite_to_html(spec, bundle=True))
+        return Interactive(self.title, converter().vegalite_to_html(spec, bundle=True))
 
 
 def _specification(chart: alt.TopLevelMixin) -> dict:
@@ -285,26 +285,52 @@ class Interactive:
 
 def _draw(figure: Figure, size: Size, bare: bool) -> str:
     """The chart as Vega's SVG, its plot as wide and as high as makes the whole fit the size."""
-    import vl_convert
-
     width, height, limit = size.width * 0.6, None, size.height
     columns, seen = _columns(figure.spec, size), None
     least = 30.0 if "facet" in figure.spec else 60.0  # of a plot, or of one panel
+    tried: dict[tuple[bool, int, int | None], str] = {}  # where no plot fits, the same few come round again
     for step in range(12):  # what stands around the plot hardly depends on it: mostly the second try fits
-        spec = _sized(figure, size, width, height, bare=bare)
-        drawn = vl_convert.vegalite_to_scenegraph(spec)
-        over, tall = size.width - drawn["width"], drawn["height"]
+        # The title and the source may be wider than a plot that is too narrow: the first try is without them.
+        plain = bare or not step
+        plot = plain, round(width), None if height is None else round(height)
+        if plot not in tried:
+            tried[plot] = converter().vegalite_to_svg(_sized(figure, size, width, height, bare=plain))
+        wide, tall = (float(side) for side in re.search(r' width="([\d.]+)" height="([\d.]+)"', tried[plot]).groups())
+        over = size.width - wide - 2 * (_padding(size, bare) - _padding(size, plain))
         wrong = limit is not None and (abs(limit - tall) > 2 if size.fill else tall > limit)
         if abs(over) <= 1 and not wrong:
-            break
+            if plain == bare:
+                break
+            continue
         # Where words are wider than the plot and what is beside it, the whole does not grow with it at first.
-        stuck = 2**step if drawn["width"] == seen and over > 0 else 1
-        width, seen = max(width + stuck * over / columns, 90.0), drawn["width"]
+        stuck = 2**step if wide == seen and over > 0 else 1
+        width, seen = max(width + stuck * over / columns, 90.0), wide
         if wrong:
             height = max(
                 _plot_height(figure.spec, size, height) + (limit - tall) / _facet_rows(figure.spec, columns), least
             )
-    return _own_ids(vl_convert.vegalite_to_svg(spec), f"wb-{figure.name}")
+    return _own_ids(tried[plot], f"wb-{figure.name}")
+
+
+def _padding(size: Size, bare: bool) -> int:
+    return 4 if bare else 12 if size.width > 400 else 6
+
+
+@cache
+def converter() -> Any:
+    """vl-convert, which brings Liberation Sans in memory: the system's copy it would open anew for every word it measures."""
+    import vl_convert
+
+    before = os.environ.get("FONTCONFIG_FILE")
+    os.environ["FONTCONFIG_FILE"] = str(Path(__file__).with_name("fonts.conf"))
+    try:
+        vl_convert.svg_to_png('<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>')  # looks for fonts, once
+    finally:
+        if before is None:
+            del os.environ["FONTCONFIG_FILE"]
+        else:
+            os.environ["FONTCONFIG_FILE"] = before
+    return vl_convert
 
 
 def _sized(figure: Figure, size: Size, width: float, height: float | None, *, bare: bool) -> dict:
@@ -330,7 +356,7 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
     }
     params = [{"name": name, "value": value} for name, value in values.items()]
     params += inner.pop("params", [])
-    config = theme.sized(size.font) | ({"padding": 4} if bare else {"padding": 12 if size.width > 400 else 6})
+    config = theme.sized(size.font) | {"padding": _padding(size, bare)}
     made = {**top, "params": params, "config": config, "vconcat": [inner]}
     if not bare:
         room, config_title = size.width - 2 * config["padding"], config["title"]
