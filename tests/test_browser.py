@@ -10,8 +10,8 @@ import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from wardbook.run import committed, runner
 from wardbook.run import page as pages
-from wardbook.run import runner
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -128,9 +128,9 @@ def lab(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTERLAB_WORKSPACES_DIR", str(tmp_path / "workspaces"))
     monkeypatch.setenv("JUPYTERLAB_SETTINGS_DIR", str(tmp_path / "settings"))
     work = tmp_path / "work"
-    runner.copy_notebooks(work=work)
+    committed.copy_notebooks(work=work)
     options = ["--no-browser", "--port=0", "--allow-root"]
-    server = threading.Thread(target=lambda: runner.lab(options, work=work))
+    server = threading.Thread(target=lambda: committed.lab(options, work=work))
     server.start()
     deadline = time.monotonic() + 60
     while not (infos := list((tmp_path / "runtime").glob("jpserver-*.json"))) and time.monotonic() < deadline:

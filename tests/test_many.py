@@ -14,7 +14,7 @@ import pytest
 from test_cli import folder as folder  # the same two notebooks
 from test_cli import wardbook as wardbook
 from test_runner import PARAMETERS, hidden, saves, tree, write_notebook
-from wardbook.places import ROOT, UnknownName
+from wardbook.places import UnknownName
 from wardbook.run import many, runner, site
 
 AREAS = ["Camden", "Lewisham", "Tower Hamlets", "London"]
@@ -37,8 +37,12 @@ def start(tmp_path):
 def in_process(monkeypatch):
     """Runs one after the other in this process: what is decided does not depend on who runs it."""
     monkeypatch.setattr(many, "_client", lambda *_: contextlib.nullcontext())
-    attempt = many._attempt
-    monkeypatch.setattr(many, "_sent", lambda client, tasks, plans, out: (attempt(task, out, None) for task in tasks))
+
+    def sent(client, plans, what):
+        for plan in plans:
+            yield many._attempt(plan.area.name, str(plan.period), what, plan.digests)
+
+    monkeypatch.setattr(many, "_sent", sent)
 
 
 def states(outcomes) -> dict[str, str]:
@@ -214,7 +218,6 @@ def test_the_command_says_what_failed_and_why(in_process, wardbook, folder, tmp_
     [
         (["--all", "--borough", "Lewisham"], "one of the two"),
         (["--borough", "Lewisham", "--workers", "2"], "--workers and --scheduler go with --all"),
-        (["--all", "--scheduler", "tcp://x:1", "--only", "01_first"], "a cluster is sent whole runs"),
     ],
 )
 def test_options_that_do_not_go_together_are_2(wardbook, folder, tmp_path, words, says):
@@ -238,25 +241,12 @@ def cluster():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-def test_a_cluster_gives_the_same_bytes_wherever_the_edition_is(start, cluster, tmp_path):
+def test_a_cluster_gives_the_same_bytes(start, cluster, tmp_path):
     start(out=tmp_path / "here", areas=AREAS[:2])
     found = start(scheduler=cluster.scheduler_address, areas=AREAS[:2])
     assert states(found) == dict.fromkeys(AREAS[:2], "done")
     assert tree(tmp_path / "out") == tree(tmp_path / "here")
     assert states(start(areas=AREAS[:2])) == dict.fromkeys(AREAS[:2], "unchanged")
-
-    # An edition that the worker does not have is sent: the run says what was asked for.
-    task = many.Task("Camden", "2023-24", None, {}, str(tmp_path / "nowhere"), str(tmp_path / "notebooks"))
-    plan = runner.plan_run("Camden", "2023-24", folder=tmp_path / "notebooks")
-    sent = many._pack(ROOT / "data" / "edition")
-    outcome, packed = many._run_there(task, runner._code(), plan.basis["edition"], sent)
-    assert outcome.state == "done", outcome.why
-    many._unpack(packed, tmp_path / "sent")
-    record = json.loads((tmp_path / "sent" / "run.json").read_text())
-    assert record["notebooks"]["01_first"]["parameters"]["edition"] == runner._relative(tmp_path / "nowhere")
-    assert (tmp_path / "sent" / "tables" / "a.csv").read_bytes() == (
-        tmp_path / "here/camden/2023-24/tables/a.csv"
-    ).read_bytes()
 
 
 @pytest.mark.slow
@@ -274,8 +264,11 @@ def test_killing_a_worker_of_the_cluster_loses_nothing(start, cluster, tmp_path)
     assert len(stamps(tmp_path / "out")) == len(AREAS)
 
 
-def test_a_worker_with_other_code_is_refused():
-    task = many.Task("Camden", "2023-24", None, {}, "data/edition", None)
-    outcome, _ = many._run_there(task, "other", "x", b"")
+def test_a_worker_with_other_code_is_refused(start, tmp_path, monkeypatch):
+    what = {"out": tmp_path / "out", "folder": tmp_path / "notebooks"}
+    digests = runner.plan_run("Camden", "2023-24", **what).digests
+    monkeypatch.setattr(runner, "_code", lambda: "other")
+    outcome = many._attempt("Camden", "2023-24", what, digests)
     assert outcome.state == "failed"
     assert "this worker has another version of the project" in outcome.why
+    assert not (tmp_path / "out").exists()

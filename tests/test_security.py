@@ -21,7 +21,7 @@ import yaml
 
 from wardbook.figures.figure import Figure, Prose
 from wardbook.figures.table import Shown, guarded_csv
-from wardbook.run import runner
+from wardbook.run import committed, runner
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "lib").rglob("*.py"))
@@ -50,8 +50,8 @@ def test_lab_asks_jupyter_for_this_machine_alone_and_leaves_its_token_on(monkeyp
         def wait(self):
             return 0
 
-    monkeypatch.setattr(runner.subprocess, "Popen", Server)
-    assert runner.lab(work=tmp_path) == 0
+    monkeypatch.setattr(committed.subprocess, "Popen", Server)
+    assert committed.lab(work=tmp_path) == 0
     assert "--ServerApp.ip=127.0.0.1" in asked
     text = " ".join(asked)
     for switch in ("token", "password", "allow_origin", "disable_check_xsrf", "allow_remote_access", "allow_root"):
@@ -62,8 +62,8 @@ def test_lab_asks_jupyter_for_this_machine_alone_and_leaves_its_token_on(monkeyp
 @pytest.mark.skipif(os.name == "nt", reason="the server is stopped by a signal")
 def test_a_running_lab_listens_on_loopback_and_refuses_who_has_no_token(tmp_path):
     start = (
-        "import sys; from pathlib import Path; from wardbook.run import runner; "
-        "sys.exit(runner.lab(sys.argv[2:], work=Path(sys.argv[1])))"
+        "import sys; from pathlib import Path; from wardbook.run import committed; "
+        "sys.exit(committed.lab(sys.argv[2:], work=Path(sys.argv[1])))"
     )
     runtime = tmp_path / "runtime"
     arguments = ["--no-browser", "--ServerApp.port=18923", *(["--allow-root"] if os.geteuid() == 0 else [])]
