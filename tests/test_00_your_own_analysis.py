@@ -10,7 +10,7 @@ import pytest
 
 import cells
 import wardbook
-from wardbook.run import runner
+from wardbook.run import committed, runner
 
 ROWS = pl.DataFrame({"ward": ["A", "B"], "offences": [3, 5]})
 CHART = alt.Chart(ROWS).mark_bar().encode(x="offences:Q", y="ward:N")
@@ -100,9 +100,9 @@ def test_jupyterlab_opens_on_it_where_it_is_there(tmp_path, monkeypatch):
         __exit__ = lambda self, *error: None  # noqa: E731
         wait = lambda self: 0  # noqa: E731
 
-    monkeypatch.setattr(runner.subprocess, "Popen", Server)
-    runner.lab(work=tmp_path)
-    (tmp_path / runner.FIRST).write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
-    runner.lab(work=tmp_path)
+    monkeypatch.setattr(committed.subprocess, "Popen", Server)
+    committed.lab(work=tmp_path)
+    (tmp_path / committed.FIRST).write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
+    committed.lab(work=tmp_path)
     opened = ["--LabApp.default_url=/lab/tree/00_your_own_analysis.ipynb" in command for command in commands]
     assert opened == [False, True]

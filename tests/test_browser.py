@@ -12,7 +12,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from conftest import EVERY
-from wardbook.run import answers, runner, site
+from wardbook.run import answers, committed, runner, site
 from wardbook.run import page as pages
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -227,9 +227,9 @@ def lab(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTERLAB_WORKSPACES_DIR", str(tmp_path / "workspaces"))
     monkeypatch.setenv("JUPYTERLAB_SETTINGS_DIR", str(tmp_path / "settings"))
     work = tmp_path / "work"
-    runner.copy_notebooks(work=work)
+    committed.copy_notebooks(work=work)
     options = ["--no-browser", "--port=0", "--allow-root"]
-    server = threading.Thread(target=lambda: runner.lab(options, work=work))
+    server = threading.Thread(target=lambda: committed.lab(options, work=work))
     server.start()
     deadline = time.monotonic() + 60
     while not (infos := list((tmp_path / "runtime").glob("jpserver-*.json"))) and time.monotonic() < deadline:

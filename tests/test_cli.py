@@ -15,7 +15,7 @@ from test_runner import PARAMETERS, saves, write_notebook
 from wardbook import check, cli, edition
 from wardbook.check import Finding
 from wardbook.places import ROOT
-from wardbook.run import runner
+from wardbook.run import committed, runner
 
 
 @pytest.fixture
@@ -134,10 +134,10 @@ def test_a_fault_of_the_program_keeps_its_traceback(wardbook, monkeypatch):
 
 def test_a_terminal_has_a_bar_with_the_notebook_and_its_cell(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with cli._Bar() as bar:
-        bar.step("01_first", 1, 2)
-        bar.step("01_first", 2, 2)
-        bar.step("02_second", 1, 9)
+    with cli._steps() as step:
+        step("01_first", 1, 2)
+        step("01_first", 2, 2)
+        step("02_second", 1, 9)
     error = capsys.readouterr().err
     assert "01_first: cell 2 of 2 |" in error
     assert "02_second: cell 1 of 9 |" in error
@@ -265,9 +265,9 @@ def test_notebooks_says_which_changed_and_which_failed(wardbook, folder, tmp_pat
 
 
 def test_lab_copies_says_what_it_kept_and_hands_its_options_on(wardbook, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(runner, "WORK", tmp_path / "work")
+    monkeypatch.setattr(committed, "WORK", tmp_path / "work")
     asked = []
-    monkeypatch.setattr(runner, "lab", lambda words: asked.append(words) or 3)
+    monkeypatch.setattr(committed, "lab", lambda words: asked.append(words) or 3)
     assert wardbook("lab", "--no-browser", "--port=1").exit_code == 3
     assert asked == [["--no-browser", "--port=1"]]
     (tmp_path / "work" / "01_first.ipynb").write_text("mine")

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,8 @@ import pytest
 from test_cli import folder as folder  # the same two notebooks
 from test_cli import wardbook as wardbook
 from test_runner import PARAMETERS, hidden, saves, tree, write_notebook
-from wardbook.places import ROOT, UnknownName
+from wardbook import folders
+from wardbook.places import UnknownName
 from wardbook.run import many, runner, site
 
 AREAS = ["Camden", "Lewisham", "Tower Hamlets", "London"]
@@ -37,8 +39,12 @@ def start(tmp_path):
 def in_process(monkeypatch):
     """Runs one after the other in this process: what is decided does not depend on who runs it."""
     monkeypatch.setattr(many, "_client", lambda *_: contextlib.nullcontext())
-    attempt = many._attempt
-    monkeypatch.setattr(many, "_sent", lambda client, tasks, plans, out: (attempt(task, out, None) for task in tasks))
+
+    def sent(client, plans, what):
+        for plan in plans:
+            yield many._attempt(plan.area.name, str(plan.period), what, plan.digests)
+
+    monkeypatch.setattr(many, "_sent", sent)
 
 
 def states(outcomes) -> dict[str, str]:
@@ -58,44 +64,42 @@ def test_what_is_whole_and_unchanged_is_left_alone(start, tmp_path):
     assert hidden(tmp_path / "out") == []
     before = stamps(tmp_path / "out")
     assert states(start()) == dict.fromkeys(AREAS, "unchanged")
-    assert states(start(period="2023/24", areas=["camden"])) == {"Camden": "unchanged"}
     assert stamps(tmp_path / "out") == before
 
 
-@pytest.mark.parametrize("change", ["notebook", "setting", "code", "file", "missing", "outputs", "period"])
-def test_what_its_results_are_made_from_decides(in_process, start, tmp_path, monkeypatch, change):
-    more, wanted = {}, "done"
-    start(areas=["Camden"])
-    run = tmp_path / "out" / "camden" / "2023-24"
+@pytest.fixture(scope="module")
+def camden(tmp_path_factory) -> Path:
+    """One run of Camden, and beside it the notebooks it was made with."""
+    folder = tmp_path_factory.mktemp("camden")
+    write_notebook(folder / "notebooks", "01_first", saves(tables_a="1"), parameters=f"{PARAMETERS}times: int = 1\n")
+    write_notebook(folder / "notebooks", "02_second", "print(borough)")
+    runner.run("Camden", "2023-24", out=folder / "out", folder=folder / "notebooks")
+    return folder
+
+
+@pytest.mark.parametrize(
+    "change", ["nothing", "outputs", "one alone", "notebook", "setting", "code", "file", "missing", "period"]
+)
+def test_what_its_results_are_made_from_decides(camden, tmp_path, monkeypatch, change):
+    shutil.copytree(camden, tmp_path / "copy")
+    run, notebook = (tmp_path / "copy" / place for place in ("out/camden/2023-24", "notebooks/02_second.ipynb"))
+    more = {"setting": {"settings": {"times": "2"}}, "one alone": {"only": ["01_first"]}}.get(change, {})
     if change == "notebook":
-        write_notebook(tmp_path / "notebooks", "02_second", "print('other')")
-    elif change == "setting":
-        more = {"settings": {"times": "2"}}
+        write_notebook(notebook.parent, "02_second", "print('other')")
     elif change == "code":
         monkeypatch.setattr(runner, "_code", lambda: "other")
     elif change == "file":
         (run / "tables" / "a.csv").write_text("edited")
     elif change == "missing":
         (run / "tables" / "a.csv").unlink()
-    elif change == "period":
-        more = {"period": "2024-25"}
-    else:  # a committed notebook that was run again is the same notebook
-        path = tmp_path / "notebooks" / "02_second.ipynb"
-        made = json.loads(path.read_text())
-        made["cells"][1] |= {
-            "execution_count": 9,
-            "outputs": [{"output_type": "stream", "name": "stdout", "text": "x"}],
-        }
-        path.write_text(json.dumps(made))
-        wanted = "unchanged"
-    assert states(start(areas=["Camden"], **more)) == {"Camden": wanted}
-
-
-def test_some_notebooks_are_judged_alone(in_process, start):
-    start(areas=["Camden"])
-    assert states(start(areas=["Camden"], only=["01_first"])) == {"Camden": "unchanged"}
-    assert states(start(areas=["Camden"], only=["01_first"], settings={"times": 3})) == {"Camden": "done"}
-    assert states(start(areas=["Camden"])) == {"Camden": "done"}, "the first notebook's setting was another"
+    elif change == "outputs":  # a committed notebook that was run again is the same notebook
+        made = json.loads(notebook.read_text())
+        printed = {"output_type": "stream", "name": "stdout", "text": "x"}
+        made["cells"][1] |= {"execution_count": 9, "outputs": [printed]}
+        notebook.write_text(json.dumps(made))
+    period = "2024-25" if change == "period" else "2023/24"
+    plan = runner.plan_run("camden", period, out=tmp_path / "copy/out", folder=notebook.parent, **more)
+    assert plan.is_done == (change in ("nothing", "outputs", "one alone"))
 
 
 def test_a_failure_is_a_row_and_costs_no_other(in_process, start, tmp_path):
@@ -130,14 +134,14 @@ def test_a_name_that_is_not_known_is_refused_before_anything_runs(start, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-def test_what_a_killed_run_left_is_swept_a_day_later(in_process, start, tmp_path):
+def test_what_a_killed_run_left_is_swept_a_day_later(tmp_path):
     place = tmp_path / "out" / "camden"
     old, new, other = (place / name for name in (f".2023-24.{'a' * 12}", f".2023-24.{'b' * 12}", ".2023-24.mine"))
     for path in (old, new, other):
         path.mkdir(parents=True)
     for path in (old, other):
         os.utime(path, (1, 1))
-    start(areas=["Camden"])
+    folders.sweep(place / "2023-24")
     assert (old.exists(), new.exists(), other.exists()) == (False, True, True)
 
 
@@ -214,7 +218,6 @@ def test_the_command_says_what_failed_and_why(in_process, wardbook, folder, tmp_
     [
         (["--all", "--borough", "Lewisham"], "one of the two"),
         (["--borough", "Lewisham", "--workers", "2"], "--workers and --scheduler go with --all"),
-        (["--all", "--scheduler", "tcp://x:1", "--only", "01_first"], "a cluster is sent whole runs"),
     ],
 )
 def test_options_that_do_not_go_together_are_2(wardbook, folder, tmp_path, words, says):
@@ -238,25 +241,12 @@ def cluster():
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-def test_a_cluster_gives_the_same_bytes_wherever_the_edition_is(start, cluster, tmp_path):
+def test_a_cluster_gives_the_same_bytes(start, cluster, tmp_path):
     start(out=tmp_path / "here", areas=AREAS[:2])
     found = start(scheduler=cluster.scheduler_address, areas=AREAS[:2])
     assert states(found) == dict.fromkeys(AREAS[:2], "done")
     assert tree(tmp_path / "out") == tree(tmp_path / "here")
     assert states(start(areas=AREAS[:2])) == dict.fromkeys(AREAS[:2], "unchanged")
-
-    # An edition that the worker does not have is sent: the run says what was asked for.
-    task = many.Task("Camden", "2023-24", None, {}, str(tmp_path / "nowhere"), str(tmp_path / "notebooks"))
-    plan = runner.plan_run("Camden", "2023-24", folder=tmp_path / "notebooks")
-    sent = many._pack(ROOT / "data" / "edition")
-    outcome, packed = many._run_there(task, runner._code(), plan.basis["edition"], sent)
-    assert outcome.state == "done", outcome.why
-    many._unpack(packed, tmp_path / "sent")
-    record = json.loads((tmp_path / "sent" / "run.json").read_text())
-    assert record["notebooks"]["01_first"]["parameters"]["edition"] == runner._relative(tmp_path / "nowhere")
-    assert (tmp_path / "sent" / "tables" / "a.csv").read_bytes() == (
-        tmp_path / "here/camden/2023-24/tables/a.csv"
-    ).read_bytes()
 
 
 @pytest.mark.slow
@@ -274,8 +264,11 @@ def test_killing_a_worker_of_the_cluster_loses_nothing(start, cluster, tmp_path)
     assert len(stamps(tmp_path / "out")) == len(AREAS)
 
 
-def test_a_worker_with_other_code_is_refused():
-    task = many.Task("Camden", "2023-24", None, {}, "data/edition", None)
-    outcome, _ = many._run_there(task, "other", "x", b"")
+def test_a_worker_with_other_code_is_refused(start, tmp_path, monkeypatch):
+    what = {"out": tmp_path / "out", "folder": tmp_path / "notebooks"}
+    digests = runner.plan_run("Camden", "2023-24", **what).digests
+    monkeypatch.setattr(runner, "_code", lambda: "other")
+    outcome = many._attempt("Camden", "2023-24", what, digests)
     assert outcome.state == "failed"
     assert "this worker has another version of the project" in outcome.why
+    assert not (tmp_path / "out").exists()

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+from typer.testing import CliRunner
+
+from wardbook import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -94,11 +97,6 @@ def test_every_import_is_of_a_declared_package():
     assert not missing, f"not in pyproject.toml: {sorted(missing)}"
 
 
-def test_duckdb_and_its_extension_are_one_release():
-    versions = {package["name"]: package["version"] for package in LOCK["package"]}
-    assert versions["duckdb"] == versions["duckdb-extension-spatial"], "an extension loads only into its own release"
-
-
 def test_the_lock_names_one_public_registry_and_no_path():
     sources = {json.dumps(package["source"], sort_keys=True) for package in LOCK["package"]}
     registries = {json.loads(source).get("registry") for source in sources} - {None}
@@ -163,19 +161,12 @@ def test_each_target_is_in_readme_with_the_command_it_runs(make):
     phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert sorted(readme_table()) == sorted(phony[1].split())
     assert make("lint")[0][0] == SYNC, "the first target to run installs"
+    printed = make("help")[1].stdout
     for target, twin in readme_table().items():
         calls, done = make(target)
         assert done.returncode == 0, done.stderr
         assert calls == [shlex.split(command) for command in twin], target
-
-
-@needs_make
-def test_help_prints_each_target_with_its_twin(make):
-    _, done = make("help")
-    for target, twin in readme_table().items():
-        assert f"make {target}" in done.stdout
-        for command in twin:
-            assert command in done.stdout
+        assert all(text in printed for text in (f"make {target}", *twin))
 
 
 @needs_make
@@ -201,24 +192,17 @@ def test_without_uv_or_venv_the_message_says_what_to_install(make):
     assert "apt install python3-venv" in done.stderr
 
 
-@pytest.mark.slow
 def test_every_wardbook_command_in_a_readme_exists_with_its_options():
     asked = {}
     for command in re.findall(r"uv run wardbook ([^`\n]+)", "\n".join([README, *ROOMS.values()])):
         words = shlex.split(command)
         asked.setdefault(words[0], set()).update(word for word in words if word.startswith("--"))
     assert {"run", "export", "lab", "notebooks", "build", "check"} <= set(asked)
-    wardbook = shutil.which("wardbook", path=Path(sys.executable).parent)
     for name, options in asked.items():
-        done = subprocess.run(
-            [wardbook, name, "--help"],
-            env=os.environ | {"COLUMNS": "200", "TERM": "dumb"},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, f"wardbook {name}: {done.stderr}"
+        done = CliRunner().invoke(cli.app, [name, "--help"], env={"COLUMNS": "200", "TERM": "dumb"})
+        assert done.exit_code == 0, f"wardbook {name}: {done.output}"
         for option in options:
-            assert re.search(rf"{option}\b", done.stdout), f"wardbook {name} has no {option}"
+            assert re.search(rf"{option}\b", done.output), f"wardbook {name} has no {option}"
 
 
 # What CI runs ---------------------------------------------------------------------------------------------------------
@@ -232,14 +216,7 @@ def test_ci_runs_the_commands_that_readme_prints():
     assert listed.splitlines()[-1].startswith("test\t"), "pytest's summary must close the output"
 
 
-@needs_bash
-def test_ci_stops_at_a_command_readme_does_not_have():
-    done = subprocess.run(["bash", ROOT / ".ci" / "run", "nothing"], capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "README.md has no command marked <!-- ci:nothing -->" in done.stderr
-
-
-def test_the_workflow_runs_the_same_and_trusts_nothing_that_can_move():
+def test_the_workflow_runs_the_same():
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
     assert workflow["permissions"] == {"contents": "read"}
     (job,) = workflow["jobs"].values()
@@ -254,9 +231,6 @@ def test_the_workflow_runs_the_same_and_trusts_nothing_that_can_move():
     assert "checkout" not in str([pages["jobs"]["site"], pages["jobs"]["release"]]), (
         "what may write runs no code of ours"
     )
-    for path in (ROOT / ".github" / "workflows").glob("*.yml"):
-        for action in re.findall(r"uses: *(\S+)", path.read_text(encoding="utf-8")):
-            assert re.search(r"@[0-9a-f]{40}$", action), f"{path.name}: {action} can change under us: pin a full commit"
 
 
 # Licences and size ----------------------------------------------------------------------------------------------------

@@ -21,8 +21,6 @@ import typer
 
 # Everything else is imported by the command that needs it: help then answers at once.
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from wardbook.edition import Edition
     from wardbook.fetch import Outcome
 
@@ -40,6 +38,27 @@ def main() -> None:
     app()
 
 
+# Options that several commands have ----------------------------------------------------------------------------------
+
+
+def _from_here(path: Path | None) -> Path | None:
+    """A path typed on the command line counts from the working directory; what the library is given is absolute."""
+    return None if path is None else Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - .. without following links
+
+
+def _place(*names: str, **more: str) -> typer.models.OptionInfo:
+    return typer.Option(*names, callback=_from_here, **more)
+
+
+Borough = Annotated[str, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')]
+Results = Annotated[Path | None, _place("--out", help="Where results go.  [default: the project's outputs/]")]
+Tables = Annotated[Path | None, _place("--edition", help="The tables.  [default: the project's data/edition]")]
+Raw = Annotated[
+    Path | None,
+    _place("--raw", help="The publishers' files.  [default: WARDBOOK_RAW, else the project's data/raw]"),
+]
+
+
 # The commands ---------------------------------------------------------------------------------------------------------
 
 
@@ -54,110 +73,61 @@ def run(
     settings: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Another parameter; again for more.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Where results go.  [default: the project's outputs/]")] = None,
-    edition: Annotated[Path | None, typer.Option(help="The tables.  [default: the project's data/edition]")] = None,
+    out: Results = None,
+    edition: Tables = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="With --all: processes.  [default: one a processor]")
     ] = None,
     scheduler: Annotated[
-        str | None, typer.Option(metavar="tcp://…", help="With --all: a Dask cluster to send the runs to.")
+        str | None,
+        typer.Option(metavar="tcp://…", help="With --all: a Dask cluster that sees the same folders."),
     ] = None,
 ) -> None:
     """Run the notebooks for a borough and period; the last two lines printed are the folder and its summary page."""
-    given = _pairs(settings or [])
     if every == bool(borough):
         raise typer.BadParameter("Missing option '--borough', or --all for every borough (one of the two)")
     if not every and (workers or scheduler):
         raise typer.BadParameter("--workers and --scheduler go with --all")
-    what = {"only": only or None, "settings": given, "out": _from_here(out) or "outputs"}
-    what["edition"] = _from_here(edition) or "data/edition"
+    what = {"only": only or None, "settings": _pairs(settings or [])}
+    what |= {"out": out or "outputs", "edition": edition or "data/edition"}
     if every:
         _run_all(period, workers=workers, scheduler=scheduler, **what)
         return
     with _told():
         from wardbook.run import runner
-
-        with _Bar() as bar:
-            folder = runner.run(borough, period, progress=bar.step, **what)
         from wardbook.run.page import PAGE
 
+        with _steps() as step:
+            folder = runner.run(borough, period, progress=step, **what)
         print(_short(folder))
         print(_short(folder / PAGE))
 
 
-@app.command()
-def export(
-    borough: Annotated[str, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')],
-    to: Annotated[Path, typer.Option(help="The folder to put it in.")],
-    chart: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A chart of the run; again for more.")] = None,
-    workbook: Annotated[bool, typer.Option("--workbook", help="The run's tables as one workbook.")] = False,
-    period: Annotated[str, typer.Option(help='"latest" that has been run, or another.')] = "latest",
-    size: Annotated[str, typer.Option(help='"column" of an A4 page, "slide", "phone" or "page".')] = "column",
-    out: Annotated[Path | None, typer.Option(help="Where results are.  [default: the project's outputs/]")] = None,
-) -> None:
-    """Put charts or the tables of a finished run where you want them, at the size of a page column or a slide."""
-    if not chart and not workbook:
-        raise typer.BadParameter("name a chart, or ask for --workbook", param_hint="--chart")
-    with _told():
-        from wardbook.run import export as exporting
-
-        folder = exporting.find_run(borough, period, out=_from_here(out) or "outputs")
-        for path in exporting.export(folder, _from_here(to), charts=chart or [], workbook=workbook, size=size):
-            print(_short(path))
-
-
-@app.command()
-def site(
-    to: Annotated[Path | None, typer.Option("--out", help="The site's folder.  [default: outputs/site]")] = None,
-    runs: Annotated[
-        Path | None, typer.Option("--from", help="Where results are.  [default: the project's outputs/]")
-    ] = None,
-    edition: Annotated[Path | None, typer.Option(help="The tables.  [default: the project's data/edition]")] = None,
-) -> None:
-    """Make one website of the newest finished run of each area; the last line printed is its front page."""
-    with _told():
-        from wardbook.run import site as sites
-
-        print(
-            _short(
-                sites.write_site(_from_here(runs) or "outputs", _from_here(to), _from_here(edition) or "data/edition")
-            )
-        )
-
-
-def _run_all(period: str, *, out: Path | str, **what: object) -> None:
+def _run_all(period: str, *, out: Path | str, edition: Path | str, **what: object) -> None:
     with _told(stopped="what is whole stays; the same command does the rest"):
         from tqdm import tqdm
 
         from wardbook.edition import from_root
         from wardbook.run import many
+        from wardbook.run import site as sites
 
-        terminal = sys.stderr.isatty()
-        with tqdm(
-            disable=not terminal, unit="run", bar_format="{n_fmt} of {total_fmt} |{bar:30}| {elapsed} {postfix}"
-        ) as bar:
-            done = 0
+        form = "{n_fmt} of {total_fmt} |{bar:30}| {elapsed} {postfix}"
+        with tqdm(disable=not sys.stderr.isatty(), bar_format=form) as bar:
 
             def told(outcome: many.Outcome, total: int) -> None:
-                nonlocal done
-                done += 1
-                bar.total = total
-                bar.set_postfix_str(outcome.area, refresh=False)
-                bar.update()
-                bar.refresh()
-                if not terminal:
-                    print(f"{done} of {total} {outcome.area}: {outcome.state}", file=sys.stderr, flush=True)
+                bar.n, bar.total = bar.n + 1, total
+                bar.set_postfix_str(outcome.area)
+                if bar.disable:
+                    print(f"{bar.n} of {total} {outcome.area}: {outcome.state}", file=sys.stderr, flush=True)
 
-            outcomes = many.run_all(period, out=out, told=told, **what)
+            outcomes = many.run_all(period, out=out, edition=edition, told=told, **what)
         failed = [outcome for outcome in outcomes if outcome.state == "failed"]
         for line in _table([("borough", "notebook", "why"), *((o.area, o.notebook, o.why) for o in failed)]):
             print(line)
-        counts = {state: sum(o.state == state for o in outcomes) for state in ("done", "unchanged", "failed")}
+        counts = Counter(outcome.state for outcome in outcomes)
         print(f"{counts['done']} run, {counts['unchanged']} unchanged and left alone, {counts['failed']} failed")
         if not failed:
-            from wardbook.run import site as sites
-
-            print(_short(sites.write_site(out, edition=what["edition"])))
+            print(_short(sites.write_site(out, edition=edition)))
         print(_short(from_root(out)))
         if failed:
             raise typer.Exit(1)
@@ -166,33 +136,65 @@ def _run_all(period: str, *, out: Path | str, **what: object) -> None:
 def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
     """Rows under their headings, in columns; nothing where there are only headings."""
     widths = [max(map(len, column)) for column in zip(*rows)]
-    if len(rows) > 1:
-        for row in rows:
-            cells = [*(cell.ljust(width) for cell, width in zip(row[:-1], widths)), row[-1]]
-            yield "  ".join(cells).replace(f"{Path.cwd()}{os.sep}", "")
+    for row in rows if len(rows) > 1 else ():
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
+        yield line.replace(f"{Path.cwd()}{os.sep}", "")
+
+
+@app.command()
+def export(
+    borough: Borough,
+    to: Annotated[Path, _place(help="The folder to put it in.")],
+    chart: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A chart of the run; again for more.")] = None,
+    workbook: Annotated[bool, typer.Option("--workbook", help="The run's tables as one workbook.")] = False,
+    period: Annotated[str, typer.Option(help='"latest" that has been run, or another.')] = "latest",
+    size: Annotated[str, typer.Option(help='"column" of an A4 page, "slide", "phone" or "page".')] = "column",
+    out: Annotated[Path | None, _place(help="Where results are.  [default: the project's outputs/]")] = None,
+) -> None:
+    """Put charts or the tables of a finished run where you want them, at the size of a page column or a slide."""
+    if not chart and not workbook:
+        raise typer.BadParameter("name a chart, or ask for --workbook", param_hint="--chart")
+    with _told():
+        from wardbook.run import export as exporting
+
+        folder = exporting.find_run(borough, period, out=out or "outputs")
+        for path in exporting.export(folder, to, charts=chart or [], workbook=workbook, size=size):
+            print(_short(path))
+
+
+@app.command()
+def site(
+    to: Annotated[Path | None, _place("--out", help="The site's folder.  [default: outputs/site]")] = None,
+    runs: Annotated[Path | None, _place("--from", help="Where results are.  [default: the project's outputs/]")] = None,
+    edition: Tables = None,
+) -> None:
+    """Make one website of the newest finished run of each area; the last line printed is its front page."""
+    with _told():
+        from wardbook.run import site as sites
+
+        print(_short(sites.write_site(runs or "outputs", to, edition or "data/edition")))
 
 
 @app.command()
 def claim(
-    borough: Annotated[str, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')],
+    borough: Borough,
     offence: Annotated[str, typer.Option(help='An offence, such as "vehicle crime"; "list" prints every name taken.')],
     first: Annotated[str, typer.Option("--from", help='The earlier period: "2023-24", "year to 2024-11", …')] = "",
     last: Annotated[str, typer.Option("--to", help='The later one, or "latest".  [default: latest]')] = "latest",
-    out: Annotated[Path | None, typer.Option(help="Where results go.  [default: the project's outputs/]")] = None,
-    edition: Annotated[Path | None, typer.Option(help="The tables.  [default: the project's data/edition]")] = None,
+    out: Results = None,
+    edition: Tables = None,
 ) -> None:
     """Answer a claim about one change in one sentence and one chart set; the last line printed is their folder."""
     with _told():
         from wardbook import claim as claims
 
-        where = {"out": _from_here(out) or "outputs", "edition": _from_here(edition) or "data/edition"}
+        tables = edition or "data/edition"
         if offence == "list":
-            for words, (_, item) in sorted(
-                claims.offences(claims.open_book(borough, edition=str(where["edition"]))).items()
-            ):
+            known = claims.offences(claims.open_book(borough, edition=str(tables)))
+            for words, (_, item) in sorted(known.items()):
                 print(words if words == item.casefold() else f"{words} ({item})")
             return
-        answer = claims.claim(borough, offence, first, last, **where)
+        answer = claims.claim(borough, offence, first, last, out=out or "outputs", edition=tables)
         print(answer.sentence)
         print(_short(answer.folder))
 
@@ -214,7 +216,7 @@ def fetch(
         str | None, typer.Option("--to", metavar="YYYY-MM", help="The last month.  [default: the newest published]")
     ] = None,
     raw: Annotated[
-        Path | None, typer.Option(help="Where files go.  [default: WARDBOOK_RAW, else the project's data/raw]")
+        Path | None, _place(help="Where files go.  [default: WARDBOOK_RAW, else the project's data/raw]")
     ] = None,
     mirror: Annotated[
         str | None,
@@ -223,10 +225,9 @@ def fetch(
 ) -> None:
     """Download what data/catalogue.toml lists; what is there already is kept. The last line printed is the folder."""
     with _told():
-        from wardbook import edition as editions
         from wardbook import fetch as fetching
 
-        raw = _from_here(raw) or editions.from_root(os.environ.get("WARDBOOK_RAW") or "data/raw")
+        raw = raw or _raw()
         months = {name: text and fetching.month(text) for name, text in (("first", first), ("last", last))}
         try:
             outcomes = fetching.fetch(
@@ -246,12 +247,10 @@ def fetch(
 
 @app.command()
 def build(
-    out: Annotated[Path, typer.Option(help="The folder of the edition; an edition there is replaced as a whole.")],
-    raw: Annotated[
-        Path | None, typer.Option(help="The publishers' files.  [default: WARDBOOK_RAW, else the project's data/raw]")
-    ] = None,
+    out: Annotated[Path, _place(help="The folder of the edition; an edition there is replaced as a whole.")],
+    raw: Raw = None,
     street: Annotated[
-        Path | None, typer.Option(help="Count the street-level crimes of every month below this folder instead.")
+        Path | None, _place(help="Count the street-level crimes of every month below this folder instead.")
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(metavar="tcp://…", help="With --street: a Dask cluster that sees the same folder.")
@@ -267,13 +266,13 @@ def build(
         from wardbook import edition as editions
         from wardbook import refresh
 
-        before = refresh.held_at(_from_here(out))
-        raw = _from_here(raw) or editions.from_root(os.environ.get("WARDBOOK_RAW") or "data/raw")
-        if street:
-            _count_street(raw, _from_here(street), _from_here(out), scheduler)
-            return
+        raw = raw or _raw()
         try:
-            made = editions.build(raw, _from_here(out), allow_shorter=allow_shorter)
+            if street:
+                _count_street(raw, street, out, scheduler)
+                return
+            before = refresh.held_at(out)
+            made = editions.build(raw, out, allow_shorter=allow_shorter)
         except ValueError as error:  # a file, or two together, that cannot be read as what they claim
             raise _Refused(f"{error}; nothing was written") from error
         for line in _account(raw, made):
@@ -285,18 +284,19 @@ def build(
         print(_short(made.path))
 
 
+def _raw() -> Path:
+    from wardbook.edition import from_root
+
+    return from_root(os.environ.get("WARDBOOK_RAW") or "data/raw")
+
+
 def _count_street(raw: Path, street: Path, out: Path, scheduler: str | None) -> None:
     from wardbook import catalogue, national
 
     lookups = catalogue.files(raw, "ons-lsoa-lookup")
     if not lookups:
-        raise _Refused(
-            f"no LSOA lookup ({catalogue.sources()['ons-lsoa-lookup'].pattern}) in {raw}; nothing was written"
-        )
-    try:
-        table = national.build_street(street, lookups[-1], out, scheduler=scheduler)
-    except ValueError as error:
-        raise _Refused(f"{error}; nothing was written") from error
+        raise ValueError(f"no LSOA lookup ({catalogue.sources()['ons-lsoa-lookup'].pattern}) in {raw}")
+    table = national.build_street(street, lookups[-1], out, scheduler=scheduler)
     unplaced = table.filter(ward_code=national.UNPLACED)["offences"].sum()
     print(f"{table['offences'].sum():,} crimes, {unplaced:,} of them in no ward, in {table.height:,} counts")
     print(_short(out / national.TABLE))
@@ -305,7 +305,8 @@ def _count_street(raw: Path, street: Path, out: Path, scheduler: str | None) -> 
 @app.command()
 def check(
     edition: Annotated[
-        Path | None, typer.Argument(help="The folder of an edition.", show_default="data/edition")
+        Path | None,
+        typer.Argument(help="The folder of an edition.", show_default="data/edition", callback=_from_here),
     ] = None,
 ) -> None:
     """Hold an edition against its manifest, reconcile its tables, and say what it may not be used for."""
@@ -313,7 +314,7 @@ def check(
         from wardbook import check as checks
         from wardbook import edition as editions
 
-        opened = editions.open_edition(_from_here(edition) or editions.COMMITTED)
+        opened = editions.open_edition(edition or editions.COMMITTED)
         findings = checks.check(opened)
         print(f"{_short(opened.path)}: {opened.provenance}")
         headings = {"wrong": "Wrong", "note": "What it may not be used for", "ok": "Right"}
@@ -331,10 +332,10 @@ def check(
 def notebooks() -> None:
     """Run the committed notebooks again in place, and clean them."""
     with _told():
-        from wardbook.run import runner
+        from wardbook.run import committed
 
-        with _Bar() as bar:
-            changed = runner.refresh_notebooks(progress=bar.step)
+        with _steps() as step:
+            changed = committed.refresh_notebooks(progress=step)
         for name, new in changed.items():
             print(f"{name}: {'changed' if new else 'as it was'}")
 
@@ -343,11 +344,11 @@ def notebooks() -> None:
 def lab(context: typer.Context) -> None:
     """Open JupyterLab on copies of the notebooks in work/, which git ignores. Further options go to JupyterLab."""
     with _told():
-        from wardbook.run import runner
+        from wardbook.run import committed
 
-        for name in runner.copy_notebooks():
+        for name in committed.copy_notebooks():
             print(f"work/{name} has your changes and was kept; rename it to get the committed one", file=sys.stderr)
-        raise typer.Exit(runner.lab(context.args))
+        raise typer.Exit(committed.lab(context.args))
 
 
 # What they share ------------------------------------------------------------------------------------------------------
@@ -416,49 +417,27 @@ def _pairs(settings: list[str]) -> dict[str, str]:
     return pairs
 
 
-def _from_here(path: Path | None) -> Path | None:
-    """A path typed on the command line counts from the working directory; what the library is given is absolute."""
-    return None if path is None else Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - .. without following links
-
-
 def _short(path: Path) -> str:
     """A path as the reader would type it from here, if it is below here."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-class _Bar:
+@contextmanager
+def _steps() -> Iterator[Callable[[str, int, int], None]]:
     """How far the notebooks have come: a bar on a terminal, a line a notebook in a log."""
+    from tqdm import tqdm
 
-    def __init__(self) -> None:
-        self._bar: tqdm | None = None
-        self._name = ""
+    with tqdm(
+        disable=not sys.stderr.isatty(), bar_format="{desc}cell {n_fmt} of {total_fmt} |{bar:30}| {elapsed}"
+    ) as bar:
 
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._close()
-
-    def step(self, notebook: str, cell: int, cells: int) -> None:
-        """Show that a notebook is about to run its cell `cell` of `cells`."""
-        if notebook != self._name:
-            self._close()
-            self._name = notebook
-            if not sys.stderr.isatty():
+        def step(notebook: str, cell: int, cells: int) -> None:
+            if bar.disable and cell == 1:
                 print(f"{notebook}: {cells} cells", file=sys.stderr, flush=True)
-                return
-            from tqdm import tqdm
+            bar.n, bar.total = cell, cells
+            bar.set_description(notebook)  # which draws it
 
-            self._bar = tqdm(
-                total=cells, desc=notebook, bar_format="{desc}: cell {n_fmt} of {total_fmt} |{bar:30}| {elapsed}"
-            )
-        if self._bar is not None:
-            self._bar.update(cell - self._bar.n)
-
-    def _close(self) -> None:
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None
+        yield step
 
 
 @contextmanager
@@ -503,22 +482,14 @@ def _account(raw: Path, made: Edition) -> Iterator[str]:
     for key, source in catalogue.sources().items():
         entries = [entry for entry in inputs if entry["source"] == key]
         if not entries:
-            there = len(catalogue.files(raw, key))
-            why = (
-                f"{there} file{'s' if there > 1 else ''}, which no table draws on"
-                if there
-                else f"no file ({source.pattern})"
-            )
+            there = catalogue.files(raw, key)
+            why = f"{_files(len(there))}, which no table draws on" if there else f"no file ({source.pattern})"
             yield f"{source.title}: {why}"
             continue
         read, kept = (sum(entry[name] for entry in entries) for name in ("rows_read", "rows_kept"))
-        files = f"{len(entries)} file{'s' if len(entries) > 1 else ''}"
-        yield f"{source.title}: {files}, {read:,} rows read, {kept:,} kept"
+        yield f"{source.title}: {_files(len(entries))}, {read:,} rows read, {kept:,} kept"
         for name, word in (("set_aside", "set aside"), ("oddities", "noted")):
-            counts: dict[str, int] = {}
-            for entry in entries:
-                for reason, count in entry[name].items():
-                    counts[reason] = counts.get(reason, 0) + count
+            counts = sum((Counter(entry[name]) for entry in entries), Counter())
             for reason, count in sorted(counts.items()):
                 yield f"  {word}: {count:,} {reason}"
 
@@ -536,3 +507,7 @@ def _account(raw: Path, made: Edition) -> Iterator[str]:
         yield f"not used, no source in data/catalogue.toml recognises or needs them: {len(left)} files ({shown})"
     rows = ", ".join(f"{name} ({entry['rows']:,})" for name, entry in sorted(made.manifest["tables"].items()))
     yield f"edition {made.id}, tables and their rows: {rows}"
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'s' if count > 1 else ''}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 import textwrap
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -20,6 +21,9 @@ from wardbook.figures import theme
 from wardbook.figures.marks import TALL
 from wardbook.figures.table import guarded_csv, rounded
 from wardbook.places import UnknownName
+
+# A chart's parts are validated when it is drawn, as a whole, and not each again whenever it is copied.
+alt.utils.schemapi.disable_debug_mode()
 
 FORMATS = ("json", "svg", "png", "csv", "txt")
 LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
@@ -147,9 +151,7 @@ class Figure:
 
     def png(self, size: str = "page") -> bytes:
         """The chart on white, its title, description and source in the file's own text."""
-        import vl_convert
-
-        drawn = vl_convert.svg_to_png(self.svg(size), scale=check_size(size).scale)
+        drawn = converter().svg_to_png(self.svg(size), scale=check_size(size).scale)
         return _labelled(drawn, self.title, self.words["alt"], self.words["source"])
 
     def csv(self) -> str:
@@ -192,12 +194,10 @@ class Figure:
 
     def interactive(self) -> Interactive:
         """The chart in a frame where a mark says its data under the pointer: to explore with, not to save."""
-        import vl_convert
-
         spec = _sized(self, SIZES["page"], 480, None, bare=False)
         spec["config"]["mark"] = {"tooltip": {"content": "data"}}
         # `bundle` puts Vega itself into the page, which then asks no network for it.
-        return Interactive(self.title, vl_convert.vegalite_to_html(spec, bundle=True))
+        return Interactive(self.title, converter().vegalite_to_html(spec, bundle=True))
 
 
 def _specification(chart: alt.TopLevelMixin) -> dict:
@@ -282,21 +282,25 @@ class Interactive:
 
 def _draw(figure: Figure, size: Size, bare: bool) -> str:
     """The chart as Vega's SVG, its plot as wide and as high as makes the whole fit the size."""
-    import vl_convert
-
     columns, height, limit = _columns(figure.spec, size), None, size.height
     width, target = 0.95 * size.width / columns, size.width - 2 * (_padding(size, bare) - _padding(size, True))
     seen, kept = None, width
     least = 30.0 if "facet" in figure.spec else 60.0  # of a plot, or of one panel
+
+    @cache
+    def drawn(bare: bool, width: int, height: int | None) -> tuple[str, float, float]:
+        svg = converter().vegalite_to_svg(_sized(figure, size, width, height, bare=bare))
+        return svg, *(float(side) for side in re.search(r' width="([\d.]+)" height="([\d.]+)"', svg).groups())
+
     for _ in range(12):  # what stands around the plot hardly depends on it: mostly the second try fits
+        plot = round(width), None if height is None else round(height)
         # Fitted without its title and source: their lines fill the width however narrow the plot is.
-        drawn = vl_convert.vegalite_to_scenegraph(_sized(figure, size, width, height, bare=True))["width"]
-        if drawn == seen and abs(target - drawn) > 1:  # words fill the width, or more: the plot's does not matter to it
-            width, target, seen = kept, drawn, None
+        wide = drawn(True, *plot)[1]
+        if wide == seen and abs(target - wide) > 1:  # words fill the width, or more: the plot's does not matter to it
+            width, target, seen = kept, wide, None
             continue
-        over, seen, kept = target - drawn, drawn, width
-        spec = _sized(figure, size, width, height, bare=bare)
-        tall = vl_convert.vegalite_to_scenegraph(spec)["height"] if limit else 0
+        over, seen, kept = target - wide, wide, width
+        tall = drawn(bare, *plot)[2] if limit else 0
         wrong = limit is not None and (abs(limit - tall) > 2 if size.fill else tall > limit)
         if abs(over) <= 1 and not wrong:
             break
@@ -304,7 +308,24 @@ def _draw(figure: Figure, size: Size, bare: bool) -> str:
         if wrong:
             more = (limit - tall) / _facet_rows(figure.spec, columns)
             height = max(_plot_height(figure.spec, size, height) + more, least)
-    return _own_ids(vl_convert.vegalite_to_svg(spec), f"wb-{figure.name}")
+    return _own_ids(drawn(bare, *plot)[0], f"wb-{figure.name}")
+
+
+@cache
+def converter() -> Any:
+    """vl-convert, which brings Liberation Sans in memory: the system's copy it would open anew for every word it measures."""
+    import vl_convert
+
+    before = os.environ.get("FONTCONFIG_FILE")
+    os.environ["FONTCONFIG_FILE"] = str(Path(__file__).with_name("fonts.conf"))
+    try:
+        vl_convert.svg_to_png('<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>')  # looks for fonts, once
+    finally:
+        if before is None:
+            del os.environ["FONTCONFIG_FILE"]
+        else:
+            os.environ["FONTCONFIG_FILE"] = before
+    return vl_convert
 
 
 def _sized(figure: Figure, size: Size, width: float, height: float | None, *, bare: bool) -> dict:

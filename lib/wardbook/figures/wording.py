@@ -184,7 +184,12 @@ def plain(name: str) -> str:
 
 
 def _fill(text: str, facts: dict[str, Any]) -> str:
-    return joined(environment().from_string(text).render(**facts))
+    return joined(_template(text).render(**facts))
+
+
+@cache
+def _template(text: str) -> jinja2.Template:
+    return environment().from_string(text)  # which compiles
 
 
 def joined(text: str) -> str:

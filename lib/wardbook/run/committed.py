@@ -1,0 +1,126 @@
+"""The committed notebooks, refreshed in place, and a reader's copies of them, opened in JupyterLab."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import nbformat
+
+from wardbook.edition import sha256
+from wardbook.folders import write_text
+from wardbook.places import ROOT
+from wardbook.run import runner
+from wardbook.run.execute import Kernel, Progress, RunError, clean, kernel_of_this_environment, machine_paths, texts
+
+WORK = ROOT / "work"
+FIRST = "00_your_own_analysis.ipynb"  # what JupyterLab opens on
+_COPIED = ".copied.json"  # what `copy_notebooks` last put into work/, so that it can tell a reader's change from ours
+
+
+def refresh_notebooks(folder: Path | None = None, *, progress: Progress | None = None) -> dict[str, bool]:
+    """Run the committed notebooks in place with their own parameters and clean them; which of them changed.
+
+    What is committed is what nbval compares with, so it holds results and nothing that differs between two machines.
+
+    Raises
+    ------
+    RunFailed
+        for a notebook that failed; it is as it was.
+    RunError
+        for an output that shows a path of this machine (a warning does), naming the cell.
+    """
+    changed, folder = {}, folder or runner.NOTEBOOKS
+    with Kernel(folder) as kernel, tempfile.TemporaryDirectory(prefix="wardbook-") as scratch:
+        for path in sorted(folder.glob("[!.]*.ipynb")):
+            executed = Path(scratch) / path.name
+            kernel.execute(path, executed, {}, progress)
+            notebook = nbformat.read(executed, as_version=4)
+            clean(notebook)
+            _refuse_machine_paths(path.stem, notebook)
+            text = nbformat.writes(notebook) + "\n"
+            changed[path.stem] = text != path.read_text(encoding="utf-8")
+            if changed[path.stem]:
+                write_text(path, text)
+    return changed
+
+
+def _refuse_machine_paths(name: str, notebook: nbformat.NotebookNode) -> None:
+    machine = machine_paths()
+    for cell in notebook.cells:
+        for holder, key in [(cell, "source"), *texts(cell)]:
+            if shown := machine.search(holder[key]):
+                line = next(line for line in holder[key].splitlines() if shown[0] in line)
+                raise RunError(
+                    f"{name}, cell [{cell.get('execution_count') or 'text'}] shows a path of this machine "
+                    f"({line.strip()[:160]}); the committed notebook is as it was"
+                )
+
+
+def copy_notebooks(folder: Path | None = None, work: Path | None = None) -> list[str]:
+    """Copy the committed notebooks to `work/`, and return those there that a reader has changed: they are left alone.
+
+    A copy that is still as it was made is brought up to date.
+    """
+    folder, work = folder or runner.NOTEBOOKS, work or WORK
+    work.mkdir(exist_ok=True)
+    log = work / _COPIED
+    copied = json.loads(log.read_text(encoding="utf-8")) if log.is_file() else {}
+    theirs = []
+    for path in sorted(folder.glob("[!.]*.ipynb")):
+        place = work / path.name
+        if place.exists() and sha256(place) not in (copied.get(path.name), sha256(path)):
+            theirs.append(path.name)
+        else:
+            shutil.copyfile(path, place)
+            copied[path.name] = sha256(path)
+    write_text(log, json.dumps(copied, indent=1) + "\n")
+    return theirs
+
+
+def _trust_copies(work: Path) -> None:
+    """Sign the copies that are still as committed, as `jupyter trust` does: Lab shows the charts of no other before a run."""
+    from nbformat.sign import NotebookNotary
+
+    log = work / _COPIED
+    copied = json.loads(log.read_text(encoding="utf-8")) if log.is_file() else {}
+    notary = NotebookNotary()
+    for name, digest in copied.items():
+        if (work / name).is_file() and sha256(work / name) == digest:
+            notary.sign(nbformat.read(work / name, as_version=4))
+    notary.store.close()
+
+
+def lab(arguments: Iterable[str] = (), *, work: Path | None = None) -> int:
+    """Start JupyterLab on `work/`, on this machine alone and with no request to any other; its exit code.
+
+    Parameters
+    ----------
+    arguments : further arguments of `jupyter lab`, such as `--no-browser`.
+    """
+    work = work or WORK
+    _trust_copies(work)
+    command = [
+        *(sys.executable, "-m", "jupyterlab"),
+        f"--ServerApp.root_dir={work}",
+        *([f"--LabApp.default_url=/lab/tree/{FIRST}"] if (work / FIRST).is_file() else []),
+        "--ServerApp.ip=127.0.0.1",
+        "--LabApp.news_url=None",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.extension_manager=readonly",
+        *arguments,
+    ]
+    with kernel_of_this_environment(), subprocess.Popen(command) as server:
+        while True:
+            try:
+                return server.wait()
+            except KeyboardInterrupt:  # Ctrl-C is Jupyter's: it asks, and a second one is the answer
+                continue
+            except BaseException:
+                server.terminate()
+                raise
