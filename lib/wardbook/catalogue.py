@@ -57,8 +57,8 @@ def _read() -> dict:
     return tomllib.loads((ROOT / "data" / "catalogue.toml").read_text(encoding="utf-8"))
 
 
-def limits() -> dict[str, dict[str, float]]:
-    """What publishers allow: a limit's name → requests `per_second` and `burst`."""
+def limits() -> dict[str, float]:
+    """What publishers allow: a host → requests a second."""
     return _read()["limits"]
 
 
