@@ -540,20 +540,18 @@ def _fetch(run: _Run, chosen: list[catalogue.Source]) -> list[Outcome]:
             host = str(urlsplit(source.fetch["url"]).hostname)
             try:
                 if host in down:
-                    raise Unreachable(host)
+                    raise Unreachable(f"{host} could not be reached")
                 getattr(run, source.fetch["kind"])(source)
-            except Unreachable as error:
-                down.add(host)
-                said = f"{error} could not be reached: download by hand, {by_hand([source], run.raw)}"
-                run.note(source, source.key, "failed", said=said)
-                if len(down) > 1 and not run.web.reached:
-                    break
             except (FetchError, SourceError, zipfile.BadZipFile) as error:
                 run.fail(source, source.key, error)
+                if isinstance(error, Unreachable):
+                    down.add(host)
+            if len(down) > 1 and not run.web.reached:
+                break
     finally:
         run.web.client.close()
         shutil.rmtree(run.staging, ignore_errors=True)
     if down and not run.web.reached:
-        told = f"no network ({', '.join(sorted(down))} not reached): download by hand, {by_hand(chosen, run.raw)}"
-        raise NoNetwork(told)
+        hosts, hand = ", ".join(sorted(down)), by_hand(chosen, run.raw)
+        raise NoNetwork(f"no network ({hosts} not reached): download by hand, {hand}")
     return run.outcomes

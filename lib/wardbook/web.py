@@ -44,16 +44,13 @@ class NotThere(FetchError):
 
 
 class Unreachable(FetchError):
-    """No connection to a host, which is its text."""
+    """A host that no connection was ever made to."""
 
 
-class _Busy(Exception):
+class _Busy(httpx.TransportError):
     """A server that asks to be asked again; `seconds` later, where it says so."""
 
-    def __init__(self, response: httpx.Response):
-        super().__init__(f"answered {response.status_code} {response.reason_phrase}".rstrip())
-        asked = response.headers.get("retry-after", "").strip()
-        self.seconds = int(asked) if asked.isdecimal() else 0
+    seconds = 0
 
 
 @dataclass(frozen=True)
@@ -84,9 +81,7 @@ class _Mirror(httpx.HTTPTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         url = httpx.URL(f"{self.mirror}/{str(request.url).split('://', 1)[1]}")
         headers = {**request.headers, "host": url.netloc.decode()}
-        return super().handle_request(
-            httpx.Request(request.method, url, headers=headers, extensions=request.extensions)
-        )
+        return super().handle_request(httpx.Request("GET", url, headers=headers, extensions=request.extensions))
 
 
 class Web:
@@ -104,6 +99,13 @@ class Web:
             max_redirects=5,
             event_hooks={"request": [self._admit]},  # called for each redirect too
         )
+        self._retry = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(httpx.TransportError),
+            wait=_wait,
+            stop=tenacity.stop_after_attempt(_TRIES),
+            sleep=manners.sleep,
+            reraise=True,
+        )
 
     def _admit(self, request: httpx.Request) -> None:
         """Let a request go when it is its host's turn, and only over https."""
@@ -119,7 +121,6 @@ class Web:
         self,
         url: str,
         work: Callable[[httpx.Response], Answer],
-        *,
         headers: dict[str, str] | None = None,
         accept: Sequence[int] = (200,),
     ) -> Answer:
@@ -135,40 +136,33 @@ class Web:
             for everything else that is no such answer.
         """
         try:
-            for attempt in tenacity.Retrying(
-                retry=tenacity.retry_if_exception_type((_Busy, httpx.TransportError)),
-                wait=_wait,
-                stop=tenacity.stop_after_attempt(_TRIES),
-                sleep=self.manners.sleep,
-                reraise=True,
-            ):
-                with attempt:
-                    return self._ask_once(url, work, headers or {}, accept)
-        except _Busy as error:
-            raise FetchError(f"{url} {error}, {_TRIES} times running") from error
+            return self._retry(self._ask_once, url, work, headers, accept)
         except httpx.TransportError as error:
-            raise FetchError(f"{url} broke off ({error or type(error).__name__}), {_TRIES} times running") from error
+            raise FetchError(f"{url}: {error or type(error).__name__}, {_TRIES} times running") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise FetchError(f"{url}: {error}") from error
 
     def _ask_once(
-        self, url: str, work: Callable[[httpx.Response], Answer], headers: dict[str, str], accept: Sequence[int]
+        self, url: str, work: Callable[[httpx.Response], Answer], headers: dict | None, accept: Sequence[int]
     ) -> Answer:
         host = httpx.URL(url).host
         try:
             with self.client.stream("GET", url, headers=headers) as response:
                 self.reached.add(host)
-                if response.status_code in accept:
+                status = response.status_code
+                if status in accept:
                     return work(response)
-                busy = _Busy(response)
-                if response.status_code not in _BUSY:
-                    raise (NotThere if response.status_code == 404 else FetchError)(f"{url} {busy}")
+                busy = _Busy(f"answered {status} {response.reason_phrase}".rstrip())
+                if status not in _BUSY:
+                    raise (NotThere if status == 404 else FetchError)(f"{url}: {busy}")
+                asked = response.headers.get("retry-after", "").strip()
+                busy.seconds = int(asked) if asked.isdecimal() else 0
                 if busy.seconds > _LONGEST_WAIT:
                     raise FetchError(f"{url} asks to wait {busy.seconds:,} seconds: run the command again later")
                 raise busy
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             if host not in self.reached:
-                raise Unreachable(host) from error
+                raise Unreachable(f"{host} could not be reached") from error
             raise
 
     def _body(self, response: httpx.Response, label: str, most: int = _LARGEST_FILE) -> Iterator[bytes]:
@@ -199,9 +193,8 @@ class Web:
 
     def part(self, url: str, start: int, end: int) -> bytes:
         """The bytes of a file from `start` up to `end`."""
-        most = min(end - start, _LARGEST_FILE)
-        asked = {"Range": f"bytes={start}-{end - 1}"}
-        return self.ask(url, lambda response: b"".join(self._body(response, "", most)), headers=asked, accept=(206,))
+        most, asked = min(end - start, _LARGEST_FILE), {"Range": f"bytes={start}-{end - 1}"}
+        return self.ask(url, lambda response: b"".join(self._body(response, "", most)), asked, (206,))
 
     def download(self, url: str, staged: Path, *, etag: str = "") -> str | None:
         """Write a file to `staged`; returns its ETag, or None where it is still the one that `etag` names."""
@@ -215,9 +208,7 @@ class Web:
                     handle.write(chunk)
             return response.headers.get("etag", "")
 
-        if not etag:
-            return self.ask(url, write)
-        return self.ask(url, write, headers={"If-None-Match": etag}, accept=(200, 304))
+        return self.ask(url, write, {"If-None-Match": etag}, (200, 304)) if etag else self.ask(url, write)
 
     def open_zip(self, url: str, whole: Path) -> zipfile.ZipFile:
         """A remote zip: read in parts, or downloaded to `whole` from a server that sends whole files only."""
@@ -226,7 +217,7 @@ class Web:
             total = response.headers.get("content-range", "").rpartition("/")[2]
             return int(total) if response.status_code == 206 and total.isdecimal() else None
 
-        size = self.ask(url, measure, headers={"Range": "bytes=0-0"}, accept=(200, 206))
+        size = self.ask(url, measure, {"Range": "bytes=0-0"}, (200, 206))
         if size is None:
             self.download(url, whole)
         try:
