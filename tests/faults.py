@@ -24,12 +24,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from importlib import import_module
 from pathlib import Path
 from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from made_runs import a_figure, a_run
 from test_edition import synthetic_crime, synthetic_knife
 from test_fetch import (
     API,
@@ -45,9 +45,7 @@ from test_fetch import (
     serve_dates,
     serve_neighbourhoods,
 )
-from test_runner import saves, write_notebook
 from wardbook import edition, fetch, web
-from wardbook.run import answers, many, runner, site
 
 HERE = Path(__file__).resolve().parent
 MONTHS = [f"2024-{m:02d}" for m in range(1, 4)]
@@ -86,11 +84,15 @@ def do_build(home: Path, which: str) -> None:
 
 def do_run(home: Path, which: str) -> None:
     """A run of the notebooks `which` (A or B), in the place of whichever is there."""
+    from wardbook.run import runner
+
     runner.run("Tower Hamlets", "2023-24", out=home / "outputs", folder=home / which)
 
 
 def do_all(home: Path, which: str) -> None:
     """A batch of two areas, in the place of whichever is there."""
+    from wardbook.run import many
+
     areas = {"areas": ["Camden", "Lewisham"], "workers": 2}
     outcomes = many.run_all("2023-24", out=home / "outputs", folder=home / which, **areas)
     if failed := [outcome for outcome in outcomes if outcome.state == "failed"]:
@@ -99,6 +101,8 @@ def do_all(home: Path, which: str) -> None:
 
 def do_site(home: Path, which: str) -> None:
     """The site of the runs `which` (A or B), with the claim box's answers for the newest windows alone."""
+    from wardbook.run import answers, site
+
     whole = answers.box_windows
     with mock.patch.object(answers, "box_windows", lambda book, series: whole(book, series)[-1:]):
         site.write_site(home / which, home / "site")
@@ -132,6 +136,8 @@ def child(kind: str, home: Path, which: str, at: int) -> None:
             if count == at:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+    if kind in ("run", "all", "site"):  # slow to import: not by every child, and before the clock runs
+        import_module("wardbook.run.site" if kind == "site" else "wardbook.run.many")
     print("ready", flush=True)
     sys.addaudithook(watch)
     WORK[kind](home, which)
@@ -215,9 +221,13 @@ def scenes(base: Path, server: Server, kinds: tuple[str, ...] = tuple(WORK)) -> 
                 synthetic_crime(home / name, {"Barnet": 5 + number, "Tower Hamlets": 10})
                 synthetic_knife(home / name)
         elif kind == "site":
+            from made_runs import a_figure, a_run
+
             for name in choices:
                 a_run(home / name, [a_figure(title=f"Burglary fell, says {name}")])
         else:
+            from test_runner import saves, write_notebook
+
             for name in choices:
                 write_notebook(home / name, "01_first", saves(charts_a=name, tables_a=name))
         whole: dict[str, dict[str, str]] = {}

@@ -991,55 +991,60 @@ def features(path, columns):
     import geopandas
 
     table = geopandas.read_file(path).rename(columns=columns).to_crs(4326)
-    return json.loads(table[[*columns.values(), "geometry"]].to_json())["features"]
+    codes = [name for name in table.columns if re.search(r"\d\d(CD|NM)$", name)]
+    return json.loads(table[[*codes, "geometry"]].to_json())["features"]
 
 
 def serve_publishers(server, raw):
     """Every publisher's address, answered with the files it published; what is not at hand is made from documented shapes."""
-    import geopandas
-
-    mps = {f"mps/2025-11/{HISTORICAL}", f"mps/2025-11/{RECENT}"}
-    mps |= {"mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv"}
-    serve_datastore(server, "exy3m", {Path(f).name: Answer((raw / f).read_bytes(), etag=f'"{f}"') for f in sorted(mps)})
     whole = pl.read_csv(raw / f"mps/2025-11/{HISTORICAL}", infer_schema=False)
-    until = [name for name in whole.columns if not name.isdecimal() or name <= "202309"]
-    server.answers[RELEASED] = Answer(whole.select(until).write_csv().encode())
+    parts = [
+        [name for name in whole.columns if not name.isdecimal() or low <= name <= high]
+        for low, high in (("201004", "202309"), ("202008", "999999"))
+    ]
+    server.answers[RELEASED], since_2020 = (Answer(whole.select(names).write_csv().encode()) for names in parts)
     knife = pl.read_parquet(raw / "mps/monthly-crime-dashboard.parquet").drop("sheet")
     knife.columns = [name.title() for name in knife.columns]
-    serve_datastore(server, "e5n6w", {KNIFE: Answer(knife.write_csv(datetime_format="%d/%m/%Y").encode())})
-    survey = {path.name: Answer(path.read_bytes()) for path in sorted(raw.glob("mopac/PAS_*.csv"))}
-    serve_datastore(server, "mopac-surveys-245jx", survey)
+    knife_file = Answer(knife.write_csv(datetime_format="%d/%m/%Y").encode())
     shapes = zipped({f"a/b/{path.name}": path.read_bytes() for path in sorted(raw.glob("ons/wards-2018/*"))})
-    serve_datastore(server, "statistical-gis-boundary-files-london", {"London-wards-2018.zip": Answer(shapes)})
-    boroughs = raw / "ons/London_Boroughs.gpkg"
-    serve_datastore(server, "london_boroughs", {boroughs.name: Answer(boroughs.read_bytes())})
-    (census,) = raw.glob("gla/*Ethnic*.xlsx")
-    serve_datastore(server, "2021-census-ethnic-group", {census.name: Answer(census.read_bytes())})
+    at_hand = {
+        "exy3m": [f"mps/2025-11/{RECENT}", "mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv"],
+        "mopac-surveys-245jx": ["mopac/PAS_*.csv"],
+        "london_boroughs": ["ons/London_Boroughs.gpkg"],
+        "2021-census-ethnic-group": ["gla/*Ethnic*.xlsx"],
+    }
+    made = {
+        "exy3m": {HISTORICAL: since_2020},
+        "e5n6w": {KNIFE: knife_file},
+        "statistical-gis-boundary-files-london": {"London-wards-2018.zip": Answer(shapes)},
+    }
+    for dataset in at_hand | made:
+        files = [path for pattern in at_hand.get(dataset, ()) for path in sorted(raw.glob(pattern))]
+        served = {path.name: Answer(path.read_bytes(), etag=f'"{path.name}"') for path in files}
+        serve_datastore(server, dataset, served | made.get(dataset, {}))
 
-    wards = features(raw / "ons/wards-2024/london_ward.gpkg", {"WD24CD": "WD24CD", "WD24NM": "WD24NM"})
-    serve_layer(server, "Wards_December_2024_Boundaries_UK_BFC", wards)
-    districts = features(boroughs, {"gss_code": "LAD24CD", "name": "LAD24NM"})
-    serve_layer(server, "Local_Authority_Districts_December_2024_Boundaries_UK_BFC", districts)
-    shape = next(raw.glob("ons/lsoa-2021/*.shp"))
-    code = next(name for name in geopandas.read_file(shape, rows=1).columns if name.upper().startswith("LSOA21CD"))
-    lsoas = features(shape, {code: "LSOA21CD"})
-    serve_layer(server, "Lower_layer_Super_Output_Areas_December_2021_Boundaries_EW_BGC_V5", lsoas)
     lookup = pl.read_csv(next(raw.glob("ons/LSOA*.csv")), encoding="utf8-lossy", infer_schema=False)
     lookup.columns = [name.strip("\ufeff") for name in lookup.columns]
-    rows = [{"properties": row, "geometry": None} for row in lookup.to_dicts()]
-    serve_layer(server, "LSOA21_WD24_LAD24_EW_LU", rows)
-    households = (raw / "ons/census2021-ts044-ltla.csv").read_bytes()
-    ts044 = zipped({"census2021-ts044-ltla.csv": households, "census2021-ts044-oa.csv": os.urandom(500_000)})
-    server.answers["/www.nomisweb.co.uk/output/census/2021/census2021-ts044.zip"] = Answer(ts044, etag='"z"')
+    layers = {
+        "Wards_December_2024_Boundaries_UK_BFC": features(raw / "ons/wards-2024/london_ward.gpkg", {}),
+        "Local_Authority_Districts_December_2024_Boundaries_UK_BFC": features(
+            raw / "ons/London_Boroughs.gpkg", {"gss_code": "LAD24CD", "name": "LAD24NM"}
+        ),
+        "Lower_layer_Super_Output_Areas_December_2021_Boundaries_EW_BGC_V5": features(
+            next(raw.glob("ons/lsoa-2021/*.shp")), {}
+        ),
+        "LSOA21_WD24_LAD24_EW_LU": [{"properties": row, "geometry": None} for row in lookup.to_dicts()],
+    }
+    for name, rows in layers.items():
+        serve_layer(server, name, rows)
+    census = {"census2021-ts044-ltla.csv": (raw / "ons/census2021-ts044-ltla.csv").read_bytes()}
+    server.answers["/www.nomisweb.co.uk/output/census/2021/census2021-ts044.zip"] = Answer(zipped(census), ranges=False)
     months = [path.parent.name for path in sorted(raw.glob("police_uk/*/*-metropolitan-stop-and-search.csv"))]
     serve_dates(server, *months)
-    newest = months.index("2024-03")
-    members = {f"{m}/{m}-metropolitan-stop-and-search.csv": None for m in months[newest - 3 : newest + 1]}
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name in members:
-            archive.write(raw / "police_uk" / name, name)
-    server.answers[f"{ARCHIVE}2024-03.zip"] = Answer(out.getvalue(), etag='"2024-03"')
+    newest = months.index("2024-03") + 1
+    names = [f"{month}/{month}-metropolitan-stop-and-search.csv" for month in months[newest - 4 : newest]]
+    members = {name: (raw / "police_uk" / name).read_bytes() for name in names}
+    server.answers[f"{ARCHIVE}2024-03.zip"] = Answer(zipped(members), etag='"2024-03"')
     serve_neighbourhoods(server)
     server.answers[f"{API}metropolitan/{TOWER_HAMLETS[-1]}/events"].faults = []
 
@@ -1048,7 +1053,7 @@ def serve_publishers(server, raw):
 @pytest.mark.slow
 def test_from_nothing_to_outputs(server, raw, wardbook, tmp_path):
     serve_publishers(server, raw)
-    words = (
+    words = [
         "--borough",
         "Tower Hamlets",
         "--from",
@@ -1059,7 +1064,7 @@ def test_from_nothing_to_outputs(server, raw, wardbook, tmp_path):
         "raw",
         "--mirror",
         server.url,
-    )
+    ]
     told = wardbook("fetch", *words)
     assert told.exit_code == 0, told.stderr
     ledger = list(csv.DictReader((tmp_path / "raw/ledger.csv").read_text().splitlines()))
@@ -1072,12 +1077,11 @@ def test_from_nothing_to_outputs(server, raw, wardbook, tmp_path):
 
     told = wardbook("build", "--raw", "raw", "--out", "edition")
     assert told.exit_code == 0, told.stderr
-    missing = [line.partition(": no file (")[0] for line in told.stdout.splitlines() if ": no file (" in line]
+    missing = {line.partition(": no file (")[0] for line in told.stdout.splitlines() if ": no file (" in line}
     unasked = [source for source in catalogue.sources().values() if source not in fetch.choose([])]
-    assert missing == [source.title for source in unasked], "these are fetched when named, or put there by hand"
+    assert missing == {source.title for source in unasked}, "these are fetched when named, or put there by hand"
     assert {source.key for source in unasked} == {
-        *("mps-vawg", "mps-business-outcomes", "mps-thorough-searches", "police-uk-stops-api"),
-        "dwo-abstraction",
+        *("mps-vawg", "mps-business-outcomes", "mps-thorough-searches", "police-uk-stops-api", "dwo-abstraction")
     }
     told = wardbook(
         *("run", "--borough", "Tower Hamlets", "--only", "01_targets", "--edition", "edition", "--out", "outputs")
