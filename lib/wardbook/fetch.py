@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date
 from functools import cached_property
 from importlib import import_module
+from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 from urllib.parse import quote, unquote, urlencode, urlsplit
@@ -119,10 +120,7 @@ class _Ledger:
         if last and (last["sha256"], last["etag"]) == (row["sha256"], row["etag"]):
             return
         self.rows.append(row)
-        with work.open("w", encoding="utf-8", newline="") as handle:
-            writer = csv.DictWriter(handle, _COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
+        pl.DataFrame(self.rows, dict.fromkeys(_COLUMNS, pl.String)).write_csv(work)
         work.replace(self.path)
 
 
@@ -398,12 +396,8 @@ class _Run:
         day.mkdir(parents=True, exist_ok=True)
         rows = {(row["neighbourhood_id"], row["kind"]): row for row in police_uk_api.read_manifest(day)}
         manifest, in_a_row = f"{folder}/{police_uk_api.MANIFEST}", 0
-        asked = [
-            (name, kind)
-            for name in ids
-            for kind in police_uk_api.KINDS
-            if rows.get((name, kind), {}).get("status", police_uk_api.FAILED) == police_uk_api.FAILED
-        ]
+        captured = {key for key, row in rows.items() if row["status"] != police_uk_api.FAILED}
+        asked = [key for key in product(ids, police_uk_api.KINDS) if key not in captured]
         for name, kind in asked:
             status, count = police_uk_api.FAILED, 0
             try:
@@ -423,8 +417,7 @@ class _Run:
             if in_a_row == 5:
                 raise FetchError("five answers running failed: the rest of today's capture is left for another run")
         self.record(source, self.raw / manifest, manifest, url)
-        size = (self.raw / manifest).stat().st_size
-        self.note(source, manifest, "fetched" if asked else "unchanged", size)
+        self.note(source, manifest, "fetched" if asked else "unchanged")
 
 
 def _snapshot(frame: pl.DataFrame) -> str:
@@ -466,10 +459,8 @@ def choose(names: Sequence[str]) -> list[catalogue.Source]:
 
 def by_hand(sources: Sequence[catalogue.Source], raw: Path) -> str:
     """Where to download by hand, and what to call it: "page → folder"."""
-    pages: dict[str, list[str]] = {}
-    for source in sources:
-        pages.setdefault(source.address, []).append(" or ".join([source.pattern, *source.also]))
-    return "; ".join(f"{page} → {', '.join(pages[page])}" for page in pages) + f" (below {raw})"
+    pages = [f"{source.address} → {' or '.join([source.pattern, *source.also])}" for source in sources]
+    return "; ".join(pages) + f" (below {raw})"
 
 
 def fetch(

@@ -17,13 +17,6 @@ YEARS = 2  # of each series: the newest complete ones of either edition
 KEY = ["headline", "area", "period"]
 # The hand-kept tables that a table's counts depend on: of stops, which months are complete.
 COUNTED_BY = {"borough_offences": ("boroughs.csv", "offence_groups.csv"), "stops": ("breaks.csv",)}
-NEW, GONE, DEFINITION, READER, REVISION = (
-    "new month",
-    "no longer held",
-    "definition",
-    "same files, read or counted differently",
-    "revision",
-)
 
 
 @dataclass(frozen=True)
@@ -122,19 +115,17 @@ def compare(old: Held, new: Held) -> pl.DataFrame:
 
 def _why(row: dict, old: Held, new: Held) -> str:
     if row["value"] is None:
-        return NEW
+        return "new month"
     if row["value_new"] is None:
-        return GONE
-    before, after = old.manifest["reference"], new.manifest["reference"]
-    changed = [name for name in COUNTED_BY.get(row["table"], ()) if before.get(name) != after.get(name)]
-    same = _files(old, row["table"]) == _files(new, row["table"])
+        return "no longer held"
     reasons = []
-    if not same:
-        known = row["snapshot"] != row["snapshot_new"]
-        reasons.append(f"{REVISION} ({row['snapshot']} to {row['snapshot_new']})" if known else REVISION)
-    if changed:
-        reasons.append(f"{DEFINITION} ({', '.join(changed)})")
-    return " and ".join(reasons) or READER
+    if _files(old, row["table"]) != _files(new, row["table"]):
+        newer = f" ({row['snapshot']} to {row['snapshot_new']})" if row["snapshot"] != row["snapshot_new"] else ""
+        reasons.append(f"revision{newer}")
+    before, after = old.manifest["reference"], new.manifest["reference"]
+    if changed := [name for name in COUNTED_BY.get(row["table"], ()) if before.get(name) != after.get(name)]:
+        reasons.append(f"definition ({', '.join(changed)})")
+    return " and ".join(reasons) or "same files, read or counted differently"
 
 
 def _files(held: Held, table: str) -> set[str]:
@@ -153,7 +144,7 @@ def report(moved: pl.DataFrame) -> list[str]:
     whole = {"tbl_rows": -1, "tbl_cols": -1, "tbl_width_chars": 300, "fmt_str_lengths": 300}
     bare = {"tbl_formatting": "NOTHING", "tbl_hide_dataframe_shape": True, "tbl_hide_column_data_types": True}
     with pl.Config(**whole, **bare):
-        return str(shown).splitlines()
+        return [line.rstrip() for line in str(shown).splitlines()]
 
 
 def _said(value: float | None) -> str:

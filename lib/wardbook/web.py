@@ -35,7 +35,7 @@ _BLOCK = 1 << 18
 Answer = TypeVar("Answer")
 
 
-class FetchError(ValueError):
+class FetchError(Exception):
     """A file that could not be had, in words for its reader."""
 
 
@@ -222,8 +222,6 @@ class Web:
             self.download(url, whole)
         try:
             return zipfile.ZipFile(whole if size is None else _RemoteFile(self, url, size))
-        except FetchError:
-            raise
         except ZIP_TROUBLES as error:
             raise FetchError(f"{url}: expected a zip archive; found something else ({error})") from error
 
@@ -259,8 +257,6 @@ def copy_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, staged: Path, p
         with progress(staged.name, info.file_size) as advance:
             content = archive.read(info)
             advance(len(content))
-    except FetchError:
-        raise
     except ZIP_TROUBLES as error:
         raise FetchError(f"{info.filename!r} in the archive cannot be unpacked: {error}") from error
     staged.parent.mkdir(parents=True, exist_ok=True)
