@@ -30,7 +30,7 @@ from typer.testing import CliRunner
 from test_police_uk import STOP
 from wardbook import catalogue, cli, edition, fetch, web
 from wardbook.places import UnknownName
-from wardbook.sources import dashboards, police_uk_api
+from wardbook.sources import police_uk_api
 from wardbook.sources.met import offence_groups
 
 NOW = datetime(2025, 6, 3, 22, 30, tzinfo=UTC)  # half past eleven in London
@@ -249,11 +249,11 @@ def serve_datastore(server, dataset, files: dict[str, Answer]):
 KNIFE = "M1045_MonthlyCrimeDashboard_KnifeCrimeData.csv"
 
 
-def knife_csv(month="2024-04-01", refreshed="2024-05-20", count=7, form="%d/%m/%Y") -> bytes:
+def knife_csv(month="2024-04-01", refreshed="2024-05-20", count=7) -> bytes:
     head = "Month_Year,Area Type,Borough_SNT,Area Name,Area Code,Crime Type,Crime Subtype,Measure,Financial Year,FY_FYIndex"
     head += ",Count,Refresh Date"
     row = "Borough,Barnet,Barnet,E09000003,KNIFE CRIME,Knife Crime,Offences,fy2024-25,24-25_01"
-    days = [datetime.fromisoformat(f"{day}T00:00:00+00:00").strftime(form) for day in (month, refreshed)]
+    days = [f"{date.fromisoformat(day):%d/%m/%Y}" for day in (month, refreshed)]
     return f"{head}\n{days[0]},{row},{count},{days[1]}\n".encode()
 
 
@@ -619,16 +619,6 @@ def test_a_release_that_is_not_the_whole_history_is_not_kept_and_stops_nothing(s
     assert not (tmp_path / "raw/mps/2023-09").exists()
 
 
-def test_a_release_put_there_by_hand_is_kept(server, run, tmp_path):
-    place = tmp_path / "raw" / RELEASE["into"]
-    place.parent.mkdir(parents=True)
-    place.write_bytes(WHOLE)
-    serve_datastore(server, "exy3m", {RECENT: Answer(crime_csv(["202401", "202402"]))})
-    run("mps-borough-crime")
-    assert [(outcome.status, outcome.said) for outcome in run.release] == [("kept", "put there by hand")]
-    assert place.read_bytes() == WHOLE and RELEASED not in server.paths()
-
-
 def test_another_months_stops_under_a_months_name_are_not_put_in_its_place(server, run, tmp_path):
     serve_dates(server, "2024-05", "2024-06")
     wrong = {"2024-06/2024-06-metropolitan-stop-and-search.csv": stops_csv("2024-05")}
@@ -650,24 +640,6 @@ def test_without_an_etag_the_same_bytes_are_unchanged(server, run, tmp_path):
     before = tree(tmp_path / "raw")
     assert [status for *_, status in run("mps-knife-crime")] == ["unchanged"]
     assert tree(tmp_path / "raw") == before
-
-
-def test_a_stub_of_a_month_does_not_name_the_snapshot(server, run):
-    lines = crime_csv(["202401", "202402", "202403", "202404"]).decode().splitlines()
-    body = "\n".join([lines[0], *(line.rsplit(",", 1)[0] + ",0" for line in lines[1:]), ""]).encode()
-    serve_datastore(server, "exy3m", {RECENT: Answer(body)})
-    assert run("mps-borough-crime")[0][1] == f"mps/2024-03/{RECENT}"
-
-
-@pytest.mark.parametrize("form", ["%d/%m/%Y", "%Y-%m-%d 00:00:00"])
-def test_the_knife_crime_dashboard_as_published_is_read_like_its_parquet_copy(server, run, tmp_path, form):
-    serve_datastore(server, "e5n6w", {KNIFE: Answer(knife_csv("2024-04-01", "2024-05-20", 7, form))})
-    assert run("mps-knife-crime") == [("mps-knife-crime", f"mps/2024-04/{KNIFE}", "fetched")]
-    frame = dashboards.read_knife_crime(tmp_path / f"raw/mps/2024-04/{KNIFE}").frame
-    assert frame.schema == dashboards.KNIFE_CRIME
-    assert frame.select("borough_code", "month", "offences", "refreshed").rows() == [
-        ("E09000003", date(2024, 4, 1), 7, date(2024, 5, 20))
-    ]
 
 
 def test_two_snapshots_of_the_dashboard_are_not_added_up(server, run, tmp_path):

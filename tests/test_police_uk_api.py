@@ -149,39 +149,13 @@ def test_captured_months_are_cut_in_publication_and_not_at_random(raw, stop_file
     assert months["month"].to_list() == [date(2024 + n // 12, n % 12 + 1, 1) for n in range(8, 16)]
     assert all(abs(n - wanted) <= 10 for n, wanted in zip(months["len"], ANSWERED, strict=True))
     before = pl.concat(stop_files[f"2024-0{month}"].frame for month in range(3, 9))
-    grouped = [
-        frame.with_columns(police_uk.broad_group(pl.col("self_defined")).alias("group")) for frame in (before, after)
-    ]
-    shares = [frame["group"].is_in(list(GONE)).mean() for frame in grouped]
+    groups = [frame.select(police_uk.broad_group(pl.col("self_defined"))).to_series() for frame in (before, after)]
+    shares = [group.is_in(list(GONE)).mean() for group in groups]
     assert shares[0] > 0.3 > 0.001 > shares[1]
-    assert set(after["officer_defined"].unique()) == {"Asian", "Black", "White", None}
-    assert "Vehicle search" not in after["search_type"].to_list()
     # The labels that are left: 97 % as many rows a month as in the six months before.
-    left = set(after["self_defined"].drop_nulls())
-    kept = [frame.filter(pl.col("self_defined").is_in(list(left))).height for frame in grouped]
+    left = after["self_defined"].drop_nulls().unique().to_list()
+    kept = [frame["self_defined"].is_in(left).sum() for frame in (before, after)]
     assert round((kept[1] / 8) / (kept[0] / 6), 2) == 0.97
-
-
-@pytest.mark.raw
-def test_a_published_month_in_the_shape_of_the_api_reads_to_the_same_frame(raw, saved):
-    """All rows of August 2024, rewritten as the API would answer them: numbers as text, flags as flags, null for blank."""
-    path = raw / "police_uk/2024-08/2024-08-metropolitan-stop-and-search.csv"
-    from_file = police_uk.read_stops(path)
-    table = pl.read_csv(path, infer_schema=False)
-    flags = {"True": True, "False": False, None: None}
-
-    def record(row):
-        made = {theirs: row[ours] for ours, theirs in police_uk_api._CSV_HEADERS.items()}
-        for name in ("operation", "outcome_linked_to_object_of_search", "removal_of_more_than_outer_clothing"):
-            made[name] = flags[made[name]]
-        street = {"id": 1, "name": "On or near made-up Street"}
-        place = {"latitude": row["Latitude"], "longitude": row["Longitude"], "street": street}
-        return made | {"location": place if row["Latitude"] else None, "involved_person": True}
-
-    from_api = read_stops(saved([record(row) for row in table.iter_rows(named=True)], "metropolitan-2024-08.json"))
-    assert from_api.frame.height == 10_638
-    assert from_api.frame.drop("line").equals(from_file.frame.drop("line"))
-    assert from_api.quality.oddities == from_file.quality.oddities
 
 
 @pytest.mark.raw
