@@ -21,6 +21,7 @@ import faults
 from conftest import EVERY
 from faults import hashed
 from test_edition import BARNET, synthetic_crime, synthetic_knife, synthetic_stops
+from test_fetch import KNIFE, Answer, Server, knife_csv, serve_datastore
 from wardbook import claim, edition, fetch, folders
 
 WARDBOOK = Path(sys.executable).with_name("wardbook")
@@ -151,6 +152,20 @@ def test_a_full_disk_leaves_the_earlier_answer_to_a_claim(tmp_path):
     before = hashed(tmp_path, hidden=True)
     assert "too large" in told(wardbook("claim", *CLAIM, "--out", tmp_path, limit=20_000)).lower()
     assert hashed(tmp_path, hidden=True) == before
+
+
+def test_a_full_disk_leaves_what_was_fetched(tmp_path):
+    server, words = Server(), ["fetch", "--source", "mps-knife-crime", "--raw", tmp_path / "raw"]
+    try:
+        serve_datastore(server, "e5n6w", {KNIFE: Answer(knife_csv())})
+        assert wardbook(*words, "--mirror", server.url).returncode == 0
+        before = hashed(tmp_path, hidden=True)
+        serve_datastore(server, "e5n6w", {KNIFE: Answer(knife_csv("2024-05-01", "2024-06-20"))})
+        for limit in (100, 300):  # the file, and then the ledger
+            assert "too large" in told(wardbook(*words, "--mirror", server.url, limit=limit)).lower()
+            assert hashed(tmp_path, hidden=True) == before
+    finally:
+        server.close()
 
 
 @pytest.fixture

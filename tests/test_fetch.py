@@ -517,10 +517,21 @@ def linked(name: str) -> bytes:
         (linked("a/London_Ward.shp"), "is a link"),
         (zipped({"readme.txt": b"x"}), "has no member like"),
         (zipped({"a/London_Ward.shp": b"x"}), "expected a shapefile"),
+        (zipped({"é/London_Ward.shp": b"x"}).replace("é".encode(), b"\xff\xff"), "expected a zip archive"),
         (PAGE, "File is not a zip file"),
         (zipped({"a/London_Ward.shp": b"abc" * 50})[:-40], "File is not a zip file"),
     ],
-    ids=["above", "absolute", "above by a folder", "link", "no shapefile", "half a shapefile", "page", "cut short"],
+    ids=[
+        "above",
+        "absolute",
+        "above by a folder",
+        "link",
+        "no shapefile",
+        "half a shapefile",
+        "no UTF-8",
+        "page",
+        "cut short",
+    ],
 )
 def test_an_archive_that_is_not_what_it_should_be_is_refused(server, run, tmp_path, body, said):
     serve_datastore(server, "statistical-gis-boundary-files-london", {"London-wards-2018.zip": Answer(body)})

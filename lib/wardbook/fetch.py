@@ -33,7 +33,7 @@ from wardbook import catalogue, places
 from wardbook.periods import Period, month_after
 from wardbook.sources import police_uk_api
 from wardbook.sources.reading import SourceError
-from wardbook.web import FetchError, Manners, NotThere, Progress, Unreachable, Web, copy_member, silent
+from wardbook.web import FetchError, Manners, NotThere, Progress, Unreachable, Web, copy_member, read_zip, silent
 
 FORCE = "metropolitan"
 LEDGER = "ledger.csv"
@@ -249,7 +249,7 @@ class _Run:
                 self.note(source, known["file"], "unchanged")
                 snapshot = snapshot or PurePosixPath(known["file"]).parent.name
             elif "member" in spec:
-                with zipfile.ZipFile(staged) as archive:
+                with read_zip(staged, newest.url) as archive:
                     self.unpack(source, archive, newest.url)
             else:
                 frame = check(source, staged)
@@ -533,7 +533,7 @@ def _fetch(run: _Run, chosen: list[catalogue.Source]) -> list[Outcome]:
                 if host in down:
                     raise Unreachable(f"{host} could not be reached")
                 getattr(run, source.fetch["kind"])(source)
-            except (FetchError, SourceError, zipfile.BadZipFile) as error:
+            except (FetchError, SourceError) as error:
                 run.fail(source, source.key, error)
                 if isinstance(error, Unreachable):
                     down.add(host)

@@ -220,10 +220,7 @@ class Web:
         size = self.ask(url, measure, {"Range": "bytes=0-0"}, (200, 206))
         if size is None:
             self.download(url, whole)
-        try:
-            return zipfile.ZipFile(whole if size is None else _RemoteFile(self, url, size))
-        except ZIP_TROUBLES as error:
-            raise FetchError(f"{url}: expected a zip archive; found something else ({error})") from error
+        return read_zip(whole if size is None else _RemoteFile(self, url, size), url)
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
@@ -240,6 +237,14 @@ class _RemoteFile(AbstractBufferedFile):
 
     def _fetch_range(self, start: int, end: int) -> bytes:
         return self.web.part(self.path, start, end)
+
+
+def read_zip(file: Path | AbstractBufferedFile, url: str) -> zipfile.ZipFile:
+    """Open an archive that came from an address."""
+    try:
+        return zipfile.ZipFile(file)
+    except ZIP_TROUBLES as error:
+        raise FetchError(f"{url}: expected a zip archive; found something else ({error})") from error
 
 
 def copy_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, staged: Path, progress: Progress) -> None:
