@@ -53,7 +53,7 @@ check-all: $(INSTALLED)
 mutants: $(INSTALLED)
 	$(UV) run --group check python tests/mutants.py
 
-# SIGKILL at 200 seeded points of a fetch, a build and a run; CI samples ten.
+# SIGKILL at 200 seeded points of fetches, builds, runs, batches and the site; CI samples a few.
 faults: $(INSTALLED)
 	$(UV) run python tests/faults.py
 

@@ -1,8 +1,10 @@
-"""A power cut at any moment: SIGKILL at seeded random points of a fetch, a build and a run, and what is there afterwards.
+"""A power cut at any moment: SIGKILL at seeded random points of what writes files, and what is there afterwards.
 
-Half of the kills come just before a seeded one of the file operations below the folder (an audit hook counts them), the other
-half a seeded time after the start. After each, what was whole is whole, nothing half is under a name that is read, and the next
-run finishes and leaves what an undisturbed one leaves. `make faults` runs 200; tests/test_faults.py runs ten.
+Killed are a fetch, a build, a run, a batch of runs and the making of the site. Half of the kills come just before a seeded one
+of the file operations below the folder (an audit hook counts them), the other half a seeded time after the start. After each,
+what was whole is whole, nothing half is under a name that is read, and the next run finishes and leaves what an undisturbed
+one leaves. All of it stands in a folder whose name holds blanks, quotes and braces, which nothing written may name.
+`make faults` runs 200; tests/test_faults.py a few.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +24,9 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from importlib import import_module
 from pathlib import Path
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -40,9 +45,7 @@ from test_fetch import (
     serve_dates,
     serve_neighbourhoods,
 )
-from test_runner import saves, write_notebook
 from wardbook import edition, fetch, web
-from wardbook.run import runner
 
 HERE = Path(__file__).resolve().parent
 MONTHS = [f"2024-{m:02d}" for m in range(1, 4)]
@@ -81,10 +84,35 @@ def do_build(home: Path, which: str) -> None:
 
 def do_run(home: Path, which: str) -> None:
     """A run of the notebooks `which` (A or B), in the place of whichever is there."""
+    from wardbook.run import runner
+
     runner.run("Tower Hamlets", "2023-24", out=home / "outputs", folder=home / which)
 
 
-WORK = {"fetch": do_fetch, "build": do_build, "run": do_run}
+def do_all(home: Path, which: str) -> None:
+    """A batch of two areas, in the place of whichever is there."""
+    from wardbook.run import many
+
+    areas = {"areas": ["Camden", "Lewisham"], "workers": 2}
+    outcomes = many.run_all("2023-24", out=home / "outputs", folder=home / which, **areas)
+    if failed := [outcome for outcome in outcomes if outcome.state == "failed"]:
+        raise RuntimeError(failed)
+
+
+def do_site(home: Path, which: str) -> None:
+    """The site of the runs `which` (A or B), with the claim box's answers for the newest windows alone."""
+    from wardbook.run import answers, site
+
+    whole = answers.box_windows
+    with mock.patch.object(answers, "box_windows", lambda book, series: whole(book, series)[-1:]):
+        site.write_site(home / which, home / "site")
+
+
+WORK = {"fetch": do_fetch, "build": do_build, "run": do_run, "all": do_all, "site": do_site}
+LEFT = {"fetch": "raw", "build": "edition", "run": "outputs", "all": "outputs", "site": "site"}
+# By turns; a kernel and a cluster take longer than all the rest.
+ORDER = ("fetch", "build", "site", "fetch", "build", "run", "fetch", "build", "fetch", "all")
+ODD = 'wardbook\'s "faults" {é} %e '  # in the name of the folder of it all
 OPERATIONS = {
     "open",
     "os.rename",
@@ -108,6 +136,8 @@ def child(kind: str, home: Path, which: str, at: int) -> None:
             if count == at:
                 os.kill(os.getpid(), signal.SIGKILL)
 
+    if kind in ("run", "all", "site"):  # slow to import: not by every child, and before the clock runs
+        import_module("wardbook.run.site" if kind == "site" else "wardbook.run.many")
     print("ready", flush=True)
     sys.addaudithook(watch)
     WORK[kind](home, which)
@@ -137,8 +167,8 @@ class Scene:
     operations: int
 
     def there(self) -> dict[str, str]:
-        folder = {"fetch": "raw", "build": "edition", "run": "outputs"}[self.kind]
-        return hashed(self.home / folder) if (self.home / folder).is_dir() else {}
+        folder = self.home / LEFT[self.kind]
+        return hashed(folder) if folder.is_dir() else {}
 
     def after_a_kill(self) -> str:
         """What is wrong with what a killed process left; empty if nothing is."""
@@ -150,8 +180,10 @@ class Scene:
             odd = [name for name, digest in there.items() if name not in grown and whole.get(name) != digest]
             odd += [name for name in grown if not (self.home / "raw" / name).read_text().endswith("\n")]
             return f"not as fetched whole: {odd}" if odd else ""
-        if there not in self.whole.values():
-            return f"neither the earlier nor the new one: {sorted(there)}"
+        for area in ("camden/", "lewisham/") if self.kind == "all" else ("",):
+            kept = [_below(area, files) for files in (there, *self.whole.values())]
+            if kept[0] not in kept[1:]:
+                return f"neither the earlier nor the new one: {sorted(kept[0])}"
         if self.kind == "build":
             edition.open_edition(self.home / "edition")
         return ""
@@ -161,6 +193,10 @@ class Scene:
         WORK[self.kind](self.home, which)
         wanted, there = self.whole[which], self.there()
         return "" if there == wanted else f"after the next run: {set(there.items()) ^ set(wanted.items())}"
+
+
+def _below(folder: str, files: dict[str, str]) -> dict[str, str]:
+    return {name: digest for name, digest in files.items() if name.startswith(folder)}
 
 
 def scenes(base: Path, server: Server, kinds: tuple[str, ...] = tuple(WORK)) -> dict[str, Scene]:
@@ -184,32 +220,35 @@ def scenes(base: Path, server: Server, kinds: tuple[str, ...] = tuple(WORK)) -> 
             for number, name in enumerate(choices):
                 synthetic_crime(home / name, {"Barnet": 5 + number, "Tower Hamlets": 10})
                 synthetic_knife(home / name)
+        elif kind == "site":
+            from made_runs import a_figure, a_run
+
+            for name in choices:
+                a_run(home / name, [a_figure(title=f"Burglary fell, says {name}")])
         else:
+            from test_runner import saves, write_notebook
+
             for name in choices:
                 write_notebook(home / name, "01_first", saves(charts_a=name, tables_a=name))
-        whole, seconds, operations = {}, 0.0, 0
-        for which in [*choices, choices[0]]:
+        whole: dict[str, dict[str, str]] = {}
+        for which in choices:
             process, began = started(kind, home, which), time.monotonic()
             said, error = process.communicate(timeout=WAIT)
             if process.returncode:
                 raise RuntimeError(f"{kind} failed undisturbed: {error}")
-            seconds, operations = time.monotonic() - began, int(said.split()[-1])
-            made[kind] = Scene(kind, home, choices, whole, seconds, operations)
+            made[kind] = Scene(kind, home, choices, whole, time.monotonic() - began, int(said.split()[-1]))
             whole[which] = made[kind].there()
+        named = [path for path in (home / LEFT[kind]).rglob("*.*") if path.is_file() and b"faults" in path.read_bytes()]
+        if named:
+            raise RuntimeError(f"the machine's folder is named in {named}")
     return made
-
-
-def clear(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def kill(scene: Scene, dice: random.Random) -> tuple[str, bool]:
     """Kill once; what was wrong afterwards (empty if nothing), and whether the process was killed before its end."""
     which = scene.choices[0] if len(scene.choices) == 1 else scene.choices[dice.randrange(2)]
     if scene.kind == "fetch" and dice.random() < 0.5:
-        clear(scene.home / "raw")
+        shutil.rmtree(scene.home / "raw", ignore_errors=True)
     by_operation = dice.random() < 0.5
     at, wait = dice.randrange(1, scene.operations + 1), dice.random() * scene.seconds
     process = started(scene.kind, scene.home, which, at if by_operation else 0)
@@ -228,10 +267,9 @@ def run(kills: int, seed: int, tell: Callable[[str], None], kinds: tuple[str, ..
     wrong, done, tries = [], Counter(), 0
     server = Server()
     try:
-        with tempfile.TemporaryDirectory(prefix="wardbook-faults-") as base:
+        with tempfile.TemporaryDirectory(prefix=ODD) as base:
             staged = scenes(Path(base).resolve(), server, kinds)
-            # A run starts a kernel, which takes longer than all the rest: one in five.
-            order = [kind for kind in ("fetch", "build", "fetch", "build", "run") if kind in staged]
+            order = [kind for kind in ORDER if kind in staged]
             while done.total() < kills and tries < 3 * kills:
                 kind = order[done.total() % len(order)]
                 found, killed = kill(staged[kind], random.Random(f"{seed}-{tries}"))
@@ -246,8 +284,7 @@ def run(kills: int, seed: int, tell: Callable[[str], None], kinds: tuple[str, ..
             left = {kind: _leftovers(scene.home) for kind, scene in staged.items()}
             tell(f"unfinished folders left beside the results: {json.dumps(left)}")
     finally:
-        server.httpd.shutdown()
-        server.httpd.server_close()
+        server.close()
     return wrong if done.total() >= kills else [*wrong, f"only {done.total()} of {kills} were killed in time"]
 
 

@@ -57,32 +57,24 @@ def _read() -> dict:
     return tomllib.loads((ROOT / "data" / "catalogue.toml").read_text(encoding="utf-8"))
 
 
-def limits() -> dict[str, dict[str, float]]:
-    """What publishers allow: a limit's name → requests `per_second` and `burst`."""
+def limits() -> dict[str, float]:
+    """What publishers allow: a host → requests a second."""
     return _read()["limits"]
+
+
+def _licensed(entry: dict) -> dict:
+    licence = _read()["licences"][entry["licence"]]
+    return entry | {"licence": licence["name"], "attribution": licence["attribution"]}
 
 
 @cache
 def sources() -> dict[str, Source]:
     """The catalogue by key, in the file's order."""
-    licences = _read()["licences"]
-    return {
-        key: Source(
-            key=key,
-            licence=licences[entry["licence"]]["name"],
-            attribution=licences[entry["licence"]]["attribution"],
-            also=tuple(entry.get("also", ())),
-            copies=tuple(
-                Copy(
-                    copy["pattern"], copy["by_way_of"], *(licences[copy["licence"]][n] for n in ("name", "attribution"))
-                )
-                for copy in entry.get("copies", ())
-            ),
-            fetch=entry.get("fetch", {}),
-            **{name: entry[name] for name in ("title", "publisher", "address", "pattern", "reader")},
-        )
-        for key, entry in _read()["sources"].items()
-    }
+    listed = {}
+    for key, entry in _read()["sources"].items():
+        copies = tuple(Copy(**_licensed(copy)) for copy in entry.get("copies", ()))
+        listed[key] = Source(**_licensed(entry) | {"key": key, "also": tuple(entry.get("also", ())), "copies": copies})
+    return listed
 
 
 def files(raw: Path, key: str) -> list[Path]:

@@ -499,8 +499,7 @@ def _account(raw: Path, made: Edition) -> Iterator[str]:
         path.relative_to(raw).as_posix()
         for path in sorted(raw.rglob("*"))
         if path.is_file() and not path.name.startswith(".") and path.with_suffix("") not in used
-        # The ledger, and what a fetch that was broken off will go on from.
-        if path != raw / "ledger.csv" and path.parent.name != ".parts"
+        if path != raw / "ledger.csv"
     ]
     if left:
         shown = "; ".join(left[:5]) + ("; …" if len(left) > 5 else "")

@@ -9,7 +9,7 @@ a file's place comes from the catalogue and never from a name inside an answer.
 from __future__ import annotations
 
 import csv
-import json
+import hashlib
 import os
 import re
 import shutil
@@ -20,29 +20,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, date
 from functools import cached_property
 from importlib import import_module
+from itertools import product
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Annotated
 from urllib.parse import quote, unquote, urlencode, urlsplit
 from zoneinfo import ZoneInfo
 
-from wardbook import catalogue, places
-from wardbook.sources import police_uk_api
-from wardbook.sources.reading import SourceError, check_file
-from wardbook.web import (
-    FetchError,
-    Manners,
-    NotThere,
-    Progress,
-    Unchanged,
-    Unreachable,
-    Web,
-    copy_member,
-    open_zip,
-    silent,
-)
+import msgspec
+import polars as pl
 
-if TYPE_CHECKING:
-    import polars as pl
+from wardbook import catalogue, places
+from wardbook.periods import Period, month_after
+from wardbook.sources import police_uk_api
+from wardbook.sources.reading import SourceError
+from wardbook.web import FetchError, Manners, NotThere, Progress, Unreachable, Web, copy_member, read_zip, silent
 
 FORCE = "metropolitan"
 LEDGER = "ledger.csv"
@@ -64,50 +55,84 @@ class Outcome:
     said: str = ""
 
 
+# What publishers' listings answer -------------------------------------------------------------------------------------
+
+
+class _Resource(msgspec.Struct):
+    url: str = ""
+    temporal_coverage_to: str | None = None
+    check_timestamp: str | None = None
+
+
+class _Dataset(msgspec.Struct):
+    """A page of the London Datastore."""
+
+    resources: dict[str, _Resource]
+
+
+class _Count(msgspec.Struct):
+    count: int
+
+
+class _Feature(msgspec.Struct):
+    properties: dict[str, str | int | float | None]
+    geometry: msgspec.Raw = msgspec.Raw(b"null")
+    type: str = "Feature"
+
+
+class _Page(msgspec.Struct):
+    """A page of a layer of the Open Geography portal."""
+
+    features: list[_Feature]
+
+
+class _Month(msgspec.Struct, rename={"stops": "stop-and-search"}):
+    """A month of data.police.uk, and the forces whose stops it has."""
+
+    date: Annotated[str, msgspec.Meta(pattern=r"^20\d\d-(0[1-9]|1[0-2])$")]
+    stops: list[str] = []
+
+
+class _Neighbourhood(msgspec.Struct):
+    id: str
+
+
+# One run ----------------------------------------------------------------------------------------------------------------
+
+
 @dataclass
 class _Ledger:
     """`ledger.csv`: what was fetched, from where, when. Replaced as a whole, so that it is never half a line."""
 
     path: Path
+    rows: list[dict[str, str]] = field(default_factory=list)
 
-    @cached_property
-    def rows(self) -> list[dict[str, str]]:
-        if not self.path.is_file():
-            return []
-        with self.path.open(encoding="utf-8", newline="") as handle:
-            return list(csv.DictReader(handle))
+    def __post_init__(self) -> None:
+        if self.path.is_file():
+            with self.path.open(encoding="utf-8", newline="") as handle:
+                self.rows = list(csv.DictReader(handle))
 
-    def last(self, **wanted: str) -> dict[str, str] | None:
-        rows = (row for row in reversed(self.rows) if all(row.get(name) == value for name, value in wanted.items()))
-        return next(rows, None)
+    def last(self, column: str, value: str) -> dict[str, str] | None:
+        return next((row for row in reversed(self.rows) if row.get(column) == value), None)
 
-    def add(self, row: dict[str, str]) -> None:
-        last = self.last(file=row["file"])
+    def add(self, row: dict[str, str], work: Path) -> None:
+        last = self.last("file", row["file"])
         if last and (last["sha256"], last["etag"]) == (row["sha256"], row["etag"]):
             return
         self.rows.append(row)
-        work = self.path.with_name(f".{LEDGER}")
-        with work.open("w", encoding="utf-8", newline="") as handle:
-            writer = csv.DictWriter(handle, _COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(self.rows)
+        pl.DataFrame(self.rows, dict.fromkeys(_COLUMNS, pl.String)).write_csv(work)
         work.replace(self.path)
 
 
 def _hash(path: Path) -> str:
-    import pooch
-
-    return pooch.file_hash(str(path))
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def check(source: catalogue.Source, path: Path) -> pl.DataFrame | None:
     """Read a file as the build will, and refuse it (`SourceError`) if it is not what the catalogue says it is."""
     module, function = source.reader.split(".")
-    if function == "check_file":  # no table draws on it yet
-        check_file(path, path.suffix.lstrip("."))
-        return None
-    read = getattr(import_module(f"wardbook.sources.{module}"), function)
-    loaded = read([path]) if function == "read_crimes" else read(path)
+    loaded = getattr(import_module(f"wardbook.sources.{module}"), function)(path)
     return getattr(loaded, "frame", None)
 
 
@@ -134,14 +159,9 @@ class _Run:
         hand = f"; nothing was replaced; by hand: {by_hand([source], self.raw)}"
         self.note(source, file, "failed", said=said + hand)
 
-    def json(self, source: catalogue.Source, path: str = "", *, form: dict | None = None, **query: str) -> Any:
-        url = f"{source.fetch['url']}{path}{'?' + urlencode(query) if query else ''}"
-        label = f"{path.strip('/') or source.key} {(form or query).get('date', '')}".rstrip()
-        return self.web.json(url, label=label, form=form, limit=source.fetch.get("limit"))
-
     def there(self, source: catalogue.Source, file: str) -> bool:
         """Is the file in its place, and as it was fetched? One without a line in the ledger was put there by hand."""
-        target, row = self.raw / file, self.ledger.last(file=file)
+        target, row = self.raw / file, self.ledger.last("file", file)
         if target.is_file() and (row is None or row["sha256"] == _hash(target)):
             self.note(source, file, "kept", said="" if row else "put there by hand")
             return True
@@ -157,69 +177,48 @@ class _Run:
         staged.parent.mkdir(parents=True, exist_ok=True)
         return staged
 
-    def place(
-        self,
-        source: catalogue.Source,
-        staged: Path,
-        file: str,
-        address: str,
-        etag: str = "",
-        *,
-        status: str = "",
-        said: str = "",
-    ) -> None:
+    def record(self, source: catalogue.Source, path: Path, file: str, address: str, etag: str = "") -> None:
+        """Write a file's line in the ledger, where it has none yet."""
+        when = self.web.manners.now().astimezone(UTC).isoformat(timespec="seconds")
+        values = (file, source.key, address, when, str(path.stat().st_size), _hash(path), etag)
+        self.ledger.add(dict(zip(_COLUMNS, values)), self.stage(LEDGER))
+
+    def place(self, source: catalogue.Source, staged: Path, file: str, address: str, etag: str = "") -> None:
         """Put a file that passed its checks in its place; the ledger first, so that no file is without a line."""
-        target, digest, size = self.raw / file, _hash(staged), staged.stat().st_size
-        same = target.is_file() and _hash(target) == digest
+        target = self.raw / file
+        same = target.is_file() and _hash(target) == _hash(staged)
         if target.is_file() and not same and "{snapshot}" in source.fetch["into"]:
             said = "the publisher has since changed this snapshot; the older one stays. To have the newer, move it away"
             self.note(source, file, "kept", said=said)
             return
-        when = self.web.manners.now().astimezone(UTC).isoformat(timespec="seconds")
-        values = (file, source.key, address, when, str(size), digest, etag)
-        self.ledger.add(dict(zip(_COLUMNS, values)))
+        self.record(source, staged, file, address, etag)
         target.parent.mkdir(parents=True, exist_ok=True)
         staged.replace(target)
-        self.note(source, file, status or ("unchanged" if same else "fetched"), size, said)
-
-    def write_json(
-        self, source: catalogue.Source, file: str, answer: Any, address: str, *, checked: bool = True
-    ) -> None:
-        staged = self.stage(file)
-        staged.write_text(json.dumps(answer, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        if checked:
-            check(source, staged)
-        self.place(source, staged, file, address)
+        self.note(source, file, "unchanged" if same else "fetched", target.stat().st_size)
 
     # -- months ------------------------------------------------------------------------------------------------------
 
     @cached_property
     def dates(self) -> dict[str, list[str]]:
         """What `crimes-street-dates` says is published: month → the forces whose stops are."""
-        source = catalogue.sources()["police-uk-stops-api"]
-        answer = self.json(source, "crimes-street-dates")
-        if not isinstance(answer, list) or not answer or not all(isinstance(r, dict) and "date" in r for r in answer):
-            raise FetchError(
-                f"{source.fetch['url']}crimes-street-dates: expected a list of months; found something else"
-            )
-        return {str(r["date"]): r.get("stop-and-search") or [] for r in answer}
+        url = catalogue.sources()["police-uk-stops-api"].fetch["url"] + "crimes-street-dates"
+        listed = self.web.json(url, list[_Month], "crimes-street-dates")
+        if not listed:
+            raise FetchError(f"{url}: expected a list of months; found none")
+        return {month.date: month.stops for month in listed}
 
     def months(self, source: catalogue.Source) -> list[str]:
         """The months asked for, newest first, without those that are known not to be published (each is said)."""
-        newest = max(self.dates)
-        last = self.last or date.fromisoformat(f"{newest}-01")
-        first = self.first or date(last.year - (last.month < 12), (last.month % 12) + 1, 1)
-        span = range(last.year * 12 + last.month - 1, first.year * 12 + first.month - 2, -1)
-        wanted, oldest = [], min(self.dates)
-        for month in (f"{n // 12}-{n % 12 + 1:02d}" for n in span):
+        last = self.last or date.fromisoformat(f"{max(self.dates)}-01")
+        first = self.first or month_after(last, -11)
+        published = []
+        for month in (f"{month:%Y-%m}" for month in reversed(Period(first, last).months)):
             # The list goes back three years; older months are in the archives all the same.
-            stops = source.fetch["kind"] != "street"
-            listed = month in self.dates and (not stops or FORCE in self.dates[month])
-            if month > newest or (month >= oldest and not listed):
-                self.note(source, month, "not published", said="crimes-street-dates does not have it")
+            if month < min(self.dates) or FORCE in self.dates.get(month, ()):
+                published.append(month)
             else:
-                wanted.append(month)
-        return wanted
+                self.note(source, month, "not published", said="crimes-street-dates does not have it")
+        return published
 
     # -- one way a kind of publisher ---------------------------------------------------------------------------------
 
@@ -228,93 +227,91 @@ class _Run:
         spec, into = source.fetch, source.fetch["into"]
         if "{snapshot}" not in into and self.held(source):
             return
-        self.releases(source)
-        answer = self.json(source)
-        resources = answer.get("resources") if isinstance(answer, dict) else None
-        listed: dict[str, dict] = {}
-        for resource in resources.values() if isinstance(resources, dict) else resources or []:
-            name = unquote(PurePosixPath(urlsplit(str(resource.get("url", ""))).path).name)
-            when = (str(resource.get("temporal_coverage_to") or ""), str(resource.get("check_timestamp") or ""))
-            if re.fullmatch(spec["choose"], name) and when >= listed.get(name, {}).get("when", ("", "")):
-                listed[name] = {"url": resource["url"], "when": when}
+        for release in spec.get("releases", ()):
+            self.release(source, release)
+        listed: dict[str, list[_Resource]] = {}
+        for resource in self.web.json(spec["url"], _Dataset, source.key).resources.values():
+            # Unquoted first: a quoted slash would else come back inside a name, and lead out of the folder.
+            name = PurePosixPath(unquote(resource.url.partition("?")[0]).replace("\\", "/")).name
+            if re.fullmatch(spec["choose"], name):
+                listed.setdefault(name, []).append(resource)
         if not listed:
             raise FetchError(f"{spec['url']} lists no file like {spec['choose']}")
         snapshot = ""
         # "Historical" goes by the snapshot of the file it continues in, since its own months do not tell.
-        for name, entry in sorted(listed.items(), key=lambda item: ("Historical" in item[0], item[0])):
-            url = entry["url"]
-            known = self.ledger.last(address=url)
+        for name in sorted(listed, key=lambda name: ("Historical" in name, name)):
+            newest = max(listed[name], key=lambda one: (one.temporal_coverage_to or "", one.check_timestamp or ""))
+            known = self.ledger.last("address", newest.url)
             known = known if known and (self.raw / known["file"]).is_file() else None
             staged = self.stage(f"{source.key}/{snapshot or 'new'}/{name}")
-            try:
-                etag = self.web.download(url, staged, etag=known["etag"] if known else "")
-            except Unchanged:
-                self.note(
-                    source, known["file"], "unchanged", said=_starts_later(source, name, self.raw / known["file"])
-                )
+            etag = self.web.download(newest.url, staged, etag=known["etag"] if known else "")
+            if etag is None:
+                self.note(source, known["file"], "unchanged")
                 snapshot = snapshot or PurePosixPath(known["file"]).parent.name
-                continue
-            if "member" in spec:
-                self.unpack(source, staged, spec["member"], into, url)
-                continue
-            frame = check(source, staged)
-            if "{snapshot}" in into:
-                snapshot = snapshot or _snapshot(frame)
-            said = _starts_later(source, name, staged)
-            self.place(source, staged, into.format(snapshot=snapshot, name=name), url, etag, said=said)
+            elif "member" in spec:
+                with read_zip(staged, newest.url) as archive:
+                    self.unpack(source, archive, newest.url)
+            else:
+                frame = check(source, staged)
+                if "{snapshot}" in into:
+                    snapshot = snapshot or _snapshot(frame)
+                self.place(source, staged, into.format(snapshot=snapshot, name=name), newest.url, etag)
 
-    def releases(self, source: catalogue.Source) -> None:
-        """Older files of a source, each at its own address: asked for once, and kept, for the page may list shorter ones.
+    def release(self, source: catalogue.Source, release: dict) -> None:
+        """An older file of a source, at an address of its own: asked for once, and kept, for the page may list shorter ones.
 
         One that cannot be had does not stop what the page lists.
         """
-        for release in source.fetch.get("releases", ()):
-            file = release["into"]
-            if self.there(source, file):
-                continue
-            staged = self.stage(file)
-            try:
-                etag = self.web.download(release["url"], staged)
-                months = _months_of(check(source, staged))
-                if months != tuple(release["months"]):
-                    raise SourceError(staged, f"the months {' to '.join(release['months'])}", " to ".join(months))
-                self.place(source, staged, file, release["url"], etag)
-            except (FetchError, SourceError) as error:
-                self.fail(source, file, error)
+        file, staged = release["into"], self.stage(release["into"])
+        if self.there(source, file):
+            return
+        try:
+            etag = self.web.download(release["url"], staged)
+            months = check(source, staged)["month"]
+            held, expected = f"{months.min():%Y-%m} to {months.max():%Y-%m}", " to ".join(release["months"])
+            if held != expected:
+                raise SourceError(staged, f"the months {expected}", held)
+            self.place(source, staged, file, release["url"], etag)
+        except (FetchError, SourceError) as error:
+            self.fail(source, file, error)
 
-    def unpack(self, source: catalogue.Source, whole: Path, member: str, into: str, url: str) -> None:
-        """The members of a downloaded zip that fit, checked together (a shapefile is several files), then placed."""
-        staged = []
-        with zipfile.ZipFile(whole) as archive:
-            for info in archive.infolist():
-                if re.fullmatch(member, info.filename):
-                    staged.append(self.stage(into.format(name=PurePosixPath(info.filename).name)))
-                    copy_member(archive, info, staged[-1], self.web.progress)
+    def unpack(self, source: catalogue.Source, archive: zipfile.ZipFile, url: str) -> None:
+        """The members of a zip that fit, checked together (a shapefile is several files), then placed."""
+        spec, staged = source.fetch, []
+        for info in archive.infolist():
+            if re.fullmatch(spec["member"], info.filename):
+                staged.append(self.stage(spec["into"].format(name=PurePosixPath(info.filename).name)))
+                copy_member(archive, info, staged[-1], self.web.progress)
         read = [path for path in staged if path.match(source.pattern)]
         if not read:
-            raise FetchError(f"{url} has no member like {member}")
+            raise FetchError(f"{url} has no member like {spec['member']}")
         for path in read:
             check(source, path)
         for path in staged:
             self.place(source, path, path.relative_to(self.staging).as_posix(), url)
 
+    def zip(self, source: catalogue.Source) -> None:
+        """A zip at a fixed address, of which only the members that are wanted are read."""
+        url = source.fetch["url"]
+        if not self.held(source):
+            with self.web.open_zip(url, self.stage(PurePosixPath(url).name)) as archive:
+                self.unpack(source, archive, url)
+
     def archive(self, source: catalogue.Source) -> None:
-        """Members of a remote zip, reading only those. A monthly archive holds the three years up to its month.
+        """Members of monthly zips, each of which holds the three years up to its month; only those members are read.
 
         Which archive a month is read from depends on the months asked for, never on those that are there already: a later
         archive may hold a revised file, and a run that was broken off must end with the same ones.
         """
-        spec = source.fetch
-        months = self.months(source) if "{month}" in spec["url"] else [""]
+        spec, months = source.fetch, self.months(source)
         files = {month: spec["into"].format(month=month) for month in months}
         missing = {month for month in months if not self.there(source, files[month])}
         while missing:
             newest = months[0]
             url = spec["url"].format(month=newest)
-            whole = self.stage(PurePosixPath(urlsplit(url).path).name)
             held: set[str] = set()
             try:
-                with open_zip(self.web, url, whole, limit=spec.get("limit")) as archive:
+                with self.web.open_zip(url, self.stage(PurePosixPath(url).name)) as archive:
                     members = {info.filename: info for info in archive.infolist()}
                     held = {month for month in months if spec["member"].format(month=month) in members}
                     for month in sorted(held & missing, reverse=True):
@@ -323,10 +320,9 @@ class _Run:
                         check(source, staged)
                         self.place(source, staged, files[month], f"{url}#{quote(info.filename)}")
             except NotThere:
-                if not newest:
-                    raise
+                pass  # said below, and looked for in the archive of the month before
             if newest in missing - held:
-                self.note(source, newest or files[newest], "not published", said=f"not in {url}")
+                self.note(source, newest, "not published", said=f"not in {url}")
             months = [month for month in months if month not in held | {newest}]
             missing &= set(months)
 
@@ -335,95 +331,49 @@ class _Run:
         spec, file = source.fetch, source.fetch["into"]
         if self.held(source):
             return
-        code, asked = spec["fields"].split(",")[0], {"where": spec["where"]}
-        counted = self.json(source, **asked, returnCountOnly="true", f="json")
-        if not isinstance(counted, dict) or not isinstance(counted.get("count"), int):
-            raise FetchError(f"{spec['url']}: expected a count of areas; found {str(counted)[:100]}")
-        outlines = file.endswith(".geojson")
-        asked |= {"outFields": spec["fields"], "orderByFields": code, "f": "geojson", "outSR": "4326"}
+        fields, outlines = spec["fields"].split(","), file.endswith(".geojson")
+        address = f"{spec['url']}?{urlencode({'where': spec['where']})}"
+        count = self.web.json(f"{address}&returnCountOnly=true&f=json", _Count, source.key).count
+        asked = {"outFields": spec["fields"], "orderByFields": fields[0], "f": "geojson", "outSR": "4326"}
         asked |= {"geometryPrecision": "6", "returnGeometry": str(outlines).lower()}
         asked |= {"resultRecordCount": "200" if outlines else "2000"}
-        features: dict[str, dict] = {}
-        while True:
-            page = self.json(source, **asked, resultOffset=str(len(features)))
-            if not isinstance(page, dict) or not isinstance(page.get("features"), list):
-                raise FetchError(f"{spec['url']}: expected a page of features; found {str(page)[:100]}")
-            before = len(features)
-            features |= {(feature.get("properties") or {}).get(code): feature for feature in page["features"]}
-            if len(features) in (before, counted["count"]):
+        features: dict[str, _Feature] = {}
+        while len(features) < count:
+            query = urlencode(asked | {"resultOffset": len(features)})
+            page = self.web.json(f"{address}&{query}", _Page, source.key).features
+            more = {str(feature.properties.get(fields[0])): feature for feature in page}
+            if more.keys() <= features.keys():
                 break
-        if len(features) != counted["count"] or None in features:
-            raise FetchError(f"{spec['url']}: {len(features):,} of {counted['count']:,} areas came")
-        rows = [features[key] for key in sorted(features)]
-        staged = self.stage(file)
-        with staged.open("w", encoding="utf-8", newline="") as handle:
-            if outlines:
-                json.dump({"type": "FeatureCollection", "features": rows}, handle, ensure_ascii=False)
-            else:
-                writer = csv.DictWriter(handle, spec["fields"].split(","), extrasaction="ignore", lineterminator="\n")
-                writer.writeheader()
-                writer.writerows(row["properties"] for row in rows)
+            features |= more
+        if len(features) != count:
+            raise FetchError(f"{spec['url']}: {len(features):,} of {count:,} areas came")
+        rows, staged = [features[key] for key in sorted(features)], self.stage(file)
+        if outlines:
+            staged.write_bytes(msgspec.json.encode({"type": "FeatureCollection", "features": rows}))
+        else:
+            table = pl.DataFrame([row.properties for row in rows], dict.fromkeys(fields, pl.String), strict=False)
+            table.write_csv(staged)
         check(source, staged)
-        self.place(source, staged, file, f"{spec['url']}?{urlencode({'where': spec['where']})}")
-
-    def ons_page(self, source: catalogue.Source) -> None:
-        """The current file of a data set of ons.gov.uk, whose every page answers as JSON under /data."""
-        file, host = source.fetch["into"], "https://" + str(urlsplit(source.fetch["url"]).hostname)
-        if self.held(source):
-            return
-        try:
-            edition = self.json(source, "/data")["datasets"][0]["uri"]
-            name = self.web.json(f"{host}{edition}/data", label=source.key)["downloads"][0]["file"]
-        except (KeyError, IndexError, TypeError):
-            raise FetchError(f"{source.fetch['url']}: no download is listed") from None
-        url, staged = f"{host}/file?{urlencode({'uri': f'{edition}/{name}'})}", self.stage(file)
-        etag = self.web.download(url, staged)
-        check(source, staged)
-        self.place(source, staged, file, url, etag)
+        self.place(source, staged, file, address)
 
     def stops(self, source: catalogue.Source) -> None:
+        """The police API's stops, a file a month."""
         for month in self.months(source):
             file = source.fetch["into"].format(month=month)
             if self.there(source, file):
                 continue
-            answer = self.json(source, "stops-force", force=FORCE, date=month)
-            if answer == []:
+            url, staged = f"{source.fetch['url']}stops-force?force={FORCE}&date={month}", self.stage(file)
+            etag = self.web.download(url, staged)
+            try:
+                check(source, staged)
+            except police_uk_api.NotPublished:
                 self.note(source, month, "not published", said="the answer is empty")
                 continue
-            self.write_json(source, file, answer, f"{source.fetch['url']}stops-force?force={FORCE}&date={month}")
-
-    def street(self, source: catalogue.Source) -> None:
-        """Crimes by ward outline, a part of a ward at a time; areas overlap a little, which reading sorts out."""
-        from wardbook.sources import ons
-
-        outlines = catalogue.files(self.raw, "ons-wards-2024")
-        if not outlines:
-            raise FetchError("crimes by ward need the wards' outlines: fetch --source ons-wards-2024 first")
-        wards = ons.read_ward_outlines(outlines[0])
-        wards = wards[wards["ward_code"].isin(self.wards)]
-        # A metre or two of outline does not matter: the crimes themselves are moved to the nearest of a list of points.
-        wards = wards.set_geometry(wards.geometry.simplify(5)).to_crs(4326).explode(ignore_index=True)
-        wards["part"] = wards.groupby("ward_code").cumcount()
-        for month in self.months(source):
-            answers = {}
-            for ward, part, shape in zip(wards["ward_code"], wards["part"], wards.geometry):
-                names = {"month": month, "month_": month.replace("-", "_"), "name": f"{ward}_{part}"}
-                if not self.there(source, file := source.fetch["into"].format(**names)):
-                    poly = ":".join(f"{lat:.5f},{lng:.5f}" for lng, lat, *_ in shape.exterior.coords[:-1])
-                    answers[file] = self.json(source, "crimes-street/all-crime", form={"date": month, "poly": poly})
-            if answers and not any(answers.values()):
-                self.note(source, month, "not published", said="every answer is empty")
-                continue
-            for file, answer in answers.items():
-                self.write_json(
-                    source, file, answer, f"{source.fetch['url']}crimes-street/all-crime", checked=bool(answer)
-                )
+            self.place(source, staged, file, url, etag)
 
     @cached_property
     def wards(self) -> set[str]:
         """The ward codes of the area, from the committed edition."""
-        import polars as pl
-
         from wardbook.edition import open_edition
 
         table = open_edition().table("wards").filter(pl.col("vintages").str.contains("2024"))
@@ -437,50 +387,37 @@ class _Run:
         of the day. Only kinds and times are written, no text, and `people` is never asked for.
         """
         today = self.web.manners.now().astimezone(ZoneInfo("Europe/London")).date().isoformat()
-        folder = source.fetch["into"].format(day=today)
+        folder, url = source.fetch["into"].format(day=today), f"{source.fetch['url']}{FORCE}/"
         day = self.raw / folder
-        listed = self.json(source, f"{FORCE}/neighbourhoods")
-        if not isinstance(listed, list) or not all(isinstance(r, dict) and r.get("id") for r in listed):
-            raise FetchError(
-                f"{source.fetch['url']}{FORCE}/neighbourhoods: expected a list of ids; found something else"
-            )
-        ids = sorted(str(r["id"]) for r in listed if police_uk_api.ward_of(str(r["id"])) in self.wards)
+        listed = self.web.json(f"{url}neighbourhoods", list[_Neighbourhood], f"{FORCE}/neighbourhoods")
+        ids = sorted(one.id for one in listed if police_uk_api.ward_of(one.id) in self.wards)
         if not ids:
             raise FetchError(f"none of the {len(listed)} neighbourhoods has the id of a ward of {self.area.name}")
         day.mkdir(parents=True, exist_ok=True)
         rows = {(row["neighbourhood_id"], row["kind"]): row for row in police_uk_api.read_manifest(day)}
-        asked, in_a_row = 0, 0
-        for name, kind in ((name, kind) for name in ids for kind in police_uk_api.KINDS):
-            if rows.get((name, kind), {}).get("status", "failed") != "failed":
-                continue
-            asked += 1
-            path = f"{FORCE}/{quote(name, safe='')}/{kind}"
-            target = police_uk_api.answer_path(day, name, kind)
-            status, count = police_uk_api.FAILED, ""
+        manifest, in_a_row = f"{folder}/{police_uk_api.MANIFEST}", 0
+        captured = {key for key, row in rows.items() if row["status"] != police_uk_api.FAILED}
+        asked = [key for key in product(ids, police_uk_api.KINDS) if key not in captured]
+        for name, kind in asked:
+            status, count = police_uk_api.FAILED, 0
             try:
-                answer = police_uk_api.stored(kind, self.json(source, path), path)
-                status, count = ("published", len(answer)) if answer else ("none published", 0)
-                staged = self.stage(target.relative_to(self.raw).as_posix())
-                staged.write_text(json.dumps(answer, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-                target.parent.mkdir(parents=True, exist_ok=True)
+                path = f"{FORCE}/{quote(name, safe='')}/{kind}"
+                answer = police_uk_api.stored(kind, self.web.read(source.fetch["url"] + path, path), path)
+                count, in_a_row = len(answer), 0
+                status = police_uk_api.PUBLISHED if answer else police_uk_api.NONE_PUBLISHED
+                target, staged = police_uk_api.answer_path(day, name, kind), self.stage("answer.json")
+                staged.write_bytes(msgspec.json.encode(answer))
+                target.parent.mkdir(exist_ok=True)
                 staged.replace(target)
-                in_a_row = 0
             except (FetchError, SourceError) as error:
                 in_a_row += 1
                 self.note(source, f"{folder}/{name}/{kind}", "failed", said=str(error))
-            rows[name, kind] = {"neighbourhood_id": name, "kind": kind, "status": status, "count": str(count)}
+            rows[name, kind] = {"neighbourhood_id": name, "kind": kind, "status": status, "count": count}
             police_uk_api.write_manifest(day, rows.values())
             if in_a_row == 5:
                 raise FetchError("five answers running failed: the rest of today's capture is left for another run")
-        manifest = self.stage(f"{folder}/{police_uk_api.MANIFEST}")
-        shutil.copyfile(day / police_uk_api.MANIFEST, manifest)
-        self.place(
-            source,
-            manifest,
-            f"{folder}/{police_uk_api.MANIFEST}",
-            f"{source.fetch['url']}{FORCE}/",
-            status="fetched" if asked else "unchanged",
-        )
+        self.record(source, self.raw / manifest, manifest, url)
+        self.note(source, manifest, "fetched" if asked else "unchanged")
 
 
 def _snapshot(frame: pl.DataFrame) -> str:
@@ -488,24 +425,6 @@ def _snapshot(frame: pl.DataFrame) -> str:
     if "snapshot" in frame.columns:
         return str(frame["snapshot"][0])
     return str(frame["month" if "month" in frame.columns else "quarter_end"].max())[:7]
-
-
-def _months_of(frame: pl.DataFrame) -> tuple[str, str]:
-    return f"{frame['month'].min():%Y-%m}", f"{frame['month'].max():%Y-%m}"
-
-
-def _starts_later(source: catalogue.Source, name: str, path: Path) -> str:
-    """Says so where a publisher's "Historical" file begins after its older releases, whose months it no longer holds."""
-    older = [release for release in source.fetch.get("releases", ()) if PurePosixPath(release["into"]).name == name]
-    if not older:
-        return ""
-    first, release = _months_of(check(source, path))[0], min(older, key=lambda release: release["months"])
-    if first <= release["months"][0]:
-        return ""
-    return (
-        f"it begins in {first}, the release kept as {release['into']} in {release['months'][0]}: "
-        "keep both, the months before are in no newer file"
-    )
 
 
 def month(text: str) -> date:
@@ -540,10 +459,8 @@ def choose(names: Sequence[str]) -> list[catalogue.Source]:
 
 def by_hand(sources: Sequence[catalogue.Source], raw: Path) -> str:
     """Where to download by hand, and what to call it: "page → folder"."""
-    pages: dict[str, list[str]] = {}
-    for source in sources:
-        pages.setdefault(source.address, []).append(" or ".join([source.pattern, *source.also]))
-    return "; ".join(f"{page} → {', '.join(pages[page])}" for page in pages) + f" (below {raw})"
+    pages = [f"{source.address} → {' or '.join([source.pattern, *source.also])}" for source in sources]
+    return "; ".join(pages) + f" (below {raw})"
 
 
 def fetch(
@@ -577,10 +494,11 @@ def fetch(
     chosen, area = choose(sources), places.area(borough)
     if first and last and first > last:
         raise places.UnknownName("month", f"{first:%Y-%m}", [f"{last:%Y-%m}"], "--from comes before --to")
-    raw, manners = Path(raw), manners or Manners()
+    raw = Path(raw)
     raw.mkdir(parents=True, exist_ok=True)
     with _alone(raw):
-        return _fetch(chosen, area, first, last, raw, mirror, progress or silent, manners)
+        web = Web(mirror, manners or Manners(), progress or silent)
+        return _fetch(_Run(raw, area, first, last, web), chosen)
 
 
 @contextmanager
@@ -605,39 +523,26 @@ def _alone(raw: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def _fetch(
-    chosen: list[catalogue.Source],
-    area: places.Area,
-    first: date | None,
-    last: date | None,
-    raw: Path,
-    mirror: str | None,
-    progress: Progress,
-    manners: Manners,
-) -> list[Outcome]:
-    web = Web(mirror, manners, progress, raw / ".parts")
-    run, down, began = _Run(raw, area, first, last, web), set(), manners.monotonic()
+def _fetch(run: _Run, chosen: list[catalogue.Source]) -> list[Outcome]:
+    down: set[str] = set()
     shutil.rmtree(run.staging, ignore_errors=True)
     try:
         for source in chosen:
-            host = urlsplit(source.fetch["url"]).hostname
+            host = str(urlsplit(source.fetch["url"]).hostname)
             try:
                 if host in down:
-                    raise Unreachable(host)
-                getattr(run, source.fetch["kind"].replace("-", "_"))(source)
-            except Unreachable as error:
-                down.add(str(error))
-                said = f"{error} could not be reached: download by hand, {by_hand([source], raw)}"
-                run.note(source, source.key, "failed", said=said)
-                if not web.reached and manners.monotonic() - began > 10:
-                    break
-            except (FetchError, SourceError, zipfile.BadZipFile) as error:
+                    raise Unreachable(f"{host} could not be reached")
+                getattr(run, source.fetch["kind"])(source)
+            except (FetchError, SourceError) as error:
                 run.fail(source, source.key, error)
+                if isinstance(error, Unreachable):
+                    down.add(host)
+            if len(down) > 1 and not run.web.reached:
+                break
     finally:
-        web.client.close()
+        run.web.client.close()
         shutil.rmtree(run.staging, ignore_errors=True)
-        if web.parts.is_dir() and not any(web.parts.iterdir()):
-            web.parts.rmdir()
-    if down and not web.reached:
-        raise NoNetwork(f"no network ({', '.join(sorted(down))} not reached): download by hand, {by_hand(chosen, raw)}")
+    if down and not run.web.reached:
+        hosts, hand = ", ".join(sorted(down)), by_hand(chosen, run.raw)
+        raise NoNetwork(f"no network ({hosts} not reached): download by hand, {hand}")
     return run.outcomes

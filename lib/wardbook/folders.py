@@ -40,30 +40,23 @@ def put_in_place(work: Path, target: Path) -> None:
     Linux swaps two names in one step, so that a process killed at any moment leaves a whole folder there. Elsewhere there are
     two renames, and a moment between them when the name is nobody's.
     """
-    while True:
-        if _swap(work, target):
-            shutil.rmtree(work, ignore_errors=True)
-            return
-        if not target.exists():
-            with suppress(FileExistsError):
-                if _rename(work, target):
-                    return
-            continue
+    while not _swap(work, target):
         old = beside(target, ".old")
         aside = old / target.name
         try:
             with suppress(FileNotFoundError):
                 target.rename(aside)
-            if _rename(work, target):
-                return
+            work.rename(target)
+            return
+        except BaseException as error:
+            with suppress(OSError):  # nothing was moved aside, or another run is there already
+                aside.rename(target)
             # Another run came in between the two renames: it is replaced in its turn.
-        except BaseException:
-            if aside.exists():
-                with suppress(OSError):  # another run is there already
-                    aside.rename(target)
-            raise
+            if getattr(error, "errno", 0) not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
         finally:
             shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(work, ignore_errors=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -74,17 +67,6 @@ def write_text(path: Path, text: str) -> None:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
-
-
-def _rename(work: Path, target: Path) -> bool:
-    """Rename, unless another run has been there first."""
-    try:
-        work.rename(target)
-    except OSError as error:
-        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-            raise
-        return False
-    return True
 
 
 def _swap(work: Path, target: Path) -> bool:

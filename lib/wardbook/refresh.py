@@ -17,13 +17,6 @@ YEARS = 2  # of each series: the newest complete ones of either edition
 KEY = ["headline", "area", "period"]
 # The hand-kept tables that a table's counts depend on: of stops, which months are complete.
 COUNTED_BY = {"borough_offences": ("boroughs.csv", "offence_groups.csv"), "stops": ("breaks.csv",)}
-NEW, GONE, DEFINITION, READER, REVISION = (
-    "new month",
-    "no longer held",
-    "definition",
-    "same files, read or counted differently",
-    "revision",
-)
 
 
 @dataclass(frozen=True)
@@ -49,72 +42,53 @@ def held_at(folder: Path) -> Held | None:
 
 def headlines(edition: Edition) -> pl.DataFrame:
     """An edition's headlines: `headline, area, period, value, snapshot, table`; recorded crime, searches, survey, by borough."""
-    shape = {**dict.fromkeys(KEY, pl.String), "value": pl.Float64, "snapshot": pl.String, "table": pl.String}
-    found = [pl.DataFrame(schema=shape)]
-    for name, years in (("borough_offences", _crime(edition)), ("knife_offences", _knife(edition))):
-        if years is not None:
-            # Of several snapshots that hold a year the newest is the one that is shown.
-            newest = years.filter(pl.col("snapshot") == pl.col("snapshot").max().over("year"))
-            found.append(_by_area(newest, "offence_group", "offences", "snapshot").with_columns(table=pl.lit(name)))
+    frames = []
+    if "borough_offences" in edition.tables:
+        years = edition.borough_years.filter(pl.col("offence_group").is_in(GROUPS))
+        frames.append(_yearly(years, pl.col("offence_group"), "offences", "borough_offences"))
+    if "knife_offences" in edition.tables:
+        years = edition.knife_years.filter(pl.col("offence_group") == "Knife Crime")
+        frames.append(_yearly(years, pl.lit("knife crime"), "offences", "knife_offences"))
     if "stops" in edition.tables:
         held = edition.table("stop_coverage").filter("complete")["month"]
-        years = [year.start for year in complete_years(held) if year.is_financial_year]
-        rows = edition.table("stops").with_columns(financial_year_of(pl.col("month")).alias("year"))
-        rows = rows.filter(pl.col("year").is_in(years)).with_columns(
-            what=pl.lit("stops and searches"), snapshot=pl.lit("")
-        )
-        found.append(_by_area(rows, "what", "stops", "snapshot").with_columns(table=pl.lit("stops")))
+        whole = [year.start for year in complete_years(held) if year.is_financial_year]
+        years = edition.table("stops").with_columns(year=financial_year_of(pl.col("month")), snapshot=pl.lit(""))
+        years = years.filter(pl.col("year").is_in(whole))
+        frames.append(_yearly(years, pl.lit("stops and searches"), "stops", "stops"))
     if "confidence" in edition.tables:
-        rows = edition.table("confidence")
-        rows = rows.filter(pl.col("quarter_end") == pl.col("quarter_end").max().over("question"))
-        named = pl.col("borough_code").replace_strict(_names(), default=None).alias("area")
-        found.append(
-            rows.select(
-                pl.format("survey: {}", "question").alias("headline"),
-                named,
-                pl.format("twelve months to {}", pl.col("quarter_end").dt.strftime("%B %Y")).alias("period"),
-                pl.col("share").cast(pl.Float64).alias("value"),
-                pl.lit("").alias("snapshot"),
-                pl.lit("confidence").alias("table"),
+        survey = edition.table("confidence")
+        survey = survey.filter(pl.col("quarter_end") == pl.col("quarter_end").max().over("question"))
+        until = pl.col("quarter_end").dt.strftime("%B %Y")
+        frames.append(
+            survey.select(
+                headline=pl.format("survey: {}", "question"),
+                area=_named(pl.col("borough_code")),
+                period=pl.format("twelve months to {}", until),
+                value=pl.col("share").cast(pl.Float64),
+                snapshot=pl.lit(""),
+                table=pl.lit("confidence"),
             ).drop_nulls("area")
         )
-    return pl.concat([frame.select(list(shape)) for frame in found]).sort(KEY)
+    none = {**dict.fromkeys(KEY, pl.String), "value": pl.Float64, "snapshot": pl.String, "table": pl.String}
+    return pl.concat([pl.DataFrame(schema=none), *frames]).sort(KEY)
 
 
-def _names() -> dict[str, str]:
+def _named(code: pl.Expr) -> pl.Expr:
     listed = places.boroughs()
-    return dict(zip(listed["borough_code"], listed["borough"])) | {places.LONDON_CODE: places.LONDON}
+    names = dict(zip(listed["borough_code"], listed["borough"])) | {places.LONDON_CODE: places.LONDON}
+    return code.replace_strict(names, default=None, return_dtype=pl.String)
 
 
-def _crime(edition: Edition) -> pl.DataFrame | None:
-    if "borough_offences" not in edition.tables:
-        return None
-    return edition.borough_years.filter(pl.col("offence_group").is_in(GROUPS))
-
-
-def _knife(edition: Edition) -> pl.DataFrame | None:
-    if "knife_offences" not in edition.tables:
-        return None
-    return edition.knife_years.filter(pl.col("offence_group") == "Knife Crime").with_columns(
-        offence_group=pl.lit("knife crime")
-    )
-
-
-def _by_area(rows: pl.DataFrame, what: str, count: str, snapshot: str) -> pl.DataFrame:
+def _yearly(rows: pl.DataFrame, headline: pl.Expr, count: str, table: str) -> pl.DataFrame:
     """Sums by borough and for all together, those without a borough included, for each series and financial year."""
-    if rows.is_empty():
-        return pl.DataFrame(schema={**dict.fromkeys(KEY, pl.String), "value": pl.Float64, "snapshot": pl.String})
-    every = rows.with_columns(pl.lit("all places").alias("area"))
-    mine = rows.with_columns(pl.col("borough_code").replace_strict(_names(), default=None).alias("area"))
-    both = pl.concat([every, mine.drop_nulls("area")]).group_by(what, "area", "year", snapshot)
-    years = {year: str(financial_year(year)) for year in rows["year"].unique()}
-    return both.agg(pl.col(count).sum().cast(pl.Float64).alias("value")).select(
-        pl.col(what).alias("headline"),
-        "area",
-        pl.col("year").replace_strict(years, return_dtype=pl.String).alias("period"),
-        "value",
-        pl.col(snapshot).alias("snapshot"),
-    )
+    # Of several snapshots that hold a year the newest is the one that is shown.
+    rows = rows.filter(pl.col("snapshot") == pl.col("snapshot").max().over("year"))
+    every = rows.with_columns(area=pl.lit("all places"))
+    mine = rows.with_columns(area=_named(pl.col("borough_code"))).drop_nulls("area")
+    period = pl.col("year").map_elements(lambda year: str(financial_year(year)), return_dtype=pl.String)
+    sums = pl.concat([every, mine]).group_by(headline.alias("headline"), "area", period.alias("period"), "snapshot")
+    value = pl.col(count).sum().cast(pl.Float64)
+    return sums.agg(value.alias("value")).select(*KEY, "value", "snapshot", table=pl.lit(table))
 
 
 def compare(old: Held, new: Held) -> pl.DataFrame:
@@ -141,19 +115,17 @@ def compare(old: Held, new: Held) -> pl.DataFrame:
 
 def _why(row: dict, old: Held, new: Held) -> str:
     if row["value"] is None:
-        return NEW
+        return "new month"
     if row["value_new"] is None:
-        return GONE
-    before, after = old.manifest["reference"], new.manifest["reference"]
-    changed = [name for name in COUNTED_BY.get(row["table"], ()) if before.get(name) != after.get(name)]
-    same = _files(old, row["table"]) == _files(new, row["table"])
+        return "no longer held"
     reasons = []
-    if not same:
-        known = row["snapshot"] != row["snapshot_new"]
-        reasons.append(f"{REVISION} ({row['snapshot']} to {row['snapshot_new']})" if known else REVISION)
-    if changed:
-        reasons.append(f"{DEFINITION} ({', '.join(changed)})")
-    return " and ".join(reasons) or READER
+    if _files(old, row["table"]) != _files(new, row["table"]):
+        newer = f" ({row['snapshot']} to {row['snapshot_new']})" if row["snapshot"] != row["snapshot_new"] else ""
+        reasons.append(f"revision{newer}")
+    before, after = old.manifest["reference"], new.manifest["reference"]
+    if changed := [name for name in COUNTED_BY.get(row["table"], ()) if before.get(name) != after.get(name)]:
+        reasons.append(f"definition ({', '.join(changed)})")
+    return " and ".join(reasons) or "same files, read or counted differently"
 
 
 def _files(held: Held, table: str) -> set[str]:
@@ -166,16 +138,13 @@ def report(moved: pl.DataFrame) -> list[str]:
     """The comparison as lines to print, a line a headline; one line where nothing moved."""
     if moved.is_empty():
         return ["No headline moved."]
-    head = ("headline", "area", "period", "before", "after", "why")
-    rows = [head]
-    for row in moved.iter_rows(named=True):
-        rows.append((*(row[name] for name in KEY), _said(row["before"]), _said(row["after"]), row["why"]))
-    wide = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    lines = []
-    for row in rows:
-        cells = [cell.rjust(w) if i in (3, 4) else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, wide))]
-        lines.append("  ".join(cells).rstrip())
-    return lines
+    shown = moved.with_columns(
+        pl.col("before", "after").map_elements(_said, return_dtype=pl.String, skip_nulls=False),
+    )
+    whole = {"tbl_rows": -1, "tbl_cols": -1, "tbl_width_chars": 300, "fmt_str_lengths": 300}
+    bare = {"tbl_formatting": "NOTHING", "tbl_hide_dataframe_shape": True, "tbl_hide_column_data_types": True}
+    with pl.Config(**whole, **bare):
+        return [line.rstrip() for line in str(shown).splitlines()]
 
 
 def _said(value: float | None) -> str:

@@ -1,17 +1,11 @@
-"""Asking publishers for things, with manners: limits, redirects, retries, resumption, and parts of a file.
+"""Asking publishers: over https alone, no faster than they allow, again where a server is busy, and never for too much.
 
-What only `wardbook fetch` needs of the network is here; what is asked for, and where it goes, is in `fetch`. pooch gets
-whole files (its temporary name, its move, its hash); httpx is what it gets them with, and what asks everything else, since
-pooch neither resumes, nor waits its turn, nor reads a part of a file.
+What is asked for, and where it goes, is in `fetch`. httpx asks, tenacity tries again, msgspec holds a JSON answer to its
+shape, and fsspec reads a remote archive where it is needed.
 """
 
 from __future__ import annotations
 
-import email.utils
-import errno
-import io
-import json
-import os
 import stat
 import time
 import zipfile
@@ -19,28 +13,29 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from typing import TypeVar
+
+import httpx
+import msgspec
+import tenacity
+from fsspec.spec import AbstractBufferedFile
 
 from wardbook import catalogue
 from wardbook.sources.reading import ZIP_TROUBLES
 
-if TYPE_CHECKING:
-    import httpx
-
 _BUSY = (429, 500, 502, 503, 504)
-_LARGEST_FILE = (
-    1_000_000_000  # bytes a file may hold or unpack to; the largest one wanted, but for archives, has 25 million
-)
+_TRIES = 5
+_CONNECT_SECONDS = 8.0
+_LONGEST_WAIT = 120  # seconds; a server that asks for more is left for another run
+_LARGEST_FILE = 200_000_000  # bytes of an answer or of a member of an archive; the largest one wanted has 25 million
 _LARGEST_ARCHIVE = 5_000_000_000  # a monthly archive has 1.7 thousand million, where it cannot be read in part
-_LARGEST_ANSWER = 200_000_000
 _BLOCK = 1 << 18
-_THIS_MACHINE = {("http", "127.0.0.1"), ("http", "localhost"), ("http", "::1")}
+
+Answer = TypeVar("Answer")
 
 
-class FetchError(ValueError):
+class FetchError(Exception):
     """A file that could not be had, in words for its reader."""
 
 
@@ -48,32 +43,21 @@ class NotThere(FetchError):
     """An address that answers 404."""
 
 
-class Unreachable(Exception):
-    """No connection to a host."""
+class Unreachable(FetchError):
+    """A host that no connection was ever made to."""
 
 
-class Broken(Exception):
-    """A body that ended early or came too slowly: worth another try."""
+class _Busy(httpx.TransportError):
+    """A server that asks to be asked again; `seconds` later, where it says so."""
 
-
-class Unchanged(Exception):
-    """The publisher's file is still the one the ledger has."""
+    seconds = 0
 
 
 @dataclass(frozen=True)
 class Manners:
-    """How long to wait for whom; tests replace the clocks.
+    """How long a silent server is waited for, and the clocks, which tests replace."""
 
-    `slowest` bytes a second over `patience` seconds is the least a transfer must do: a server that drips one byte every few
-    seconds never trips a read timeout. `longest_wait` is the longest Retry-After that is waited for.
-    """
-
-    tries: int = 5
-    connect_seconds: float = 8.0
     read_seconds: float = 20.0
-    slowest: float = 500.0
-    patience: float = 30.0
-    longest_wait: float = 120.0
     sleep: Callable[[float], None] = time.sleep
     monotonic: Callable[[], float] = time.monotonic
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -87,289 +71,198 @@ def silent(label: str, total: int | None) -> AbstractContextManager[Callable[[in
     return nullcontext(lambda count: None)
 
 
-class Bucket:
-    """A token bucket: `burst` requests at once, then `per_second`."""
+class _Mirror(httpx.HTTPTransport):
+    """Asks one server for every address, as MIRROR/host/path."""
 
-    def __init__(self, per_second: float, burst: float, manners: Manners):
-        self.rate, self.burst, self.manners = per_second, burst, manners
-        self.tokens, self.at = burst, manners.monotonic()
+    def __init__(self, mirror: str):
+        super().__init__()
+        self.mirror = mirror.rstrip("/")
 
-    def take(self) -> None:
-        """Wait until a request may be sent."""
-        now = self.manners.monotonic()
-        self.tokens = min(self.burst, self.tokens + (now - self.at) * self.rate)
-        self.at = now
-        if self.tokens < 1:
-            self.manners.sleep((1 - self.tokens) / self.rate)
-            self.at, self.tokens = self.manners.monotonic(), 1
-        self.tokens -= 1
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = httpx.URL(f"{self.mirror}/{str(request.url).split('://', 1)[1]}")
+        headers = {**request.headers, "host": url.netloc.decode()}
+        return super().handle_request(httpx.Request("GET", url, headers=headers, extensions=request.extensions))
 
 
 class Web:
-    """Requests with their manners: limits, redirects, retries, resumption."""
+    """Requests with their manners."""
 
-    def __init__(self, mirror: str | None, manners: Manners, progress: Progress, parts: Path):
-        import httpx
-
-        self.mirror = mirror and mirror.rstrip("/")
-        self.manners, self.progress, self.parts = manners, progress, parts
-        self.buckets = {name: Bucket(manners=manners, **limit) for name, limit in catalogue.limits().items()}
+    def __init__(self, mirror: str | None, manners: Manners, progress: Progress):
+        self.manners, self.progress = manners, progress
         self.reached: set[str] = set()
-        wait = httpx.Timeout(manners.read_seconds, connect=manners.connect_seconds)
-        self.client = httpx.Client(timeout=wait, headers={"User-Agent": "wardbook", "Accept-Encoding": "identity"})
+        self._turns: dict[str, float] = {}
+        self.client = httpx.Client(
+            transport=_Mirror(mirror) if mirror else None,
+            timeout=httpx.Timeout(manners.read_seconds, connect=_CONNECT_SECONDS),
+            headers={"User-Agent": "wardbook", "Accept-Encoding": "identity"},
+            follow_redirects=True,
+            max_redirects=5,
+            event_hooks={"request": [self._admit]},  # called for each redirect too
+        )
+        self._retry = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(httpx.TransportError),
+            wait=_wait,
+            stop=tenacity.stop_after_attempt(_TRIES),
+            sleep=manners.sleep,
+            reraise=True,
+        )
 
-    def _address(self, url: str) -> str:
-        """Where an address is really asked: at the mirror if there is one. Plain http is for this machine alone."""
-        parts = urlsplit(url)
-        if parts.scheme != "https" and (parts.scheme, parts.hostname) not in _THIS_MACHINE:
-            raise FetchError(f"{url}: only https addresses are asked")
-        if not self.mirror or url.startswith(self.mirror):
-            return url
-        return f"{self.mirror}/{url.split('://', 1)[1]}"
+    def _admit(self, request: httpx.Request) -> None:
+        """Let a request go when it is its host's turn, and only over https."""
+        if request.url.scheme != "https":
+            raise FetchError(f"{request.url}: only https addresses are asked")
+        host, pause = request.url.host, 1 / catalogue.limits().get(request.url.host, float("inf"))
+        wait = self._turns.get(host, 0.0) - self.manners.monotonic()
+        if wait > 0:
+            self.manners.sleep(wait)
+        self._turns[host] = self.manners.monotonic() + pause
 
-    def attempt(
+    def ask(
         self,
         url: str,
-        work: Callable[[httpx.Response], Any],
-        *,
-        headers: Callable[[], dict[str, str]] = dict,
-        form: dict[str, str] | None = None,
-        limit: str | None = None,
+        work: Callable[[httpx.Response], Answer],
+        headers: dict[str, str] | None = None,
         accept: Sequence[int] = (200,),
-    ) -> Any:
-        """What `work` makes of the answer; busy servers and broken bodies are tried again, waiting longer each time."""
-        import httpx
+    ) -> Answer:
+        """What `work` makes of an answer; a busy server, or a body that breaks off, is tried again, waiting longer each time.
 
-        problem, host = "", urlsplit(url).hostname
-        for turn in range(self.manners.tries):
-            wait = float(2**turn)
-            try:
-                response = self._open(url, headers(), form, limit)
+        Raises
+        ------
+        NotThere
+            for an address that answers 404.
+        Unreachable
+            for a host that no connection was ever made to.
+        FetchError
+            for everything else that is no such answer.
+        """
+        try:
+            return self._retry(self._ask_once, url, work, headers, accept)
+        except httpx.TransportError as error:
+            raise FetchError(f"{url}: {error or type(error).__name__}, {_TRIES} times running") from error
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise FetchError(f"{url}: {error}") from error
+
+    def _ask_once(
+        self, url: str, work: Callable[[httpx.Response], Answer], headers: dict | None, accept: Sequence[int]
+    ) -> Answer:
+        host = httpx.URL(url).host
+        try:
+            with self.client.stream("GET", url, headers=headers) as response:
                 self.reached.add(host)
-                try:
-                    if response.status_code in accept:
-                        return work(response)
-                    problem = f"answered {response.status_code} {response.reason_phrase}".rstrip()
-                    if response.status_code not in _BUSY:
-                        raise (NotThere if response.status_code == 404 else FetchError)(f"{url} {problem}")
-                    wait = self._asked_to_wait(response, url) or wait
-                finally:
-                    response.close()
-            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-                if host not in self.reached:
-                    raise Unreachable(host) from error
-                problem = "could not be reached"
-            except (httpx.InvalidURL, httpx.DecodingError) as error:
-                raise FetchError(f"{url}: {error}") from error
-            except (httpx.TransportError, Broken) as error:
-                problem = f"broke off ({error or type(error).__name__})"
-            if turn + 1 < self.manners.tries:
-                self.manners.sleep(wait)
-        raise FetchError(f"{url} {problem}, {self.manners.tries} times running")
+                status = response.status_code
+                if status in accept:
+                    return work(response)
+                busy = _Busy(f"answered {status} {response.reason_phrase}".rstrip())
+                if status not in _BUSY:
+                    raise (NotThere if status == 404 else FetchError)(f"{url}: {busy}")
+                asked = response.headers.get("retry-after", "").strip()
+                busy.seconds = int(asked) if asked.isdecimal() else 0
+                if busy.seconds > _LONGEST_WAIT:
+                    raise FetchError(f"{url} asks to wait {busy.seconds:,} seconds: run the command again later")
+                raise busy
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            if host not in self.reached:
+                raise Unreachable(f"{host} could not be reached") from error
+            raise
 
-    def _open(self, url: str, headers: dict, form: dict | None, limit: str | None) -> httpx.Response:
-        address = self._address(url)
-        for _ in range(6):
-            if limit:
-                self.buckets[limit].take()
-            request = self.client.build_request("POST" if form else "GET", address, headers=headers, data=form)
-            response = self.client.send(request, stream=True)
-            if response.status_code not in (301, 302, 303, 307, 308):
-                return response
-            response.close()
-            onward = urljoin(address, response.headers.get("location", ""))
-            if urlsplit(onward).scheme != "https" and urlsplit(address).scheme == "https":
-                raise FetchError(f"{url} redirects to {onward}: only https addresses are followed")
-            if response.status_code == 303:
-                form = None
-            address = self._address(onward)
-        raise FetchError(f"{url} redirects without end")
-
-    def _asked_to_wait(self, response: httpx.Response, url: str) -> float:
-        asked = response.headers.get("retry-after", "").strip()
-        if asked.isdecimal():
-            seconds = float(asked)
-        else:
-            try:
-                seconds = (email.utils.parsedate_to_datetime(asked) - self.manners.now()).total_seconds()
-            except (TypeError, ValueError):
-                return 0.0
-        if seconds > self.manners.longest_wait:
-            raise FetchError(f"{url} asks to wait {seconds:,.0f} seconds: run the command again later")
-        return max(seconds, 0.0)
-
-    def chunks(
-        self, response: httpx.Response, label: str, at: int = 0, most: int = _LARGEST_ARCHIVE
-    ) -> Iterator[bytes]:
-        """The body, held to `most` bytes and to a least speed (httpx holds it to its length); without a label, not shown."""
-        length = response.headers.get("content-length", "")
-        wanted = int(length) if length.isdecimal() and "content-encoding" not in response.headers else None
-        began, got = self.manners.monotonic(), 0
+    def _body(self, response: httpx.Response, label: str, most: int = _LARGEST_FILE) -> Iterator[bytes]:
+        """The body, held to `most` bytes (httpx holds it to its length); without a label, not shown."""
+        length, size = response.headers.get("content-length", ""), 0
         show = self.progress if label else silent
-        with show(label, None if wanted is None else at + wanted) as advance:
-            advance(at)
+        with show(label, int(length) if length.isdecimal() else None) as advance:
             for chunk in response.iter_bytes():
-                got += len(chunk)
-                advance(len(chunk))
-                if at + got > most:
+                size += len(chunk)
+                if size > most:
                     raise FetchError(f"{response.url}: more than {most:,} bytes: not what was asked for")
-                seconds = self.manners.monotonic() - began
-                if seconds > self.manners.patience and got < self.manners.slowest * seconds:
-                    raise Broken(f"{got:,} bytes in {seconds:.0f} s")
+                advance(len(chunk))
                 yield chunk
 
-    def json(self, url: str, *, label: str, form: dict | None = None, limit: str | None = None) -> Any:
-        """A JSON answer; an error page with status 200 is told apart."""
+    def read(self, url: str, label: str = "") -> bytes:
+        """A whole answer."""
+        return self.ask(url, lambda response: b"".join(self._body(response, label)))
 
-        def read(response: httpx.Response) -> bytes:
-            return b"".join(self.chunks(response, label, most=_LARGEST_ANSWER))
-
-        body = self.attempt(url, read, form=form, limit=limit)
+    def json(self, url: str, kind: type[Answer], label: str) -> Answer:
+        """A JSON answer of this type; an error page with status 200 is told apart."""
+        body = self.read(url, label)
         try:
-            return json.loads(body)
-        except (ValueError, RecursionError):
-            page = body.lstrip()[:20].lower().startswith((b"<!doctype", b"<html"))
-            found = "a web page (an error page saved as data?)" if page else f"{len(body):,} bytes of something else"
-            raise FetchError(f"{url}: expected a JSON document; found {found}") from None
+            return msgspec.json.decode(body, type=kind)
+        except (ValueError, RecursionError) as error:
+            page = body.lstrip().startswith(b"<")
+            found = "a web page (an error page saved as data?)" if page else f"something else ({error})"
+            raise FetchError(f"{url}: expected a JSON answer of the documented shape; found {found}") from error
 
-    def download(self, url: str, staged: Path, *, etag: str = "", limit: str | None = None) -> str:
-        """Get a whole file, going on where an earlier try was cut off, and return its ETag.
+    def part(self, url: str, start: int, end: int) -> bytes:
+        """The bytes of a file from `start` up to `end`."""
+        most, asked = min(end - start, _LARGEST_FILE), {"Range": f"bytes={start}-{end - 1}"}
+        return self.ask(url, lambda response: b"".join(self._body(response, "", most)), asked, (206,))
 
-        A part is only added to if the server says that the file is still the same one (If-Range); else it begins again.
-        """
-        import pooch
+    def download(self, url: str, staged: Path, *, etag: str = "") -> str | None:
+        """Write a file to `staged`; returns its ETag, or None where it is still the one that `etag` names."""
+        staged.parent.mkdir(parents=True, exist_ok=True)
 
-        pooch.get_logger().setLevel("WARNING")  # the command line says what was fetched
-        self.parts.mkdir(parents=True, exist_ok=True)
-        part = self.parts / sha256(url.encode()).hexdigest()[:16]
-        mark = part.with_suffix(".etag")
-        seen: dict[str, str] = {}
-
-        def headers() -> dict[str, str]:
-            size, known = part.stat().st_size if part.exists() else 0, mark.read_text() if mark.exists() else ""
-            if size and known:
-                return {"Range": f"bytes={size}-", "If-Range": known}
-            return {"If-None-Match": etag} if etag else {}
-
-        def write(response: httpx.Response) -> None:
-            seen["etag"] = response.headers.get("etag", "")
+        def write(response: httpx.Response) -> str | None:
             if response.status_code == 304:
-                raise Unchanged
-            at = part.stat().st_size if response.status_code == 206 else 0
-            if response.status_code == 416 or not response.headers.get("content-range", f"bytes {at}-").startswith(
-                f"bytes {at}-"
-            ):
-                part.unlink()
-                raise Broken("the server has another file by now")
-            strong = seen["etag"] if not seen["etag"].startswith("W/") else ""
-            if not at:
-                part.unlink(missing_ok=True)  # before the mark: an old part under a new mark would be added to
-            mark.write_text(strong or response.headers.get("last-modified", ""))
-            with part.open("ab" if at else "wb") as handle:
-                for chunk in self.chunks(response, staged.name, at):
+                return None
+            with staged.open("wb") as handle:
+                for chunk in self._body(response, staged.name, _LARGEST_ARCHIVE):
                     handle.write(chunk)
-                    handle.flush()
+            return response.headers.get("etag", "")
 
-        def downloader(_: str, output: str, __: object) -> None:
-            self.attempt(url, write, headers=headers, limit=limit, accept=(200, 206, 304, 416))
-            os.replace(part, output)  # noqa: PTH105 - pooch's temporary name is text
-            mark.unlink(missing_ok=True)
+        return self.ask(url, write, {"If-None-Match": etag}, (200, 304)) if etag else self.ask(url, write)
 
-        pooch.retrieve(url, known_hash=None, fname=staged.name, path=staged.parent, downloader=downloader)
-        return seen.get("etag", "")
+    def open_zip(self, url: str, whole: Path) -> zipfile.ZipFile:
+        """A remote zip: read in parts, or downloaded to `whole` from a server that sends whole files only."""
 
+        def measure(response: httpx.Response) -> int | None:
+            total = response.headers.get("content-range", "").rpartition("/")[2]
+            return int(total) if response.status_code == 206 and total.isdecimal() else None
 
-class RemoteFile(io.RawIOBase):
-    """A file on a server, read where it is needed by HTTP Range: a 1.7 GB archive costs its directory and one member."""
-
-    def __init__(self, web: Web, url: str, limit: str | None):
-        self.web, self.url, self.limit, self.position = web, url, limit, 0
-        self.validator = ""
-        self.size = web.attempt(url, self._measure, headers=lambda: {"Range": "bytes=0-0"}, accept=(200, 206))
-
-    def _measure(self, response: httpx.Response) -> int:
-        total = response.headers.get("content-range", "").rpartition("/")[2]
-        if response.status_code != 206 or not total.isdecimal():
-            raise io.UnsupportedOperation("the server sends whole files only")
-        etag = response.headers.get("etag", "")
-        self.validator = etag if etag and not etag.startswith("W/") else response.headers.get("last-modified", "")
-        return int(total)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self.position
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self.position = max(0, offset + (0, self.position, self.size)[whence])
-        return self.position
-
-    def readinto(self, buffer: Any) -> int:
-        last = min(self.position + len(buffer), self.size) - 1
-        if last < self.position:
-            return 0
-        at, wanted = self.position, last + 1 - self.position
-
-        def part(response: httpx.Response) -> bytes:
-            if response.status_code != 206 or not response.headers.get("content-range", "").startswith(f"bytes {at}-"):
-                raise FetchError(f"{self.url} changed while it was read: run the command again")
-            return b"".join(self.web.chunks(response, "", most=wanted))
-
-        asked = {"Range": f"bytes={at}-{last}"} | ({"If-Range": self.validator} if self.validator else {})
-        got = self.web.attempt(self.url, part, headers=lambda: asked, limit=self.limit, accept=(200, 206))
-        buffer[: len(got)] = got
-        self.position += len(got)
-        return len(got)
+        size = self.ask(url, measure, {"Range": "bytes=0-0"}, (200, 206))
+        if size is None:
+            self.download(url, whole)
+        return read_zip(whole if size is None else _RemoteFile(self, url, size), url)
 
 
-def open_zip(web: Web, url: str, whole: Path, *, limit: str | None = None) -> zipfile.ZipFile:
-    """A remote zip: read in parts, or downloaded to `whole` from a server that sends whole files only."""
+def _wait(state: tenacity.RetryCallState) -> float:
+    """What the server asked for, else twice as long each time."""
+    return getattr(state.outcome.exception(), "seconds", 0) or 2.0 ** (state.attempt_number - 1)
+
+
+class _RemoteFile(AbstractBufferedFile):
+    """A file on a server, read where it is needed: a 1.7 GB archive costs its directory and one member."""
+
+    def __init__(self, web: Web, url: str, size: int):
+        self.web = web
+        super().__init__(None, url, block_size=_BLOCK, size=size)
+
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        return self.web.part(self.path, start, end)
+
+
+def read_zip(file: Path | AbstractBufferedFile, url: str) -> zipfile.ZipFile:
+    """Open an archive that came from an address."""
     try:
-        try:
-            return zipfile.ZipFile(io.BufferedReader(RemoteFile(web, url, limit), _BLOCK))
-        except io.UnsupportedOperation:
-            web.download(url, whole, limit=limit)
-            return zipfile.ZipFile(whole)
-    except zipfile.BadZipFile as error:
+        return zipfile.ZipFile(file)
+    except ZIP_TROUBLES as error:
         raise FetchError(f"{url}: expected a zip archive; found something else ({error})") from error
 
 
 def copy_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, staged: Path, progress: Progress) -> None:
     """One member to a place of the caller's choosing.
 
-    Its name is not used, yet a name that points out of its folder, a link, or a size that does not hold says that the
-    archive is not what it should be: refused.
+    Its name is not used, yet a name that points out of its folder, or a link, says that the archive is not what it should
+    be: refused.
     """
     path, mode = PurePosixPath(info.filename), info.external_attr >> 16
     if path.is_absolute() or ".." in path.parts or "\\" in info.filename or ":" in info.filename or stat.S_ISLNK(mode):
         raise FetchError(f"{info.filename!r} in the archive is a link or points out of its folder: refused")
-    if info.file_size > _LARGEST_FILE or info.flag_bits & 1:
-        raise FetchError(
-            f"{info.filename!r} in the archive is encrypted, or unpacks to {info.file_size:,} bytes: refused"
-        )
-    staged.parent.mkdir(parents=True, exist_ok=True)
-    size = 0
+    if info.file_size > _LARGEST_FILE:
+        raise FetchError(f"{info.filename!r} in the archive unpacks to {info.file_size:,} bytes: refused")
     try:
-        with (
-            archive.open(info) as source,
-            staged.open("wb") as target,
-            progress(staged.name, info.file_size) as advance,
-        ):
-            while chunk := source.read(_BLOCK):
-                size += len(chunk)
-                if size > info.file_size:
-                    raise FetchError(
-                        f"{info.filename!r} unpacks to more than the {info.file_size:,} bytes it announces"
-                    )
-                target.write(chunk)
-                advance(len(chunk))
-    except FetchError:
-        raise
+        with progress(staged.name, info.file_size) as advance:
+            content = archive.read(info)
+            advance(len(content))
     except ZIP_TROUBLES as error:
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # the disk's trouble, not the archive's
-            raise
         raise FetchError(f"{info.filename!r} in the archive cannot be unpacked: {error}") from error
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    staged.write_bytes(content)

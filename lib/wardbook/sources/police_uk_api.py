@@ -1,4 +1,4 @@
-"""Readers for answers of the data.police.uk API: stops, street-level crimes, and captures of events and priorities.
+"""Readers for answers of the data.police.uk API: stops, and captures of events and priorities.
 
 The API lists only *upcoming* events and *current* priorities, so a history exists only as far as it was captured, and a
 neighbourhood with none published must be told from one that was not asked: `wardbook fetch --source engagement` writes a
@@ -6,41 +6,28 @@ manifest for each day, and `read_captures` goes by it and opens nothing that it 
 
 No free text is kept. Titles and descriptions name people in more ways than any pattern knows, so a text is only looked
 through for the words of a fixed list of kinds, and what is kept is the kind's own wording from that list (`kind_of`): no
-word of the publisher's can come along. That is done twice, when an answer is stored (`stored`) and when it is read, and no
-error repeats an answer's values. `people` is never asked for.
+word of the publisher's can come along. `Event` and `Priority` do that as they are decoded, both when an answer is stored
+and when it is read, and no error repeats an answer's values. `people` is never asked for.
 """
 
 from __future__ import annotations
 
-import csv
 import html
-import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import Annotated, Any
 from urllib.parse import quote
 
+import dataframely as dy
+import msgspec
 import polars as pl
 
 from wardbook.sources import police_uk
-from wardbook.sources.reading import Loaded, Quality, SourceError, check_file, check_record, read_text_table
+from wardbook.sources.reading import Loaded, SourceError, check_file, read_text_table, read_typed
 
-CRIMES_SCHEMA = pl.Schema(
-    {
-        "id": pl.Int64,
-        "month": pl.Date,
-        "category": pl.String,
-        "latitude": pl.Float64,
-        "longitude": pl.Float64,
-        "street_id": pl.Int64,
-        "street": pl.String,
-        "police": pl.String,
-        "outcome": pl.String,
-        "outcome_month": pl.Date,
-    }
-)
 _CAPTURED = {"neighbourhood_id": pl.String, "ward_code": pl.String, "capture_date": pl.Date}
 EVENTS_SCHEMA = pl.Schema(
     _CAPTURED
@@ -74,11 +61,6 @@ PRIORITY_KINDS = {
     "violence": r"violen|weapon|knife|kniv|stabb|gang",
     "road safety": r"speeding|road safety|traffic|parking|e-?scooter|dangerous driv",
 }
-# What the words stand in, and the times beside it; contact details, places, links and whatever is added one day are not
-# looked at.
-_TEXTS = {"events": ("title", "type"), "priorities": ("issue",)}
-_TIMES = {"events": ("start_date", "end_date"), "priorities": ("issue-date", "action-date")}
-_NUMBERS = dict.fromkeys(("latitude", "longitude"), (str, int, float))
 _CSV_HEADERS = {
     "Type": "type",
     "Date": "datetime",
@@ -96,12 +78,6 @@ _CSV_HEADERS = {
 }
 
 
-_CRIME_KINDS = {
-    **{"id": (int,), "month": (str,), "category": (str,), "location_type": (str,)},
-    **{"location": (dict,), "outcome_status": (dict,)},
-}
-
-
 def kind_of(text: str | None, kinds: Mapping[str, str]) -> str:
     """The kind whose words come first in a published text, in the list's own wording; `OTHER` where none do.
 
@@ -115,89 +91,85 @@ def kind_of(text: str | None, kinds: Mapping[str, str]) -> str:
     return min(at, key=at.__getitem__, default=OTHER)
 
 
-def _title(text: str | None, kinds: Mapping[str, str]) -> str | None:
-    plain = " ".join((text or "").casefold().split())
-    return next((kind for kind in kinds if kind == plain), None)
+# Published without a time zone: a meeting at 19:00 is at 19:00 in London.
+_LocalTime = Annotated[datetime, msgspec.Meta(tz=False)]
 
 
-def stored(kind: str, answer: object, path: Path | str) -> list[dict]:
-    """What of an answer may be written to disk: its times, and the kind of each event or priority; no text of it.
+class Event(msgspec.Struct):
+    """An event, as answered and as stored: its times, its kind as `type`, and a `title` where that is a kind's name alone.
 
-    An event's `type` is its kind and its `title` the same where the published title is that kind's name and nothing else;
-    a priority's `issue` is its kind. What is returned is of the answer's shape: read again, it stays as it is.
+    Whatever else an answer holds (contact details, places, links) is not looked at.
+    """
+
+    start_date: _LocalTime | None
+    end_date: _LocalTime | None = None
+    type: str | None = None
+    title: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_years(self.start_date, self.end_date)
+        self.type = kind_of(f"{self.title or ''} {self.type or ''}", EVENT_KINDS)
+        title = " ".join((self.title or "").casefold().split())
+        self.title = title if title in EVENT_KINDS else None
+
+
+class Priority(msgspec.Struct, rename="kebab"):
+    """A priority, as answered and as stored: its days, and its kind as `issue`."""
+
+    issue_date: _LocalTime | None
+    action_date: _LocalTime | None = None
+    issue: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_years(self.issue_date, self.action_date)
+        self.issue = kind_of(self.issue, PRIORITY_KINDS)
+
+
+def _check_years(*times: datetime | None) -> None:
+    if not all(2000 <= time.year < 2100 for time in times if time):
+        raise ValueError("a time that is not of this century")
+
+
+_ANSWERS = {"events": list[Event], "priorities": list[Priority]}
+
+
+class _Place(msgspec.Struct):
+    latitude: str | float | None = None
+    longitude: str | float | None = None
+
+
+_Stop = msgspec.defstruct(
+    "_Stop",
+    [
+        ("datetime", str),
+        *((name, str | bool | None, None) for name in _CSV_HEADERS.values() if name != "datetime"),
+        ("location", _Place | None, None),
+    ],
+)
+
+
+def _decode(body: bytes, kind: Any, path: Path | str) -> Any:
+    try:
+        return msgspec.json.decode(body.decode("utf-8-sig"), type=kind)
+    except (ValueError, RecursionError) as error:  # its text names keys and types, no values
+        found = f"another, or one cut short ({error})"
+        raise SourceError(path, "a JSON answer of the documented shape", found) from None
+
+
+def read_json(path: Path | str, kind: Any = list) -> Any:
+    """A JSON answer of this type, refused where it is an error page, cut short, or of another shape."""
+    return _decode(check_file(path, "json").read_bytes(), kind, path)
+
+
+def stored(kind: str, body: bytes, path: Path | str) -> list[Event] | list[Priority]:
+    """What of an answer of this kind may be written to disk; encoded and read again, it stays as it is.
 
     Raises
     ------
     SourceError
         for an answer of another shape, naming its keys and never its values.
     """
-    texts, times = _TEXTS[kind], _TIMES[kind]
-    if not isinstance(answer, list):
-        raise SourceError(path, f"a list of {kind}", _shape(answer))
-    for record in answer:
-        if not isinstance(record, dict) or times[0] not in record:
-            raise SourceError(path, f"a key {times[0]!r} in each of the {kind}", _shape(record))
-        check_record(record, path, dict.fromkeys(texts + times, (str,)))
-        for name in times:
-            if record.get(name) and not _is_local_time(record[name]):
-                raise SourceError(path, f"a time without a zone, such as 2025-06-10T19:00:00, under {name!r}", "none")
-    return [_kinds(kind, record) | {name: _iso(record.get(name)) for name in times} for record in answer]
-
-
-def _kinds(kind: str, record: dict) -> dict[str, str | None]:
-    if kind == "priorities":
-        return {"issue": kind_of(record.get("issue"), PRIORITY_KINDS)}
-    text = " ".join(record.get(name) or "" for name in _TEXTS[kind])
-    return {"type": kind_of(text, EVENT_KINDS), "title": _title(record.get("title"), EVENT_KINDS)}
-
-
-def _iso(time: str | None) -> str | None:
-    # Written anew: what separates the day from the hour in a published time can be any character.
-    return datetime.fromisoformat(time).isoformat(timespec="seconds") if time else None
-
-
-def _is_local_time(text: str) -> bool:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return time.tzinfo is None and 2000 <= time.year < 2100
-
-
-def _month(text: str, path: Path) -> date:
-    if not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", text):
-        raise SourceError(path, "a month such as 2024-06", repr(text))
-    return date.fromisoformat(f"{text}-01")
-
-
-def _shape(answer: object) -> str:
-    if isinstance(answer, dict):
-        return f"an object with the keys {', '.join(sorted(map(str, answer))[:12]) or '(none)'}"
-    return f"a list of {len(answer)}" if isinstance(answer, list) else f"a {type(answer).__name__}"
-
-
-def read_json(path: Path | str) -> list | dict:
-    """A JSON document, refused where it is an error page, cut short, or not in UTF-8."""
-    path = check_file(path, "json")
-    try:
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:  # the decoder's own text can quote the file
-        where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "a byte that is not UTF-8"
-        raise SourceError(path, "a JSON document", f"something else from {where} (cut short?)") from None
-
-
-def _number(text: object) -> float | None:
-    try:
-        value = float(text)  # type: ignore[arg-type]
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return value if abs(value) <= 180 else None
-
-
-def coordinates(place: dict | None) -> tuple[float | None, float | None]:
-    """Latitude and longitude of a place in degrees; both null where either is null, missing or not a number."""
-    pair = tuple(_number((place or {}).get(name)) for name in ("latitude", "longitude"))
-    return (None, None) if None in pair else pair  # type: ignore[return-value]
+    return _decode(body, _ANSWERS[kind], path)
 
 
 def ward_of(neighbourhood_id: str) -> str | None:
@@ -224,67 +196,17 @@ def read_stops(path: Path | str) -> Loaded:
     match = re.fullmatch(r"([a-z-]+)-(\d{4})-(0[1-9]|1[0-2])\.json", path.name)
     if not match:
         raise SourceError(path, "a name like metropolitan-2024-09.json", repr(path.name))
-    answer = read_json(path)
-    if not isinstance(answer, list) or not all(isinstance(r, dict) and "datetime" in r for r in answer):
-        raise SourceError(path, "a list of stops, each with a datetime", _shape(answer))
+    answer = read_json(path, list[_Stop])
     if not answer:
         raise NotPublished(path, "a stop or more", "an empty answer: the month is not published")
-    for r in answer:
-        check_record(r, path, dict.fromkeys(_CSV_HEADERS.values(), (str, bool)) | {"location": (dict,)})
-        check_record(r.get("location") or {}, path, _NUMBERS)
-    text = {True: "True", False: "False", None: None}
-    cells = [
-        {ours: text.get(r.get(theirs), r.get(theirs)) for ours, theirs in _CSV_HEADERS.items()}
-        | {name.capitalize(): (r.get("location") or {}).get(name) for name in ("latitude", "longitude")}
-        for r in answer
-    ]
-    schema = dict.fromkeys([*_CSV_HEADERS, "Latitude", "Longitude"], pl.String)
-    table = pl.DataFrame(cells, schema=schema, strict=False).with_row_index("line", offset=1)
+    cells = []
+    for stop in answer:
+        place = stop.location or _Place()
+        values = {ours: getattr(stop, theirs) for ours, theirs in _CSV_HEADERS.items()}
+        values |= {"Latitude": place.latitude, "Longitude": place.longitude}
+        cells.append({name: None if value is None else str(value) for name, value in values.items()})
+    table = pl.DataFrame(cells, schema=dict.fromkeys(cells[0], pl.String)).with_row_index("line", offset=1)
     return police_uk.tidy_stops(table, path, date(int(match[2]), int(match[3]), 1), match[1])
-
-
-def read_crimes(paths: Iterable[Path | str]) -> Loaded:
-    """Street-level crimes from the answers of `crimes-street` for several areas, each crime once.
-
-    The same crime can be in two neighbouring areas' answers (133 of 4,952 in the first two boroughs tried): `id` tells.
-    An area without any crime answers with an empty list; if none has one, the month is not published.
-
-    Returns
-    -------
-    Loaded
-        `CRIMES_SCHEMA`, sorted by id; coordinates in degrees, null where they are not numbers. `police` is Force or BTP.
-    """
-    paths = [Path(path) for path in paths]
-    rows: dict[int, tuple] = {}
-    quality = Quality(str(paths[0].parent) if paths else "", "police-uk-street")
-    for path in paths:
-        answer = read_json(path)
-        if not isinstance(answer, list) or not all(isinstance(r, dict) and {"id", "month"} <= set(r) for r in answer):
-            raise SourceError(path, "a list of crimes, each with an id and a month", _shape(answer))
-        for r in answer:
-            check_record(r, path, _CRIME_KINDS)
-            place, outcome = r.get("location") or {}, r.get("outcome_status") or {}
-            check_record(place, path, _NUMBERS | {"street": (dict,)})
-            check_record(outcome, path, {"category": (str,), "date": (str,)})
-            street = place.get("street") or {}
-            check_record(street, path, {"id": (int,), "name": (str,)})
-            if r["id"] is None or r["month"] is None or max(abs(r["id"]), abs(street.get("id") or 0)) >= 1 << 63:
-                raise SourceError(path, "a month, and ids that are whole numbers of a sane size", "a crime without")
-            ended = outcome.get("date")
-            row = (
-                *(r["id"], _month(r["month"], path), r.get("category"), *coordinates(place)),
-                *(street.get("id"), html.unescape(street.get("name") or "") or None, r.get("location_type")),
-                *(outcome.get("category"), _month(ended, path) if ended else None),
-            )
-            if rows.setdefault(r["id"], row)[:3] != row[:3]:
-                raise SourceError(path, "one crime an id", f"id {r['id']} with another month or category")
-        quality.rows_read += len(answer)
-    if not rows:
-        raise SourceError(paths[0] if paths else "", "a crime or more", "empty answers: the month is not published")
-    frame = pl.DataFrame(list(rows.values()), schema=CRIMES_SCHEMA, orient="row").sort("id")
-    quality.drop("the same crime in a neighbouring area's answer", quality.rows_read - frame.height)
-    police_uk.note_places(frame, quality)
-    return Loaded(frame, quality.close(frame.height))
 
 
 @dataclass(frozen=True)
@@ -308,65 +230,26 @@ def answer_path(day: Path, neighbourhood_id: str, kind: str) -> Path:
     return day / folder / f"{kind}.json"
 
 
-def read_manifest(day: Path) -> list[dict[str, str]]:
+class _Manifest(dy.Schema):
+    """A row is an answer that was asked for, and what came of it."""
+
+    neighbourhood_id = dy.String(primary_key=True, min_length=1)
+    kind = dy.Enum(KINDS, primary_key=True)
+    status = dy.Enum(STATUSES)
+    count = dy.Int64(min=0, max=999_999, nullable=True)
+
+
+def read_manifest(day: Path) -> list[dict[str, Any]]:
     """The rows of a day's manifest: `neighbourhood_id`, `kind`, `status`, `count`; none where there is no manifest."""
     path = day / MANIFEST
-    if not path.is_file():
-        return []
-    table = read_text_table(path)
-    if table.columns != ["neighbourhood_id", "kind", "status", "count"]:
-        raise SourceError(path, "columns neighbourhood_id, kind, status, count", ", ".join(table.columns))
-    # Captures of before asked for the neighbourhood itself too: its name and description, which nothing reads.
-    table = table.filter(pl.col("kind").ne_missing("neighbourhood"))
-    strange = table.filter(~(pl.col("status").is_in(STATUSES) & pl.col("kind").is_in(KINDS)))
-    if strange.height:
-        raise SourceError(path, f"one of {', '.join(STATUSES)} for {', '.join(KINDS)}", "another status or kind")
-    key = table.select("neighbourhood_id", "kind")
-    if table["neighbourhood_id"].has_nulls() or key.is_duplicated().any():
-        raise SourceError(path, "each neighbourhood and kind once", "one twice, or a row without a neighbourhood")
-    if not table["count"].fill_null("0").str.contains(r"^[0-9]{1,6}$").all():
-        raise SourceError(path, "counts of 0 or more, whole", "another count")
-    return table.to_dicts()
+    return read_typed(read_text_table(path), _Manifest, path).to_dicts() if path.is_file() else []
 
 
 def write_manifest(day: Path, rows: Iterable[dict]) -> None:
     """Replace a day's manifest as a whole, sorted, so that a capture broken off and taken up again ends the same."""
-    work = day / f".{MANIFEST}"
-    with work.open("w", encoding="utf-8", newline="") as handle:
-        writer = csv.DictWriter(handle, ["neighbourhood_id", "kind", "status", "count"], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(sorted(rows, key=lambda row: (row["neighbourhood_id"], row["kind"])))
+    work, columns = day / f".{MANIFEST}", dict.fromkeys(_Manifest.columns(), pl.String)
+    pl.DataFrame(list(rows), columns, strict=False).sort("neighbourhood_id", "kind").write_csv(work)
     work.replace(day / MANIFEST)
-
-
-def _local(column: str) -> pl.Expr:
-    # Published without a time zone: a meeting at 19:00 is at 19:00 in London.
-    time = pl.col(column).str.slice(0, 19).str.to_datetime("%Y-%m-%dT%H:%M:%S", time_unit="us", strict=False)
-    return time.dt.replace_time_zone("Europe/London", ambiguous="earliest", non_existent="null")
-
-
-def _day(column: str) -> pl.Expr:
-    return pl.col(column).str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
-
-
-def tidy_events(records: list[dict], key: tuple[str, str | None, date]) -> pl.DataFrame:
-    """Events of one capture, as `stored` has them (`EVENTS_SCHEMA`); an event without an end keeps a null one."""
-    names = {"start_date": "start", "end_date": "end", "type": "type", "title": "title"}
-    return _tidy(records, key, names, EVENTS_SCHEMA, {"start": _local("start"), "end": _local("end")})
-
-
-def tidy_priorities(records: list[dict], key: tuple[str, str | None, date]) -> pl.DataFrame:
-    """Priorities of one capture, as `stored` has them (`PRIORITIES_SCHEMA`); without an action, its day is null."""
-    names = {"issue-date": "issue_date", "action-date": "action_date", "issue": "issue"}
-    days = {name: _day(name) for name in ("issue_date", "action_date")}
-    return _tidy(records, key, names, PRIORITIES_SCHEMA, days)
-
-
-def _tidy(records: list[dict], key: tuple, names: dict, schema: pl.Schema, parsed: dict) -> pl.DataFrame:
-    rows = [{ours: r.get(theirs) for theirs, ours in names.items()} for r in records]
-    table = pl.DataFrame(rows, schema=dict.fromkeys(names.values(), pl.String), strict=False).with_columns(**parsed)
-    keyed = table.with_columns(pl.lit(v, dtype=t).alias(n) for v, (n, t) in zip(key, _CAPTURED.items()))
-    return keyed.select(schema.names()).cast(dict(schema))
 
 
 def read_captures(raw: Path | str) -> Captures:
@@ -377,27 +260,35 @@ def read_captures(raw: Path | str) -> Captures:
     SourceError
         for an answer that its manifest names and that is missing, cut short or of another shape.
     """
-    events, priorities, captures = [EVENTS_SCHEMA.to_frame()], [PRIORITIES_SCHEMA.to_frame()], []
+    captures, rows = [], {kind: [] for kind in KINDS}
     for manifest in sorted(Path(raw).glob(f"police_uk_api/engagement/*/{MANIFEST}")):
         try:
             captured = date.fromisoformat(manifest.parent.name)
         except ValueError:
             raise SourceError(manifest, "a folder named by the day (YYYY-MM-DD)", repr(manifest.parent.name)) from None
         for row in read_manifest(manifest.parent):
-            key = (row["neighbourhood_id"], ward_of(row["neighbourhood_id"]), captured)
-            captures.append((*key, row["kind"], row["status"], int(row["count"] or 0)))
+            name, kind, count = row["neighbourhood_id"], row["kind"], row["count"] or 0
+            key = (name, ward_of(name), captured)
+            captures.append((*key, kind, row["status"], count))
             if row["status"] == PUBLISHED:
-                path = answer_path(manifest.parent, row["neighbourhood_id"], row["kind"])
-                records = stored(row["kind"], read_json(path), path)
-                if len(records) != int(row["count"] or 0):
-                    raise SourceError(path, f"the {row['count']} {row['kind']} its manifest counts", f"{len(records)}")
-                if row["kind"] == "events":
-                    events.append(tidy_events(records, key))
-                else:
-                    priorities.append(tidy_priorities(records, key))
+                path = answer_path(manifest.parent, name, kind)
+                records = stored(kind, check_file(path, "json").read_bytes(), path)
+                if len(records) != count:
+                    raise SourceError(path, f"the {count} {kind} its manifest counts", f"{len(records)}")
+                rows[kind] += [(*key, *msgspec.structs.astuple(record)) for record in records]
     order = ["capture_date", "neighbourhood_id"]
+    events, priorities = _frame(rows["events"], EVENTS_SCHEMA), _frame(rows["priorities"], PRIORITIES_SCHEMA)
     return Captures(
-        pl.concat(events).sort(*order, "start", "type", "end"),
-        pl.concat(priorities).sort(*order, "issue_date", "issue", "action_date"),
+        events.sort(*order, "start", "type", "end"),
+        priorities.sort(*order, "issue_date", "issue", "action_date"),
         pl.DataFrame(captures, schema=CAPTURES_SCHEMA, orient="row").sort(*order, "kind"),
     )
+
+
+def _frame(rows: list[tuple], schema: pl.Schema) -> pl.DataFrame:
+    times = [name for name, kind in schema.items() if kind.is_temporal() and name not in _CAPTURED]
+    table = pl.DataFrame(rows, schema=dict(schema) | dict.fromkeys(times, pl.Datetime("us")), orient="row")
+    if schema is EVENTS_SCHEMA:  # what has days only would be moved to the day before in summer
+        local = pl.col(times).dt.replace_time_zone("Europe/London", ambiguous="earliest", non_existent="null")
+        table = table.with_columns(local)
+    return table.cast(dict(schema))

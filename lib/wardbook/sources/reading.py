@@ -320,19 +320,6 @@ def parse_whole_numbers(
     return frame.with_columns(read_typed(frame, schema, path).fill_null(0).iter_columns())
 
 
-def check_record(record: Mapping, path: Path | str, kinds: Mapping[str, tuple[type, ...]]) -> None:
-    """Refuse a JSON object whose value under a key is of another kind; the message names key and kind, never the value.
-
-    A key that is not there, and null, are left to the reader.
-    """
-    for key, allowed in kinds.items():
-        value = record.get(key)
-        # `type`, since True is an int to isinstance.
-        if value is not None and type(value) not in allowed:
-            expected = " or ".join(kind.__name__ for kind in allowed)
-            raise SourceError(path, f"a value of type {expected} under {key!r}", f"one of type {type(value).__name__}")
-
-
 def gss(column: str) -> pl.Expr:
     """A column of GSS codes as they are meant: a dashboard leaves blanks at their end, a spreadsheet lower case."""
     return pl.col(column).str.strip_chars().str.to_uppercase()
