@@ -285,7 +285,7 @@ def charts_drawn(page, cells):
     return len(seen)
 
 
-@pytest.mark.parametrize("name", ["01_targets", "03_comparison"])
+@pytest.mark.parametrize("name", ["03_comparison"])
 def test_a_notebook_opens_with_its_charts_and_runs_whole_in_jupyterlab_with_no_outside_request(open_page, lab, name):
     address, token, work = lab
     path = work / f"{name}.ipynb"
