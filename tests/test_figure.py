@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 from datetime import date
 
@@ -209,3 +210,14 @@ def test_no_cell_of_a_csv_starts_a_formula(tmp_path, start):
     assert f"'{start}1+1" in text
     (tmp_path / "x.csv").write_text(text)
     assert read_csv(tmp_path / "x.csv").equals(frame)
+
+
+@pytest.mark.parametrize("own", ["fonts.conf", None])
+def test_looking_for_fonts_leaves_the_environment_as_it_was(monkeypatch, own):
+    """A browser started later would find no fonts."""
+    monkeypatch.delenv("FONTCONFIG_FILE", raising=False)
+    if own:
+        monkeypatch.setenv("FONTCONFIG_FILE", own)
+    before = dict(os.environ)
+    f.converter.__wrapped__()
+    assert dict(os.environ) == before

@@ -42,7 +42,7 @@ def in_process(monkeypatch):
 
     def sent(client, plans, what):
         for plan in plans:
-            yield many._attempt(plan.area.name, str(plan.period), what, plan.digests)
+            yield many._attempt(plan.area.name, str(plan.period), what, plan.digests, plan.target)
 
     monkeypatch.setattr(many, "_sent", sent)
 
@@ -266,9 +266,10 @@ def test_killing_a_worker_of_the_cluster_loses_nothing(start, cluster, tmp_path)
 
 def test_a_worker_with_other_code_is_refused(start, tmp_path, monkeypatch):
     what = {"out": tmp_path / "out", "folder": tmp_path / "notebooks"}
-    digests = runner.plan_run("Camden", "2023-24", **what).digests
+    plan = runner.plan_run("Camden", "2023-24", **what)
+    digests = plan.digests
     monkeypatch.setattr(runner, "_code", lambda: "other")
-    outcome = many._attempt("Camden", "2023-24", what, digests)
+    outcome = many._attempt("Camden", "2023-24", what, digests, plan.target)
     assert outcome.state == "failed"
     assert "this worker has another version of the project" in outcome.why
     assert not (tmp_path / "out").exists()

@@ -98,10 +98,10 @@ def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
             yield client
         return
     # One run a process: a kernel is started by the thread that uses it, and polars has threads of its own.
-    alone = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None, "silence_logs": 50}
+    alone = {"n_workers": workers, "threads_per_worker": 1, "silence_logs": 50}
     with (
         dask.config.set({"distributed.worker.daemon": False}),  # the kernel is a child, which a daemon may not have
-        LocalCluster(**alone, host="127.0.0.1") as cluster,
+        LocalCluster(**alone, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
@@ -112,33 +112,32 @@ def _sent(client: Client, plans: list[Plan], what: dict[str, Any]) -> Iterator[O
     from distributed import as_completed
 
     sent = {
-        client.submit(_attempt, plan.area.name, str(plan.period), what, plan.digests, pure=False): plan
+        client.submit(_attempt, plan.area.name, str(plan.period), what, plan.digests, plan.target, pure=False): plan
         for plan in plans
     }
     try:
         for future in as_completed(sent, loop=client.loop):
             plan, error = sent[future], future.exception()
-            outcome = future.result() if error is None else _failed(plan, f"{type(error).__name__}: {error}")
-            if outcome.state == "done" and not plan.is_done:
-                outcome = _failed(plan, "its worker does not see the folder that the results are to be in")
+            if error is not None:  # every worker that was given it died
+                outcome = Outcome(plan.area.name, "failed", plan.target, "", f"{type(error).__name__}: {error}")
+            elif (outcome := future.result()).state == "done" and not plan.is_done:
+                why = "its worker does not see the folder that the results are to be in"
+                outcome = Outcome(plan.area.name, "failed", plan.target, "", why)
             yield outcome
             future.release()
     finally:
         client.cancel(list(sent))
 
 
-def _attempt(area: str, period: str, what: dict[str, Any], digests: dict[str, str]) -> Outcome:
+def _attempt(area: str, period: str, what: dict[str, Any], digests: dict[str, str], target: Path) -> Outcome:
     """Run one borough on a worker; what goes wrong is an outcome, in words."""
-    plan = runner.plan_run(area, period, **what)
-    if plan.digests != digests:
-        return _failed(plan, "this worker has another version of the project, its packages, its data or its Python")
     try:
+        plan = runner.plan_run(area, period, **what)
+        if plan.digests != digests:
+            raise RunError("this worker has another version of the project, its packages, its data or its Python")
         return Outcome(area, "done", runner.carry_out(plan))
     except RunFailed as error:
-        return _failed(plan, str(error), error.notebook)
-    except (RunError, ValueError, OSError) as error:
-        return _failed(plan, str(error))
-
-
-def _failed(plan: Plan, why: str, notebook: str = "") -> Outcome:
-    return Outcome(plan.area.name, "failed", plan.target, notebook, why)
+        return Outcome(area, "failed", target, error.notebook, str(error))
+    except Exception as error:  # even for a fault of this program: the other boroughs' runs may still be right
+        name = "" if isinstance(error, (RunError, ValueError, OSError)) else f"{type(error).__name__}: "
+        return Outcome(area, "failed", target, "", f"{name}{error}")
