@@ -51,7 +51,7 @@ def book():
 
 @pytest.fixture(scope="module")
 def checked(book, published):
-    return register.check_register(book, published)
+    return claim.check_register(book, published)
 
 
 def only(table: pl.DataFrame, **wanted: str) -> dict:
@@ -354,4 +354,4 @@ def test_what_an_edition_does_not_hold_leaves_a_statement_unchecked(book, publis
     lacking = {name: held[name] for name in ("borough_offences", "population")}
     bare = replace(book, edition=replace(book.edition, manifest=book.edition.manifest | {"tables": lacking}))
     rows = published.filter(pl.col("claim_id").is_in(["lambeth-visible", "lambeth-vauxhall"]))
-    assert set(register.check_register(bare, rows)["verdict"]) == {measures.UNCHECKED}
+    assert set(claim.check_register(bare, rows)["verdict"]) == {measures.UNCHECKED}

@@ -401,8 +401,8 @@ def test_two_files_that_give_one_month_twice_are_refused_and_another_snapshot_is
 
 def test_an_edition_is_found_whatever_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert edition.from_root("data/edition") == edition.COMMITTED == places.ROOT / "data/edition"
-    assert edition.from_root(tmp_path) == tmp_path
+    assert places.from_root("data/edition") == edition.COMMITTED == places.ROOT / "data/edition"
+    assert places.from_root(tmp_path) == tmp_path
 
 
 # Tampering ------------------------------------------------------------------------------------------------------------

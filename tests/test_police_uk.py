@@ -9,14 +9,9 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import pytest
 
-from wardbook.sources.police_uk import (
-    STOPS_SCHEMA,
-    UNRECOGNISED,
-    broad_group,
-    outcome_group,
-    read_stops,
-)
+from wardbook.sources.police_uk import STOPS_SCHEMA, read_stops
 from wardbook.sources.reading import SourceError
+from wardbook.vocabulary import UNRECOGNISED, broad_group, outcome_group
 
 NAME = "2024-06-metropolitan-stop-and-search.csv"
 STOP = {

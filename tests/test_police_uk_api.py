@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 
 from test_police_uk import STOP
-from wardbook import tables
+from wardbook import tables, vocabulary
 from wardbook.sources import police_uk, police_uk_api
 from wardbook.sources.police_uk_api import (
     EVENT_KINDS,
@@ -149,7 +149,7 @@ def test_captured_months_are_cut_in_publication_and_not_at_random(raw, stop_file
     assert months["month"].to_list() == [date(2024 + n // 12, n % 12 + 1, 1) for n in range(8, 16)]
     assert all(abs(n - wanted) <= 10 for n, wanted in zip(months["len"], ANSWERED, strict=True))
     before = pl.concat(stop_files[f"2024-0{month}"].frame for month in range(3, 9))
-    groups = [frame.select(police_uk.broad_group(pl.col("self_defined"))).to_series() for frame in (before, after)]
+    groups = [frame.select(vocabulary.broad_group(pl.col("self_defined"))).to_series() for frame in (before, after)]
     shares = [group.is_in(list(GONE)).mean() for group in groups]
     assert shares[0] > 0.3 > 0.001 > shares[1]
     # The labels that are left: 97 % as many rows a month as in the six months before.

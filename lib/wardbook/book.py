@@ -121,7 +121,7 @@ class Book:
 
     def path(self, file: str) -> Path:
         """A reader's own file; a relative path counts from the project's root."""
-        return editions.from_root(file)
+        return places.from_root(file)
 
     # -- what a notebook leaves ---------------------------------------------------------------------------------------
 
@@ -251,7 +251,7 @@ def open_book(
         area=area,
         period=window,
         edition=opened,
-        output_dir=editions.from_root(output_dir) if output_dir else None,
+        output_dir=places.from_root(output_dir) if output_dir else None,
         notebook=notebook,
         settings=settings,
         command=command,

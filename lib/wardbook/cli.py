@@ -107,7 +107,7 @@ def _run_all(period: str, *, out: Path | str, edition: Path | str, **what: objec
     with _told(stopped="what is whole stays; the same command does the rest"):
         from tqdm import tqdm
 
-        from wardbook.edition import from_root
+        from wardbook.places import from_root
         from wardbook.run import many
         from wardbook.run import site as sites
 
@@ -285,7 +285,7 @@ def build(
 
 
 def _raw() -> Path:
-    from wardbook.edition import from_root
+    from wardbook.places import from_root
 
     return from_root(os.environ.get("WARDBOOK_RAW") or "data/raw")
 

@@ -42,12 +42,6 @@ class EditionError(ValueError):
     """An edition that is missing, incomplete, or not the one its manifest describes."""
 
 
-def from_root(path: Path | str) -> Path:
-    """A path as given if absolute, else counted from the project's root: nbval and papermill run in different folders."""
-    path = Path(path).expanduser()
-    return path if path.is_absolute() else places.ROOT / path
-
-
 def sha256(path: Path) -> str:
     """A file's SHA-256 in hex."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -146,7 +140,7 @@ def open_edition(path: Path | str = COMMITTED) -> Edition:
     EditionError
         naming the table that is missing or changed, and the command that puts it right.
     """
-    folder = from_root(path)
+    folder = places.from_root(path)
     if not (folder / MANIFEST).is_file():
         raise EditionError(
             f"{folder} is no edition: it has no {MANIFEST} (make one with `wardbook build --raw DIR --out {path}`)"
@@ -332,7 +326,7 @@ def build(raw: Path | str, out: Path | str, *, allow_shorter: bool = False) -> E
     EditionError
         naming the tables that would lose months, or the cell of a table that its schema does not allow.
     """
-    raw, out = from_root(raw), from_root(out)
+    raw, out = places.from_root(raw), places.from_root(out)
     if not raw.is_dir():
         raise SourceError(raw, "a folder of publishers' files (see README, `Data`)", "no such folder")
     if out.exists() and not (out / MANIFEST).is_file() and (out.is_file() or any(out.iterdir())):

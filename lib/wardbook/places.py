@@ -23,6 +23,12 @@ LONDON_CODE = "E12000007"
 UNKNOWN = "unknown"  # the borough_code of offences whose borough the Met did not record
 
 
+def from_root(path: Path | str) -> Path:
+    """A path as given if absolute, else counted from the project's root: nbval and papermill run in different folders."""
+    path = Path(path).expanduser()
+    return path if path.is_absolute() else ROOT / path
+
+
 class UnknownName(ValueError):
     """A name that is not one of the allowed ones; the message names the nearest match and where the list is."""
 

@@ -1,4 +1,4 @@
-"""The register of public statements and of plans: read once, checked once, and set beside what an edition holds of each."""
+"""The register of public statements and of plans, and a reader's own rows: read once, checked once."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from pathlib import Path
 import dataframely as dy
 import polars as pl
 
-from wardbook import claim, periods, places
-from wardbook.book import Book
-from wardbook.edition import from_root
+from wardbook import periods, places
 from wardbook.facts import read_facts, read_rows
 from wardbook.measures import claims as measures
+from wardbook.places import from_root
 from wardbook.schemas import LINE, SchemaViolation, Violation
 
 SPEAKERS = (
@@ -172,80 +171,6 @@ def _check_row(row: dict, path: Path, seen: Mapping[str, dict]) -> None:
     except places.UnknownName as error:
         raise refuse("area" if error.kind == "area" else "period", str(error)) from error
 
-
-# -- what an edition holds of a statement ----------------------------------------------------------------------------------
-
-
-def check_register(book: Book, claims: pl.DataFrame) -> pl.DataFrame:
-    """Every statement with its verdict (`measures.claims.check`), what the book's edition holds of it looked up first."""
-    held = {
-        row["claim_id"]: _HELD[row["check"]](book, row) for row in claims.iter_rows(named=True) if row["check"] in _HELD
-    }
-    checked = measures.check(claims, held)
-    verdicts = dict(checked.select("claim_id", "verdict").iter_rows())
-    disputes = claims.filter(check="disputes")
-    if disputes.is_empty():
-        return checked
-    held |= {row["claim_id"]: {"disputed": verdicts.get(row["parts"])} for row in disputes.iter_rows(named=True)}
-    return measures.check(claims, held)
-
-
-def _recorded(book: Book, row: dict) -> dict:
-    here = places.area(row["area"])
-    before, after = (periods.read_period(row[name]) for name in ("baseline_period", "period"))
-    items = []
-    for name in row["item"].split(" | "):
-        series, item = claim.find_offence(book, name)
-        try:
-            judged = claim.compare(book, series, item, before, after)
-        except claim.ClaimRefused:
-            continue
-        items += judged.filter(borough_code=here.code).to_dicts()
-    return {"items": items}
-
-
-def _outturn(book: Book, row: dict) -> dict:
-    here, window = places.area(row["area"]), periods.read_period(row["period"])
-    if not book.holds("borough_offences", window):
-        return {}
-    counts = book.monthly("borough_offences", window).filter(window.within(pl.col("month")), offence_group=row["item"])
-    mine = counts if here.is_london else counts.filter(borough_code=here.code)
-    return {"outturn": mine["offences"].sum()}
-
-
-def _hours(book: Book, row: dict) -> dict:
-    code = places.area(row["area"]).code
-    if "officer_hours" not in book.tables:
-        return {}
-    hours = book.table("officer_hours").filter(borough_code=code, financial_year=row["period"])
-    return {"successes": hours["abstracted"][0], "trials": hours["hours"][0]} if hours.height else {}
-
-
-def _ward(book: Book, row: dict) -> dict:
-    """Where a ward stands among its area's, by recorded offences a resident; 1 has most."""
-    if "ward_offences" not in book.tables:
-        return {}
-    window, code = periods.read_period(row["period"]), places.area(row["area"]).code
-    offences = book.table("ward_offences").filter(window.within(pl.col("month")), offence_group=row["item"])
-    counted = offences.filter(snapshot=offences["snapshot"].max()).group_by("ward_code").agg(pl.col("offences").sum())
-    wards = book.table("wards").filter(pl.col("vintages").str.contains("2024"))
-    people = book.table("population").group_by("ward_code").agg(pl.col("residents").sum())
-    here = wards if code == places.LONDON_CODE else wards.filter(borough_code=code)
-    rated = here.join(counted, on="ward_code").join(people, on="ward_code")
-    ranked = rated.with_columns((pl.col("offences") / pl.col("residents")).rank("min", descending=True).alias("rank"))
-    mine = ranked.filter(ward=row["printed_text"])
-    return {"rank": int(mine["rank"][0]), "of": ranked.height} if mine.height else {}
-
-
-def _plan(book: Book, row: dict) -> dict:
-    listed = plans(date.fromisoformat(row["said_on"])).filter(plan_id=row["parts"])
-    if listed.is_empty():
-        return {}
-    one = listed.row(0, named=True)
-    return {"years": f"{one['from_year']} to {one['to_year']}", "replaced": one["status"] == REPLACED}
-
-
-_HELD = {"recorded": _recorded, "series": _outturn, "hours": _hours, "ward": _ward, "plan": _plan}
 
 # -- plans ----------------------------------------------------------------------------------------------------------------
 

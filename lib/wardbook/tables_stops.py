@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from wardbook import places
+from wardbook import places, vocabulary
 from wardbook.periods import declared_breaks, financial_year_of, month_after
 from wardbook.sources import placing, police_uk
 from wardbook.sources.reading import Loaded, Quality
@@ -43,7 +43,7 @@ def stops(frame: pl.DataFrame) -> pl.DataFrame:
 def person_searches(frame: pl.DataFrame) -> pl.DataFrame:
     """The stops in which a person was searched: a vehicle-only search is no person's, and 91 % of them have no ethnicity."""
     return frame.filter(pl.col("search_type") != "Vehicle search").with_columns(
-        police_uk.broad_group(pl.col("self_defined")).alias("self_defined"),
+        vocabulary.broad_group(pl.col("self_defined")).alias("self_defined"),
         pl.col("officer_defined").fill_null("blank"),
     )
 

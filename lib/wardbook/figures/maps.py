@@ -83,7 +83,7 @@ def ward_plan(wards: pl.DataFrame, codes: Iterable[str], outlines: str = "") -> 
     codes = sorted(set(codes))
     if not outlines:
         return Plan(schematic_cells(wards), None, "Schematic map: cells around ward centroids, no boundaries", "")
-    from wardbook.edition import from_root
+    from wardbook.places import from_root
     from wardbook.sources import ons
 
     path = from_root(outlines)

@@ -18,7 +18,7 @@ import polars as pl
 from wardbook.measures.rates import rate_ratio, with_shares
 from wardbook.periods import Period, breaks_between, complete_years
 from wardbook.places import Area
-from wardbook.sources.police_uk import BLANK, NOT_STATED, outcome_group
+from wardbook.vocabulary import BLANK, NOT_STATED, outcome_group
 
 GROUPS = ("Asian", "Black", "Mixed", "Other", "White")
 OFFICER_GROUPS = ("Asian", "Black", "Other", "White")  # officers' codes have no Mixed

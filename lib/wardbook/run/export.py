@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from wardbook import places
-from wardbook.edition import from_root
 from wardbook.figures.figure import read_figure
 from wardbook.folders import beside
 from wardbook.periods import read_period
-from wardbook.places import UnknownName
+from wardbook.places import UnknownName, from_root
 from wardbook.run.runner import RECORD, RunError
 from wardbook.run.workbook import WORKBOOK
 

@@ -28,11 +28,11 @@ from polars.exceptions import PolarsError
 
 from wardbook import facts
 from wardbook.book import MONTHLY, Book, open_book
-from wardbook.edition import Edition, from_root, sha256
+from wardbook.edition import Edition, sha256
 from wardbook.folders import beside, put_in_place, write_text
 from wardbook.measures import load
 from wardbook.periods import Period
-from wardbook.places import REFERENCE, ROOT, Area, UnknownName
+from wardbook.places import REFERENCE, ROOT, Area, UnknownName, from_root
 from wardbook.register import read_claims
 from wardbook.run.execute import Kernel, Progress, RunError, RunFailed, tidy
 from wardbook.run.page import write_page

@@ -19,12 +19,11 @@ from shapely import unary_union
 
 from wardbook import periods
 from wardbook.book import Book, open_book
-from wardbook.edition import from_root
 from wardbook.figures import maps, wording
 from wardbook.folders import beside, put_in_place, write_text
 from wardbook.measures import change, rates
 from wardbook.periods import read_period, year_to
-from wardbook.places import LONDON, REFERENCE, Area
+from wardbook.places import LONDON, REFERENCE, Area, from_root
 from wardbook.run.answers import answers, areas, said, script
 from wardbook.run.page import OWN_PAGES, RECORD, TEMPLATES, Run, environment, page, read_drawings, read_run
 from wardbook.run.sliders import PAGE as SLIDERS_PAGE

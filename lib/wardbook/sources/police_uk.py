@@ -1,8 +1,7 @@
 """Reader for data.police.uk: stop and search, one file a force and month.
 
 The files have no record id, no borough and no ward: a place comes only from the coordinates (`sources.placing`), which
-data.police.uk moves to the nearest of a list of points. What each label means is said here once: `broad_group` for
-self-defined ethnicity, `outcome_group` for outcomes, each over the old and the new vocabulary.
+data.police.uk moves to the nearest of a list of points. What each label means is said in `wardbook.vocabulary`.
 """
 
 from __future__ import annotations
@@ -15,11 +14,9 @@ import dataframely as dy
 import polars as pl
 
 from wardbook.sources.reading import Loaded, Quality, SourceError, read_text_table, read_typed, take_columns
+from wardbook.vocabulary import NOT_STATED, SELF_DEFINED, UNRECOGNISED, broad_group, outcome_group, without_code
 
 SEARCH_TYPES = ("Person search", "Person and Vehicle search", "Vehicle search")
-NOT_STATED = "not stated"
-BLANK = "blank"
-UNRECOGNISED = "unrecognised label"
 
 _REMOVAL = "Removal of more than just outer clothing"
 _COLUMNS = {
@@ -41,63 +38,6 @@ _COLUMNS = {
 _SECTION_60 = r"(?i)public order act.*section 60(?:$|[^0-9a-z])"
 _OTHER_MONTHS = 0.03  # the share of rows outside the file's month above which it is no file of that month
 _LONDON = {"latitude": (51.2, 51.75), "longitude": (-0.6, 0.4)}
-
-_MIXED = "White and Asian|White and Black African|White and Black Caribbean"
-# Both vocabularies of self-defined ethnicity: the one since April 2017 and the one before, whose labels end in a code,
-# such as "(B1)", left off here. "Not stated" is published under "Other ethnic group" but is no group: it is unknown.
-_SELF_DEFINED = {
-    f"{heading} - {ending}": group
-    for group, heading, endings in [
-        ("Asian", "Asian/Asian British", "Bangladeshi|Chinese|Indian|Pakistani|Any other Asian background"),
-        ("Asian", "Asian or Asian British", "Bangladeshi|Indian|Pakistani|Any other Asian ethnic background"),
-        # The 2011 and 2021 censuses count Chinese as Asian: the older label goes along, or 2017 would be a break.
-        ("Asian", "Chinese or other ethnic group", "Chinese"),
-        ("Black", "Black/African/Caribbean/Black British", "African|Caribbean"),
-        ("Black", "Black/African/Caribbean/Black British", "Any other Black/African/Caribbean background"),
-        ("Black", "Black or Black British", "African|Caribbean|Any other Black ethnic background"),
-        ("Mixed", "Mixed/Multiple ethnic groups", _MIXED),
-        ("Mixed", "Mixed/Multiple ethnic groups", "Any other Mixed/Multiple ethnic background"),
-        ("Mixed", "Mixed", f"{_MIXED}|Any other Mixed ethnic background"),
-        ("Other", "Other ethnic group", "Arab|Any other ethnic group"),
-        ("Other", "Chinese or other ethnic group", "Any other ethnic group"),
-        ("White", "White", "English/Welsh/Scottish/Northern Irish/British|Irish|Gypsy or Irish Traveller"),
-        ("White", "White", "Any other White background|White British|White Irish|Any other White ethnic background"),
-        (NOT_STATED, "Other ethnic group", "Not stated"),
-    ]
-    for ending in endings.split("|")
-} | {"Not Stated": NOT_STATED}
-
-# What became of the person, not what was found: "Suspected psychoactive substances seized" ended in no further action,
-# and "Article found" says itself that its outcome is not known.
-_OUTCOMES = {
-    label: group
-    for group, labels in {
-        "arrest": ["Arrest", "Suspect arrested"],
-        "no further action": [
-            "A no further action disposal",
-            "Nothing found - no further action",
-            "Suspected psychoactive substances seized - No further action",
-        ],
-        "other outcome": [
-            "Caution (simple or conditional)",
-            "Community resolution",
-            "Khat or Cannabis warning",
-            "Penalty Notice for Disorder",
-            "Summons / charged by post",
-            "Local resolution",
-            "Offender cautioned",
-            "Offender given drugs possession warning",
-            "Offender given penalty notice",
-            "Suspect summonsed to court",
-        ],
-        "not recorded": ["Article found - Detailed outcome unavailable"],
-    }.items()
-    for label in labels
-}
-
-
-def _plain(self_defined: pl.Expr) -> pl.Expr:
-    return self_defined.str.replace(r" \([A-Z0-9]{2}\)$", "")
 
 
 def _local(time: pl.Expr) -> pl.Expr:
@@ -123,8 +63,8 @@ class StopRows(dy.Schema):
     age_range = dy.String(nullable=True)
     self_defined = dy.String(
         nullable=True,
-        check=lambda label: _plain(label).is_in(list(_SELF_DEFINED)),
-        description="one of the self-defined ethnicities listed in wardbook.sources.police_uk",
+        check=lambda label: without_code(label).is_in(list(SELF_DEFINED)),
+        description="one of the self-defined ethnicities listed in wardbook.vocabulary",
     )
     officer_defined = dy.String(nullable=True)
     legislation = dy.String(nullable=True)
@@ -148,25 +88,6 @@ STOPS_SCHEMA = pl.Schema(
         "line": pl.Int64,
     }
 )
-
-
-def broad_group(self_defined: pl.Expr) -> pl.Expr:
-    """The broad group of a published self-defined label: Asian, Black, Mixed, Other, White, "not stated" or "blank".
-
-    "Other ethnic group - Not stated" is unknown, not Other: lumped, it would be by far the largest "group". A label
-    outside both vocabularies fails the query (`InvalidOperationError`); `read_stops` has refused its file before that.
-    """
-    return _plain(self_defined).replace_strict(_SELF_DEFINED, return_dtype=pl.String).fill_null(BLANK)
-
-
-def outcome_group(outcome: pl.Expr) -> pl.Expr:
-    """What became of the person: arrest, no further action, other outcome, not recorded, or unrecognised label.
-
-    Covers the words used before and since January 2018. A label of neither is a group of its own: no rate quietly
-    counts it, and the month stays usable.
-    """
-    groups = {"": "not recorded"} | _OUTCOMES
-    return outcome.fill_null("").replace_strict(groups, default=UNRECOGNISED, return_dtype=pl.String)
 
 
 def _month_and_force(path: Path) -> tuple[date, str]:
