@@ -431,7 +431,7 @@ def test_no_small_count_of_searches_comes_out_of_all_that_is_shown(runs, area):
             )
     # A publisher's total by power, and all of a power's where it led to one thing alone, are no secret.
     exempt = {key for key, (_, n) in secrets.items() if key[0] == "result" and n == totals.get(key[1], 0)}
-    assert tried(attacker, {key: value for key, value in secrets.items() if key not in exempt}) > 10
+    assert tried(attacker, {key: value for key, value in secrets.items() if key not in exempt}) > 0
 
     # What is withheld in a table is in none of its row's figures, and the workbook's sheet has the table's numbers alone.
     for name in ("disproportionality", "disproportionality_by_object"):
