@@ -82,6 +82,11 @@ def test_a_window_of_months_against_the_same_months(lambeth):
     assert said.row["of"] > 200
 
 
+def test_what_had_none_before_says_its_counts_once():
+    said = answered(open_book("Merton"), "homicide", "year to 2025-02", "year to 2026-02")
+    assert "Merton went from 0 in the year to February 2025 to 3 in the year to February 2026." in said.sentence
+
+
 def test_what_cannot_be_compared_says_why_and_gives_the_counts(lambeth):
     said = answered(lambeth, "violence", "2023-24", "2024-25")
     assert said.sentence.startswith("Violence against the person in Lambeth cannot be compared between 2023-24 (")
