@@ -115,12 +115,15 @@ def row_words(
         place["opacity"] = shown
         base = _frame(frame, label, column, strong, "kept").transform_filter(when)
         if align == "right":
-            base, column = base.transform_calculate(in_lines=_in_two_lines(column)), "in_lines"
+            base, column = base.transform_calculate(in_lines=in_lines), "in_lines"
         drawn = base.mark_text(align=align, baseline="middle", **place, **mark)
         return drawn.encode(x=alt.value(by_size(at)), y=y, text=f"{column}:N", color=colour)
 
     beside, aside, above = "!narrow && !dense", "width + font", "narrow"
-    long = f"length(datum['{label}']) > {NAME_LETTERS + 8}"
+    name = f"datum['{label}']"
+    cut = f"indexof({name}, ' ', {NAME_LETTERS})"  # a long name is broken at the first blank after so many letters
+    long = f"!dense && length({name}) > {NAME_LETTERS + 8} && {cut} > 0"
+    in_lines = f"{long} ? [slice({name}, 0, {cut}), slice({name}, {cut} + 1)] : {name}"
     layers = [
         text(label, f"!narrow && !({long})", "-font * 0.8", 0, align="right"),
         text(label, f"!narrow && {long}", "-font * 0.8", -0.55, align="right", lineHeight=by_size("font * 1.1")),
@@ -135,13 +138,6 @@ def row_words(
     else:
         layers.append(text("whole", above, "0", -1.3, size=0.92))
     return alt.layer(*[one.properties(name=TALL) if tall and n == 0 else one for n, one in enumerate(layers)])
-
-
-def _in_two_lines(column: str) -> str:
-    """An expression that breaks a long text at the first blank after so many letters."""
-    text = f"datum['{column}']"
-    cut = f"indexof({text}, ' ', {NAME_LETTERS})"
-    return f"length({text}) > {NAME_LETTERS + 8} && {cut} > 0 ? [slice({text}, 0, {cut}), slice({text}, {cut} + 1)] : {text}"
 
 
 def ranked_names(frame: pl.DataFrame, rank: str, name: str, *, strong: str, always: str) -> alt.LayerChart:
