@@ -14,11 +14,10 @@ from wardbook import edition, places
 from wardbook.measures import change, rates
 from wardbook.periods import read_period
 
-RUNS = sampled_runs(
-    ("Tower Hamlets", "latest"), ("Westminster", "latest"), ("Croydon", "2024-25"), ("London", "2024-25")
-)
+FIVE = ("Tower Hamlets", "Kingston upon Thames", "Westminster", "Croydon", "London")
+RUNS = sampled_runs(*((area, "latest") for area in FIVE), ("London", "2024-25"))
 OLD = [(area, period) for period in ("2018-19", "2012-13", "2023-24") for area in ("Tower Hamlets", "Sutton", "London")]
-OLD = OLD if os.environ.get(EVERY) else OLD[::4]
+OLD = OLD if os.environ.get(EVERY) else OLD[:7]
 FIGURES = {
     "change-funnel",
     "ranking",

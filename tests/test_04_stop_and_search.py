@@ -25,9 +25,10 @@ from wardbook.periods import read_period
 from wardbook.run.page import write_page
 
 NAME = "04_stop_and_search"
-THREE = ["Tower Hamlets", "Kingston upon Thames", "London"]
-AREAS = [*dict.fromkeys([*THREE, *wardbook.boroughs()])] if os.environ.get(EVERY) else THREE
-ATTACKED = [area for area in AREAS if area != "London"]
+FIVE = ["Tower Hamlets", "Kingston upon Thames", "London", "Croydon", "Havering"]
+AREAS = [*dict.fromkeys([*FIVE, *wardbook.boroughs()])] if os.environ.get(EVERY) else FIVE
+# The attack costs as much as all the rest: two boroughs with small counts in `make test`.
+ATTACKED = [area for area in AREAS if area != "London"] if os.environ.get(EVERY) else FIVE[:2]
 YEAR = read_period("2023-24")
 FIGURES = {
     "disproportionality",
@@ -134,7 +135,7 @@ def test_months_after_the_break_stand_in_no_sentence_with_those_before(runs):
     before = r"(?:April|May|June|July|August) 202[234]|January 2023|year earlier|usual|before|2023-24"
     compares = r"\b(?:fell|rose|more|fewer|less|than|against|drop|third|half|down|up|still)\b"
     checked = 0
-    for area in THREE:
+    for area in FIVE:
         left, _ = runs(area)
         for figure in (one for name, one in left.figures.items() if name != "thorough-searches"):
             for sentence in cells.sentences(figure.words["sentence"]):
@@ -142,7 +143,7 @@ def test_months_after_the_break_stand_in_no_sentence_with_those_before(runs):
                     checked += 1
                     assert not re.search(before, sentence), sentence
                     assert not re.search(compares, sentence), sentence
-    assert checked >= len(THREE)
+    assert checked >= len(FIVE)
 
 
 def test_a_comparison_across_the_break_planted_in_the_notebook_is_refused(monkeypatch):
