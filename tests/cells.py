@@ -16,8 +16,12 @@ import numpy as np
 import polars as pl
 
 from conftest import ROOT
+from wardbook import edition as editions
 from wardbook.book import Book
 from wardbook.figures.figure import Figure, Statements
+
+# One copy of the committed edition's tables for all runs of a process: kept runs would each hold their own.
+committed = cache(editions.open_edition)
 
 # Words that no reader is to meet, whatever a column is called.
 BANNED = ("counting noise", "usual variation", "outturn", "draws", "little different", "not cut")
@@ -91,7 +95,7 @@ def run_until(name: str, wanted: str, **parameters: Any) -> dict[str, Any]:
 
 @contextmanager
 def _watched(left: Left) -> Iterator[None]:
-    figure, say, save = Book.figure, Book.say, Book.save
+    figure, say, save, open_edition = Book.figure, Book.say, Book.save, editions.open_edition
 
     def noted(self, name, *arguments, **more):
         left.figures[name] = figure(self, name, *arguments, **more)
@@ -105,11 +109,14 @@ def _watched(left: Left) -> Iterator[None]:
         left.tables[name] = frame
         return save(self, name, frame)
 
-    Book.figure, Book.say, Book.save = noted, heard, kept
+    def opened(path=editions.COMMITTED):
+        return committed(path) if path in ("data/edition", editions.COMMITTED) else open_edition(path)
+
+    Book.figure, Book.say, Book.save, editions.open_edition = noted, heard, kept, opened
     try:
         yield
     finally:
-        Book.figure, Book.say, Book.save = figure, say, save
+        Book.figure, Book.say, Book.save, editions.open_edition = figure, say, save, open_edition
 
 
 def sentences(text: str) -> list[str]:
