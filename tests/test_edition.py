@@ -18,6 +18,7 @@ import pytest
 from test_thorough import synthetic_searches
 from wardbook import catalogue, check, edition, places, tables, tables_stops
 from wardbook.edition import EditionError, open_edition
+from wardbook.periods import financial_year_label
 from wardbook.places import WardVintageError
 from wardbook.sources.police_uk import STOPS_SCHEMA
 from wardbook.sources.reading import SourceError
@@ -745,7 +746,7 @@ def test_the_committed_history_has_every_month(committed, name, first, last):
 
 
 def test_the_committed_counts_of_violence_against_women_and_girls(committed):
-    table = committed.table("vawg_offences").with_columns(tables_stops.financial_year_label(pl.col("month")))
+    table = committed.table("vawg_offences").with_columns(financial_year_label(pl.col("month")))
     years = ["2022-23", "2023-24", "2024-25"]
     for level in ("borough", "London"):
         sums = dict(table.filter(level=level).group_by("financial_year").agg(pl.col("offences").sum()).iter_rows())

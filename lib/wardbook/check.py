@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from wardbook import accounts, places, tables, tables_stops
+from wardbook import accounts, places, tables
 from wardbook.edition import Edition, dated_by
-from wardbook.periods import financial_year_of
+from wardbook.periods import financial_year_label, financial_year_of
 from wardbook.schemas import violations
 from wardbook.sources import met
 from wardbook.table_schemas import SCHEMAS
@@ -147,7 +147,7 @@ RELATIONS: tuple[tuple[str, str, Callable[[pl.DataFrame], pl.DataFrame]], ...] =
 def _unknown_and_airports(edition: Edition) -> list[str]:
     totals = accounts.month_totals(edition).unique("month", keep="last", maintain_order=True)
     flagged = totals.filter(pl.col("unknown_share") > UNKNOWN_SHARE_LIMIT)
-    years = flagged.group_by(tables_stops.financial_year_label(pl.col("month"))).len().sort("financial_year")
+    years = flagged.group_by(financial_year_label(pl.col("month"))).len().sort("financial_year")
     named = ", ".join(f"{name} ({n} months)" for name, n in years.iter_rows())
     return [
         f"borough comparisons: more than 3% of offences have no borough in {flagged.height} months: {named or 'none'}",

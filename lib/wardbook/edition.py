@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from wardbook import catalogue, places, tables, tables_stops
-from wardbook.folders import beside, put_in_place
+from wardbook.folders import beside, put_in_place, sha256
 from wardbook.periods import financial_year_of
 from wardbook.schemas import violations
 from wardbook.sources.reading import Loaded, Quality, SourceError
@@ -40,11 +40,6 @@ Tables = dict[str, tuple[pl.DataFrame, list[str]]]  # a table's name → the tab
 
 class EditionError(ValueError):
     """An edition that is missing, incomplete, or not the one its manifest describes."""
-
-
-def sha256(path: Path) -> str:
-    """A file's SHA-256 in hex."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def edition_id(manifest: dict) -> str:

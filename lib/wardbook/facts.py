@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import dataframely as dy
@@ -15,7 +16,7 @@ import polars as pl
 
 from wardbook import periods, places
 from wardbook.measures import load
-from wardbook.schemas import LINE, SchemaViolation, Violation, read_as
+from wardbook.schemas import LINE, SchemaViolation, Violation, read_as, refused
 from wardbook.sources.reading import read_text_table
 
 _QUALITY = ["A", "B", "C", "D"]
@@ -231,7 +232,7 @@ def scenario(own_file: Path | str, inputs: pl.DataFrame) -> Scenario:
     """
     if not str(own_file):
         return Scenario()
-    path = places.ROOT / Path(own_file).expanduser()
+    path = places.from_root(own_file)
     known = {
         name: bounds for name, *bounds in inputs.select("name", "unit", "minimum", "maximum").iter_rows()
     } | COUNTED
@@ -239,14 +240,14 @@ def scenario(own_file: Path | str, inputs: pl.DataFrame) -> Scenario:
     for row in own.iter_rows(named=True):
         if row["name"] not in known:
             allowed = str(places.UnknownName("input", row["name"], known, "data/reference/load_assumptions.csv"))
-            raise SchemaViolation(path, Violation("name", row[LINE], row["name"], allowed))
+            raise refused(path, row, "name", allowed)
         unit, low, high = known[row["name"]]
         if row["unit"] != unit:
-            raise SchemaViolation(path, Violation("unit", row[LINE], row["unit"], f"{unit!r}, for {row['name']}"))
+            raise refused(path, row, "unit", f"{unit!r}, for {row['name']}")
         whole = row["name"] == "staff_per_ward" and row["value"] % 1
         if whole or not low <= row["value"] <= high:
             allowed = f"{'a whole number, ' if whole else ''}{low:g} to {high:g} {unit}"
-            raise SchemaViolation(path, Violation("value", row[LINE], row["value"], allowed))
+            raise refused(path, row, "value", allowed)
     values = dict(own.select("name", "value").iter_rows())
     counted = {name: values.pop(name) for name in COUNTED if name in values}
     try:
@@ -383,10 +384,7 @@ def own_targets(path: Path, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
 
 def _resolved(row: dict, path: Path, held: Mapping[str, Sequence[str]]) -> dict:
     """A reader's row with names as they are spelt here, or refused, saying why."""
-
-    def refuse(column: str, allowed: str) -> SchemaViolation:
-        return SchemaViolation(path, Violation(column, row[LINE], row[column], allowed))
-
+    refuse = partial(refused, path, row)
     if row["area"].casefold() != EVERY_AREA:
         try:
             row["area"] = places.area(row["area"]).name

@@ -9,7 +9,6 @@ a file's place comes from the catalogue and never from a name inside an answer.
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
 import re
 import shutil
@@ -30,6 +29,7 @@ import msgspec
 import polars as pl
 
 from wardbook import catalogue, places
+from wardbook.folders import sha256
 from wardbook.periods import Period, month_after
 from wardbook.sources import police_uk_api
 from wardbook.sources.reading import SourceError
@@ -124,11 +124,6 @@ class _Ledger:
         work.replace(self.path)
 
 
-def _hash(path: Path) -> str:
-    with path.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
-
-
 def check(source: catalogue.Source, path: Path) -> pl.DataFrame | None:
     """Read a file as the build will, and refuse it (`SourceError`) if it is not what the catalogue says it is."""
     module, function = source.reader.split(".")
@@ -162,7 +157,7 @@ class _Run:
     def there(self, source: catalogue.Source, file: str) -> bool:
         """Is the file in its place, and as it was fetched? One without a line in the ledger was put there by hand."""
         target, row = self.raw / file, self.ledger.last("file", file)
-        if target.is_file() and (row is None or row["sha256"] == _hash(target)):
+        if target.is_file() and (row is None or row["sha256"] == sha256(target)):
             self.note(source, file, "kept", said="" if row else "put there by hand")
             return True
         return False
@@ -180,13 +175,13 @@ class _Run:
     def record(self, source: catalogue.Source, path: Path, file: str, address: str, etag: str = "") -> None:
         """Write a file's line in the ledger, where it has none yet."""
         when = self.web.manners.now().astimezone(UTC).isoformat(timespec="seconds")
-        values = (file, source.key, address, when, str(path.stat().st_size), _hash(path), etag)
+        values = (file, source.key, address, when, str(path.stat().st_size), sha256(path), etag)
         self.ledger.add(dict(zip(_COLUMNS, values)), self.stage(LEDGER))
 
     def place(self, source: catalogue.Source, staged: Path, file: str, address: str, etag: str = "") -> None:
         """Put a file that passed its checks in its place; the ledger first, so that no file is without a line."""
         target = self.raw / file
-        same = target.is_file() and _hash(target) == _hash(staged)
+        same = target.is_file() and sha256(target) == sha256(staged)
         if target.is_file() and not same and "{snapshot}" in source.fetch["into"]:
             said = "the publisher has since changed this snapshot; the older one stays. To have the newer, move it away"
             self.note(source, file, "kept", said=said)

@@ -1,10 +1,14 @@
-"""A folder or a file of results replaced as a whole: what a reader finds under its name is the old or the new, never a part."""
+"""A folder or a file of results replaced as a whole: what a reader finds under its name is the old or the new, never a part.
+
+And the digest by which one file is known from another.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import errno
 import glob
+import hashlib
 import os
 import re
 import shutil
@@ -67,6 +71,12 @@ def write_text(path: Path, text: str) -> None:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """A file's SHA-256 in hex."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _swap(work: Path, target: Path) -> bool:

@@ -105,6 +105,12 @@ def financial_year_of(month: pl.Expr) -> pl.Expr:
     return (month.dt.year() - (month.dt.month() < 4).cast(pl.Int32)).cast(pl.Int32)
 
 
+def financial_year_label(month: pl.Expr) -> pl.Expr:
+    """The financial year of each month as `2024-25`."""
+    start = financial_year_of(month)
+    return pl.format("{}-{}", start, ((start + 1) % 100).cast(pl.String).str.zfill(2)).alias("financial_year")
+
+
 def complete_years(months: Iterable[date]) -> list[Period]:
     """Every twelve months in a row that are all in `months`, whichever month they end with, oldest first."""
     have = set(months)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from pathlib import Path
 
 import dataframely as dy
@@ -13,7 +14,7 @@ from wardbook import periods, places
 from wardbook.facts import read_facts, read_rows
 from wardbook.measures import claims as measures
 from wardbook.places import from_root
-from wardbook.schemas import LINE, SchemaViolation, Violation
+from wardbook.schemas import LINE, refused
 
 SPEAKERS = (
     *("police", "mayor's office", "authority", "council", "Parliament", "resident or campaigner", "press"),
@@ -132,9 +133,7 @@ def _read(path: Path, known: Mapping[str, dict]) -> pl.DataFrame:
 def _check_row(row: dict, path: Path, seen: Mapping[str, dict]) -> None:
     """Refuse a row that its check could not use, naming what it lacks."""
 
-    def refuse(column: str, allowed: str) -> SchemaViolation:
-        return SchemaViolation(path, Violation(column, row[LINE], row[column], allowed))
-
+    refuse = partial(refused, path, row)
     if row["claim_id"] in seen:
         raise refuse("claim_id", "each claim_id once, those of the published register among them")
     if row["kind"] not in measures.CLAIMED:

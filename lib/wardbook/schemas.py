@@ -6,6 +6,7 @@ one place that turns what dataframely reports into words.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,11 @@ class SchemaViolation(ValueError):
     def __init__(self, path: Path | str, violation: Violation):
         self.path, self.violation = path, violation
         super().__init__(f"{path}, {violation}")
+
+
+def refused(path: Path | str, row: Mapping[str, Any], column: str, allowed: str) -> SchemaViolation:
+    """The refusal of one cell of a row that has its `line`: for what no schema can say, since it depends on other rows or tables."""
+    return SchemaViolation(path, Violation(column, row[LINE], row[column], allowed))
 
 
 def allowed_in(column: dy.Column) -> str:

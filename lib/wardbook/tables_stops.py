@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from wardbook import places, vocabulary
-from wardbook.periods import declared_breaks, financial_year_of, month_after
+from wardbook.periods import declared_breaks, financial_year_label, month_after
 from wardbook.sources import placing, police_uk
 from wardbook.sources.reading import Loaded, Quality
 
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from geopandas import GeoDataFrame
 
 UNPLACED = "unplaced"  # the borough_code of stops without coordinates, or with coordinates outside London
-
-
-def financial_year_label(month: pl.Expr) -> pl.Expr:
-    """The financial year of each month as `2024-25`."""
-    start = financial_year_of(month)
-    return pl.format("{}-{}", start, ((start + 1) % 100).cast(pl.String).str.zfill(2)).alias("financial_year")
 
 
 def _tally(stops: pl.DataFrame, *key: str | pl.Expr, name: str = "searches") -> pl.DataFrame:

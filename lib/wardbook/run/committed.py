@@ -12,8 +12,7 @@ from pathlib import Path
 
 import nbformat
 
-from wardbook.edition import sha256
-from wardbook.folders import write_text
+from wardbook.folders import sha256, write_text
 from wardbook.places import ROOT
 from wardbook.run import runner
 from wardbook.run.execute import Kernel, Progress, RunError, clean, kernel_of_this_environment, machine_paths, texts

@@ -28,8 +28,8 @@ from polars.exceptions import PolarsError
 
 from wardbook import facts
 from wardbook.book import MONTHLY, Book, open_book
-from wardbook.edition import Edition, sha256
-from wardbook.folders import beside, put_in_place, write_text
+from wardbook.edition import Edition
+from wardbook.folders import beside, put_in_place, sha256, write_text
 from wardbook.measures import load
 from wardbook.periods import Period
 from wardbook.places import REFERENCE, ROOT, Area, UnknownName, from_root
@@ -335,8 +335,6 @@ def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
     target = plan.target
     if target.exists() and not (target / RECORD).is_file() and not (target.is_dir() and not any(target.iterdir())):
         raise RunError(f"{target} is there and is no run (no {RECORD}): move it, or name another --out")
-    if plan.partly:
-        _earlier(plan)
     target.parent.mkdir(parents=True, exist_ok=True)
     work = beside(target)
     try:

@@ -14,7 +14,7 @@ import dataframely as dy
 import polars as pl
 
 from wardbook import places
-from wardbook.periods import financial_year_of
+from wardbook.periods import financial_year_label
 from wardbook.sources.reading import Loaded, Quality, SourceError, day, read_sheet, read_typed, take_columns
 
 KEY = "dwo-abstraction"
@@ -124,9 +124,7 @@ def officer_hours(published: pl.DataFrame, minutes: Sequence[pl.DataFrame] = ())
 
 def _by_year(minutes: pl.DataFrame) -> pl.DataFrame:
     """Whole hours of each borough and London in the years of which all twelve months are there."""
-    start = financial_year_of(pl.col("month"))
-    label = pl.format("{}-{}", start, ((start + 1) % 100).cast(pl.String).str.zfill(2))
-    minutes = minutes.with_columns(label.alias("financial_year"))
+    minutes = minutes.with_columns(financial_year_label(pl.col("month")))
     whole = minutes.group_by("financial_year").agg(pl.col("month").n_unique().alias("months")).filter(months=12)
     minutes = minutes.join(whole, on="financial_year", how="semi")
     both = pl.concat([minutes, minutes.with_columns(pl.lit(places.LONDON_CODE).alias("borough_code"))])
