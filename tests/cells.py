@@ -19,6 +19,7 @@ from conftest import ROOT
 from wardbook import edition as editions
 from wardbook.book import Book
 from wardbook.figures.figure import Figure, Statements
+from wardbook.places import from_root
 
 # One copy of the committed edition's tables for all runs of a process: kept runs would each hold their own.
 committed = cache(editions.open_edition)
@@ -110,7 +111,7 @@ def _watched(left: Left) -> Iterator[None]:
         return save(self, name, frame)
 
     def opened(path=editions.COMMITTED):
-        return committed(path) if path in ("data/edition", editions.COMMITTED) else open_edition(path)
+        return committed() if from_root(path) == editions.COMMITTED else open_edition(path)
 
     Book.figure, Book.say, Book.save, editions.open_edition = noted, heard, kept, opened
     try:

@@ -46,6 +46,13 @@ def sampled_runs(*runs: tuple[str, str]) -> list[tuple[str, str]]:
     return [*dict.fromkeys([*runs, *((area, period) for period in periods for area in every)])]
 
 
+def older_runs() -> list[tuple[str, str]]:
+    """Three areas in three years before the newest: the last of them whole with `--every-borough` alone."""
+    areas = ("Tower Hamlets", "Sutton", "London")
+    runs = [(area, period) for period in ("2018-19", "2012-13", "2023-24") for area in areas]
+    return runs if os.environ.get(EVERY) else runs[:7]
+
+
 def sampled_kinds(*kinds: str) -> list[str]:
     """The kinds of offence named, and with `--every-borough` all that are compared by the year."""
     from wardbook.measures import change

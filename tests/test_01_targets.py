@@ -26,7 +26,7 @@ pytestmark = pytest.mark.usefixtures("one_ruler")
 
 @pytest.mark.parametrize(("area", "period"), RUNS)
 def test_every_template_renders_in_plain_words(area, period):
-    left = cells.run("01_targets", borough=area, period=period)
+    left = cells.shared("01_targets", borough=area, period=period)
     assert not cells.check_words(left)
     first = left.statements["first-screen"].parts
     assert 4 <= len(first) <= 5, area  # London has nothing that stands out beside itself
@@ -42,7 +42,7 @@ def test_two_kinds_of_offence_are_never_said_alike():
 
 def test_what_stands_out_but_cannot_be_compared_is_no_rise_or_fall():
     """Croydon's violence with injury in 2024-25 stands out from London, and recording changed within the two years."""
-    left = cells.run("01_targets", borough="Croydon", period="2024-25")
+    left = cells.shared("01_targets", borough="Croydon", period="2024-25")
     row = left.tables["changes"].row(by_predicate=pl.col("offence_group") == "violence with injury", named=True)
     assert not row["comparable"] and row["against_london"] == change.ABOVE
     first = [f"{part['lead']} {part['text']}" for part in left.statements["first-screen"].parts]
@@ -54,7 +54,7 @@ def test_what_stands_out_but_cannot_be_compared_is_no_rise_or_fall():
 
 def test_a_printed_change_stands_beside_a_target_of_its_own_period():
     """London's theft from motor vehicle of 2009-10 (-7.9%) stood beside its target of 2015-16 too."""
-    left = cells.run("01_targets", borough="London", period="latest")
+    left = cells.shared("01_targets", borough="London", period="latest")
     vehicles = left.figures["past-targets"].data.filter(measure="theft from motor vehicle")
     assert dict(vehicles.select("period", "london").iter_rows()) == {"2009-10": -7.9, "2015-16": None}
     assert "year to February 2026" in left.figures["live-targets"].svg()
@@ -73,7 +73,7 @@ def test_searches_in_london_are_as_many_as_in_04():
 
 def test_a_total_that_stands_out_alone_is_said_once():
     """Read by a second reader: Westminster's first screen said its fall of 11% in two lines of five."""
-    first = cells.run("01_targets", borough="Westminster", period="latest").statements["first-screen"].parts
+    first = cells.shared("01_targets", borough="Westminster", period="latest").statements["first-screen"].parts
     assert [part["lead"] for part in first[:2]] == [
         "Recorded crime fell 11%",
         "No kind of offence stands out from London",
@@ -82,14 +82,14 @@ def test_a_total_that_stands_out_alone_is_said_once():
 
 @pytest.mark.parametrize(("area", "period"), OLD if os.environ.get(EVERY) else OLD[::7])
 def test_it_runs_for_older_periods(area, period):
-    left = cells.run("01_targets", borough=area, period=period)
+    left = cells.shared("01_targets", borough=area, period=period)
     assert left.tables["changes"].height == 17  # knife crime is not held
     assert left.figures["knife-crime"].absent
     assert not cells.check_words(left)
 
 
 def test_its_tables_keep_their_columns():
-    left = cells.run("01_targets", borough="Tower Hamlets", period="latest")
+    left = cells.shared("01_targets", borough="Tower Hamlets", period="latest")
     assert tuple(left.tables["changes"].columns) == change.COLUMNS
     assert tuple(left.tables["targets"].columns) == targets.COLUMNS
     assert set(left.tables["targets"]["verdict"]) <= set(targets.VERDICTS)

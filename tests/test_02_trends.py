@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from dataclasses import replace
 from datetime import date
@@ -12,14 +11,12 @@ import polars as pl
 import pytest
 
 import cells
-from conftest import EVERY, sampled_kinds, sampled_runs
+from conftest import older_runs, sampled_kinds, sampled_runs
 from wardbook import claim, edition, places
 from wardbook.figures.figure import SIZES
 
 FIVE = ("Tower Hamlets", "Kingston upon Thames", "Islington", "Croydon", "London")  # Islington: three kinds far outside
 RUNS = sampled_runs(*((area, "latest") for area in FIVE), ("Croydon", "2024-25"))
-OLD = [(area, period) for period in ("2018-19", "2012-13", "2023-24") for area in ("Tower Hamlets", "Sutton", "London")]
-OLD = OLD if os.environ.get(EVERY) else OLD[:7]
 FIGURES = {"changing", "groups", "violence-beside", "knife-outcomes", "vawg", "before-after", "assurance"}
 NAME = "02_trends"
 pytestmark = pytest.mark.usefixtures("one_ruler")
@@ -28,20 +25,20 @@ pytestmark = pytest.mark.usefixtures("one_ruler")
 @pytest.fixture(scope="module")
 def tower_hamlets():
     """What it leaves of Tower Hamlets in the newest year."""
-    return cells.run(NAME, borough="Tower Hamlets", period="latest")
+    return cells.shared(NAME, borough="Tower Hamlets", period="latest")
 
 
 @pytest.mark.parametrize(("area", "period"), RUNS)
 def test_every_template_renders_in_plain_words(area, period):
-    left = cells.run(NAME, borough=area, period=period)
+    left = cells.shared(NAME, borough=area, period=period)
     assert not cells.check_words(left)
     assert set(left.figures) == FIGURES
     assert {name for name, figure in left.figures.items() if figure.absent} <= {"assurance"}
 
 
-@pytest.mark.parametrize(("area", "period"), OLD)
+@pytest.mark.parametrize(("area", "period"), older_runs())
 def test_it_runs_for_older_periods(area, period):
-    left = cells.run(NAME, borough=area, period=period)
+    left = cells.shared(NAME, borough=area, period=period)
     assert left.figures["knife-outcomes"].absent == (period != "2023-24")
     assert left.figures["vawg"].absent == (period == "2012-13")
     assert left.figures["assurance"].absent
@@ -115,9 +112,9 @@ def test_no_twelve_months_of_violence_lie_across_a_break_that_cuts(tower_hamlets
 
 
 def test_violence_against_women_and_girls_is_compared_on_one_side_of_march_2024_only():
-    crossing = cells.run(NAME, borough="Ealing", period="2024-25").figures["vawg"].words["sentence"]
+    crossing = cells.shared(NAME, borough="Ealing", period="2024-25").figures["vawg"].words["sentence"]
     assert "cannot be compared" in crossing and " rose " not in crossing.split("Beside")[0]
-    after = cells.run(NAME, borough="London", period="latest").names["row"]
+    after = cells.shared(NAME, borough="London", period="latest").names["row"]
     assert after["comparable"] and (after["before"], after["after"]) == (120_742, 132_064)
     # MPS: 150,987 in 2023-24 and 124,545 in 2024-25 over all of London, those without a borough among them.
     table = edition.open_edition().table("vawg_offences").filter(level="London")

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import os
 from datetime import date
 
 import polars as pl
 import pytest
 
 import cells
-from conftest import EVERY, sampled, sampled_kinds, sampled_runs
+from conftest import older_runs, sampled, sampled_kinds, sampled_runs
 from wardbook import edition, places
 from wardbook.measures import change, rates
 from wardbook.periods import read_period
 
 FIVE = ("Tower Hamlets", "Kingston upon Thames", "Westminster", "Croydon", "London")
 RUNS = sampled_runs(*((area, "latest") for area in FIVE), ("London", "2024-25"))
-OLD = [(area, period) for period in ("2018-19", "2012-13", "2023-24") for area in ("Tower Hamlets", "Sutton", "London")]
-OLD = OLD if os.environ.get(EVERY) else OLD[:7]
 FIGURES = {
     "change-funnel",
     "ranking",
@@ -34,19 +31,19 @@ pytestmark = pytest.mark.usefixtures("one_ruler")
 @pytest.fixture(scope="module")
 def london():
     """What it leaves of London in the newest year."""
-    return cells.run(NAME, borough="London", period="latest")
+    return cells.shared(NAME, borough="London", period="latest")
 
 
 @pytest.mark.parametrize(("area", "period"), RUNS)
 def test_every_template_renders_in_plain_words(area, period):
-    left = cells.run(NAME, borough=area, period=period)
+    left = cells.shared(NAME, borough=area, period=period)
     assert not cells.check_words(left)
     assert set(left.figures) == FIGURES and not any(figure.absent for figure in left.figures.values())
 
 
-@pytest.mark.parametrize(("area", "period"), OLD)
+@pytest.mark.parametrize(("area", "period"), older_runs())
 def test_it_runs_for_older_periods(area, period):
-    left = cells.run(NAME, borough=area, period=period)
+    left = cells.shared(NAME, borough=area, period=period)
     assert left.figures["business-outcomes"].absent
     assert not left.figures["ward-rates"].absent
     assert not cells.check_words(left)
@@ -61,7 +58,7 @@ def test_any_kind_of_offence_has_words(item):
 
 def test_words_of_wards_and_households_say_no_more_than_their_tables():
     """Read by a second reader: a rate held against one before March 2024, a lowest where some are withheld, "as expected"."""
-    left = cells.run(NAME, borough="Kingston upon Thames", period="latest")
+    left = cells.shared(NAME, borough="Kingston upon Thames", period="latest")
     words = {name: figure.words for name, figure in left.figures.items()}
     held = edition.open_edition().table("ward_offences").filter(offence_group="robbery", snapshot="2026-02")
     ward = left.figures["ward-years"].data.filter(rank=1)
@@ -150,7 +147,7 @@ def test_a_ward_that_is_asked_for_is_shown_and_another_boroughs_is_refused():
 
 
 def test_no_year_of_a_ward_lies_across_march_2024_and_lines_are_cut_there():
-    left = cells.run(NAME, borough="Croydon", period="2024-25")
+    left = cells.shared(NAME, borough="Croydon", period="2024-25")
     years = left.names["history"].select("year", "spell").unique().sort("year")
     assert "2023-24" not in years["year"] and {"2022-23", "2024-25"} <= set(years["year"])
     before, after = (years.filter(year=year)["spell"][0] for year in ("2022-23", "2024-25"))
