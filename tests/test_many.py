@@ -114,7 +114,8 @@ def test_a_failure_is_a_row_and_costs_no_other(in_process, start, tmp_path):
     assert set(states(start()).values()) == {"done"}, "other notebooks, other results"
 
 
-def test_a_worker_that_dies_is_replaced_and_its_run_tried_again(start, tmp_path):
+@pytest.mark.parametrize("workers", [1, 2])  # on one worker every run waits behind the one that kills it
+def test_a_worker_that_dies_is_replaced_and_its_run_tried_again(start, tmp_path, workers):
     once = tmp_path / "once"
     kills = (
         f"import os, pathlib, signal\nonce = pathlib.Path({str(once)!r})\n"
@@ -122,7 +123,7 @@ def test_a_worker_that_dies_is_replaced_and_its_run_tried_again(start, tmp_path)
         "if borough == 'Camden':\n    os.kill(os.getppid(), signal.SIGKILL)\n"
     )
     write_notebook(tmp_path / "notebooks", "02_second", kills)
-    found = start()
+    found = start(workers=workers)
     assert states(found) == dict.fromkeys(AREAS, "done") | {"Camden": "failed"}
     assert "KilledWorker" in found["Camden"].why
 

@@ -20,7 +20,7 @@ from wardbook.run import runner
 from wardbook.run.runner import Plan, RunError, RunFailed
 
 if TYPE_CHECKING:
-    from distributed import Client
+    from distributed import Client, Future
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,12 @@ def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
     # One run a process: a kernel is started by the thread that uses it, and polars has threads of its own.
     alone = {"n_workers": workers, "threads_per_worker": 1, "silence_logs": 50}
     with (
-        dask.config.set({"distributed.worker.daemon": False}),  # the kernel is a child, which a daemon may not have
+        dask.config.set(
+            {
+                "distributed.worker.daemon": False,  # the kernel is a child, which a daemon may not have
+                "distributed.scheduler.allowed-failures": 1,  # a run that killed two workers is then tried alone
+            }
+        ),
         LocalCluster(**alone, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
@@ -108,7 +113,26 @@ def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
 
 
 def _sent(client: Client, plans: list[Plan], what: dict[str, Any]) -> Iterator[Outcome]:
-    """Each run's outcome, as it comes; one whose worker died is given to another by the scheduler."""
+    """Each run's outcome, as it comes; one whose worker died is given to another by the scheduler.
+
+    The scheduler holds a worker's death against every run that waited there, not only against the one that ran. So a run given
+    up for that is tried once more with no other beside it: what fails then has only itself to blame.
+    """
+    from distributed import KilledWorker
+
+    given_up = []
+    for plan, future in _futures(client, plans, what):
+        if isinstance(future.exception(), KilledWorker):
+            given_up.append(plan)
+        else:
+            yield _outcome(plan, future)
+    for alone in given_up:
+        for plan, future in _futures(client, [alone], what):
+            yield _outcome(plan, future)
+
+
+def _futures(client: Client, plans: list[Plan], what: dict[str, Any]) -> Iterator[tuple[Plan, Future]]:
+    """Send the runs together; each with its finished future, as it comes. What is not waited for is cancelled."""
     from distributed import as_completed
 
     sent = {
@@ -117,16 +141,19 @@ def _sent(client: Client, plans: list[Plan], what: dict[str, Any]) -> Iterator[O
     }
     try:
         for future in as_completed(sent, loop=client.loop):
-            plan, error = sent[future], future.exception()
-            if error is not None:  # every worker that was given it died
-                outcome = Outcome(plan.area.name, "failed", plan.target, "", f"{type(error).__name__}: {error}")
-            elif (outcome := future.result()).state == "done" and not plan.is_done:
-                why = "its worker does not see the folder that the results are to be in"
-                outcome = Outcome(plan.area.name, "failed", plan.target, "", why)
-            yield outcome
+            yield sent[future], future
             future.release()
     finally:
         client.cancel(list(sent))
+
+
+def _outcome(plan: Plan, future: Future) -> Outcome:
+    if (error := future.exception()) is not None:  # every worker that was given it died
+        return Outcome(plan.area.name, "failed", plan.target, "", f"{type(error).__name__}: {error}")
+    if (outcome := future.result()).state == "done" and not plan.is_done:
+        why = "its worker does not see the folder that the results are to be in"
+        return Outcome(plan.area.name, "failed", plan.target, "", why)
+    return outcome
 
 
 def _attempt(area: str, period: str, what: dict[str, Any], digests: dict[str, str], target: Path) -> Outcome:
