@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from test_edition import synthetic_crime
@@ -325,3 +327,16 @@ def test_a_claim_that_cannot_be_compared_is_2_and_nothing_is_written(wardbook, t
     assert told.exit_code == 2
     assert says in told.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_does_not_break_off_what_the_first_one_began_to_remove(number, code):
+    """Seen with one Ctrl-C: polars raises a KeyboardInterrupt of its own for it, beside Python's."""
+    removed = []
+    with pytest.raises((typer.Exit, SystemExit)) as ended, cli._told():
+        try:
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(code)
+        finally:
+            signal.raise_signal(number)
+            removed.append(1)
+    assert removed and code in (getattr(ended.value, "exit_code", 0), getattr(ended.value, "code", 0))

@@ -203,8 +203,13 @@ def test_a_disk_that_is_really_full_leaves_nothing_half(raw, tmp_path):
     if done.returncode:
         pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
     try:
-        assert "space" in told(wardbook("build", "--raw", raw, "--out", disk / "edition")).lower()
-        assert list(disk.iterdir()) == []
+        for words in (
+            ["build", "--raw", raw],
+            ["claim", *CLAIM],
+            ["run", "--borough", "Sutton", "--only", "05_engagement"],
+        ):
+            assert "space" in told(wardbook(*words, "--out", disk / "here")).lower()
+            assert [path for path in disk.rglob("*") if path.is_file() or path.name.startswith(".")] == []
     finally:
         subprocess.run(["umount", disk], check=True)
 
@@ -257,16 +262,18 @@ def test_what_a_killed_build_left_is_swept_a_day_later_and_nothing_else(tmp_path
     assert folders.beside(target) != fresh and fresh.is_dir(), "what somebody works in today stays"
 
 
-# A power cut ----------------------------------------------------------------------------------------------------------
+# At any moment --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_kills_at_seeded_points_lose_nothing():
-    """Of a fetch and a build; with `--every-borough` of runs, batches and the site too, as `make faults` does 200 times."""
-    kinds, kills = (tuple(faults.WORK), 10) if os.environ.get(EVERY) else (("fetch", "build"), 5)
-    said = []
-    assert faults.run(kills, 1, said.append, kinds) == []
-    assert said[-2].startswith(f"{kills} kills (") and said[-2].endswith("), 0 wrong")
+def test_no_fault_at_a_seeded_point_loses_anything():
+    """A kill, a full disk and two at once in a fetch, a build and a run; with `--every-borough` every fault in every work."""
+    whole = os.environ.get(EVERY)
+    kinds = tuple(faults.WORK) if whole else ("fetch", "build", "run")
+    only = tuple(faults.CODES) if whole else ("SIGKILL", "full disk", "two at once")
+    said, many = [], len(kinds) * len(only)
+    assert faults.run(many, 1, said.append, kinds, only) == []
+    assert said[-1] == f"{many} faults, 0 wrong"
 
 
 @pytest.mark.slow
@@ -277,8 +284,8 @@ def test_killed_just_before_each_of_its_last_operations_a_build_leaves_a_whole_e
     scene = faults.scenes(tmp_path, None, ("build",))["build"]
     for at in range(scene.operations - 4, scene.operations + 1):
         which = scene.choices[at % 2]
-        process = faults.started("build", scene.home, which, at)
+        process = faults.started("build", scene.home, which, "SIGKILL", at)
         process.communicate(timeout=faults.WAIT)
         assert process.returncode == -signal.SIGKILL
-        assert scene.after_a_kill() == ""
+        assert scene.after_a_fault() == ""
     assert scene.recover("A") == ""

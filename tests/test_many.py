@@ -165,17 +165,18 @@ def test_a_stopped_batch_is_finished_by_the_same_command(start, tmp_path, how):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(areas=AREAS, out=str(out), folder=str(tmp_path / "notebooks")))
     command = [sys.executable, script]
-    running = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    running = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not stamps(out):  # at least one is whole, and others are not
         assert running.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    if how == "the whole group":
-        os.killpg(running.pid, signal.SIGKILL)
-    else:
+    if how == signal.SIGKILL:
         running.send_signal(how)
-    running.communicate(timeout=60)
+    else:  # Ctrl-C goes to the whole group
+        os.killpg(running.pid, signal.SIGKILL if how == "the whole group" else how)
+    _, error = running.communicate(timeout=60)
+    assert "_bootstrap" not in error, "a worker printed its own end"
     before = stamps(out)
     assert len(before) < len(AREAS), "it was stopped too late to show anything"
     if how == signal.SIGINT:  # stopped, not killed: what was begun is removed; a killed run's is swept a day later

@@ -384,10 +384,12 @@ def _told(stopped: str = "what was there before is as it was") -> Iterator[None]
 
     def end(number: int, frame: object) -> None:
         hush()
-        raise SystemExit(128 + number)  # unlike the signal's default, this lets a run remove its unfinished folder
+        # A second one would break off the removal of an unfinished folder; polars makes two of one Ctrl-C by itself.
+        if not isinstance(sys.exc_info()[1], KeyboardInterrupt | SystemExit):
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, end) if main_thread else None
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM) if main_thread}
     try:
         yield
     except KeyboardInterrupt:
@@ -401,8 +403,8 @@ def _told(stopped: str = "what was there before is as it was") -> Iterator[None]
         print(f"wardbook: {str(error).replace(f'{Path.cwd()}{os.sep}', '')}", file=sys.stderr)
         raise typer.Exit(code) from None
     finally:
-        if main_thread:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _pairs(settings: list[str]) -> dict[str, str]:

@@ -28,7 +28,7 @@ from polars.exceptions import PolarsError
 
 from wardbook import facts
 from wardbook.book import MONTHLY, Book, open_book
-from wardbook.edition import Edition
+from wardbook.edition import Edition, open_edition
 from wardbook.folders import beside, put_in_place, sha256, write_text
 from wardbook.measures import load
 from wardbook.periods import Period
@@ -191,6 +191,7 @@ class Plan:
     area: Area
     period: Period
     target: Path
+    edition: Path
     chosen: list[_Notebook] = field(repr=False)
     parameters: dict[str, dict[str, Any]]  # by notebook, those it is given; a path as it will be recorded
     basis: dict[str, Any] = field(repr=False)
@@ -245,6 +246,7 @@ def plan_run(
         area=book.area,
         period=book.period,
         target=from_root(out) / book.area.slug / book.period.slug,
+        edition=book.edition.path,
         chosen=chosen,
         parameters={
             notebook.name: {name: value for name, value in own.items() if name in notebook.defaults}
@@ -341,6 +343,8 @@ def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
         kept = _earlier(plan, into=work) if plan.partly else {}
         with Kernel(plan.chosen[0].path.parent) as kernel:
             entries = {notebook.name: _run_one(plan, notebook, kernel, work, progress) for notebook in plan.chosen}
+        if open_edition(plan.edition).id != plan.basis["edition"]:
+            raise RunError(f"{plan.edition} was built again meanwhile, so nothing was kept: run this one again")
         entries = _gather(work, entries, kept)
         record = {
             "area": plan.area.name,
