@@ -340,3 +340,8 @@ def test_a_second_signal_does_not_break_off_what_the_first_one_began_to_remove(n
             signal.raise_signal(number)
             removed.append(1)
     assert removed and code in (getattr(ended.value, "exit_code", 0), getattr(ended.value, "code", 0))
+
+
+def test_a_path_with_what_a_terminal_would_obey_is_shown_and_not_obeyed(wardbook):
+    said = wardbook("check", "a\x1b[31m\u202eb\u2028").stderr
+    assert r"a\x1b[31m\u202eb\u2028 is no edition" in said and said.rstrip("\n").isprintable()

@@ -150,6 +150,8 @@ def typed(folder):
         ("short", "maybe", "parameter 'short' takes true or false, not 'maybe'"),
         ("list_of", "1", "parameter 'list_of' cannot be set: its default [] is neither text nor a number"),
         ("targets_file", "no/such.csv", "parameter 'targets_file': no such file"),
+        ("targets_file", "\x1b[31m.csv", r"parameter 'targets_file' takes printable text, not '\x1b[31m.csv'"),
+        ("targets_file", "\udcff", r"parameter 'targets_file' takes printable text, not '\udcff'"),
     ],
 )
 def test_a_value_that_is_not_of_the_parameters_type_is_refused(refused, typed, name, value, says):

@@ -400,7 +400,10 @@ def _told(stopped: str = "what was there before is as it was") -> Iterator[None]
         code = None if isinstance(error, typer.Exit) else _exit_code(error)
         if code is None:
             raise
-        print(f"wardbook: {str(error).replace(f'{Path.cwd()}{os.sep}', '')}", file=sys.stderr)
+        said = str(error).replace(f"{Path.cwd()}{os.sep}", "")
+        # A path may hold what a terminal would obey.
+        shown = (letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in said)
+        print(f"wardbook: {''.join(shown)}", file=sys.stderr)
         raise typer.Exit(code) from None
     finally:
         for number, handler in before.items():

@@ -133,7 +133,7 @@ _KINDS = {
     bool: ("true or false", lambda text: _BOOLEANS[text.strip().lower()]),
     int: ("a whole number", int),
     float: ("a number", float),
-    str: ("text", str),
+    str: ("printable text", str),
 }
 
 
@@ -146,7 +146,8 @@ def _converted(name: str, value: Any, default: Any) -> Any:
         converted = read(str(value))
     except (ValueError, KeyError):
         converted = None
-    if converted is None or (isinstance(converted, float) and not math.isfinite(converted)):
+    strange = isinstance(converted, str) and not converted.isprintable()
+    if converted is None or strange or (isinstance(converted, float) and not math.isfinite(converted)):
         raise SettingError(f"parameter {name!r} takes {words}, not {value!r}")
     if name.endswith("_file") and converted:
         path = from_root(converted)
