@@ -34,7 +34,9 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; again in UTF-8 where the environment says ASCII (LC_ALL=C PYTHONUTF8=0), which polars' paths are not."""
+    if sys.getfilesystemencoding() != "utf-8":
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | {"PYTHONUTF8": "1"})
     app()
 
 
