@@ -53,7 +53,7 @@ check-all: $(INSTALLED)
 mutants: $(INSTALLED)
 	$(UV) run --group check python tests/mutants.py
 
-# SIGKILL at 200 seeded points of fetches, builds, runs, batches and the site; CI samples a few.
+# 300 faults at seeded points of fetches, builds, runs, batches and the site: kills, signals, a full disk, two at once; CI samples.
 faults: $(INSTALLED)
 	$(UV) run python tests/faults.py
 

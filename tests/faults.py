@@ -1,16 +1,18 @@
-"""A power cut at any moment: SIGKILL at seeded random points of what writes files, and what is there afterwards.
+"""Faults of the machine at any moment: what a fetch, a build, a run, a batch or the making of the site leaves behind.
 
-Killed are a fetch, a build, a run, a batch of runs and the making of the site. Half of the kills come just before a seeded one
-of the file operations below the folder (an audit hook counts them), the other half a seeded time after the start. After each,
-what was whole is whole, nothing half is under a name that is read, and the next run finishes and leaves what an undisturbed
-one leaves. All of it stands in a folder whose name holds blanks, quotes and braces, which nothing written may name.
-`make faults` runs 200; tests/test_faults.py a few.
+Each is killed outright, stopped by Ctrl-C, ended by SIGTERM, out of disk, or started twice at once. Half of the signals come
+just before a seeded one of the file operations below the folder (an audit hook counts them), the other half a seeded time
+after the start; a full disk is a seeded size past which no file grows. After each, what was whole is whole, nothing half is
+under a name that is read, a command that could say something said it in words, no process lives on, and the next run finishes
+and leaves what an undisturbed one leaves. All of it stands in a folder whose name holds blanks, quotes and braces, which
+nothing written may name. `make faults` has 300; tests/test_faults.py some.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -20,36 +22,20 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib import import_module
 from pathlib import Path
 from unittest import mock
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from test_edition import synthetic_crime, synthetic_knife
-from test_fetch import (
-    API,
-    RECENT,
-    TOWER_HAMLETS,
-    WARDS,
-    Answer,
-    Server,
-    crime_csv,
-    layer,
-    serve_archive,
-    serve_datastore,
-    serve_dates,
-    serve_neighbourhoods,
-)
-from wardbook import edition, fetch, web
-
 HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
 MONTHS = [f"2024-{m:02d}" for m in range(1, 4)]
-WAIT = 90
+WAIT = 120
 
 
 def hashed(folder: Path, hidden: bool = False) -> dict[str, str]:
@@ -62,23 +48,29 @@ def hashed(folder: Path, hidden: bool = False) -> dict[str, str]:
     }
 
 
-# What is killed -------------------------------------------------------------------------------------------------------
+# What is disturbed ----------------------------------------------------------------------------------------------------
 
 
 def do_fetch(home: Path, which: str) -> None:
     """Everything of three publishers into home/raw; `which` is the server's address."""
-    outcomes = fetch.fetch(
-        ["mps-borough-crime", "police-uk-stops", "ons-wards-2024", "engagement"],
-        **{"raw": home / "raw", "mirror": which, "borough": "Tower Hamlets"},
-        **{"first": date(2024, 1, 1), "last": date(2024, 3, 1)},
-        manners=web.Manners(now=lambda: datetime(2025, 6, 3, 22, 30, tzinfo=UTC)),
-    )
-    if failed := [outcome for outcome in outcomes if outcome.status == "failed"]:
-        raise RuntimeError(failed)
+    from wardbook import fetch, web
+
+    try:
+        outcomes = fetch.fetch(
+            ["mps-borough-crime", "police-uk-stops", "ons-wards-2024", "engagement"],
+            **{"raw": home / "raw", "mirror": which, "borough": "Tower Hamlets"},
+            **{"first": date(2024, 1, 1), "last": date(2024, 3, 1)},
+            manners=web.Manners(now=lambda: datetime(2025, 6, 3, 22, 30, tzinfo=UTC)),
+        )
+    except fetch.FetchError as error:  # as the command line does
+        raise OSError(error) from error
+    _refuse(outcome for outcome in outcomes if outcome.status == "failed")
 
 
 def do_build(home: Path, which: str) -> None:
     """The edition of the raw folder `which` (A or B), in the place of whichever is there."""
+    from wardbook import edition
+
     edition.build(home / which, home / "edition")
 
 
@@ -95,8 +87,7 @@ def do_all(home: Path, which: str) -> None:
 
     areas = {"areas": ["Camden", "Lewisham"], "workers": 2}
     outcomes = many.run_all("2023-24", out=home / "outputs", folder=home / which, **areas)
-    if failed := [outcome for outcome in outcomes if outcome.state == "failed"]:
-        raise RuntimeError(failed)
+    _refuse(outcome for outcome in outcomes if outcome.state == "failed")
 
 
 def do_site(home: Path, which: str) -> None:
@@ -108,10 +99,16 @@ def do_site(home: Path, which: str) -> None:
         site.write_site(home / which, home / "site")
 
 
+def _refuse(failed) -> None:
+    if failed := list(failed):
+        raise OSError(failed)
+
+
 WORK = {"fetch": do_fetch, "build": do_build, "run": do_run, "all": do_all, "site": do_site}
 LEFT = {"fetch": "raw", "build": "edition", "run": "outputs", "all": "outputs", "site": "site"}
-# By turns; a kernel and a cluster take longer than all the rest.
-ORDER = ("fetch", "build", "site", "fetch", "build", "run", "fetch", "build", "fetch", "all")
+NEEDS = {"fetch": "fetch", "build": "edition", "run": "run.runner", "all": "run.many", "site": "run.site"}
+# What a process that was disturbed ends with.
+CODES = {"SIGKILL": -signal.SIGKILL, "SIGINT": 130, "SIGTERM": 143, "full disk": 1, "two at once": 0}
 ODD = 'wardbook\'s "faults" {é} %e '  # in the name of the folder of it all
 OPERATIONS = {
     "open",
@@ -125,8 +122,22 @@ OPERATIONS = {
 }
 
 
-def child(kind: str, home: Path, which: str, at: int) -> None:
-    """Do the work in a process of its own, which kills itself before operation `at` below `home` (0: never), and says how many."""
+def send(number: int, pid: int) -> None:
+    """Send a process a signal as it comes: Ctrl-C goes to all that a terminal started."""
+    os.killpg(pid, number) if number == signal.SIGINT else os.kill(pid, number)
+
+
+def child(kind: str, home: Path, which: str, fault: str, at: int) -> None:
+    """Do the work in a process of its own, told as a command tells it; it says how many operations there were.
+
+    Disturbed just before operation `at` below `home` (0: never), or with no file allowed to grow past `at` bytes.
+    """
+    import resource
+
+    import typer
+
+    from wardbook import cli
+
     count = 0
 
     def watch(event: str, arguments: tuple) -> None:
@@ -134,22 +145,58 @@ def child(kind: str, home: Path, which: str, at: int) -> None:
         if event == "ctypes.dlsym" or (event in OPERATIONS and str(home) in str(arguments[0])):
             count += 1
             if count == at:
-                os.kill(os.getpid(), signal.SIGKILL)
+                send(signal.Signals[fault], os.getpid())
 
-    if kind in ("run", "all", "site"):  # slow to import: not by every child, and before the clock runs
-        import_module("wardbook.run.site" if kind == "site" else "wardbook.run.many")
-    print("ready", flush=True)
-    sys.addaudithook(watch)
-    WORK[kind](home, which)
+    import_module(f"wardbook.{NEEDS[kind]}")  # slow: before the clock runs
+    try:
+        with cli._told():
+            print("ready", flush=True)
+            if fault == "full disk":
+                resource.setrlimit(resource.RLIMIT_FSIZE, (at, at))
+            else:
+                sys.addaudithook(watch)
+            WORK[kind](home, which)
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
     print(count, flush=True)
 
 
-def started(kind: str, home: Path, which: str, at: int = 0) -> subprocess.Popen:
-    """Start a child; returns once it has imported all it needs."""
-    words = [sys.executable, str(HERE / "faults.py"), "--child", kind, str(home), which, str(at)]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def started(kind: str, home: Path, which: str, fault: str = "", at: int = 0, mark: str = "") -> subprocess.Popen:
+    """Start a child; returns once it has imported all it needs. It and all that it starts carry the mark."""
+    words = [sys.executable, str(HERE / "faults.py"), "--child", kind, str(home), which, fault, str(at)]
+    # What `make check-all` measures with could not write its own file on a full disk, and would say so at length.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    process = subprocess.Popen(
+        words,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True},
+        env=environment | {"WARDBOOK_FAULT": mark},
+    )
     process.stdout.readline()
     return process
+
+
+def living(mark: str) -> list[int]:
+    """The processes that carry a mark."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"WARDBOOK_FAULT={mark}\0".encode() in place.read_bytes():
+                found.append(int(place.parent.name))
+        except OSError:  # it has ended, or is another's
+            continue
+    return found
+
+
+def orphans(mark: str) -> list[str]:
+    """What the processes with a mark are that still live some seconds after they should not, and are ended now."""
+    deadline = time.monotonic() + 20
+    while living(mark) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    left = []
+    for pid in living(mark):
+        left.append(Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "))
+        os.kill(pid, signal.SIGKILL)
+    return left
 
 
 # What must hold -------------------------------------------------------------------------------------------------------
@@ -163,15 +210,19 @@ class Scene:
     home: Path
     choices: list[str]
     whole: dict[str, dict[str, str]]
-    seconds: float
-    operations: int
+    seconds: float = 0.0
+    operations: int = 0
 
     def there(self) -> dict[str, str]:
         folder = self.home / LEFT[self.kind]
         return hashed(folder) if folder.is_dir() else {}
 
-    def after_a_kill(self) -> str:
-        """What is wrong with what a killed process left; empty if nothing is."""
+    def unfinished(self) -> set[str]:
+        """Folders and files begun by a dot: never read, swept a day later."""
+        return {path.relative_to(self.home).as_posix() for path in self.home.rglob(".*")}
+
+    def after_a_fault(self) -> str:
+        """What is wrong with what a disturbed process left; empty if nothing is."""
         there = self.there()
         if self.kind == "fetch":
             (whole,) = self.whole.values()
@@ -185,6 +236,8 @@ class Scene:
             if kept[0] not in kept[1:]:
                 return f"neither the earlier nor the new one: {sorted(kept[0])}"
         if self.kind == "build":
+            from wardbook import edition
+
             edition.open_edition(self.home / "edition")
         return ""
 
@@ -199,111 +252,133 @@ def _below(folder: str, files: dict[str, str]) -> dict[str, str]:
     return {name: digest for name, digest in files.items() if name.startswith(folder)}
 
 
-def scenes(base: Path, server: Server, kinds: tuple[str, ...] = tuple(WORK)) -> dict[str, Scene]:
+def scenes(base: Path, server, kinds: Sequence[str] = tuple(WORK)) -> dict[str, Scene]:
     """The scenes, each with its work done whole once."""
     made = {}
     for kind in kinds:
         home = base / kind
         home.mkdir(parents=True)
-        choices = ["A", "B"]
-        if kind == "fetch":
-            choices = [server.url]
-            serve_datastore(
-                server, "exy3m", {RECENT: Answer(crime_csv([f"2024{m:02d}" for m in range(1, 13)]), etag='"r"')}
-            )
-            serve_dates(server, *MONTHS)
-            serve_archive(server, *MONTHS)
-            server.answers[WARDS] = layer(250)
-            serve_neighbourhoods(server)
-            server.answers[f"{API}metropolitan/{TOWER_HAMLETS[-1]}/events"].faults = []
-        elif kind == "build":
-            for number, name in enumerate(choices):
-                synthetic_crime(home / name, {"Barnet": 5 + number, "Tower Hamlets": 10})
-                synthetic_knife(home / name)
-        elif kind == "site":
-            from made_runs import a_figure, a_run
-
-            for name in choices:
-                a_run(home / name, [a_figure(title=f"Burglary fell, says {name}")])
-        else:
-            from test_runner import saves, write_notebook
-
-            for name in choices:
-                write_notebook(home / name, "01_first", saves(charts_a=name, tables_a=name))
-        whole: dict[str, dict[str, str]] = {}
-        for which in choices:
+        scene = made[kind] = Scene(kind, home, [server.url] if kind == "fetch" else ["A", "B"], {})
+        _set(scene, server)
+        for which in scene.choices:
             process, began = started(kind, home, which), time.monotonic()
             said, error = process.communicate(timeout=WAIT)
             if process.returncode:
                 raise RuntimeError(f"{kind} failed undisturbed: {error}")
-            made[kind] = Scene(kind, home, choices, whole, time.monotonic() - began, int(said.split()[-1]))
-            whole[which] = made[kind].there()
+            scene.seconds, scene.operations = time.monotonic() - began, int(said.split()[-1])
+            scene.whole[which] = scene.there()
         named = [path for path in (home / LEFT[kind]).rglob("*.*") if path.is_file() and b"faults" in path.read_bytes()]
         if named:
             raise RuntimeError(f"the machine's folder is named in {named}")
     return made
 
 
-def kill(scene: Scene, dice: random.Random) -> tuple[str, bool]:
-    """Kill once; what was wrong afterwards (empty if nothing), and whether the process was killed before its end."""
-    which = scene.choices[0] if len(scene.choices) == 1 else scene.choices[dice.randrange(2)]
+def _set(scene: Scene, server) -> None:
+    """Put there what the work starts from."""
+    import test_fetch as served
+    from made_runs import a_figure, a_run
+    from test_edition import synthetic_crime, synthetic_knife
+    from test_runner import saves, write_notebook
+
+    if scene.kind == "fetch":
+        rows = served.crime_csv([f"2024{m:02d}" for m in range(1, 13)])
+        served.serve_datastore(server, "exy3m", {served.RECENT: served.Answer(rows, etag='"r"')})
+        served.serve_dates(server, *MONTHS)
+        served.serve_archive(server, *MONTHS)
+        server.answers[served.WARDS] = served.layer(250)
+        served.serve_neighbourhoods(server)
+        server.answers[f"{served.API}metropolitan/{served.TOWER_HAMLETS[-1]}/events"].faults = []
+        return
+    for number, name in enumerate(scene.choices):
+        if scene.kind == "build":
+            synthetic_crime(scene.home / name, {"Barnet": 5 + number, "Tower Hamlets": 10})
+            synthetic_knife(scene.home / name)
+        elif scene.kind == "site":
+            a_run(scene.home / name, [a_figure(title=f"Burglary fell, says {name}")])
+        else:
+            write_notebook(scene.home / name, "01_first", saves(charts_a=name, tables_a=name))
+
+
+def disturb(scene: Scene, fault: str, dice: random.Random) -> tuple[str, bool]:
+    """Disturb once; what was wrong afterwards (empty if nothing), and whether the fault came before the work's end."""
+    which = dice.choice(scene.choices)
     if scene.kind == "fetch" and dice.random() < 0.5:
         shutil.rmtree(scene.home / "raw", ignore_errors=True)
-    by_operation = dice.random() < 0.5
+    by_operation, mark, before = dice.random() < 0.5, uuid.uuid4().hex, scene.unfinished()
     at, wait = dice.randrange(1, scene.operations + 1), dice.random() * scene.seconds
-    process = started(scene.kind, scene.home, which, at if by_operation else 0)
-    if not by_operation:
+    if fault == "full disk":
+        at = int(1.1 ** dice.uniform(0, 145))  # 1 byte to a megabyte
+    elif not by_operation:
+        at = 0
+    if fault == "two at once":
+        processes = [started(scene.kind, scene.home, one, "", 0, mark) for one in (which, dice.choice(scene.choices))]
+    else:
+        processes = [started(scene.kind, scene.home, which, fault, at, mark)]
+    if fault in signal.Signals.__members__ and not at:
         time.sleep(wait)
-        process.kill()
-    _, error = process.communicate(timeout=WAIT)
-    killed = process.returncode == -signal.SIGKILL
-    if not killed and process.returncode:
-        return f"{scene.kind} failed by itself: {error[-500:]}", killed
-    return scene.after_a_kill() or scene.recover(which), killed
+        if processes[0].poll() is None:
+            send(signal.Signals[fault], processes[0].pid)
+    ends = [(*process.communicate(timeout=WAIT), process.returncode) for process in processes]
+    for said, error, code in ends:
+        waits = fault == "two at once" and scene.kind == "fetch" and "another fetch is at work" in error
+        if code not in (0, CODES[fault], waits) and not said:  # it says its count when all is done
+            return f"it ended with {code}: {error[-1500:]}", True
+        if "Traceback" in error or (code == 1 and "wardbook: " not in error):
+            return f"it said: {error[-1500:]}", True
+    if left := orphans(mark):
+        return f"it left processes: {left}", True
+    if fault not in ("SIGKILL", "SIGINT", "SIGTERM") and (left := scene.unfinished() - before):
+        return f"it left {left}", True
+    wrong = scene.after_a_fault() or scene.recover(which)
+    return wrong, fault == "two at once" or any(not said for said, _, _ in ends)
 
 
-def run(kills: int, seed: int, tell: Callable[[str], None], kinds: tuple[str, ...] = tuple(WORK)) -> list[str]:
-    """Kill `kills` times, by turns; what was wrong, with the seed and number that show it again."""
+def run(
+    faults: int, seed: int, tell: Callable[[str], None], kinds: Sequence[str] = tuple(WORK), only: Sequence[str] = CODES
+) -> list[str]:
+    """Disturb so many times, each kind of work by each fault in turn; what was wrong, with the seed and number to show it again."""
+    from test_fetch import Server
+
     wrong, done, tries = [], Counter(), 0
     server = Server()
     try:
         with tempfile.TemporaryDirectory(prefix=ODD) as base:
             staged = scenes(Path(base).resolve(), server, kinds)
-            order = [kind for kind in ORDER if kind in staged]
-            while done.total() < kills and tries < 3 * kills:
-                kind = order[done.total() % len(order)]
-                found, killed = kill(staged[kind], random.Random(f"{seed}-{tries}"))
+            turns = list(itertools.product(only, kinds))
+            while done.total() < faults and tries < 3 * faults:
+                fault, kind = turns[done.total() % len(turns)]
+                found, came = disturb(staged[kind], fault, random.Random(f"{seed}-{tries}"))
                 tries += 1
-                done[kind] += killed
+                done[fault, kind] += came
                 if found:
-                    wrong.append(f"seed {seed}, try {tries}, {kind}: {found}")
+                    wrong.append(f"seed {seed}, try {tries}, {fault}, {kind}: {found}")
                     tell(wrong[-1])
-            tell(
-                f"{done.total()} kills ({', '.join(f'{n} of {k}' for k, n in sorted(done.items()))}), {len(wrong)} wrong"
-            )
-            left = {kind: _leftovers(scene.home) for kind, scene in staged.items()}
-            tell(f"unfinished folders left beside the results: {json.dumps(left)}")
+            for fault in only:
+                counts = ", ".join(f"{done[fault, kind]} of {kind}" for kind in kinds)
+                tell(f"{fault}: {counts}")
+            left = {kind: len(scene.unfinished()) for kind, scene in staged.items()}
+            tell(f"unfinished work left beside the results: {json.dumps(left)}")
+            tell(f"{done.total()} faults, {len(wrong)} wrong")
     finally:
         server.close()
-    return wrong if done.total() >= kills else [*wrong, f"only {done.total()} of {kills} were killed in time"]
-
-
-def _leftovers(home: Path) -> int:
-    return sum(1 for path in home.rglob(".*") if path.is_dir())
+    return wrong if done.total() >= faults else [*wrong, f"only {done.total()} of {faults} came in time"]
 
 
 def main() -> int:
-    """The command line: `--kills N --seed S`, or, for its own children, `--child KIND HOME WHICH AT`."""
+    """The command line: `--faults N --seed S`, or, for its own children, `--child KIND HOME WHICH FAULT AT`."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--faults", type=int, default=300)
     parser.add_argument("--seed", type=int, default=2025)
-    parser.add_argument("--child", nargs=4)
+    parser.add_argument("--kind", choices=WORK, action="append")
+    parser.add_argument("--fault", choices=CODES, action="append")
+    parser.add_argument("--child", nargs=5)
     given = parser.parse_args()
     if given.child:
-        kind, home, which, at = given.child
-        child(kind, Path(home), which, int(at))
+        kind, home, which, fault, at = given.child
+        child(kind, Path(home), which, fault, int(at))
         return 0
-    return 1 if run(given.kills, given.seed, lambda text: print(text, flush=True)) else 0
+    tell = lambda text: print(text, flush=True)  # noqa: E731
+    return 1 if run(given.faults, given.seed, tell, given.kind or tuple(WORK), given.fault or tuple(CODES)) else 0
 
 
 if __name__ == "__main__":

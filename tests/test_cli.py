@@ -3,11 +3,13 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from test_edition import synthetic_crime
@@ -325,3 +327,43 @@ def test_a_claim_that_cannot_be_compared_is_2_and_nothing_is_written(wardbook, t
     assert told.exit_code == 2
     assert says in told.stderr
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_second_signal_does_not_break_off_what_the_first_one_began_to_remove(number, code):
+    """Seen with one Ctrl-C: polars raises a KeyboardInterrupt of its own for it, beside Python's."""
+    removed = []
+    with pytest.raises((typer.Exit, SystemExit)) as ended, cli._told():
+        try:
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(code)
+        finally:
+            signal.raise_signal(number)
+            removed.append(1)
+    assert removed and code in (getattr(ended.value, "exit_code", 0), getattr(ended.value, "code", 0))
+
+
+def test_a_path_with_what_a_terminal_would_obey_is_shown_and_not_obeyed(wardbook):
+    said = wardbook("check", "a\x1b[31m\u202eb\u2028").stderr
+    assert r"a\x1b[31m\u202eb\u2028 is no edition" in said and said.rstrip("\n").isprintable()
+
+
+@pytest.mark.parametrize(
+    "text", ["<script>", "\"'`;$(ls)", "a\nb", "\x1b[31m\a", "\u2028\u202e", "\ufffe", "\udcff", "=1+1", "x" * 5000]
+)
+def test_whatever_is_typed_in_any_field_is_refused_in_printable_words(wardbook, tmp_path, text):
+    sutton, chart = ["--borough", "Sutton"], ["--to", "there", "--chart"]
+    for words in (
+        *(["run", "--borough", text], ["run", *sutton, "--period", text], ["run", *sutton, "--only", text]),
+        *(
+            ["run", *sutton, "--set", f"{name}={text}"]
+            for name in ("draws", "seed", "targets_file", "claims_file", text)
+        ),
+        *(["run", *sutton, "--edition", text[:200]], ["check", text[:200]], ["fetch", "--source", text]),
+        *(["claim", "--borough", text, "--offence", "crime"], ["claim", *sutton, "--offence", text]),
+        *(["claim", *sutton, "--offence", "crime", name, text] for name in ("--from", "--to")),
+        *(["export", "--borough", text, *chart, "a"], ["export", *sutton, *chart, text], ["fetch", "--from", text]),
+    ):
+        told = wardbook(*words)
+        assert told.exit_code in (1, 2) and isinstance(told.exception, SystemExit), words
+        assert told.output.replace("\n", "").isprintable(), words
+    assert list(tmp_path.iterdir()) == []

@@ -47,26 +47,36 @@ def raw(tmp_path_factory) -> Path:
     return folder
 
 
-# What a reader does: build, answer a claim, save a table from a notebook's view.
+# What a reader does: build, answer a claim, save a table from a notebook's view, run a notebook.
 WORK = """
 import sys
 from pathlib import Path
 from wardbook import claim, edition
 from wardbook.book import open_book
+from wardbook.run import runner
 raw, out = Path(sys.argv[1]), Path(sys.argv[2])
 edition.build(raw, out / "edition")
 claim.claim("Lambeth", "vehicle crime", "2023-24", "2024-25", out=out / "outputs")
 book = open_book(notebook="x", output_dir=str(out / "outputs"))
 book.save("engagement", book.table("engagement"))
 book.save("stops", book.table("stop_coverage"))
+runner.run("Sutton", "2023-24", only=["05_engagement"], out=out / "outputs")
 """
 
 
-def work(raw: Path, out: Path, *, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
+def work(raw: Path, out: Path, *, cwd: Path | None = None, umask: int = -1, **environment: str):
+    """Do it in a process with this environment; a variable that is empty is not there."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "TZ"))}
     return subprocess.run(
-        [sys.executable, "-W", "error", "-c", WORK, str(raw), str(out)],
-        **{"cwd": cwd, "env": kept | environment, "capture_output": True, "text": True, "timeout": 90},
+        [sys.executable, "-W", "error", "-W", "ignore:IPython parent", "-c", WORK, str(raw), str(out)],
+        **{
+            "cwd": cwd,
+            "env": {name: value for name, value in (kept | environment).items() if value},
+            "umask": umask,
+            "capture_output": True,
+            "text": True,
+            "timeout": 90,
+        },
     )
 
 
@@ -77,21 +87,28 @@ def usual(raw, tmp_path_factory) -> dict[str, str]:
     done = work(raw, out, TZ="Europe/London", LC_ALL="C.UTF-8")
     assert done.returncode == 0, done.stderr
     made = hashed(out, hidden=True)
-    assert {name.rpartition(".")[2] for name in made} == {"parquet", "json", "csv", "png", "svg", "txt"}
+    assert {name.rpartition(".")[2] for name in made} == {
+        *("parquet", "json", "csv", "png", "svg", "txt"),
+        *("ipynb", "html", "xlsx"),
+    }
     return made
 
 
 @pytest.mark.parametrize(
     ("environment", "there"),
     [
-        ({"TZ": "Pacific/Auckland", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}, "."),
+        (
+            {"TZ": "Pacific/Auckland", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+            | {"HOME": "", "umask": 0o077},
+            "a b",
+        ),
         (
             {"FONTCONFIG_FILE": "/dev/null", "FONTCONFIG_PATH": "/nonexistent", "HOME": "/nonexistent"}
             | {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "PYTHONHASHSEED": "7"},
             'a b\'s "c" {d} %e é',
         ),
     ],
-    ids=["far away, C and ASCII", "no fonts, no home, no network, an odd path"],
+    ids=["far away, C and ASCII, HOME unset, umask 077", "no fonts, no home, no network, an odd path"],
 )
 def test_the_same_bytes_come_out_in_another_environment(raw, usual, tmp_path, environment, there):
     home = tmp_path / there
@@ -99,6 +116,18 @@ def test_the_same_bytes_come_out_in_another_environment(raw, usual, tmp_path, en
     done = work(home / "raw", home / "out", cwd=Path("/"), **{"LC_ALL": "C.UTF-8", "TZ": "Europe/London"} | environment)
     assert done.returncode == 0, done.stderr
     assert hashed(home / "out", hidden=True) == usual
+
+
+def test_a_path_of_any_letters_may_be_typed_where_the_environment_says_ascii(raw, usual, tmp_path):
+    home = tmp_path / "a b é"
+    shutil.copytree(raw, home / "raw")
+    ascii_only = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0"}
+    words = [WARDBOOK, "build", "--raw", home / "raw", "--out", home / "edition"]
+    done = subprocess.run(words, env=ascii_only, capture_output=True, timeout=90)
+    assert done.returncode == 0 and done.stdout.endswith(f"{home}/edition\n".encode()), done.stderr
+    assert hashed(home / "edition") == {
+        name.removeprefix("edition/"): digest for name, digest in usual.items() if name.startswith("edition/")
+    }
 
 
 # What cannot be written -----------------------------------------------------------------------------------------------
@@ -203,8 +232,13 @@ def test_a_disk_that_is_really_full_leaves_nothing_half(raw, tmp_path):
     if done.returncode:
         pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
     try:
-        assert "space" in told(wardbook("build", "--raw", raw, "--out", disk / "edition")).lower()
-        assert list(disk.iterdir()) == []
+        for words in (
+            ["build", "--raw", raw],
+            ["claim", *CLAIM],
+            ["run", "--borough", "Sutton", "--only", "05_engagement"],
+        ):
+            assert "space" in told(wardbook(*words, "--out", disk / "here")).lower()
+            assert [path for path in disk.rglob("*") if path.is_file() or path.name.startswith(".")] == []
     finally:
         subprocess.run(["umount", disk], check=True)
 
@@ -257,16 +291,18 @@ def test_what_a_killed_build_left_is_swept_a_day_later_and_nothing_else(tmp_path
     assert folders.beside(target) != fresh and fresh.is_dir(), "what somebody works in today stays"
 
 
-# A power cut ----------------------------------------------------------------------------------------------------------
+# At any moment --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
-def test_kills_at_seeded_points_lose_nothing():
-    """Of a fetch and a build; with `--every-borough` of runs, batches and the site too, as `make faults` does 200 times."""
-    kinds, kills = (tuple(faults.WORK), 10) if os.environ.get(EVERY) else (("fetch", "build"), 5)
-    said = []
-    assert faults.run(kills, 1, said.append, kinds) == []
-    assert said[-2].startswith(f"{kills} kills (") and said[-2].endswith("), 0 wrong")
+def test_no_fault_at_a_seeded_point_loses_anything():
+    """A kill, a full disk and two at once in a fetch, a build and a run; with `--every-borough` every fault in every work."""
+    whole = os.environ.get(EVERY)
+    kinds = tuple(faults.WORK) if whole else ("fetch", "build", "run")
+    only = tuple(faults.CODES) if whole else ("SIGKILL", "full disk", "two at once")
+    said, many = [], len(kinds) * len(only)
+    assert faults.run(many, 1, said.append, kinds, only) == []
+    assert said[-1] == f"{many} faults, 0 wrong"
 
 
 @pytest.mark.slow
@@ -277,8 +313,8 @@ def test_killed_just_before_each_of_its_last_operations_a_build_leaves_a_whole_e
     scene = faults.scenes(tmp_path, None, ("build",))["build"]
     for at in range(scene.operations - 4, scene.operations + 1):
         which = scene.choices[at % 2]
-        process = faults.started("build", scene.home, which, at)
+        process = faults.started("build", scene.home, which, "SIGKILL", at)
         process.communicate(timeout=faults.WAIT)
         assert process.returncode == -signal.SIGKILL
-        assert scene.after_a_kill() == ""
+        assert scene.after_a_fault() == ""
     assert scene.recover("A") == ""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -128,6 +129,17 @@ def test_a_worker_that_dies_is_replaced_and_its_run_tried_again(start, tmp_path,
     assert "KilledWorker" in found["Camden"].why
 
 
+def test_workers_that_cannot_be_started_are_said_in_words(start, tmp_path, monkeypatch):
+    """Seen on a full disk, as a traceback: Dask keeps a worker's files in a temporary folder."""
+    import distributed
+
+    monkeypatch.setattr(distributed, "LocalCluster", mock.Mock(side_effect=RuntimeError("Nanny failed to start.")))
+    with pytest.raises(many.RunError, match=r"no worker could be started \(Nanny failed to start.\): is there room on"):
+        start()
+    assert stamps(tmp_path / "out") == {}
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, set()) == set()
+
+
 def test_a_name_that_is_not_known_is_refused_before_anything_runs(start, tmp_path):
     for more in ({"only": ["03_third"]}, {"areas": ["Camdon"]}, {"period": "2031-32"}):
         with pytest.raises(UnknownName):
@@ -149,6 +161,7 @@ def test_what_a_killed_run_left_is_swept_a_day_later(tmp_path):
 SCRIPT = """\
 import sys
 from pathlib import Path
+from unittest import mock
 from wardbook.run import many
 if __name__ == "__main__":
     done = many.run_all("2023-24", areas={areas}, out={out!r}, folder=Path({folder!r}), workers=2)
@@ -165,17 +178,18 @@ def test_a_stopped_batch_is_finished_by_the_same_command(start, tmp_path, how):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(areas=AREAS, out=str(out), folder=str(tmp_path / "notebooks")))
     command = [sys.executable, script]
-    running = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    running = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not stamps(out):  # at least one is whole, and others are not
         assert running.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    if how == "the whole group":
-        os.killpg(running.pid, signal.SIGKILL)
-    else:
+    if how == signal.SIGKILL:
         running.send_signal(how)
-    running.communicate(timeout=60)
+    else:  # Ctrl-C goes to the whole group
+        os.killpg(running.pid, signal.SIGKILL if how == "the whole group" else how)
+    _, error = running.communicate(timeout=60)
+    assert "_bootstrap" not in error, "a worker printed its own end"
     before = stamps(out)
     assert len(before) < len(AREAS), "it was stopped too late to show anything"
     if how == signal.SIGINT:  # stopped, not killed: what was begun is removed; a killed run's is swept a day later

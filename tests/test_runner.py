@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import polars as pl
 import pytest
 
 from wardbook import edition, folders
@@ -148,6 +150,8 @@ def typed(folder):
         ("short", "maybe", "parameter 'short' takes true or false, not 'maybe'"),
         ("list_of", "1", "parameter 'list_of' cannot be set: its default [] is neither text nor a number"),
         ("targets_file", "no/such.csv", "parameter 'targets_file': no such file"),
+        ("targets_file", "\x1b[31m.csv", r"parameter 'targets_file' takes printable text, not '\x1b[31m.csv'"),
+        ("targets_file", "\udcff", r"parameter 'targets_file' takes printable text, not '\udcff'"),
     ],
 )
 def test_a_value_that_is_not_of_the_parameters_type_is_refused(refused, typed, name, value, says):
@@ -400,6 +404,45 @@ def test_an_edit_or_another_run_while_this_one_worked_is_not_lost(start, earlier
         start(only=["01_first"], progress=end)
     assert json.loads((earlier / "run.json").read_text())["notebooks"]["02_second"]["parameters"] == {"times": 2}
     assert hidden(earlier.parent) == []
+
+
+READS = "from wardbook.book import open_book\nbook = open_book(edition=edition)\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "says"),
+    [
+        (
+            4,
+            r"01_first failed in cell \[4\] `book\.table.*EditionError: .*stops\.parquet .* built again after it was opened",
+        ),
+        (5, "was built again meanwhile, so nothing was kept: run this one again"),
+    ],
+    ids=["before a table is read", "between two notebooks"],
+)
+def test_an_edition_built_again_under_a_run_is_never_mixed_with_the_one_it_began_with(
+    start, folder, tmp_path, cell, says
+):
+    ours = Path(shutil.copytree(edition.COMMITTED, tmp_path / "edition"))
+    other = Path(shutil.copytree(ours, tmp_path / "other"))
+    pl.read_parquet(other / "stops.parquet").tail(-1).write_parquet(other / "stops.parquet")
+    manifest = json.loads((other / "manifest.json").read_text())
+    manifest["tables"]["stops"]["sha256"] = folders.sha256(other / "stops.parquet")
+    manifest["edition"] = edition.edition_id(manifest)
+    (other / "manifest.json").write_text(json.dumps(manifest))
+    write_notebook(folder, "01_first", READS, "book.table('stops').height")
+    write_notebook(folder, "02_second", f"{READS}book.table('stops').height")
+    ran = []
+
+    def build_again(*_):
+        ran.append(1)
+        if len(ran) == cell:
+            folders.put_in_place(other, ours)
+
+    with pytest.raises(runner.RunError, match=says):
+        start(edition=ours, progress=build_again)
+    assert not (tmp_path / "out" / "tower-hamlets" / "2023-24").exists()
+    assert start(edition=ours).is_dir()
 
 
 def test_two_notebooks_cannot_make_the_same_file(start, earlier, folder):

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from wardbook import cli
+from wardbook import cli, facts, register
 from wardbook.facts import OwnFigures, read_rows
 from wardbook.schemas import SchemaViolation, allowed_in, read_as, violations
 
@@ -107,4 +107,26 @@ def test_an_own_file_that_is_no_table_ends_a_run_with_two_and_a_line(tmp_path, n
     words = ["run", "--borough", "Sutton", "--set", f"{name}={path}", "--out", str(tmp_path / "out")]
     told = CliRunner().invoke(cli.app, words)
     assert told.exit_code == 2 and "found a web page" in told.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("strange", ["\a", "\x1b", "\v", "\ufffe"])
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [
+        ("targets_file", facts.OWN_COLUMNS),
+        ("claims_file", register.OWN_COLUMNS),
+        ("scenario_file", ("name", "value", "unit")),
+    ],
+)
+def test_a_control_character_in_an_own_file_ends_a_run_with_its_place_before_anything_runs(
+    tmp_path, name, columns, strange
+):
+    path = tmp_path / "own.csv"
+    path.write_text(f"{','.join(columns)}\n,{','.join('a' for _ in columns[:-2])},b{strange}\n", encoding="utf-8")
+    words = ["run", "--borough", "Sutton", "--set", f"{name}={path}", "--out", str(tmp_path / "out")]
+    told = CliRunner().invoke(cli.app, words)
+    assert (
+        told.exit_code == 2 and f"own.csv, line 2, column {columns[-1]}: " in told.stderr and strange not in told.stderr
+    )
     assert not (tmp_path / "out").exists()

@@ -34,7 +34,9 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line; again in UTF-8 where the environment says ASCII (LC_ALL=C PYTHONUTF8=0), which polars' paths are not."""
+    if sys.getfilesystemencoding() != "utf-8":
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | {"PYTHONUTF8": "1"})
     app()
 
 
@@ -384,10 +386,12 @@ def _told(stopped: str = "what was there before is as it was") -> Iterator[None]
 
     def end(number: int, frame: object) -> None:
         hush()
-        raise SystemExit(128 + number)  # unlike the signal's default, this lets a run remove its unfinished folder
+        # A second one would break off the removal of an unfinished folder; polars makes two of one Ctrl-C by itself.
+        if not isinstance(sys.exc_info()[1], KeyboardInterrupt | SystemExit):
+            raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
     main_thread = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, end) if main_thread else None
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM) if main_thread}
     try:
         yield
     except KeyboardInterrupt:
@@ -398,11 +402,14 @@ def _told(stopped: str = "what was there before is as it was") -> Iterator[None]
         code = None if isinstance(error, typer.Exit) else _exit_code(error)
         if code is None:
             raise
-        print(f"wardbook: {str(error).replace(f'{Path.cwd()}{os.sep}', '')}", file=sys.stderr)
+        said = str(error).replace(f"{Path.cwd()}{os.sep}", "")
+        # A path may hold what a terminal would obey.
+        shown = (letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in said)
+        print(f"wardbook: {''.join(shown)}", file=sys.stderr)
         raise typer.Exit(code) from None
     finally:
-        if main_thread:
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _pairs(settings: list[str]) -> dict[str, str]:

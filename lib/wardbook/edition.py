@@ -88,8 +88,28 @@ class Edition:
                 f"{self.path} holds no table {name!r}: it has {', '.join(self.tables)} (its source was not in the raw folder)"
             )
         if name not in self._frames:
-            self._frames[name] = pl.read_parquet(self.path / f"{name}.parquet")
+            self._frames[name] = pl.read_parquet(self.verified(name))
         return self._frames[name]
+
+    def verified(self, name: str) -> bytes:
+        """A table's file, if it is the one that the manifest names: a build may put another edition in this place meanwhile.
+
+        Raises
+        ------
+        EditionError
+            if it is missing or another, with what puts it right.
+        """
+        file = self.path / f"{name}.parquet"
+        if not file.is_file():
+            raise EditionError(f"{self.path}: the table {name!r} that its manifest names is missing")
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != self.manifest["tables"][name]["sha256"]:
+            raise EditionError(
+                f"{self.path}: {name}.parquet is not the table its manifest describes (its SHA-256 differs): it was changed "
+                "after the build, or built again after it was opened. Run again what read it; if that says the same, "
+                "rebuild it with `wardbook build` and say so in CHANGELOG.md"
+            )
+        return content
 
     @cached_property
     def borough_years(self) -> pl.DataFrame:
@@ -142,7 +162,7 @@ def open_edition(path: Path | str = COMMITTED) -> Edition:
         )
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        named = [(name, entry["sha256"]) for name, entry in manifest["tables"].items()]
+        all(entry["sha256"] for entry in manifest["tables"].values())
         right = manifest["edition"] == edition_id(manifest)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EditionError(f"{folder / MANIFEST} is no manifest of an edition: {error}") from error
@@ -150,16 +170,10 @@ def open_edition(path: Path | str = COMMITTED) -> Edition:
         raise EditionError(
             f"{folder}: the edition's id {manifest['edition']} is not that of the tables and inputs its manifest names"
         )
-    for name, digest in named:
-        file = folder / f"{name}.parquet"
-        if not file.is_file():
-            raise EditionError(f"{folder}: the table {name!r} that its manifest names is missing")
-        if sha256(file) != digest:
-            raise EditionError(
-                f"{folder}: {name}.parquet is not the table its manifest describes (its SHA-256 differs): "
-                "it was changed after the build; rebuild it with `wardbook build` and say so in CHANGELOG.md"
-            )
-    return Edition(folder, manifest)
+    opened = Edition(folder, manifest)
+    for name in opened.tables:
+        opened.verified(name)
+    return opened
 
 
 # -- building ---------------------------------------------------------------------------------------------------------

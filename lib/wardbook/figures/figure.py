@@ -333,6 +333,9 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
     inner = json.loads(json.dumps(figure.spec))
     top = {name: inner.pop(name) for name in ("$schema", "datasets", "usermeta") if name in inner}
     inner.pop("config", None)
+    for unit in units(inner):
+        if isinstance(unit["mark"], dict) and "limit" in unit["mark"]:
+            unit["mark"]["limit"] = size.width  # no name, as long as a reader's may be, makes the picture twice as wide
     plot = inner.get("spec", inner) if "facet" in inner else inner
     plot["width"] = round(width)
     if not isinstance(plot.get("height"), dict) or height is not None:

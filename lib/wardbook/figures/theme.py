@@ -6,6 +6,8 @@ text; a chart of more than four colours is a chart to redraw.
 
 from __future__ import annotations
 
+import textwrap
+
 import altair as alt
 
 DARK_BLUE, TURQUOISE, DARK_PINK = "#12436D", "#28A197", "#801650"
@@ -91,9 +93,12 @@ def text_width(text: str, font: float, *, bold: bool = False) -> float:
 
 
 def wrap(text: str, width: float, font: float, *, bold: bool = False) -> list[str]:
-    """A text in lines no wider than so many px; a word that is wider stands alone."""
+    """A text in lines no wider than so many px; a word that is wider, as a reader's own may be, is broken."""
     lines: list[str] = []
     for word in text.split():
+        if text_width(word, font, bold=bold) > width:
+            lines += textwrap.wrap(word, max(1, int(width / font)))
+            continue
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and text_width(longer, font, bold=bold) <= width:
             lines[-1] = longer

@@ -118,6 +118,8 @@ class Kernel:
             last = next((line for line in reversed(error.evalue.splitlines()) if line.strip()), "")
             message = f"{error.ename}: {last.strip()}" if last else error.ename
             raise RunFailed(path.stem, error.exec_count or at, error.source, message) from error
+        except OSError:  # the copy of what was executed cannot be written: there is none to look into
+            raise
         except Exception as error:  # a kernel that died or never answered; papermill gives these no one type
             raise RunFailed(path.stem, at, source, f"{type(error).__name__}: {error}") from error
         # papermill takes a SystemExit for a good end, whatever came after it.

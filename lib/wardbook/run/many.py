@@ -8,10 +8,13 @@ the table at the end and costs no other run; one whose worker died is given to a
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
 from wardbook import places
@@ -20,7 +23,7 @@ from wardbook.run import runner
 from wardbook.run.runner import Plan, RunError, RunFailed
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client, Future, LocalCluster
 
 
 @dataclass(frozen=True)
@@ -91,14 +94,12 @@ def _processors() -> int:
 def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
     """A client of the scheduler at this address, or of a cluster that lives as long as this."""
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     if scheduler:
         with Client(scheduler, set_as_default=False) as client:
             yield client
         return
-    # One run a process: a kernel is started by the thread that uses it, and polars has threads of its own.
-    alone = {"n_workers": workers, "threads_per_worker": 1, "silence_logs": 50}
     with (
         dask.config.set(
             {
@@ -106,10 +107,32 @@ def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
                 "distributed.scheduler.allowed-failures": 1,  # a run that killed two workers is then tried alone
             }
         ),
-        LocalCluster(**alone, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster,
+        _cluster(workers) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+def _cluster(workers: int) -> LocalCluster:
+    """A cluster of this machine that does not hear Ctrl-C, which goes to all that a terminal started: it is stopped from here.
+
+    What is started with the signal blocked stays deaf to it.
+    """
+    from distributed import LocalCluster
+
+    before = None
+    if hasattr(signal, "pthread_sigmask"):
+        resource_tracker.ensure_running()  # which would open every ear again when it is first needed
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    # One run a process: a kernel is started by the thread that uses it, and polars has threads of its own.
+    alone = {"n_workers": workers, "threads_per_worker": 1, "silence_logs": 50}
+    try:
+        return LocalCluster(**alone, host="127.0.0.1", dashboard_address="127.0.0.1:0")
+    except RuntimeError as error:
+        raise RunError(f"no worker could be started ({error}): is there room on the disk of {gettempdir()}?") from error
+    finally:
+        if before is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _sent(client: Client, plans: list[Plan], what: dict[str, Any]) -> Iterator[Outcome]:

@@ -28,7 +28,7 @@ from polars.exceptions import PolarsError
 
 from wardbook import facts
 from wardbook.book import MONTHLY, Book, open_book
-from wardbook.edition import Edition
+from wardbook.edition import Edition, open_edition
 from wardbook.folders import beside, put_in_place, sha256, write_text
 from wardbook.measures import load
 from wardbook.periods import Period
@@ -133,7 +133,7 @@ _KINDS = {
     bool: ("true or false", lambda text: _BOOLEANS[text.strip().lower()]),
     int: ("a whole number", int),
     float: ("a number", float),
-    str: ("text", str),
+    str: ("printable text", str),
 }
 
 
@@ -146,7 +146,8 @@ def _converted(name: str, value: Any, default: Any) -> Any:
         converted = read(str(value))
     except (ValueError, KeyError):
         converted = None
-    if converted is None or (isinstance(converted, float) and not math.isfinite(converted)):
+    strange = isinstance(converted, str) and not converted.isprintable()
+    if converted is None or strange or (isinstance(converted, float) and not math.isfinite(converted)):
         raise SettingError(f"parameter {name!r} takes {words}, not {value!r}")
     if name.endswith("_file") and converted:
         path = from_root(converted)
@@ -191,6 +192,7 @@ class Plan:
     area: Area
     period: Period
     target: Path
+    edition: Path
     chosen: list[_Notebook] = field(repr=False)
     parameters: dict[str, dict[str, Any]]  # by notebook, those it is given; a path as it will be recorded
     basis: dict[str, Any] = field(repr=False)
@@ -245,6 +247,7 @@ def plan_run(
         area=book.area,
         period=book.period,
         target=from_root(out) / book.area.slug / book.period.slug,
+        edition=book.edition.path,
         chosen=chosen,
         parameters={
             notebook.name: {name: value for name, value in own.items() if name in notebook.defaults}
@@ -341,6 +344,8 @@ def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
         kept = _earlier(plan, into=work) if plan.partly else {}
         with Kernel(plan.chosen[0].path.parent) as kernel:
             entries = {notebook.name: _run_one(plan, notebook, kernel, work, progress) for notebook in plan.chosen}
+        if open_edition(plan.edition).id != plan.basis["edition"]:
+            raise RunError(f"{plan.edition} was built again meanwhile, so nothing was kept: run this one again")
         entries = _gather(work, entries, kept)
         record = {
             "area": plan.area.name,

@@ -67,7 +67,7 @@ const fill = (pattern, facts) => pattern.replace(/\{(\w+)(?:\|(\w+))?(?:\|(\w+))
 
 // -- the claim box --------------------------------------------------------------------------------------------------------
 
-const quoted = text => (/^[\w-]+$/.test(text) ? text : `'${text}'`);
+const quoted = text => (/^[\w-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 
 function nearest(asked, names) {
   const parts = text => new Set([...text].map((letter, at) => text.slice(at, at + 2)));
@@ -79,7 +79,7 @@ function nearest(asked, names) {
 // What the box has for a question: { sentence, … } or { refused, command }.
 function answer(data, area, offence, from, to) {
   const place = data.areas.indexOf(area), asked = offence.trim().replace(/\s+/g, " ").toLowerCase();
-  const number = data.called[asked];
+  const number = Object.hasOwn(data.called, asked) ? data.called[asked] : undefined;
   if (place < 0) return { refused: `“${area}” is no area here.` };
   if (/stop.*search|searche?s?\b/.test(asked) && number === undefined)
     return { refused: "Stop and search is no offence: each area’s page has a section on it." };
@@ -166,7 +166,11 @@ async function startBox(section) {
   };
   const fromAddress = () => {
     if (!location.hash.startsWith("#ask/")) return;
-    const question = location.hash.slice(5).split("/").map(decodeURIComponent);
+    let question = [];
+    try {
+      question = location.hash.slice(5).split("/").map(decodeURIComponent);
+    } catch {}  // a link that was cut short
+    if (question.length !== 4) return;
     [where.value, offence.value, from.value, to.value] = question;
     ask(question);
     section.scrollIntoView();
