@@ -123,6 +123,14 @@ def test_a_part_is_said_as_one_where_it_is_near(percent, words):
     assert str(wording.environment().globals["say"].part(percent)).strip() == words
 
 
+def test_the_inputs_said_to_be_assumptions_are_the_rows_that_a_reader_counts(london):
+    with (ROOT / "data" / "reference" / "load_assumptions.csv").open(encoding="utf-8", newline="") as file:
+        ranged = [row for row in csv.DictReader(file) if float(row["low"]) < float(row["high"])]
+    guesses = sum(row["source"] == "assumption" for row in ranged)
+    said = f"{wording.capital(wording.number(guesses))} of the {wording.number(len(ranged))} inputs whose low and high differ"
+    assert said in london.figures["load-asked"].words["caveat"]
+
+
 # -- the numbers, a second time ---------------------------------------------------------------------------------------------
 
 

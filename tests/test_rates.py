@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from wardbook.measures.rates import byar, garwood, newcombe_difference, rate_ratio, wilson
+from wardbook.measures.rates import byar, garwood, rate_ratio, wilson
 
 # Derandomised: the same examples each run, so that a red test stays red until the code changes.
 same_examples = settings(derandomize=True, deadline=None, max_examples=40)
@@ -92,17 +92,6 @@ def test_equal_counts_have_a_p_value_of_one_and_not_above():
     assert rate_ratio(10, 10).p_value == 1.0
 
 
-def test_newcombe_of_56_in_70_less_48_in_80_as_printed():
-    """Newcombe 1998, Table II, method 10, example (a)."""
-    assert [f"{end:.4f}" for end in newcombe_difference(56, 70, 48, 80)] == ["0.0524", "0.3339"]
-    # At another level by its definition, from Wilson's limits of either share.
-    (low_a, high_a), (low_b, high_b) = wilson(56, 70, level=0.8), wilson(48, 80, level=0.8)
-    a, b = 56 / 70, 48 / 80
-    assert newcombe_difference(56, 70, 48, 80, level=0.8) == pytest.approx(
-        (a - b - math.hypot(a - low_a, high_b - b), a - b + math.hypot(high_a - a, b - low_b))
-    )
-
-
 # -- zero counts --------------------------------------------------------------------------------------------------------
 
 
@@ -132,7 +121,6 @@ def test_zero_counts_and_zero_successes_have_intervals_without_a_warning():
         assert garwood(0)[1] == pytest.approx(-math.log(0.025), rel=1e-12)  # 3.689, as R's pois.exact has it
         assert wilson(0, 26)[0] == pytest.approx(0.0, abs=1e-15)
         assert wilson(26, 26)[1] == pytest.approx(1.0, abs=1e-15)
-        assert newcombe_difference(0, 10, 0, 10) == pytest.approx((-0.27753, 0.27753), abs=1e-5)
 
 
 # -- refusals -----------------------------------------------------------------------------------------------------------
@@ -157,9 +145,6 @@ def test_zero_counts_and_zero_successes_have_intervals_without_a_warning():
         (lambda: wilson(7, 6), "successes must be at most trials, and trials above 0: 7 of 6"),
         (lambda: wilson(0, 0), "successes must be at most trials, and trials above 0: 0 of 0"),
         (lambda: wilson(-1, 6), "successes must be a whole number, 0 or more: -1"),
-        (lambda: newcombe_difference(7, 6, 1, 2), "successes must be at most trials, and trials above 0: 7 of 6"),
-        (lambda: newcombe_difference(1, 2, 3, 2), "successes must be at most trials, and trials above 0: 3 of 2"),
-        (lambda: newcombe_difference(1, 2, 1, 2, level=-1), "level must be between 0 and 1, for example 0.95: -1"),
     ],
 )
 def test_what_cannot_be_right_is_refused_naming_the_value(call, message):
@@ -218,15 +203,6 @@ def test_byar_agrees_with_the_exact_interval_to_a_tenth_of_a_count_or_so(count):
     assert low < count < high
     assert abs(low - exact_low) < 0.1
     assert abs(high - exact_high) < 0.1
-
-
-@same_examples
-@given(st.integers(1, 500), st.data())
-def test_a_difference_of_proportions_turns_its_sign_when_swapped(trials, data):
-    first, second = (data.draw(st.integers(0, trials)) for _ in range(2))
-    low, high = newcombe_difference(first, trials, second, trials)
-    assert newcombe_difference(second, trials, first, trials) == pytest.approx((-high, -low), abs=1e-9)
-    assert low - 1e-12 <= (first - second) / trials <= high + 1e-12
 
 
 # -- coverage, enumerated -----------------------------------------------------------------------------------------------

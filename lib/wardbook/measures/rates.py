@@ -159,23 +159,3 @@ def with_shares(frame: pl.DataFrame, successes: str, trials: str) -> pl.DataFram
         pl.Series("low", low, dtype=pl.Float64),
         pl.Series("high", high, dtype=pl.Float64),
     )
-
-
-def newcombe_difference(
-    successes_a: float, trials_a: float, successes_b: float, trials_b: float, *, level: float = 0.95
-) -> tuple[float, float]:
-    """Newcombe's hybrid score interval for a − b, a difference of two independent proportions, as fractions.
-
-    Returns
-    -------
-    tuple of float
-        `(lower, upper)` (Newcombe 1998, Statistics in Medicine 17, method 10).
-    """
-    from statsmodels.stats.proportion import confint_proportions_2indep
-
-    _check_share(successes_a, trials_a)
-    _check_share(successes_b, trials_b)
-    _check_level(level)
-    kind = {"compare": "diff", "method": "newcomb", "correction": False}
-    lower, upper = confint_proportions_2indep(successes_a, trials_a, successes_b, trials_b, alpha=1 - level, **kind)
-    return float(lower), float(upper)
