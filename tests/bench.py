@@ -237,7 +237,7 @@ def batches(folder: Path, boroughs: list[str]) -> None:
 
 
 def mailbox() -> None:
-    """Half a year of a ward's mail, half loaded, by our recursion and by ciw, which works event by event: seconds a message."""
+    """Half a year of a ward's mail, half loaded, by our recursion and by ciw, which works event by event: seconds a run."""
     import numpy as np
 
     from test_load import WEEKS, ciw_shares, ward
@@ -270,22 +270,26 @@ COMPARED = {
 }
 
 
+def plain_environment() -> dict[str, str]:
+    """The environment without what belongs to the process that asks."""
+    return {name: value for name, value in os.environ.items() if name not in HIDDEN}
+
+
 def processor_seconds(house: Path, command: list[str]) -> float:
     """User and system seconds of a command and its children, run in a clone of the project, its outputs removed first."""
     subprocess.run(["git", "clean", "-fdxq", "outputs"], cwd=house, check=True)
-    kept = {k: v for k, v in os.environ.items() if k not in HIDDEN}
     raw = (ROOT / os.environ.get("WARDBOOK_RAW", "../shared/data/raw")).resolve()
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [house / ".venv" / "bin" / command[0], *command[1:]],
         cwd=house,
-        env=kept | {"WARDBOOK_RAW": str(raw)},
+        env=plain_environment() | {"WARDBOOK_RAW": str(raw)},
         capture_output=True,
     )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    end = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         print(f"  {' '.join(command)} in {house.name} ended with {done.returncode}", flush=True)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return end.ru_utime + end.ru_stime - start.ru_utime - start.ru_stime
 
 
 def before(folder: Path, names: list[str], repeats: int) -> None:
@@ -295,8 +299,7 @@ def before(folder: Path, names: list[str], repeats: int) -> None:
         subprocess.run(["git", "clone", "-q", ROOT, folder / name], check=True)
         subprocess.run(["git", "checkout", "-q", "--detach", commit], cwd=folder / name, check=True)
         uv = [os.environ.get("UV", "uv"), "sync", "--locked", "--compile-bytecode", "-q"]
-        kept = {k: v for k, v in os.environ.items() if k not in HIDDEN}
-        subprocess.run(uv, cwd=folder / name, env=kept, check=True)
+        subprocess.run(uv, cwd=folder / name, env=plain_environment(), check=True)
     for name in names:
         command, most = COMPARED[name]
         times: dict[str, list[float]] = {house: [] for house in houses}

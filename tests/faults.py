@@ -29,7 +29,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib import import_module
 from pathlib import Path
-from unittest import mock
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -92,10 +91,10 @@ def do_all(home: Path, which: str) -> None:
 
 def do_site(home: Path, which: str) -> None:
     """The site of the runs `which` (A or B), with the claim box's answers for the newest windows alone."""
-    from wardbook.run import answers, site
+    from made_runs import newest_answers
+    from wardbook.run import site
 
-    whole = answers.box_windows
-    with mock.patch.object(answers, "box_windows", lambda book, series: whole(book, series)[-1:]):
+    with newest_answers():
         site.write_site(home / which, home / "site")
 
 
@@ -161,15 +160,18 @@ def child(kind: str, home: Path, which: str, fault: str, at: int) -> None:
     print(count, flush=True)
 
 
+def environment() -> dict[str, str]:
+    """The environment without what `make check-all` measures with: on a full disk it could not write, and would say so at length."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+
+
 def started(kind: str, home: Path, which: str, fault: str = "", at: int = 0, mark: str = "") -> subprocess.Popen:
     """Start a child; returns once it has imported all it needs. It and all that it starts carry the mark."""
     words = [sys.executable, str(HERE / "faults.py"), "--child", kind, str(home), which, fault, str(at)]
-    # What `make check-all` measures with could not write its own file on a full disk, and would say so at length.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     process = subprocess.Popen(
         words,
         **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "start_new_session": True},
-        env=environment | {"WARDBOOK_FAULT": mark},
+        env=environment() | {"WARDBOOK_FAULT": mark},
     )
     process.stdout.readline()
     return process

@@ -12,7 +12,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from conftest import EVERY
-from wardbook.run import answers, committed, runner, site
+from made_runs import newest_answers
+from wardbook.run import committed, runner, site
 from wardbook.run import page as pages
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -125,9 +126,7 @@ def test_it_prints_on_sixteen_pages_of_a4_at_most_with_no_chart_cut(open_page, r
 @pytest.fixture(scope="module")
 def site_of_the_run(runs):
     """The website of that run, its claim box with the newest year alone."""
-    held = answers.box_windows
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(answers, "box_windows", lambda book, series: held(book, series)[-1:])
+    with newest_answers():
         return site.write_site(runs, runs / "site")
 
 

@@ -13,6 +13,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -142,11 +144,10 @@ def wardbook(*words: object, limit: int = 0) -> subprocess.CompletedProcess:
     def narrow() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-    # What `make check-all` measures with could not write its own file either, and would say so at length.
-    alone = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    more = {"preexec_fn": narrow if limit else None, "env": faults.environment()}
     return subprocess.run(
         [WARDBOOK, *map(str, words)],
-        **{"capture_output": True, "text": True, "timeout": 90, "preexec_fn": narrow if limit else None, "env": alone},
+        **{"capture_output": True, "text": True, "timeout": 90} | more,
     )
 
 
@@ -197,6 +198,18 @@ def test_a_full_disk_leaves_what_was_fetched(tmp_path):
         server.close()
 
 
+@contextmanager
+def mounted(folder: Path, options: str) -> Iterator[None]:
+    """A small disk of its own in a folder; skips where it cannot be mounted."""
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"root, and a disk cannot be mounted here: {done.stderr.strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
 @pytest.fixture
 def read_only(tmp_path):
     """A folder in which nothing can be written, whoever asks."""
@@ -208,13 +221,8 @@ def read_only(tmp_path):
         folder.chmod(0o755)
         return
     # Permissions do not hold root back; a mount does, where root may mount.
-    done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "ro,size=64k", "tmpfs", folder], capture_output=True, text=True
-    )
-    if done.returncode:
-        pytest.skip(f"root, and a read-only mount cannot be made here: {done.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with mounted(folder, "ro,size=64k"):
+        yield folder
 
 
 def test_a_folder_that_cannot_be_written_is_named_in_one_line(raw, read_only):
@@ -228,10 +236,7 @@ def test_a_folder_that_cannot_be_written_is_named_in_one_line(raw, read_only):
 def test_a_disk_that_is_really_full_leaves_nothing_half(raw, tmp_path):
     disk = tmp_path / "disk"
     disk.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
-    try:
+    with mounted(disk, "size=16k"):
         for words in (
             ["build", "--raw", raw],
             ["claim", *CLAIM],
@@ -239,8 +244,6 @@ def test_a_disk_that_is_really_full_leaves_nothing_half(raw, tmp_path):
         ):
             assert "space" in told(wardbook(*words, "--out", disk / "here")).lower()
             assert [path for path in disk.rglob("*") if path.is_file() or path.name.startswith(".")] == []
-    finally:
-        subprocess.run(["umount", disk], check=True)
 
 
 # Two at once ----------------------------------------------------------------------------------------------------------

@@ -16,10 +16,10 @@ import nbformat
 import pytest
 
 import cells
-from made_runs import a_run
+from made_runs import a_run, newest_answers
 from wardbook.figures.table import Shown
-from wardbook.run import answers, site
 from wardbook.run import page as pages
+from wardbook.run import site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 TEXTS = {
@@ -83,8 +83,7 @@ def made(tmp_path_factory):
     name = f"Sutton {TEXTS['markup']}"
     folder = a_run(out, figures, tables, notebook="01_targets", period="year to 2026-02", name=name)
     pages.write_page(folder)
-    held = answers.box_windows
-    with mock.patch.object(answers, "box_windows", lambda book, series: held(book, series)[-1:]):
+    with newest_answers():
         site.write_site(out, out / "site")
     shown = [*figures, *(one for left in ran for one in left.statements.values()), *map(Shown, tables.values())]
     as_jupyter(shown, folder / "notebook.ipynb")

@@ -161,7 +161,6 @@ def test_what_a_killed_run_left_is_swept_a_day_later(tmp_path):
 SCRIPT = """\
 import sys
 from pathlib import Path
-from unittest import mock
 from wardbook.run import many
 if __name__ == "__main__":
     done = many.run_all("2023-24", areas={areas}, out={out!r}, folder=Path({folder!r}), workers=2)

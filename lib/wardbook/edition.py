@@ -162,7 +162,7 @@ def open_edition(path: Path | str = COMMITTED) -> Edition:
         )
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        all(entry["sha256"] for entry in manifest["tables"].values())
+        digests = {name: entry["sha256"] for name, entry in manifest["tables"].items()}
         right = manifest["edition"] == edition_id(manifest)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise EditionError(f"{folder / MANIFEST} is no manifest of an edition: {error}") from error
@@ -171,7 +171,7 @@ def open_edition(path: Path | str = COMMITTED) -> Edition:
             f"{folder}: the edition's id {manifest['edition']} is not that of the tables and inputs its manifest names"
         )
     opened = Edition(folder, manifest)
-    for name in opened.tables:
+    for name in digests:
         opened.verified(name)
     return opened
 

@@ -43,6 +43,7 @@ class Section:
     leads: tuple[str, ...] = ()
     own: str = ""  # the page that London has for it in a site
     asked: str = ""  # the question that leads here
+    in_london: str = ""  # its heading on London's page, where that is another
 
 
 SECTIONS = (
@@ -52,6 +53,7 @@ SECTIONS = (
         "01_targets",
         ("year-change", "knife-crime"),
         asked="Is crime up, and is it just us?",
+        in_london="What changed",
     ),
     Section("trends", "Month by month", "02_trends", ("changing", "groups", "vawg")),
     Section(

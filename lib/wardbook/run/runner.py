@@ -128,12 +128,18 @@ def _settings(chosen: list[_Notebook], settings: Mapping[str, Any]) -> dict[str,
     }
 
 
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError(text)
+    return text
+
+
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _KINDS = {
     bool: ("true or false", lambda text: _BOOLEANS[text.strip().lower()]),
     int: ("a whole number", int),
     float: ("a number", float),
-    str: ("printable text", str),
+    str: ("printable text", _printable),
 }
 
 
@@ -146,8 +152,7 @@ def _converted(name: str, value: Any, default: Any) -> Any:
         converted = read(str(value))
     except (ValueError, KeyError):
         converted = None
-    strange = isinstance(converted, str) and not converted.isprintable()
-    if converted is None or strange or (isinstance(converted, float) and not math.isfinite(converted)):
+    if converted is None or (isinstance(converted, float) and not math.isfinite(converted)):
         raise SettingError(f"parameter {name!r} takes {words}, not {value!r}")
     if name.endswith("_file") and converted:
         path = from_root(converted)
