@@ -24,7 +24,7 @@ import numpy as np
 import polars as pl
 from scipy import linalg
 
-from wardbook.measures.stops import UNKNOWN_GROUP
+from wardbook.measures.stops import MINORS, UNKNOWN_GROUP
 
 LARGEST = 4  # counts of 1 to this are withheld
 COLUMN = "withheld"  # says so in a row that is; only in a table where something is
@@ -295,16 +295,18 @@ def withhold_outcomes(arrest: pl.DataFrame, positive: pl.DataFrame) -> pl.DataFr
 def withhold_thorough(years: pl.DataFrame, items: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """`measures.stops.thorough_years` and `thorough_items` as they may be shown; a year's total is the publisher's.
 
-    Where the number of under-18s is withheld, so is with how many of them an adult was present.
+    The number of under-18s stands in both tables: where it is shown, no age is withheld that it would give away, and where it is
+    withheld it is in both, with how many of them an adult was present.
     """
     both = years.select("year", "under_18", older=pl.col("searches") - pl.col("under_18"))
     both = both.unpivot(index="year", value_name="searches")
     told = [withhold(rows, "searches", exempt=True) for rows in both.partition_by("year", maintain_order=True)]
     unsaid = pl.concat(told, how="diagonal").filter(pl.col("searches").is_null())["year"].implode()
     years = blank(years, years["year"].is_in(unsaid), ["under_18"])
+    minor = (pl.col("measure") == "age_band") & (pl.col("item") == MINORS)
+    shown = minor & ~pl.col("year").is_in(unsaid)
     groups = items.partition_by("year", "measure", maintain_order=True)
-    items = pl.concat([withhold(rows, "searches", exempt=True) for rows in groups], how="diagonal").select(
-        items.columns
-    )
-    adults = (items["measure"] == "adult_present") & items["year"].is_in(unsaid)
-    return years, blank(items, adults, ["searches"])
+    told = [withhold(rows, "searches", totals=[shown], exempt=True) for rows in groups]
+    items = pl.concat(told, how="diagonal").select(items.columns)
+    elsewhere = items.select((minor | (pl.col("measure") == "adult_present")) & pl.col("year").is_in(unsaid))
+    return years, blank(items, elsewhere.to_series(), ["searches"])

@@ -221,7 +221,8 @@ def year_table(monthly: pl.DataFrame, persons: pl.DataFrame, area: Area, year: P
 
 # -- more thorough searches ---------------------------------------------------------------------------------------------
 
-MINOR = pl.col("age_band") == "under 18"
+MINORS = "under 18"
+MINOR = pl.col("age_band") == MINORS
 
 
 def thorough_years(thorough: pl.DataFrame, years: Sequence[int]) -> pl.DataFrame:
