@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -358,12 +357,9 @@ def build(raw: Path | str, out: Path | str, *, allow_shorter: bool = False) -> E
             "(the catalogue names the last full release), or allow it with --allow-shorter"
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    work = beside(out)
-    try:
+    with beside(out) as work:
         manifest = _write(work, folder, made, shorter)
         put_in_place(work, out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return Edition(out, manifest)
 
 
