@@ -80,6 +80,36 @@ OWN_PAGES = {
     "hours": "Officers’ hours and load",
     "sources": "Sources and cautions",
 }
+# What a folded chart is of, where its file's name does not say so in a reader's words.
+PLAIN = {
+    "mopac-7-other-years": "the Mayor’s seven crimes in other years",
+    "past-targets": "targets of the past",
+    "assurance": "knife crime against its target, month by month",
+    "before-after": "before and after, beside the rest of London",
+    "knife-outcomes": "what came of knife crime",
+    "violence-beside": "violence beside what recording hardly moves",
+    "business-outcomes": "what came of business crime",
+    "ward-map": "a map of wards",
+    "ward-years": "wards over sixteen years",
+    "children": "children searched",
+    "clothing": "clothing removed",
+    "definitions": "by who defined ethnicity",
+    "disproportionality-boroughs": "ethnicity in every borough",
+    "disproportionality-by-object": "ethnicity by what was searched for",
+    "ward-stops": "a map of searches",
+    "ward-stops-list": "searches by ward",
+    "contact-hours": "knowing an officer beside officers’ hours",
+    "load-break-even": "how much mail is too much",
+    "officer-hours-demand": "hours beside offences and residents",
+    "officer-hours-even": "hours beside an even share",
+    "claims-heard": "statements heard at meetings",
+    "claims-plans": "plans in force",
+    "claims-printed": "printed figures counted again",
+    "claims-verdicts": "verdicts by who spoke",
+    "holdings": "months held",
+    "revisions": "counts that were revised",
+    "unplaced": "offences without a place",
+}
 FIRST_CHART = "live-targets"  # stands on the first screen, above the sections
 
 
@@ -323,6 +353,7 @@ def page(run: Run, drawn: Mapping[str, Mapping[str, str]], site: Sequence[Area] 
         table=_table,
         drawn=drawn,
         told=set(),
+        plain=PLAIN,
     )
 
 
