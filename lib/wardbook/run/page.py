@@ -84,8 +84,8 @@ OWN_PAGES = {
 PLAIN = {
     "mopac-7-other-years": "the Mayor’s seven crimes in other years",
     "past-targets": "targets of the past",
-    "assurance": "knife crime against its target, month by month",
-    "before-after": "before and after, beside the rest of London",
+    "assurance": "knife crime’s months beside its target",
+    "before-after": "before and after",
     "knife-outcomes": "what came of knife crime",
     "violence-beside": "violence beside what recording hardly moves",
     "business-outcomes": "what came of business crime",
