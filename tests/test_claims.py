@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from test_targets import LEAFLET
-from wardbook import claim, periods, places, register
+from wardbook import claim, periods, register
 from wardbook.book import open_book
 from wardbook.measures import claims as measures
 from wardbook.schemas import SchemaViolation
@@ -263,9 +263,6 @@ def test_a_figure_a_little_off_agrees_and_one_further_off_does_not(published):
     assert verdicts == [measures.REPRODUCES, measures.AGREES, measures.DIFFERS]
 
 
-# -- plans ----------------------------------------------------------------------------------------------------------------
-
-
 # -- a reader's own -----------------------------------------------------------------------------------------------------
 
 OWN = "claim_id,document,office,claim,kind,check,source,before,after,percent,direction\n"
@@ -340,13 +337,7 @@ def test_a_readers_file_of_another_shape_is_refused(tmp_path, header, line, says
         register.read_claims(str(tmp_path / "none.csv"))
 
 
-# -- a claim about one change -------------------------------------------------------------------------------------------
-
-
-def test_what_cannot_be_compared_is_refused_and_nothing_is_written(tmp_path):
-    with pytest.raises(places.UnknownName, match=r"did you mean 'Lambeth'\?"):
-        claim.claim("Lambet", "robbery", "2023-24", "2024-25", out=tmp_path / "out")
-    assert list(tmp_path.iterdir()) == []
+# -- an edition that lacks a table --------------------------------------------------------------------------------------
 
 
 def test_what_an_edition_does_not_hold_leaves_a_statement_unchecked(book, published):

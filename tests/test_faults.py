@@ -269,9 +269,9 @@ def test_of_two_fetches_at_once_the_second_is_told_to_wait(tmp_path):
 def test_without_the_systems_swap_a_folder_is_put_in_place_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "_swap", lambda work, target: False)
     for text in ("one", "two"):
-        work = folders.beside(tmp_path / "target")
-        (work / "a").write_text(text)
-        folders.put_in_place(work, tmp_path / "target")
+        with folders.beside(tmp_path / "target") as work:
+            (work / "a").write_text(text)
+            folders.put_in_place(work, tmp_path / "target")
         assert (tmp_path / "target" / "a").read_text() == text
         assert [path.name for path in tmp_path.iterdir()] == ["target"]
 
@@ -280,7 +280,7 @@ def test_what_a_killed_build_left_is_swept_a_day_later_and_nothing_else(tmp_path
     target, yesterday = tmp_path / "edition", time.time() - 25 * 3600
     names = {
         ".edition.0123456789ab",
-        ".edition.0123456789ab.old",
+        ".edition.0123456789ab.00000000",
         ".edition.ab",
         ".edition.notes.txt",
         ".other.0123456789ab",
@@ -288,10 +288,11 @@ def test_what_a_killed_build_left_is_swept_a_day_later_and_nothing_else(tmp_path
     for name in names:
         (tmp_path / name).mkdir()
         os.utime(tmp_path / name, (yesterday, yesterday))
-    fresh = folders.beside(target)
-    kept = {path.name for path in tmp_path.iterdir()}
-    assert kept == names - {".edition.0123456789ab", ".edition.0123456789ab.old"} | {fresh.name}
-    assert folders.beside(target) != fresh and fresh.is_dir(), "what somebody works in today stays"
+    with folders.beside(target) as fresh:
+        kept = {path.name for path in tmp_path.iterdir()}
+        assert kept == names - {".edition.0123456789ab", ".edition.0123456789ab.00000000"} | {fresh.name}
+        with folders.beside(target) as other:
+            assert other != fresh and fresh.is_dir(), "what somebody works in stays"
 
 
 # At any moment --------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from wardbook.measures.queue import (
     make_clock,
     run_mailbox,
 )
+from wardbook.periods import read_period
 from wardbook.schemas import SchemaViolation
 from wardbook.sources import dwo
 
@@ -45,8 +46,9 @@ def published() -> pl.DataFrame:
 def demand() -> pl.DataFrame:
     """Offences of 2023-24, residents of the census and wards, by borough, as a notebook takes them from the edition."""
     made = edition.open_edition()
-    offences = made.borough_years.filter(offence_group="total recorded offences excluding fraud", year=2023)
-    offences = offences.filter(snapshot=offences["snapshot"].max())
+    months = made.table("borough_offences").filter(offence_group="total recorded offences excluding fraud")
+    months = months.filter(read_period("2023-24").within(pl.col("month")), snapshot=months["snapshot"].max())
+    offences = months.group_by("borough_code").agg(pl.col("offences").sum())
     residents = made.table("population").group_by("borough_code").agg(pl.col("residents").sum())
     wards = (
         made.table("wards").filter(pl.col("vintages").str.contains("2024")).group_by("borough_code").agg(wards=pl.len())

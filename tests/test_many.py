@@ -147,15 +147,34 @@ def test_a_name_that_is_not_known_is_refused_before_anything_runs(start, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-def test_what_a_killed_run_left_is_swept_a_day_later(tmp_path):
-    place = tmp_path / "out" / "camden"
-    old, new, other = (place / name for name in (f".2023-24.{'a' * 12}", f".2023-24.{'b' * 12}", ".2023-24.mine"))
-    for path in (old, new, other):
-        path.mkdir(parents=True)
-    for path in (old, other):
-        os.utime(path, (1, 1))
-    folders.sweep(place / "2023-24")
-    assert (old.exists(), new.exists(), other.exists()) == (False, True, True)
+HOLDS = """\
+import sys
+from pathlib import Path
+from wardbook.folders import beside
+with beside(Path(sys.argv[1])) as work:
+    (work / "half").write_text("made")
+    print(work, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_run_left_is_swept_by_the_next_and_a_living_one_keeps_its_own(tmp_path):
+    target = tmp_path / "2023-24"
+    command = [sys.executable, "-c", HOLDS, target]
+    running = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    killed, living = (Path(one.stdout.readline().strip()) for one in running)
+    running[0].kill()
+    running[0].communicate()
+    elsewhere = tmp_path / f".2023-24.{'a' * 12}.{'0' * 8}"  # another machine's, or from before a restart
+    elsewhere.mkdir()
+    os.utime(living, (1, 1))  # a run may take more than a day
+    assert killed.is_dir()
+    with folders.beside(target) as work:
+        assert set(tmp_path.iterdir()) == {living, elsewhere, work}
+    os.utime(elsewhere, (1, 1))
+    running[1].communicate("")
+    folders.sweep(target)
+    assert list(tmp_path.iterdir()) == []
 
 
 SCRIPT = """\
@@ -191,7 +210,7 @@ def test_a_stopped_batch_is_finished_by_the_same_command(start, tmp_path, how):
     assert "_bootstrap" not in error, "a worker printed its own end"
     before = stamps(out)
     assert len(before) < len(AREAS), "it was stopped too late to show anything"
-    if how == signal.SIGINT:  # stopped, not killed: what was begun is removed; a killed run's is swept a day later
+    if how == signal.SIGINT:  # stopped, not killed: what was begun is removed
         assert hidden(out) == []
 
     found = start()
@@ -202,6 +221,7 @@ def test_a_stopped_batch_is_finished_by_the_same_command(start, tmp_path, how):
     after = stamps(out)
     assert len(after) == len(AREAS)
     assert {name: after[name] for name in before} == before, "a run that was whole was made again"
+    assert hidden(out) == []
 
 
 # The command ----------------------------------------------------------------------------------------------------------

@@ -62,8 +62,9 @@ def test_the_ways_a_period_may_be_asked_for(asked, first, last, words, slug):
     + ["2025-08 to 2025-06", "2024-01 to 2025-06"],
 )
 def test_what_is_no_period_is_refused_with_what_is_allowed(asked):
-    with pytest.raises(UnknownName, match="a financial year such as"):
+    with pytest.raises(UnknownName, match="a financial year such as") as refused:
         read_period(asked)
+    assert '"latest"' not in str(refused.value) and "'latest'?" not in str(refused.value), "it is no month's own name"
 
 
 def test_a_year_earlier_is_the_same_months():

@@ -544,10 +544,10 @@ def test_folders_put_in_one_place_at_once_stay_whole(tmp_path):
     def put(name: str) -> None:
         try:
             for number in range(60):
-                work = folders.beside(target)
-                for part in "ab":
-                    (work / part).write_text(f"{name}{number}")
-                folders.put_in_place(work, target)
+                with folders.beside(target) as work:
+                    for part in "ab":
+                        (work / part).write_text(f"{name}{number}")
+                    folders.put_in_place(work, target)
         except Exception as error:
             troubles.append(error)
 

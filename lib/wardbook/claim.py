@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -197,12 +196,9 @@ def claim(
     folder = from_root(out) / book.area.slug / "claims" / said.figure.name
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Drawn beside it first: a set that is half one claim and half another would be worse than none.
-    work = beside(folder)
-    try:
+    with beside(folder) as work:
         said.figure.save(work)
         put_in_place(work, folder)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return replace(said, folder=folder)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,7 +20,6 @@ import polars as pl
 
 from wardbook import catalogue, places, tables, tables_stops
 from wardbook.folders import beside, put_in_place, sha256
-from wardbook.periods import financial_year_of
 from wardbook.schemas import violations
 from wardbook.sources.reading import Loaded, Quality, SourceError
 from wardbook.table_schemas import SCHEMAS
@@ -111,37 +109,10 @@ class Edition:
             )
         return content
 
-    @cached_property
-    def borough_years(self) -> pl.DataFrame:
-        """Recorded offences by borough and complete financial year: `borough_code`, `offence_group`, `snapshot`, `year`
-        (the first calendar year), `offences`.
-        """
-        return _by_complete_year(self.table("borough_offences"))
-
-    @cached_property
-    def knife_years(self) -> pl.DataFrame:
-        """Knife crime offences in the shape of `borough_years`, the subtype as `offence_group`; one snapshot."""
-        if "knife_offences" not in self.tables:
-            return self.borough_years.clear()
-        table = self.table("knife_offences").rename({"subtype": "offence_group"})
-        return _by_complete_year(table.with_columns(pl.lit(str(table["month"].max())[:7]).alias("snapshot")))
-
     @property
     def provenance(self) -> str:
         """One line that says which edition this is, for the top of a notebook and under every figure."""
         return f"edition {self.id} ({len(self.manifest['inputs'])} publishers' files)"
-
-
-def _by_complete_year(table: pl.DataFrame) -> pl.DataFrame:
-    key = ["borough_code", "offence_group", "snapshot", "year"]
-    return (
-        table.with_columns(financial_year_of(pl.col("month")).alias("year"))
-        .group_by(key)
-        .agg(pl.len().alias("months"), pl.col("offences").sum().cast(pl.Int64))
-        .filter(pl.col("months") == 12)
-        .drop("months")
-        .sort(key)
-    )
 
 
 def open_edition(path: Path | str = COMMITTED) -> Edition:
@@ -358,12 +329,9 @@ def build(raw: Path | str, out: Path | str, *, allow_shorter: bool = False) -> E
             "(the catalogue names the last full release), or allow it with --allow-shorter"
         )
     out.parent.mkdir(parents=True, exist_ok=True)
-    work = beside(out)
-    try:
+    with beside(out) as work:
         manifest = _write(work, folder, made, shorter)
         put_in_place(work, out)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return Edition(out, manifest)
 
 

@@ -14,28 +14,81 @@ import re
 import shutil
 import time
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 _ABANDONED = 24 * 3600.0  # seconds after which unfinished work is nobody's any more
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 
 
-def beside(path: Path, ending: str = "") -> Path:
-    """A new folder beside a path, hidden, with a name no other run has; on the same disk, so that a rename moves it."""
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A new folder beside a path, on the same disk so that a rename moves it; removed at the end, if it still has its name.
+
+    Hidden, with a name no other run has, which ends in the running kernel's mark for as long as its maker lives and holds it.
+    """
     sweep(path)
-    folder = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{ending}")
+    folder = _unused(path)
     folder.mkdir()  # not mkdtemp, whose folders nobody else may read
-    return folder
+    lock = None
+    with suppress(ImportError, OSError):  # Windows, and disks that lock no folder: then it is swept when a day old
+        lock = _lock(folder)
+        folder = folder.rename(f"{folder}.{_kernel()}")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def sweep(path: Path) -> None:
-    """Remove what work killed outright left beside a path, a day later: `beside` and `write_text` name it so."""
-    ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{12}}(\.old)?")
+    """Remove what work killed outright left beside a path: at once if this kernel knows that nobody holds it, else a day later.
+
+    Locks are a kernel's own: of another machine's folder on a shared disk, or one from before a restart, only age tells.
+    """
+    ours = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{12}}(\.[0-9a-f]{{8}})?")
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
         with suppress(OSError):
-            if ours.fullmatch(left.name) and time.time() - left.stat().st_mtime > _ABANDONED:
+            if ours.fullmatch(left.name) and _is_abandoned(left):
                 shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def _is_abandoned(left: Path) -> bool:
+    with suppress(ImportError, OSError):  # nothing to lock with, or a disk that locks no folder
+        # The mark is given once the lock is held, so one that carries it and is not held was its maker's, who is dead.
+        if left.name.endswith(f".{_kernel()}"):
+            try:
+                os.close(_lock(left))
+            except BlockingIOError:
+                return False
+            return True
+    return time.time() - left.stat().st_mtime > _ABANDONED
+
+
+def _lock(folder: Path) -> int:
+    """Hold a folder as long as this process lives, or until what is returned is closed; `BlockingIOError` if it is held."""
+    import fcntl
+
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+@cache
+def _kernel() -> str:
+    """Eight hex digits that Linux draws at each start: processes that read the same ones see each other's locks."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")[:8]
+
+
+def _unused(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
 
 
 def put_in_place(work: Path, target: Path) -> None:
@@ -45,7 +98,8 @@ def put_in_place(work: Path, target: Path) -> None:
     two renames, and a moment between them when the name is nobody's.
     """
     while not _swap(work, target):
-        old = beside(target, ".old")
+        old = _unused(target)  # without a mark: if this is killed half-way, what was there is kept for a day
+        old.mkdir()
         aside = old / target.name
         try:
             with suppress(FileNotFoundError):
@@ -65,7 +119,7 @@ def put_in_place(work: Path, target: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
+    fresh = _unused(path)
     try:
         fresh.write_text(text, encoding="utf-8", newline="\n")
         fresh.replace(path)

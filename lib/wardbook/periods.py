@@ -18,8 +18,8 @@ from wardbook.places import REFERENCE, UnknownName
 
 _MONTH = r"((?:19|20)\d{2})-(0[1-9]|1[0-2])"
 _ALLOWED = (
-    'a period is "latest", a financial year such as "2024-25", twelve months such as "year to 2025-11", or a window of at '
-    'most twelve months such as "2025-06 to 2025-08"'
+    'a financial year such as "2024-25", twelve months such as "year to 2025-11", or a window of at most twelve months '
+    'such as "2025-06 to 2025-08"'
 )
 
 
@@ -138,7 +138,9 @@ def read_period(text: object, *, newest: date | None = None) -> Period:
         start, end = int(match[1]), int(match[2])
         if end == (start + 1 if len(match[2]) == 4 else (start + 1) % 100):
             return financial_year(start)
-    raise UnknownName("period", text, ["latest", "2024-25", "year to 2025-11"], _ALLOWED)
+    # "latest" is a period only where something says which month is the newest.
+    latest, named = (["latest"], '"latest", ') if newest else ([], "")
+    raise UnknownName("period", text, [*latest, "2024-25", "year to 2025-11"], f"a period is {named}{_ALLOWED}")
 
 
 def newest_period(months: Iterable[date]) -> Period:

@@ -127,10 +127,8 @@ class WardVintageError(ValueError):
     """Ward codes joined to a table of another vintage."""
 
 
-def check_ward_vintage(
-    codes: Iterable[str], wards: Iterable[str], *, data: str, table: str, exceptions: Iterable[str] = ()
-) -> float:
-    """The share of the data's distinct ward codes found in `wards`; anything below 1, exceptions apart, is refused.
+def check_ward_vintage(codes: Iterable[str], wards: Iterable[str], *, data: str, table: str) -> None:
+    """Refuse data some of whose distinct ward codes are not in `wards`.
 
     A join on the wrong vintage looks partly right (149 of 657 codes of 2018 are still in use), so a partial match is
     never made. Codes are compared without the trailing blanks one dashboard leaves on them.
@@ -140,16 +138,13 @@ def check_ward_vintage(
     WardVintageError
         naming the data, the table and the match rate.
     """
-    wanted = {c.strip() for c in codes} - set(exceptions)
-    found = wanted & {w.strip() for w in wards}
-    rate = len(found) / len(wanted) if wanted else 1.0
-    if rate < 1.0:
-        missing = sorted(wanted - found)[:3]
+    wanted = {code.strip() for code in codes}
+    if missing := sorted(wanted - {ward.strip() for ward in wards}):
+        fits = len(wanted) - len(missing)
         raise WardVintageError(
-            f"{data}: only {len(found)} of {len(wanted)} ward codes ({rate:.1%}) are in {table}; "
-            f"these are wards of another vintage (for example {', '.join(missing)}), so nothing was joined"
+            f"{data}: only {fits} of {len(wanted)} ward codes ({fits / len(wanted):.1%}) are in {table}; "
+            f"these are wards of another vintage (for example {', '.join(missing[:3])}), so nothing was joined"
         )
-    return rate
 
 
 def ward_vintages(codes: Iterable[str], wards: pl.DataFrame) -> list[int]:

@@ -10,7 +10,7 @@ import polars as pl
 from wardbook import edition as editions
 from wardbook import places, tables
 from wardbook.edition import Edition, input_hashes
-from wardbook.periods import complete_years, financial_year, financial_year_of
+from wardbook.periods import financial_year, financial_year_of
 
 GROUPS = (tables.TOTAL, "violence with injury", "robbery", "residential burglary")
 YEARS = 2  # of each series: the newest complete ones of either edition
@@ -44,17 +44,16 @@ def headlines(edition: Edition) -> pl.DataFrame:
     """An edition's headlines: `headline, area, period, value, snapshot, table`; recorded crime, searches, survey, by borough."""
     frames = []
     if "borough_offences" in edition.tables:
-        years = edition.borough_years.filter(pl.col("offence_group").is_in(GROUPS))
-        frames.append(_yearly(years, pl.col("offence_group"), "offences", "borough_offences"))
+        months = edition.table("borough_offences").filter(pl.col("offence_group").is_in(GROUPS))
+        frames.append(_yearly(months, pl.col("offence_group"), "offences", "borough_offences"))
     if "knife_offences" in edition.tables:
-        years = edition.knife_years.filter(pl.col("offence_group") == "Knife Crime")
-        frames.append(_yearly(years, pl.lit("knife crime"), "offences", "knife_offences"))
+        months = edition.table("knife_offences").filter(subtype="Knife Crime")
+        months = months.with_columns(snapshot=pl.col("month").max().dt.strftime("%Y-%m"))
+        frames.append(_yearly(months, pl.lit("knife crime"), "offences", "knife_offences"))
     if "stops" in edition.tables:
-        held = edition.table("stop_coverage").filter("complete")["month"]
-        whole = [year.start for year in complete_years(held) if year.is_financial_year]
-        years = edition.table("stops").with_columns(year=financial_year_of(pl.col("month")), snapshot=pl.lit(""))
-        years = years.filter(pl.col("year").is_in(whole))
-        frames.append(_yearly(years, pl.lit("stops and searches"), "stops", "stops"))
+        held = edition.table("stop_coverage").filter("complete")
+        months = edition.table("stops").join(held, on="month", how="semi").with_columns(snapshot=pl.lit(""))
+        frames.append(_yearly(months, pl.lit("stops and searches"), "stops", "stops"))
     if "confidence" in edition.tables:
         survey = edition.table("confidence")
         survey = survey.filter(pl.col("quarter_end") == pl.col("quarter_end").max().over("question"))
@@ -79,8 +78,10 @@ def _named(code: pl.Expr) -> pl.Expr:
     return code.replace_strict(names, default=None, return_dtype=pl.String)
 
 
-def _yearly(rows: pl.DataFrame, headline: pl.Expr, count: str, table: str) -> pl.DataFrame:
-    """Sums by borough and for all together, those without a borough included, for each series and financial year."""
+def _yearly(months: pl.DataFrame, headline: pl.Expr, count: str, table: str) -> pl.DataFrame:
+    """Sums by borough and for all together, those without a borough included, for each series and complete financial year."""
+    rows = months.with_columns(year=financial_year_of(pl.col("month")))
+    rows = rows.filter(pl.col("month").n_unique().over("snapshot", "year") == 12)
     # Of several snapshots that hold a year the newest is the one that is shown.
     rows = rows.filter(pl.col("snapshot") == pl.col("snapshot").max().over("year"))
     every = rows.with_columns(area=pl.lit("all places"))

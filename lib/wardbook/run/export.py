@@ -82,13 +82,10 @@ def export(
     if workbook and not (folder / WORKBOOK).is_file():
         raise RunError(f"{folder} holds no {WORKBOOK}: its notebooks saved no table")
     to.mkdir(parents=True, exist_ok=True)
-    work = beside(to / "export")
-    try:
+    with beside(to / "export") as work:
         for figure in figures:
             figure.save(work, SIZES[size], ("svg", "png", "csv", "txt"))
         if workbook:
             shutil.copyfile(folder / WORKBOOK, work / WORKBOOK)
         # Each file comes into its place whole; the folder is the writer's own, and what else it holds stays.
         return [path.replace(to / path.name) for path in sorted(work.iterdir())]
-    finally:
-        shutil.rmtree(work, ignore_errors=True)

@@ -344,8 +344,7 @@ def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
     if target.exists() and not (target / RECORD).is_file() and not (target.is_dir() and not any(target.iterdir())):
         raise RunError(f"{target} is there and is no run (no {RECORD}): move it, or name another --out")
     target.parent.mkdir(parents=True, exist_ok=True)
-    work = beside(target)
-    try:
+    with beside(target) as work:
         kept = _earlier(plan, into=work) if plan.partly else {}
         with Kernel(plan.chosen[0].path.parent) as kernel:
             entries = {notebook.name: _run_one(plan, notebook, kernel, work, progress) for notebook in plan.chosen}
@@ -371,8 +370,6 @@ def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
         if plan.partly and _earlier(plan) != kept:
             raise RunError(f"another run has ended in {target} meanwhile, so nothing was kept: run this one again")
         put_in_place(work, target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     _forget_failures(plan)
     return target
 

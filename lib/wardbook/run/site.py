@@ -60,8 +60,7 @@ def write_site(out: Path | str = "outputs", to: Path | str | None = None, editio
     to.parent.mkdir(parents=True, exist_ok=True)
     book = open_book(LONDON, edition=str(edition))
     runs = {slug: read_run(folder) for slug, folder in newest_runs(out).items()}
-    work = beside(to)
-    try:
+    with beside(to) as work:
         earlier = to / ANSWERS
         write_text(work / ANSWERS, answers(book, earlier.read_text(encoding="utf-8") if earlier.is_file() else ""))
         shutil.copyfile(TEMPLATES / "site.js", work / "site.js")
@@ -77,8 +76,6 @@ def write_site(out: Path | str = "outputs", to: Path | str | None = None, editio
             front.render(areas=areas(), runs=runs, totals=_totals(runs), hexagons=_hexagons(), book=book),
         )
         put_in_place(work, to)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return to / "index.html"
 
 
