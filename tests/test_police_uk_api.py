@@ -15,14 +15,15 @@ import polars as pl
 import pytest
 
 from test_police_uk import STOP
-from wardbook import tables, vocabulary
+from wardbook import vocabulary
 from wardbook.sources import police_uk, police_uk_api
 from wardbook.sources.police_uk_api import (
     EVENT_KINDS,
-    EVENTS_SCHEMA,
     OTHER,
-    PRIORITIES_SCHEMA,
     PRIORITY_KINDS,
+    Engagement,
+    EngagementCaptures,
+    Priorities,
     kind_of,
     read_captures,
     read_stops,
@@ -87,7 +88,7 @@ PRIORITIES = {
 @pytest.mark.parametrize("name", PRIORITIES)
 def test_captured_priorities_keep_their_days_and_their_kind(captured, capture, name):
     frame = capture("priorities", [captured(name)])
-    assert frame.schema == PRIORITIES_SCHEMA
+    assert Priorities.is_valid(frame)
     assert frame.select("issue_date", "action_date", "issue").row(0) == PRIORITIES[name]
 
 
@@ -168,12 +169,28 @@ def test_a_captured_month_that_is_not_published_is_refused(raw):
 # Made-up answers ------------------------------------------------------------------------------------------------------
 
 
+STOP_RECORD = {
+    "type": "Person search",
+    "datetime": "2024-06-10T12:00:00+00:00",
+    "operation": False,
+    "operation_name": None,
+    "gender": "Male",
+    "age_range": "18-24",
+    "self_defined_ethnicity": "White - Irish",
+    "officer_defined_ethnicity": "White",
+    "legislation": "Misuse of Drugs Act 1971 (section 23)",
+    "object_of_search": "Controlled drugs",
+    "outcome": "Arrest",
+    "outcome_linked_to_object_of_search": None,
+    "removal_of_more_than_outer_clothing": False,
+    "location": {"latitude": "51.515", "longitude": "-0.05", "street": {"id": 1, "name": "On or near A Street"}},
+}
+
+
 def test_a_stop_of_the_api_is_the_stop_of_the_file(saved, tmp_path):
     """One made-up stop in both shapes, read to the same row."""
     stop = STOP | {"Outcome linked to object of search": "", "Policing operation": ""}
-    record = {theirs: stop[ours] or None for ours, theirs in police_uk_api._CSV_HEADERS.items()}
-    record |= {"operation": False, "removal_of_more_than_outer_clothing": False}
-    record["location"] = {"latitude": stop["Latitude"], "longitude": float(stop["Longitude"])}
+    record = STOP_RECORD | {"location": {"latitude": stop["Latitude"], "longitude": float(stop["Longitude"])}}
     path = tmp_path / "2024-06-metropolitan-stop-and-search.csv"
     pl.DataFrame([stop]).write_csv(path)
     from_file = police_uk.read_stops(path).frame.drop("line")
@@ -257,7 +274,7 @@ EVENT = {
 def test_an_event_is_at_london_time_and_without_persons(capture):
     later = EVENT | {"start_date": "2025-12-10T19:00:00", "end_date": None}
     frame = capture("events", [EVENT, later])
-    assert frame.schema == EVENTS_SCHEMA
+    assert Engagement.is_valid(frame)
     assert frame["start"].to_list() == [
         datetime(2025, 6, 10, 19, tzinfo=LONDON),
         datetime(2025, 12, 10, 19, tzinfo=LONDON),
@@ -342,8 +359,7 @@ def test_nineteen_ways_of_naming_somebody_leave_nothing_behind(saved, tmp_path):
             path = saved(answer, f"{DAY}/E05013806N/{kind}.json")
             kept[kind] = msgspec.to_builtins(stored(kind, path.read_bytes(), path))
         got = read_captures(tmp_path)
-        tables_made += [tables.engagement(got.events), tables.priorities(got.priorities)]
-        tables_made += [tables.engagement_captures(got.captures)]
+        tables_made += [got.events, got.priorities, got.captures]
     assert [frame.height for frame in tables_made] == [19, 19, 2] * 2
     assert tables_made[0].equals(tables_made[3]) and tables_made[1].equals(tables_made[4])
     for frame in tables_made:
@@ -363,8 +379,8 @@ def test_nineteen_ways_of_naming_somebody_leave_nothing_behind(saved, tmp_path):
 
 def test_without_captures_the_frames_are_empty_and_have_their_columns(tmp_path):
     got = read_captures(tmp_path)
-    assert (got.events.schema, got.priorities.schema) == (EVENTS_SCHEMA, PRIORITIES_SCHEMA)
-    assert got.captures.schema == police_uk_api.CAPTURES_SCHEMA
+    tables = {Engagement: got.events, Priorities: got.priorities, EngagementCaptures: got.captures}
+    assert all(schema.is_valid(frame) for schema, frame in tables.items())
     assert got.events.height + got.priorities.height + got.captures.height == 0
 
 

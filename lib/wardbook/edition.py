@@ -250,9 +250,9 @@ def _make_tables(folder: _Folder) -> Tables:
     # Where nothing is captured, empty tables say so as missing ones could not.
     if captured.captures.height or "wards" in made:
         used = ["police-uk-engagement"] if captured.captures.height else []
-        made["engagement"] = tables.engagement(captured.events), used
-        made["priorities"] = tables.priorities(captured.priorities), used
-        made["engagement_captures"] = tables.engagement_captures(captured.captures), used
+        made["engagement"] = captured.events, used
+        made["priorities"] = captured.priorities, used
+        made["engagement_captures"] = captured.captures, used
     return made
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import lzma
+import re
 import struct
 import zipfile
 import zlib
@@ -252,17 +253,21 @@ def line_of(path: Path | str, row: int) -> str:
     return f"row {row + 1}" if Path(path).suffix.lower() == ".parquet" else f"line {row + 2}"
 
 
+def plain(header: str) -> str:
+    """What the spellings of a header have in common: `Area Code`, `Area_Code` and `area_code` are one."""
+    return re.sub(r"[\W_]+", "_", header.casefold())
+
+
 def take_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     """Rename header variants to one name each; refuse a file that lacks a column, naming it and what is there.
 
     Parameters
     ----------
-    wanted : our name → the publisher's spellings of it, any one of which will do, in capitals or not.
+    wanted : our name → the publisher's spellings of it, any one of which will do, however it is spelt (`plain`).
     """
-    by_name = {name.casefold(): name for name in frame.columns}
     renames = {}
     for ours, theirs in wanted.items():
-        present = [by_name[name.casefold()] for name in theirs if name.casefold() in by_name]
+        present = [name for name in frame.columns if plain(name) in map(plain, theirs)]
         if not present:
             raise SourceError(
                 path, f"a column {' or '.join(map(repr, theirs))}", f"columns {', '.join(frame.columns[:12])}"
