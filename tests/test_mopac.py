@@ -89,7 +89,8 @@ def test_conflicting_rows_are_refused(synthetic_table):
         read_attitudes(path)
     assert str(caught.value) == (
         f"{path}: expected one value a borough, quarter and question; "
-        "found Richmond Upon Thames, trust mps, 2023-03-31: 0.71 in line 3 and 0.72 in line 5"
+        "found Richmond Upon Thames, trust mps, 2023-03-31: 0.71 in line 3"
+        " and Richmond upon Thames, trust mps, 2023-03-31: 0.72 in line 5"
     )
 
 

@@ -140,7 +140,7 @@ def test_a_blank_line_is_set_aside_and_lines_still_point_into_the_file(synthetic
     header, first, second = path.read_text().splitlines()
     path.write_text("\n".join([header, first, "", second, ""]))
     loaded = read_stops(path)
-    assert loaded.quality.set_aside == {"blank line": 1}
+    assert loaded.quality.set_aside == {"blank row": 1}
     assert loaded.frame["line"].to_list() == [2, 4]
 
 

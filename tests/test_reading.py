@@ -145,10 +145,10 @@ def test_what_a_spreadsheet_leaves_at_the_end_is_no_fault(synthetic_table):
 
 
 def test_another_separator_and_quoted_ones_are_read(synthetic_table):
-    assert read_text_table(synthetic_table("a;b\n1,5;2\n"), separator=";").row(0) == ("1,5", "2")
+    assert read_text_table(synthetic_table("a;b\n1,5;2\n"), separators=";").row(0) == ("1,5", "2")
     assert read_text_table(synthetic_table('a,b\n"1,5",2\n')).row(0) == ("1,5", "2")
     with pytest.raises(SourceError, match="expected a UTF-8 table separated by ';'; found "):
-        read_text_table(synthetic_table(b"a;b\n\xe9;2\n"), separator=";")
+        read_text_table(synthetic_table(b"a;b\n\xe9;2\n"), separators=";")
 
 
 def test_take_columns_gives_one_name_to_each_variant():

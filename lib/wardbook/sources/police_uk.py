@@ -13,7 +13,7 @@ from pathlib import Path
 import dataframely as dy
 import polars as pl
 
-from wardbook.sources.reading import Loaded, Quality, SourceError, read_text_table, read_typed, take_columns
+from wardbook.sources.reading import Loaded, Quality, SourceError, open_rows, read_text_table, read_typed
 from wardbook.vocabulary import NOT_STATED, SELF_DEFINED, UNRECOGNISED, broad_group, outcome_group, without_code
 
 SEARCH_TYPES = ("Person search", "Person and Vehicle search", "Vehicle search")
@@ -129,20 +129,13 @@ def read_stops(path: Path | str) -> Loaded:
 
 def tidy_stops(raw: pl.DataFrame, path: Path, file_month: date, force: str) -> Loaded:
     """What `read_stops` returns, from a text table under the publisher's names with a `line`; the API's answers come here too."""
-    quality = Quality(str(path), "police-uk-stops", rows_read=raw.height)
     cells = pl.col(pl.String).str.strip_chars()
-    table = raw.with_columns(pl.when(cells != "").then(cells))
-    published = [name for name in table.columns if name != "line"]
-    table = table.filter(~pl.all_horizontal(pl.col(published).is_null()))
-    quality.drop("blank line", raw.height - table.height)
-    if table.is_empty():
-        # A month with no stops has never been; a month not published must not be read as one.
-        raise SourceError(path, "a stop or more", "a header alone")
+    raw = raw.with_columns(pl.when(cells != "").then(cells))
+    if not {*COLUMNS["more_than_outer_clothing"]} & {*raw.columns}:
+        raw = raw.with_columns(pl.lit(None, pl.String).alias(_REMOVAL))  # filled since February 2024 only
+    table, quality = open_rows(raw, path, COLUMNS, "police-uk-stops")
     # Of rows equal in every published column, each after the first; the frame below keeps too few columns to tell.
-    table = table.with_columns((~pl.struct(published).is_first_distinct()).alias("is_repeat"))
-    if not {*COLUMNS["more_than_outer_clothing"]} & {*table.columns}:
-        table = table.with_columns(pl.lit(None, pl.String).alias(_REMOVAL))  # filled since February 2024 only
-    table = take_columns(table, path, COLUMNS)
+    table = table.with_columns((~pl.struct(pl.exclude("line")).is_first_distinct()).alias("is_repeat"))
     answers = pl.col("outcome_linked", "more_than_outer_clothing")
     typed = read_typed(table.with_columns(answers.str.to_lowercase()), StopRows, path, COLUMNS)
     frame = typed.with_columns(

@@ -176,12 +176,16 @@ def _refuse_bomb(path: Path, what: str) -> None:
         raise SourceError(path, what, f"a zip file that unpacks to more than {_UNPACKED:,} bytes")
 
 
-def read_text_table(path: Path | str, *, separator: str = ",") -> pl.DataFrame:
+def read_text_table(path: Path | str, *, separators: str = ",") -> pl.DataFrame:
     """Read a delimited file, or a Parquet copy of one, as text; nothing is parsed, and only blank rows at the end are dropped.
 
     Header names are stripped of a BOM and of stray blanks. What real exports end in is no fault: a last line without a line
     break, and cells or rows of nothing but separators. So that one check of the cells serves for both, a Parquet file's
     numbers and dates become the text that the delimited file would hold.
+
+    Parameters
+    ----------
+    separators : what may stand between cells; the first of them that the header has does.
 
     Returns
     -------
@@ -192,10 +196,13 @@ def read_text_table(path: Path | str, *, separator: str = ",") -> pl.DataFrame:
     if path.suffix.lower() == ".parquet":
         return _read_parquet_as_text(path)
     path = check_file(path, "csv")
-    expected = f"a UTF-8 table separated by {separator!r}"
+    expected = f"a UTF-8 table separated by {' or '.join(map(repr, separators))}"
     try:
         # Not by polars: it renames a repeated header, and fills a short line with nothing.
         with path.open(encoding="utf-8-sig", newline="") as handle:
+            header = handle.readline()
+            separator = next((one for one in separators if one in header), separators[-1])
+            handle.seek(0)
             lines = csv.reader(handle, delimiter=separator, strict=True)
             # A ward lookup has been seen with a header " WardName".
             names = [name.strip() for name in next(lines, [])]
@@ -278,6 +285,27 @@ def take_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Seq
     return frame.rename(renames)
 
 
+def open_rows(
+    table: pl.DataFrame, path: Path | str, wanted: Mapping[str, Sequence[str]], source: str = ""
+) -> tuple[pl.DataFrame, Quality]:
+    """A table's rows under our names (`take_columns`), each with its `line`, blank ones set aside; and the file's account.
+
+    Raises
+    ------
+    SourceError
+        for a missing column, or a file without a row: what is not published must not be read as nothing counted.
+    """
+    table = take_columns(table, path, wanted)
+    quality = Quality(str(path), source, rows_read=table.height)
+    if "line" not in table.columns:
+        table = table.with_row_index("line", offset=2)
+    rows = table.filter(pl.any_horizontal(pl.exclude("line").str.strip_chars() != ""))
+    quality.drop("blank row", table.height - rows.height)
+    if rows.is_empty():
+        raise SourceError(path, "a row or more", "a header alone")
+    return rows, quality
+
+
 def read_typed(
     table: pl.DataFrame,
     schema: type[dy.Schema],
@@ -330,14 +358,19 @@ def gss(column: str) -> pl.Expr:
     return pl.col(column).str.strip_chars().str.to_uppercase()
 
 
-def borough_codes(names: pl.Series, path: Path | str, others: Mapping[str, str]) -> dict[str, str]:
-    """Each name → the GSS code of a Met borough, or what `others` has for a name that is none; any other name is refused."""
-    codes = {name: others.get(name) or places.borough_code(name) for name in names.drop_nulls().unique().sort()}
+def with_borough_codes(table: pl.DataFrame, column: str, path: Path | str, others: Mapping[str, str]) -> pl.DataFrame:
+    """The table with `borough_code`, that of the Met borough a column names, or what `others` has for a name of none.
+
+    It is null where the column is; any other name is refused.
+    """
+    names = table[column].drop_nulls().unique().sort()
+    codes = {name: others.get(name) or places.borough_code(name) for name in names}
     met = {*places.boroughs()["borough_code"], *others.values()}
     if strange := [name for name, code in codes.items() if code not in met]:
         expected = ", ".join(["the Met's boroughs listed in data/reference/boroughs.csv", *others])
         raise SourceError(path, expected, ", ".join(map(repr, strange)))
-    return codes
+    code = pl.col(column).replace_strict(codes, default=None, return_dtype=pl.String)
+    return table.with_columns(code.alias("borough_code"))
 
 
 def same_row_again(table: pl.DataFrame, quality: Quality) -> pl.DataFrame:
