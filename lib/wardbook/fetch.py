@@ -22,7 +22,7 @@ from importlib import import_module
 from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Annotated
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -33,7 +33,7 @@ from wardbook.folders import sha256
 from wardbook.periods import Period, month_after
 from wardbook.sources import police_uk_api
 from wardbook.sources.reading import SourceError
-from wardbook.web import FetchError, Manners, NotThere, Progress, Unreachable, Web, copy_member, read_zip, silent
+from wardbook.web import FetchError, Manners, NotThere, Progress, Web, copy_member, read_zip, silent
 
 FORCE = "metropolitan"
 LEDGER = "ledger.csv"
@@ -359,12 +359,10 @@ class _Run:
                 continue
             url, staged = f"{source.fetch['url']}stops-force?force={FORCE}&date={month}", self.stage(file)
             etag = self.web.download(url, staged)
-            try:
-                check(source, staged)
-            except police_uk_api.NotPublished:
+            if check(source, staged).is_empty():
                 self.note(source, month, "not published", said="the answer is empty")
-                continue
-            self.place(source, staged, file, url, etag)
+            else:
+                self.place(source, staged, file, url, etag)
 
     @cached_property
     def wards(self) -> set[str]:
@@ -519,25 +517,17 @@ def _alone(raw: Path) -> Iterator[None]:
 
 
 def _fetch(run: _Run, chosen: list[catalogue.Source]) -> list[Outcome]:
-    down: set[str] = set()
     shutil.rmtree(run.staging, ignore_errors=True)
     try:
         for source in chosen:
-            host = str(urlsplit(source.fetch["url"]).hostname)
             try:
-                if host in down:
-                    raise Unreachable(f"{host} could not be reached")
                 getattr(run, source.fetch["kind"])(source)
             except (FetchError, SourceError) as error:
                 run.fail(source, source.key, error)
-                if isinstance(error, Unreachable):
-                    down.add(host)
-            if len(down) > 1 and not run.web.reached:
-                break
     finally:
         run.web.client.close()
         shutil.rmtree(run.staging, ignore_errors=True)
-    if down and not run.web.reached:
-        hosts, hand = ", ".join(sorted(down)), by_hand(chosen, run.raw)
+    if run.web.down and not run.web.reached:
+        hosts, hand = ", ".join(sorted(run.web.down)), by_hand(chosen, run.raw)
         raise NoNetwork(f"no network ({hosts} not reached): download by hand, {hand}")
     return run.outcomes

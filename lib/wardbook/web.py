@@ -43,10 +43,6 @@ class NotThere(FetchError):
     """An address that answers 404."""
 
 
-class Unreachable(FetchError):
-    """A host that no connection was ever made to."""
-
-
 class _Busy(httpx.TransportError):
     """A server that asks to be asked again; `seconds` later, where it says so."""
 
@@ -90,6 +86,7 @@ class Web:
     def __init__(self, mirror: str | None, manners: Manners, progress: Progress):
         self.manners, self.progress = manners, progress
         self.reached: set[str] = set()
+        self.down: set[str] = set()
         self._turns: dict[str, float] = {}
         self.client = httpx.Client(
             transport=_Mirror(mirror) if mirror else None,
@@ -130,10 +127,8 @@ class Web:
         ------
         NotThere
             for an address that answers 404.
-        Unreachable
-            for a host that no connection was ever made to.
         FetchError
-            for everything else that is no such answer.
+            for everything else that is no such answer; a host that no connection was ever made to is asked once a run.
         """
         try:
             return self._retry(self._ask_once, url, work, headers, accept)
@@ -146,6 +141,8 @@ class Web:
         self, url: str, work: Callable[[httpx.Response], Answer], headers: dict | None, accept: Sequence[int]
     ) -> Answer:
         host = httpx.URL(url).host
+        if host in self.down:
+            raise FetchError(f"{host} could not be reached")
         try:
             with self.client.stream("GET", url, headers=headers) as response:
                 self.reached.add(host)
@@ -161,9 +158,10 @@ class Web:
                     raise FetchError(f"{url} asks to wait {busy.seconds:,} seconds: run the command again later")
                 raise busy
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            if host not in self.reached:
-                raise Unreachable(f"{host} could not be reached") from error
-            raise
+            if host in self.reached:
+                raise
+            self.down.add(host)
+            raise FetchError(f"{host} could not be reached") from error
 
     def _body(self, response: httpx.Response, label: str, most: int = _LARGEST_FILE) -> Iterator[bytes]:
         """The body, held to `most` bytes (httpx holds it to its length); without a label, not shown."""

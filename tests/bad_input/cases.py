@@ -623,7 +623,7 @@ def of_answers() -> Iterator[tuple[str, str, Callable, str | Reported]]:
             ("an error in JSON", {"error": "no"}, "expected"),
             ("deeply nested JSON", b"[" * 100_000 + b"]" * 100_000, "cut short"),
             ("an answer twice over", text + text, "cut short"),
-            ("an empty list", [], "expected"),
+            ("an empty list", [], Reported("not published", -2) if reader == "API stops" else "expected"),
             ("renamed key", json.loads(text.replace(f'"{must}"'.encode(), b'"renamed"')), "expected"),
             ("extra key", [r | {"made up": {"x": [1]}} for r in good], SAME),
             ("an object for a text", [r | {"type": {"a": "x"}} for r in good], "expected .*type"),

@@ -202,10 +202,7 @@ def read_lsoa_lookup(path: Path | str) -> Loaded:
         "ward": r"WD\d\dNM|WardName",
         "borough_code": r"LAD\d\dCD",
     }
-    # Where no column fits, the pattern itself is passed on, for the error to name.
-    fits = {
-        ours: [name for name in table.columns if re.fullmatch(like, name)] or [like] for ours, like in wanted.items()
-    }
+    fits = reading.headers_like(table, wanted)
     london, quality = _keep_london(table, fits, path)
     frame = reading.read_typed(london, LsoaRows, path, fits).sort("lsoa_code")
     return Loaded(frame, quality.close(frame.height))

@@ -26,7 +26,7 @@ import msgspec
 import polars as pl
 
 from wardbook.sources import police_uk
-from wardbook.sources.reading import Loaded, SourceError, check_file, plain, read_text_table, read_typed
+from wardbook.sources.reading import Loaded, Quality, SourceError, check_file, plain, read_text_table, read_typed
 
 PUBLISHED, NONE_PUBLISHED, FAILED = STATUSES = ("published", "none published", "failed")
 KINDS = ("events", "priorities")
@@ -213,19 +213,11 @@ def ward_of(neighbourhood_id: str) -> str | None:
     return match[1] if match else None
 
 
-class NotPublished(SourceError):
-    """An empty answer of `stops-force`: the month is not published. Missing is not zero."""
-
-
 def read_stops(path: Path | str) -> Loaded:
     """Stops and searches from an answer of `stops-force`, saved as FORCE-YYYY-MM.json, as `police_uk.read_stops` has them.
 
-    `line` is the record's place in the answer, counted from 1.
-
-    Raises
-    ------
-    NotPublished
-        for an empty answer.
+    `line` is the record's place in the answer, counted from 1. An empty answer is a month that is not published, which the
+    account says: missing is not zero.
     """
     path = Path(path)
     match = re.fullmatch(r"([a-z-]+)-(\d{4})-(0[1-9]|1[0-2])\.json", path.name)
@@ -233,7 +225,9 @@ def read_stops(path: Path | str) -> Loaded:
         raise SourceError(path, "a name like metropolitan-2024-09.json", repr(path.name))
     answer = read_json(path, list[_Stop])
     if not answer:
-        raise NotPublished(path, "a stop or more", "an empty answer: the month is not published")
+        quality = Quality(str(path), "police-uk-stops-api")
+        quality.note("an empty answer: the month is not published", 1)
+        return Loaded(police_uk.STOPS_SCHEMA.to_frame(), quality)
     columns = {name: [getattr(stop, name) for stop in answer] for name in _Stop.__struct_fields__ if name != "location"}
     places = [stop.location or _Place() for stop in answer]
     columns |= {name: [getattr(place, name) for place in places] for name in _Place.__struct_fields__}
