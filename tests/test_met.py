@@ -82,13 +82,6 @@ def test_each_header_gives_the_same_ward_table(synthetic_crime, place):
     assert loaded.quality.set_aside == {"ward_code of no known form": 3}
 
 
-def test_a_count_that_is_none_is_named_with_column_and_the_files_own_line(synthetic_crime):
-    rows = [(STALKING, None, ("1", "2", "3")), (STALKING, "Brent", ("1", "1.5", "3"))]
-    error = refused(met.read_borough_crime, synthetic_crime(rows))
-    assert error.expected == "a whole number of offences, 0 or more in column 202511"
-    assert error.found == "'1.5', line 3"
-
-
 @pytest.mark.parametrize("level", ["Borough", "Ward"])
 def test_a_parquet_copy_with_headers_in_lower_case_reads_as_the_csv_does(synthetic_crime, level):
     place, column, reader = LEVELS[level]

@@ -192,6 +192,7 @@ OUTCOMES = {
     + ["Suspected psychoactive substances seized - No further action"],
     "other outcome": ["Community resolution", "Local resolution", "Summons / charged by post", "Offender cautioned"],
     "not recorded": ["Article found - Detailed outcome unavailable", None],
+    UNRECOGNISED: ["Sent to the Tower"],
 }
 
 
@@ -199,13 +200,6 @@ OUTCOMES = {
 def test_outcomes_of_both_vocabularies_have_one_group(group, labels):
     table = pl.DataFrame({"label": labels}, schema={"label": pl.String})
     assert table.select(outcome_group(pl.col("label")))["label"].to_list() == [group] * len(labels)
-
-
-def test_an_unknown_outcome_is_a_group_of_its_own_and_is_named(synthetic_month):
-    loaded = read_stops(synthetic_month({}, {"Outcome": "Sent to the Tower"}))
-    assert loaded.quality.oddities == {"outcome label not recognised: Sent to the Tower": 1}
-    assert loaded.frame["outcome"].to_list() == ["Arrest", "Sent to the Tower"]
-    assert loaded.frame.select(outcome_group(pl.col("outcome")))["outcome"].to_list() == ["arrest", UNRECOGNISED]
 
 
 def test_whether_clothing_was_removed_is_not_known_where_no_column_says(synthetic_month):

@@ -199,23 +199,6 @@ def test_a_stop_of_the_api_is_the_stop_of_the_file(saved, tmp_path):
     assert from_api.frame.select("line", "is_repeat").rows() == [(1, False), (2, True)]
 
 
-@pytest.mark.parametrize(
-    ("answer", "found"),
-    [
-        ({"error": "x"}, "Expected `array`, got `object`"),
-        ([{"date": "x"}], "missing required field `datetime`"),
-        ([{"datetime": "2024-06-01T12:00:00+00:00", "gender": 3}], "got `int` - at `\\$\\[0\\].gender`"),
-        (b"<html>", "a web page"),
-        (b'[{"datetime": "2024-06', "cut short"),
-        (b"", "a file of zero bytes"),
-        (b'[{"datetime": "\xff"}]', "utf-8"),
-    ],
-)
-def test_what_is_no_answer_is_refused(saved, answer, found):
-    with pytest.raises(SourceError, match=found):
-        read_stops(saved(answer, "metropolitan-2024-06.json"))
-
-
 @pytest.mark.parametrize("name", ["stops.json", "metropolitan-2024-13.json", "metropolitan-2024-6.json"])
 def test_an_answer_says_force_and_month_in_its_name(saved, name):
     with pytest.raises(SourceError, match="a name like metropolitan-2024-09.json"):
