@@ -227,7 +227,7 @@ def _read_parquet_as_text(path: Path) -> pl.DataFrame:
     try:
         frame = pl.read_parquet(check_file(path, "parquet"))
     except pl.exceptions.PolarsError as error:
-        raise SourceError(path, "a Parquet file", str(error).splitlines()[0]) from error
+        raise SourceError(path, "a whole Parquet file", str(error).splitlines()[0]) from error
     if nested := [name for name, kind in frame.schema.items() if kind.is_nested() or kind == pl.Binary]:
         raise SourceError(path, f"text, numbers or dates in column {nested[0]}", str(frame.schema[nested[0]]))
     # A converter makes decimals of whole numbers where a cell is empty.
