@@ -8,7 +8,7 @@ from datetime import date, datetime
 import polars as pl
 import pytest
 
-from wardbook.places import LONDON_CODE, boroughs
+from wardbook.places import LONDON_CODE
 from wardbook.sources.mopac import QUESTIONS, question_id, read_attitudes
 
 HACKNEY, RICHMOND = "E09000012", "E09000027"
@@ -66,23 +66,6 @@ def test_two_spellings_of_a_borough_are_one_borough(synthetic_table):
     loaded = read_attitudes(synthetic_table(SEMICOLONS + extra))
     assert loaded.frame.filter(borough_code=RICHMOND).height == 3
     assert loaded.quality.oddities == {"rows under a second spelling of a borough's name": 1}
-
-
-@pytest.mark.raw
-def test_published_boroughs(raw):
-    loaded = read_attitudes(raw / "mopac/PAS_buroughs.csv")
-    assert loaded.frame.height == loaded.quality.rows_read == 9_312
-    assert set(loaded.frame["borough_code"]) == set(boroughs()["borough_code"])
-    assert set(loaded.frame["question"]) == set(QUESTIONS)
-    quarters = loaded.frame.group_by("question").agg(
-        pl.col("quarter_end").n_unique(),
-        pl.col("quarter_end").min().alias("first"),
-        pl.col("quarter_end").max().alias("last"),
-    )
-    late = {"trust mps": (32, date(2016, 3, 31), date(2023, 12, 31))}
-    full = (37, date(2014, 12, 31), date(2023, 12, 31))
-    assert {q: tuple(rest) for q, *rest in quarters.iter_rows()} == dict.fromkeys(QUESTIONS, full) | late
-    assert loaded.quality.oddities == {"rows under a second spelling of a borough's name": 24}
 
 
 @pytest.mark.raw

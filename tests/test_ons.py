@@ -220,10 +220,3 @@ def test_published_lookup_and_residents_agree(raw):
     assert (residents.quality.rows_kept, residents.frame["residents"].sum()) == (4_994, 8_799_882)
     keys = residents.frame.select("lsoa_code", "borough_code").unique().sort("lsoa_code")
     assert keys.equals(lookup.frame.select("lsoa_code", "borough_code"))
-
-
-@pytest.mark.raw
-def test_published_households(raw):
-    loaded = ons.read_households(raw / "ons/census2021-ts044-ltla.csv")
-    assert (loaded.quality.rows_read, loaded.frame.height, loaded.frame["households"].sum()) == (331, 33, 3_423_885)
-    assert loaded.frame.filter(borough_code="E09000030")["households"].item() == 120_542

@@ -121,21 +121,6 @@ def test_captured_neighbourhoods_places_contact_details_and_links_are_refused_wi
         assert not [v for v in json.loads(path.read_bytes()).values() if v and str(v) in str(caught.value)], path
 
 
-@pytest.mark.raw
-def test_captured_stops_are_those_of_a_file_in_shape_and_a_third_of_them_in_number(raw):
-    loaded = read_stops(raw / "police_uk_api/stops-force/metropolitan-2024-09.json")
-    assert loaded.frame.schema == police_uk.STOPS_SCHEMA
-    assert (loaded.frame.height, loaded.quality.set_aside) == (3_253, {})
-    assert loaded.quality.oddities["without coordinates"] == 117
-    # Six are dated 31 August in UTC: after 23:00, so of September in London.
-    assert "rows dated outside the file's month" not in loaded.quality.oddities
-    assert loaded.frame["month"].unique().to_list() == [date(2024, 9, 1)]
-    assert loaded.frame["force"].unique().to_list() == ["metropolitan"]
-    assert loaded.frame["outcome_linked"].sum() == 0
-    assert loaded.frame["is_section_60"].sum() == 15
-    assert loaded.frame["more_than_outer_clothing"].sum() == 55
-
-
 # Stops by local month as the publisher answered for each, September 2024 to April 2025.
 ANSWERED = (3_253, 3_400, 3_389, 2_836, 3_646, 3_506, 3_824, 3_541)
 # The labels that are gone from September 2024: a break of publication, not of policing.
