@@ -245,30 +245,3 @@ def test_published_knife_crime(knife):
     assert sums.height == 25
     assert (sums["teams"] == sums["boroughs"]).all()
     assert sums.filter(year=2024, subtype="Knife Crime")["boroughs"].to_list() == [16_156]
-
-
-@pytest.mark.raw
-def test_published_violence_against_women_and_girls(raw):
-    loaded = dashboards.read_vawg(raw / "mps/2026-02/vawg-offences.parquet")
-    assert (loaded.quality.rows_read, loaded.quality.rows_kept) == (411_341, 411_341)
-    frame = loaded.frame.with_columns(financial_year())
-    assert (frame["month"].min(), frame["month"].max(), frame["month"].n_unique()) == (
-        date(2014, 1, 1),
-        date(2026, 2, 1),
-        146,
-    )
-    for rows in (frame.filter(pl.col("kind").is_null()), frame.filter(pl.col("kind").is_not_null())):
-        years = by(rows, "year")
-        assert [years[y] for y in (2022, 2023, 2024)] == [152_679, 150_987, 124_545]
-    here = by(frame.filter(borough_code=TOWER_HAMLETS), "year")
-    assert [here[y] for y in (2022, 2023, 2024)] == [5_932, 6_063, 5_087]
-    assert frame["kind"].drop_nulls().n_unique() == 9
-
-
-@pytest.mark.raw
-def test_published_outcomes_of_business_crime(raw):
-    loaded = dashboards.read_outcomes(raw / "mps/2026-02/business-crime-outcomes.parquet")
-    assert loaded.quality.rows_read == loaded.quality.rows_kept == 407_341
-    frame = loaded.frame
-    assert (frame["outcomes"].sum(), frame.filter("positive")["outcomes"].sum()) == (872_784, 64_026)
-    assert (frame["month"].min(), frame["month"].max()) == (date(2023, 6, 1), date(2025, 5, 1))

@@ -339,7 +339,7 @@ def test_more_thorough_searches_are_those_of_the_newest_file(raw_folder, built):
     ("name", "content", "finding"),
     [
         ("mps/2025-03/MPS Borough Level Crime (b).csv", b"<!DOCTYPE html><html></html>", "a web page"),
-        ("mps/monthly-crime-dashboard.parquet", b"PAR1" + bytes(90), "a truncated file"),
+        ("mps/monthly-crime-dashboard.parquet", b"PAR1" + bytes(90), "parquet: File out of specification"),
         (
             "police_uk/2024-07/2024-07-metropolitan-stop-and-search.csv",
             Path("police_uk/2024-05/2024-05-metropolitan-stop-and-search.csv"),

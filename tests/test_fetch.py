@@ -1,7 +1,7 @@
 """`wardbook fetch` against a server of our own on loopback: real shapes, and every way in which publishers misbehave.
 
-Every address is asked of it as /host/path (`mirror`). What it serves is made up here, except in the test from nothing to
-outputs, which serves the publishers' files where they are at hand. Clocks and sleeps are replaced; no test waits for one.
+Every address is asked of it as /host/path (`mirror`). What it serves is made up here. Clocks and sleeps are replaced; no test
+waits for one.
 """
 
 from __future__ import annotations
@@ -22,15 +22,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, quote, urlsplit
 
+import geopandas
 import httpx
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from test_ons import GLA_WARDS, HOUSEHOLDS, SQUARES
 from test_police_uk import STOP
 from wardbook import catalogue, cli, edition, fetch, web
 from wardbook.places import UnknownName
-from wardbook.sources import police_uk_api
+from wardbook.sources import ons, police_uk_api
 from wardbook.sources.met import offence_groups
 
 NOW = datetime(2025, 6, 3, 22, 30, tzinfo=UTC)  # half past eleven in London
@@ -380,7 +382,7 @@ def test_an_error_page_with_status_200_is_no_json(server, body, found, asking):
 
 
 def test_an_answer_without_end_is_not_read_to_its_end(server, asking, monkeypatch):
-    monkeypatch.setattr(web.Web._body, "__defaults__", (1_000_000,))
+    monkeypatch.setattr(web, "_LARGEST_FILE", 1_000_000)
     packed = gzip.compress(bytes(30_000_000))
     server.answers["/example.org/a"] = Answer(packed, faults=[{"headers": {"Content-Encoding": "gzip"}}])
     with pytest.raises(web.FetchError, match="more than 1,000,000 bytes: not what was asked for"):
@@ -452,14 +454,6 @@ def test_a_monthly_archive_is_read_in_part_and_one_holds_many_months(server, run
     }
 
 
-def test_a_server_that_sends_whole_files_only_will_do(server, run, tmp_path):
-    serve_dates(server, "2024-06")
-    serve_archive(server, "2024-06")
-    server.answers[f"{ARCHIVE}2024-06.zip"].ranges = False
-    assert run("police-uk-stops", first=date(2024, 6, 1), last=date(2024, 6, 1))[0][2] == "fetched"
-    assert set(tree(tmp_path / "raw")) == {"ledger.csv", f"police_uk/2024-06/{STOPS}"}
-
-
 def test_months_not_published_are_said_and_older_ones_looked_for_in_their_own_archive(server, run):
     serve_dates(server, "2024-05", "2024-06")
     serve_archive(server, "2024-05", "2024-06")
@@ -508,37 +502,45 @@ def linked(name: str) -> bytes:
     return out.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        (zipped({"../London_Ward.shp": b"x"}), "points out of its folder"),
-        (zipped({"/tmp/London_Ward.shp": b"x"}), "points out of its folder"),
-        (zipped({"a/../../London_Ward.shp": b"x"}), "points out of its folder"),
-        (linked("a/London_Ward.shp"), "is a link"),
-        (zipped({"readme.txt": b"x"}), "has no member like"),
-        (zipped({"a/London_Ward.shp": b"x"}), "expected a shapefile"),
-        (zipped({"é/London_Ward.shp": b"x"}).replace("é".encode(), b"\xff\xff"), "expected a zip archive"),
-        (PAGE, "File is not a zip file"),
-        (zipped({"a/London_Ward.shp": b"abc" * 50})[:-40], "File is not a zip file"),
-    ],
-    ids=[
-        "above",
-        "absolute",
-        "above by a folder",
-        "link",
-        "no shapefile",
-        "half a shapefile",
-        "no UTF-8",
-        "page",
-        "cut short",
-    ],
-)
+BAD_ARCHIVES = {
+    "above": (zipped({"../London_Ward.shp": b"x"}), "points out of its folder"),
+    "absolute": (zipped({"/tmp/London_Ward.shp": b"x"}), "points out of its folder"),
+    "above by a folder": (zipped({"a/../../London_Ward.shp": b"x"}), "points out of its folder"),
+    "link": (linked("a/London_Ward.shp"), "is a link"),
+    "no shapefile": (zipped({"readme.txt": b"x"}), "has no member like"),
+    "half a shapefile": (zipped({"a/London_Ward.shp": b"x"}), "expected a shapefile"),
+    "no UTF-8": (zipped({"é/London_Ward.shp": b"x"}).replace("é".encode(), b"\xff\xff"), "expected a zip archive"),
+    "page": (PAGE, "File is not a zip file"),
+    "cut short": (zipped({"a/London_Ward.shp": b"abc" * 50})[:-40], "File is not a zip file"),
+}
+
+
+@pytest.mark.parametrize(("body", "said"), BAD_ARCHIVES.values(), ids=BAD_ARCHIVES)
 def test_an_archive_that_is_not_what_it_should_be_is_refused(server, run, tmp_path, body, said):
     serve_datastore(server, "statistical-gis-boundary-files-london", {"London-wards-2018.zip": Answer(body)})
     assert run("gla-wards-2018") == [("gla-wards-2018", "gla-wards-2018", "failed")]
     assert said in run.last[0].said
     assert tree(tmp_path / "raw") == {}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
+
+
+def test_the_members_that_are_wanted_are_taken_out_of_a_zip(server, run, tmp_path):
+    census = {"census2021-ts044-ltla.csv": HOUSEHOLDS.encode(), "census2021-ts044-oa.csv": b"not wanted"}
+    server.answers["/www.nomisweb.co.uk/output/census/2021/census2021-ts044.zip"] = Answer(zipped(census), ranges=False)
+    assert run("ons-households") == [("ons-households", "ons/census2021-ts044-ltla.csv", "fetched")]
+    (tmp_path / "shapes").mkdir()
+    geopandas.GeoDataFrame(GLA_WARDS, geometry=SQUARES[:1], crs=27700).to_file(tmp_path / "shapes/London_Ward.shp")
+    shapes = {f"a/b/{path.name}": path.read_bytes() for path in sorted((tmp_path / "shapes").iterdir())}
+    served = {"London-wards-2018.zip": Answer(zipped(shapes | {"a/b/London_Borough.shp": b"not wanted"}))}
+    serve_datastore(server, "statistical-gis-boundary-files-london", served)
+    assert {status for *_, status in run("gla-wards-2018")} == {"fetched"}
+    assert ons.read_wards(tmp_path / "raw/ons/wards-2018/London_Ward.shp").frame["ward_code"].to_list() == ["E05000002"]
+    held = set(tree(tmp_path / "raw"))
+    assert held == {
+        "ledger.csv",
+        "ons/census2021-ts044-ltla.csv",
+        *(f"ons/wards-2018/{PurePosixPath(m).name}" for m in shapes),
+    }
 
 
 def test_a_member_larger_than_it_says_or_than_is_sane_is_refused(tmp_path, monkeypatch):
@@ -653,15 +655,6 @@ def test_without_an_etag_the_same_bytes_are_unchanged(server, run, tmp_path):
     assert tree(tmp_path / "raw") == before
 
 
-def test_two_snapshots_of_the_dashboard_are_not_added_up(server, run, tmp_path):
-    for refreshed, count in [("2024-05-20", 7), ("2024-06-20", 8)]:
-        month = f"{refreshed[:5]}0{int(refreshed[5:7]) - 1}-01"
-        serve_datastore(server, "e5n6w", {KNIFE: Answer(knife_csv(month, refreshed, count))})
-        run("mps-knife-crime")
-    made = edition.build(tmp_path / "raw", tmp_path / "edition").table("knife_offences")
-    assert made.filter(borough_code="E09000003").select("month", "offences").rows() == [(date(2024, 5, 1), 8)]
-
-
 @pytest.mark.parametrize(
     ("listing", "said"),
     [
@@ -733,7 +726,7 @@ def test_a_file_put_there_by_hand_is_kept_and_built_from(server, run, tmp_path):
 WARDS = "/services1.arcgis.com/ESMARspQHYMw9BZ9/arcgis/rest/services/Wards_December_2024_Boundaries_UK_BFC/FeatureServer/0/query"
 
 
-def layer(count, *, page=200, lose=0, code="WD24CD"):
+def layer(count, *, page=200, lose=0):
     """A FeatureServer: square wards in London, `page` at a time; `lose` of them never come."""
 
     def answer(query):
@@ -757,8 +750,6 @@ def layer(count, *, page=200, lose=0, code="WD24CD"):
 
 @pytest.mark.parametrize("page", [200, 90])
 def test_a_layer_is_put_together_from_its_pages(server, run, tmp_path, page):
-    from wardbook.sources import ons
-
     server.answers[WARDS] = layer(450, page=page)
     assert run("ons-wards-2024") == [("ons-wards-2024", "ons/wards-2024/wards.geojson", "fetched")]
     assert len(server.asked) == 1 + -(-450 // page)
@@ -952,125 +943,3 @@ def test_the_command_says_what_it_fetched_a_line_a_file_in_a_log(wardbook, serve
     assert lines[-1] == "raw"
     assert re.search(rf"^{re.escape(KNIFE)}: \d+\.\d kB$", told.stderr, flags=re.MULTILINE)
     assert ": 1 unchanged" in wardbook(*words).stdout
-
-
-# From nothing to outputs ----------------------------------------------------------------------------------------------
-
-
-def serve_layer(server, name, rows):
-    """A FeatureServer of real features."""
-
-    def answer(query):
-        if "returnCountOnly" in query:
-            return Answer({"count": len(rows)})
-        at = int(query["resultOffset"][0])
-        return Answer({"type": "FeatureCollection", "features": rows[at : at + int(query["resultRecordCount"][0])]})
-
-    server.answers[WARDS.replace("Wards_December_2024_Boundaries_UK_BFC", name)] = answer
-
-
-def features(path, columns):
-    """The rows of a file of outlines as a FeatureServer gives them."""
-    import geopandas
-
-    table = geopandas.read_file(path).rename(columns=columns).to_crs(4326)
-    codes = [name for name in table.columns if re.search(r"\d\d(CD|NM)$", name)]
-    return json.loads(table[[*codes, "geometry"]].to_json())["features"]
-
-
-def serve_publishers(server, raw):
-    """Every publisher's address, answered with the files it published; what is not at hand is made from documented shapes."""
-    whole = pl.read_csv(raw / f"mps/2025-11/{HISTORICAL}", infer_schema=False)
-    parts = [
-        [name for name in whole.columns if not name.isdecimal() or low <= name <= high]
-        for low, high in (("201004", "202309"), ("202008", "999999"))
-    ]
-    server.answers[RELEASED], since_2020 = (Answer(whole.select(names).write_csv().encode()) for names in parts)
-    knife = pl.read_parquet(raw / "mps/monthly-crime-dashboard.parquet").drop("sheet")
-    knife.columns = [name.title() for name in knife.columns]
-    knife_file = Answer(knife.write_csv(datetime_format="%d/%m/%Y").encode())
-    shapes = zipped({f"a/b/{path.name}": path.read_bytes() for path in sorted(raw.glob("ons/wards-2018/*"))})
-    at_hand = {
-        "exy3m": [f"mps/2025-11/{RECENT}", "mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv"],
-        "mopac-surveys-245jx": ["mopac/PAS_*.csv"],
-        "london_boroughs": ["ons/London_Boroughs.gpkg"],
-        "2021-census-ethnic-group": ["gla/*Ethnic*.xlsx"],
-    }
-    made = {
-        "exy3m": {HISTORICAL: since_2020},
-        "e5n6w": {KNIFE: knife_file},
-        "statistical-gis-boundary-files-london": {"London-wards-2018.zip": Answer(shapes)},
-    }
-    for dataset in at_hand | made:
-        files = [path for pattern in at_hand.get(dataset, ()) for path in sorted(raw.glob(pattern))]
-        served = {path.name: Answer(path.read_bytes(), etag=f'"{path.name}"') for path in files}
-        serve_datastore(server, dataset, served | made.get(dataset, {}))
-
-    lookup = pl.read_csv(next(raw.glob("ons/LSOA*.csv")), encoding="utf8-lossy", infer_schema=False)
-    lookup.columns = [name.strip("\ufeff") for name in lookup.columns]
-    layers = {
-        "Wards_December_2024_Boundaries_UK_BFC": features(raw / "ons/wards-2024/london_ward.gpkg", {}),
-        "Local_Authority_Districts_December_2024_Boundaries_UK_BFC": features(
-            raw / "ons/London_Boroughs.gpkg", {"gss_code": "LAD24CD", "name": "LAD24NM"}
-        ),
-        "Lower_layer_Super_Output_Areas_December_2021_Boundaries_EW_BGC_V5": features(
-            next(raw.glob("ons/lsoa-2021/*.shp")), {}
-        ),
-        "LSOA21_WD24_LAD24_EW_LU": [{"properties": row, "geometry": None} for row in lookup.to_dicts()],
-    }
-    for name, rows in layers.items():
-        serve_layer(server, name, rows)
-    census = {"census2021-ts044-ltla.csv": (raw / "ons/census2021-ts044-ltla.csv").read_bytes()}
-    server.answers["/www.nomisweb.co.uk/output/census/2021/census2021-ts044.zip"] = Answer(zipped(census), ranges=False)
-    months = [path.parent.name for path in sorted(raw.glob("police_uk/*/*-metropolitan-stop-and-search.csv"))]
-    serve_dates(server, *months)
-    newest = months.index("2024-03") + 1
-    names = [f"{month}/{month}-metropolitan-stop-and-search.csv" for month in months[newest - 4 : newest]]
-    members = {name: (raw / "police_uk" / name).read_bytes() for name in names}
-    server.answers[f"{ARCHIVE}2024-03.zip"] = Answer(zipped(members), etag='"2024-03"')
-    serve_neighbourhoods(server)
-    server.answers[f"{API}metropolitan/{TOWER_HAMLETS[-1]}/events"].faults = []
-
-
-@pytest.mark.raw
-@pytest.mark.slow
-def test_from_nothing_to_outputs(server, raw, wardbook, tmp_path):
-    serve_publishers(server, raw)
-    words = [
-        "--borough",
-        "Tower Hamlets",
-        "--from",
-        "2023-12",
-        "--to",
-        "2024-03",
-        "--raw",
-        "raw",
-        "--mirror",
-        server.url,
-    ]
-    told = wardbook("fetch", *words)
-    assert told.exit_code == 0, told.stderr
-    ledger = list(csv.DictReader((tmp_path / "raw/ledger.csv").read_text().splitlines()))
-    for row in ledger:
-        content = (tmp_path / "raw" / row["file"]).read_bytes()
-        assert (len(content), hashlib.sha256(content).hexdigest()) == (int(row["bytes"]), row["sha256"])
-        assert row["address"].startswith("https://")
-    from_publishers = {row["source"] for row in ledger}
-    assert from_publishers == {source.key for source in fetch.choose([])}
-
-    told = wardbook("build", "--raw", "raw", "--out", "edition")
-    assert told.exit_code == 0, told.stderr
-    missing = {line.partition(": no file (")[0] for line in told.stdout.splitlines() if ": no file (" in line}
-    unasked = [source for source in catalogue.sources().values() if source not in fetch.choose([])]
-    assert missing == {source.title for source in unasked}, "these are fetched when named, or put there by hand"
-    assert {source.key for source in unasked} == {
-        *("mps-vawg", "mps-business-outcomes", "mps-thorough-searches", "police-uk-stops-api", "dwo-abstraction")
-    }
-    told = wardbook(
-        *("run", "--borough", "Tower Hamlets", "--only", "01_targets", "--edition", "edition", "--out", "outputs")
-    )
-    assert told.exit_code == 0, told.stderr
-    folder = tmp_path / told.stdout.splitlines()[-2]  # the last line is its summary page
-    assert (folder / "run.json").is_file()
-    assert list(folder.glob("charts/*.svg"))
-    assert list(folder.glob("tables/*.csv"))

@@ -82,13 +82,6 @@ def test_each_header_gives_the_same_ward_table(synthetic_crime, place):
     assert loaded.quality.set_aside == {"ward_code of no known form": 3}
 
 
-def test_a_count_that_is_none_is_named_with_column_and_the_files_own_line(synthetic_crime):
-    rows = [(STALKING, None, ("1", "2", "3")), (STALKING, "Brent", ("1", "1.5", "3"))]
-    error = refused(met.read_borough_crime, synthetic_crime(rows))
-    assert error.expected == "a whole number of offences, 0 or more in column 202511"
-    assert error.found == "'1.5', line 3"
-
-
 @pytest.mark.parametrize("level", ["Borough", "Ward"])
 def test_a_parquet_copy_with_headers_in_lower_case_reads_as_the_csv_does(synthetic_crime, level):
     place, column, reader = LEVELS[level]
@@ -311,10 +304,6 @@ def published(raw):
         "borough 2025-12": f"2025-12/MPS Borough {recent}",
         "borough 2025-11": f"2025-11/MPS Borough {recent}",
         "borough history 2025-11": "2025-11/MPS Borough Level Crime (Historical).csv",
-        **{
-            f"{name} 2026-02": f"2026-02/recorded-crime-{name.replace(' ', '-')}.parquet"
-            for name in ("borough", "borough historical", "ward", "ward historical")
-        },
     }
     readers = {"w": met.read_ward_crime, "b": met.read_borough_crime}
     return {name: readers[name[0]](raw / "mps" / file) for name, file in files.items()}
@@ -329,43 +318,6 @@ def one_series(published):
 
 def by(frame, *key):
     return dict(frame.group_by(*key).agg(pl.col("offences").sum()).iter_rows())
-
-
-@pytest.mark.raw
-@pytest.mark.parametrize(
-    ("name", "rows", "first", "last", "months", "places_in_it", "offences", "taxonomy"),
-    [
-        ("ward 2025-12", 18_707, date(2024, 1, 1), date(2025, 12, 1), 24, 679, (13, 33), UPPER),
-        ("ward 2025-03", 17_901, date(2023, 4, 1), date(2025, 3, 1), 24, 679, (13, 31), MARCH_2025),
-        ("borough 2025-12", 1_057, date(2024, 1, 1), date(2025, 12, 1), 24, 33, (13, 33), UPPER),
-        ("borough 2025-11", 1_056, date(2023, 12, 1), date(2025, 11, 1), 24, 33, (13, 33), UPPER),
-        ("borough history 2025-11", 1_084, date(2010, 4, 1), date(2023, 11, 1), 164, 33, (12, 32), UPPER),
-        ("borough 2026-02", 1_032, date(2024, 3, 1), date(2026, 2, 1), 24, 33, (13, 33), UPPER),
-        ("borough historical 2026-02", 1_085, date(2010, 4, 1), date(2024, 2, 1), 167, 33, (13, 33), UPPER),
-        ("ward 2026-02", 18_688, date(2024, 3, 1), date(2026, 2, 1), 24, 679, (13, 33), UPPER),
-        ("ward historical 2026-02", 21_118, date(2010, 4, 1), date(2024, 2, 1), 167, 679, (13, 33), UPPER),
-    ],
-)
-def test_published_shapes(published, name, rows, first, last, months, places_in_it, offences, taxonomy):
-    frame, quality = published[name].frame, published[name].quality
-    assert (quality.rows_read, quality.rows_kept, quality.set_aside) == (rows, rows, {})
-    assert (frame["month"].min(), frame["month"].max(), frame["month"].n_unique()) == (first, last, months)
-    assert frame[frame.columns[0]].n_unique() == places_in_it
-    assert (frame["major"].n_unique(), frame.select("major", "minor").n_unique()) == offences
-    assert frame["taxonomy"].unique().to_list() == [taxonomy]
-    assert frame["snapshot"].unique().to_list() == [name[-7:]]
-    stubs = {kind: n for kind, n in quality.oddities.items() if kind.startswith("stub")}
-    assert stubs == ({"stub month 202402 left out (offences in it)": 40} if name == "ward 2026-02" else {})
-
-
-@pytest.mark.raw
-def test_published_heathrow_villages_stands_twice_in_march_2025(published):
-    quality = published["ward 2025-03"].quality
-    assert quality.oddities == {"rows of a repeated (place, offence), summed": 46}
-    # Each of 23 keys is two rows that became one.
-    frame = published["ward 2025-03"].frame
-    assert quality.rows_read - frame.select("ward_code", "major", "minor").n_unique() == 23
-    assert published["ward 2025-12"].quality.oddities == {}
 
 
 @pytest.mark.raw

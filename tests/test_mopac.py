@@ -8,9 +8,8 @@ from datetime import date, datetime
 import polars as pl
 import pytest
 
-from wardbook.places import LONDON_CODE, boroughs
+from wardbook.places import LONDON_CODE
 from wardbook.sources.mopac import QUESTIONS, question_id, read_attitudes
-from wardbook.sources.reading import SourceError
 
 HACKNEY, RICHMOND = "E09000012", "E09000027"
 SEMICOLONS = """Date;Survey;Borough;Measure;Proportion;MPS
@@ -67,47 +66,6 @@ def test_two_spellings_of_a_borough_are_one_borough(synthetic_table):
     loaded = read_attitudes(synthetic_table(SEMICOLONS + extra))
     assert loaded.frame.filter(borough_code=RICHMOND).height == 3
     assert loaded.quality.oddities == {"rows under a second spelling of a borough's name": 1}
-
-
-def test_a_question_without_a_wording_is_kept_and_named(synthetic_table):
-    loaded = read_attitudes(synthetic_table(SEMICOLONS + "31/03/2023;PAS;Hackney;Likes hats;0,9;0,9\n"))
-    assert loaded.quality.oddities == {"question without a plain wording: likes hats": 1}
-    assert loaded.frame.filter(question="likes hats")["share"].to_list() == [0.9]
-
-
-def test_the_same_row_again_and_other_surveys_are_set_aside(synthetic_table):
-    again = "31/03/2023;PAS;Richmond upon Thames;Trust MPS;0,71;0,70\n"
-    other = "31/03/2023;USS;Hackney;Overall;0,61;0,61\n\n"
-    loaded = read_attitudes(synthetic_table(SEMICOLONS + again + other))
-    assert loaded.quality.set_aside == {"the same row again": 1, "not the Public Attitude Survey": 1}
-    assert (loaded.quality.rows_read, loaded.quality.rows_kept) == (5, 3)
-
-
-def test_conflicting_rows_are_refused(synthetic_table):
-    path = synthetic_table(SEMICOLONS + "31/03/2023;PAS;Richmond upon Thames;Trust MPS;0,72;0,70\n")
-    with pytest.raises(SourceError) as caught:
-        read_attitudes(path)
-    assert str(caught.value) == (
-        f"{path}: expected one value a borough, quarter and question; "
-        "found Richmond Upon Thames, trust mps, 2023-03-31: 0.71 in line 3 and 0.72 in line 5"
-    )
-
-
-@pytest.mark.raw
-def test_published_boroughs(raw):
-    loaded = read_attitudes(raw / "mopac/PAS_buroughs.csv")
-    assert loaded.frame.height == loaded.quality.rows_read == 9_312
-    assert set(loaded.frame["borough_code"]) == set(boroughs()["borough_code"])
-    assert set(loaded.frame["question"]) == set(QUESTIONS)
-    quarters = loaded.frame.group_by("question").agg(
-        pl.col("quarter_end").n_unique(),
-        pl.col("quarter_end").min().alias("first"),
-        pl.col("quarter_end").max().alias("last"),
-    )
-    late = {"trust mps": (32, date(2016, 3, 31), date(2023, 12, 31))}
-    full = (37, date(2014, 12, 31), date(2023, 12, 31))
-    assert {q: tuple(rest) for q, *rest in quarters.iter_rows()} == dict.fromkeys(QUESTIONS, full) | late
-    assert loaded.quality.oddities == {"rows under a second spelling of a borough's name": 24}
 
 
 @pytest.mark.raw

@@ -76,12 +76,6 @@ def test_invalid_outlines_are_repaired_and_counted(synthetic_outlines, shape, ar
     assert outlines.area.to_list() == [1e6, area]
 
 
-def test_outlines_in_degrees_are_turned_to_the_grid(synthetic_outlines):
-    wards = ons.read_wards(synthetic_outlines("wards.gpkg", WARDS, crs=4326)).frame
-    assert wards["easting"].to_list() == pytest.approx([531_500, 530_500], abs=0.5)
-    assert wards["northing"].to_list() == pytest.approx([180_500, 180_500], abs=0.5)
-
-
 def test_a_missing_coordinate_system_is_the_grid_only_if_it_looks_like_it(synthetic_outlines):
     grid = without_crs(synthetic_outlines("wards-2018/London_Ward.shp", GLA_WARDS))
     loaded = ons.read_wards(grid)
@@ -152,14 +146,6 @@ def test_the_lookup_keeps_london_whatever_its_headers(tmp_path, ward, code):
         ("E01000001", "E05000002", "West Made-up", "E09000030"),
         ("E01000002", "E05000001", "East Made-up", "E09000030"),
     ]
-    assert loaded.quality.set_aside == {"not in a London borough": 1}
-
-
-def test_households_keep_london(tmp_path):
-    path = tmp_path / "households.csv"
-    path.write_text(HOUSEHOLDS)
-    loaded = ons.read_households(path)
-    assert loaded.frame.rows() == [("E09000012", 110), ("E09000030", 120)]
     assert loaded.quality.set_aside == {"not in a London borough": 1}
 
 
@@ -234,10 +220,3 @@ def test_published_lookup_and_residents_agree(raw):
     assert (residents.quality.rows_kept, residents.frame["residents"].sum()) == (4_994, 8_799_882)
     keys = residents.frame.select("lsoa_code", "borough_code").unique().sort("lsoa_code")
     assert keys.equals(lookup.frame.select("lsoa_code", "borough_code"))
-
-
-@pytest.mark.raw
-def test_published_households(raw):
-    loaded = ons.read_households(raw / "ons/census2021-ts044-ltla.csv")
-    assert (loaded.quality.rows_read, loaded.frame.height, loaded.frame["households"].sum()) == (331, 33, 3_423_885)
-    assert loaded.frame.filter(borough_code="E09000030")["households"].item() == 120_542

@@ -47,13 +47,6 @@ def test_points_nowhere_get_none():
     assert placed(nowhere, synthetic_squares()) == [None] * 5
 
 
-def test_no_points_and_no_hits():
-    empty = place_points(points(), synthetic_squares(), code="area_code")
-    assert empty.height == 0
-    assert empty.schema["area_code"] == pl.String
-    assert placed(points((-0.9, 51.9)), synthetic_squares()) == [None]
-
-
 def test_outlines_may_be_on_any_declared_grid():
     frame = points((-0.01, 51.52), (-0.08, 51.52))
     assert placed(frame, synthetic_squares(crs=4326)) == placed(frame, synthetic_squares(crs=3857)) == ["B", "A"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import os
 import re
@@ -11,17 +10,16 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
+import httpx
 import polars as pl
 import pytest
 import yaml
 
 from wardbook.figures.figure import Figure, Prose
 from wardbook.figures.table import Shown, guarded_csv
-from wardbook.run import committed, runner
+from wardbook.run import committed
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "lib").rglob("*.py"))
@@ -86,17 +84,8 @@ def test_a_running_lab_listens_on_loopback_and_refuses_who_has_no_token(tmp_path
         server = json.loads(files[0].read_text(encoding="utf-8"))
         assert server["hostname"] == "127.0.0.1" and len(server["token"]) >= 32
         address = f"http://127.0.0.1:{server['port']}/api/contents"
-        direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            direct.open(address, timeout=20)
-        assert caught.value.code == 403
-        caught.value.close()
-        with direct.open(f"{address}?token={server['token']}", timeout=20) as answer:
-            assert answer.status == 200
-        listening = Path("/proc/net/tcp")
-        if listening.exists():
-            mine = [line.split()[1] for line in listening.read_text().splitlines()[1:]]
-            assert {a.split(":")[0] for a in mine if a.endswith(f":{server['port']:04X}")} == {"0100007F"}
+        assert httpx.get(address, trust_env=False).status_code == 403
+        assert httpx.get(address, params={"token": server["token"]}, trust_env=False).status_code == 200
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(30)
@@ -105,62 +94,11 @@ def test_a_running_lab_listens_on_loopback_and_refuses_who_has_no_token(tmp_path
 # What is read ---------------------------------------------------------------------------------------------------------
 
 
-def unsafe(source):
-    """The calls and imports in a source that run or revive what they are given."""
-    found = []
-    modules = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "code", "imp", "telnetlib", "pty"}
-    calls = {"eval", "exec", "compile", "__import__"}
-    attributes = {
-        "os.system",
-        "os.popen",
-        "yaml.load",
-        "yaml.unsafe_load",
-        "pandas.read_pickle",
-        "np.load",
-        "numpy.load",
-    }
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names if alias.name.partition(".")[0] in modules]
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in modules:
-            found.append(node.module)
-        elif isinstance(node, ast.Call):
-            name = ast.unparse(node.func)
-            if name in calls | attributes or name.endswith((".read_pickle", ".to_pickle", ".extractall")):
-                found.append(name)
-            found += [
-                f"{name}({k.arg}=True)"
-                for k in node.keywords
-                if k.arg in ("shell", "allow_pickle") and ast.unparse(k.value) != "False"
-            ]
-    return found
-
-
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
-def test_nothing_read_is_executed_or_revived(path):
-    assert unsafe(path.read_text(encoding="utf-8")) == []
-
-
-@pytest.mark.parametrize(
-    "planted",
-    [
-        "import pickle",
-        "from marshal import loads",
-        "eval(text)",
-        "import os\nos.system('ls')",
-        "import subprocess\nsubprocess.run(x, shell=True)",
-        "import yaml\nyaml.load(x)",
-        "import numpy as np\nnp.load(x, allow_pickle=True)",
-        "archive.extractall(folder)",
-    ],
-)
-def test_each_unsafe_way_is_one_that_is_looked_for(planted):
-    assert unsafe(planted)
-
-
-def test_no_download_goes_without_checking_its_certificate():
-    for path in SOURCES:
-        assert not re.search(r"verify\s*=\s*False|CERT_NONE|_create_unverified", path.read_text(encoding="utf-8")), path
+def test_nothing_read_is_executed_and_no_archive_unpacked_by_its_names(path):
+    """What `make lint` does not look for; the rest it does (S and TID251 in pyproject.toml)."""
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"(?<!\.)\bcompile\(|__import__\(|\.extractall\(|allow_pickle|CERT_NONE", text)
 
 
 # What leaves ----------------------------------------------------------------------------------------------------------
@@ -230,20 +168,16 @@ def test_no_table_of_the_edition_has_a_column_for_a_person_or_a_point():
     assert wards.height == wards.select("easting", "northing").unique().height, "a point a ward, no finer"
 
 
-@pytest.mark.slow
-def test_no_output_of_a_run_names_a_person_a_machine_or_a_fine_point(tmp_path):
-    made = runner.run("Sutton", "2023-24", only=["04_stop_and_search", "05_engagement"], out=tmp_path / "out")
-    files = [path for path in made.rglob("*") if path.suffix in (".csv", ".txt", ".svg", ".json", ".ipynb")]
-    assert len(files) > 20
+def test_no_output_of_a_run_names_a_person_a_machine_or_a_fine_point():
+    """Of the committed example, which is all eight notebooks' and made again whenever what they write changes."""
+    example = ROOT / "outputs" / "tower-hamlets"
+    files = [path for path in example.rglob("*") if path.suffix in (".csv", ".txt", ".svg", ".json", ".html")]
+    assert len(files) > 100
     for path in files:
-        if path.suffix == ".ipynb":
-            shown = list(texts_of(json.loads(path.read_text(encoding="utf-8"))))
-        elif path.suffix == ".svg":
-            shown = re.findall(r">([^<]+)<", path.read_text(encoding="utf-8"))
-        else:
-            shown = [path.read_text(encoding="utf-8")]
-        for text in shown:
-            assert told(text) == [] and str(tmp_path) not in text and str(ROOT) not in text, f"{path}: {text[:200]}"
+        text = path.read_text(encoding="utf-8")
+        # Of a drawing the words alone: its coordinates look like any number.
+        for shown in re.findall(r">([^<]+)<", text) if path.suffix in (".svg", ".html") else [text]:
+            assert told(shown) == [] and str(ROOT) not in shown, f"{path}: {shown[:200]}"
 
 
 # What CI may do -------------------------------------------------------------------------------------------------------

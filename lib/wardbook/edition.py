@@ -235,9 +235,9 @@ def _make_tables(folder: _Folder) -> Tables:
     # Where nothing is captured, empty tables say so as missing ones could not.
     if captured.captures.height or "wards" in made:
         used = ["police-uk-engagement"] if captured.captures.height else []
-        made["engagement"] = tables.engagement(captured.events), used
-        made["priorities"] = tables.priorities(captured.priorities), used
-        made["engagement_captures"] = tables.engagement_captures(captured.captures), used
+        made["engagement"] = captured.events, used
+        made["priorities"] = captured.priorities, used
+        made["engagement_captures"] = captured.captures, used
     return made
 
 
@@ -267,11 +267,11 @@ def _ward_tables(folder: _Folder, lookup: pl.DataFrame | None, offences: tuple |
 
 def _stop_tables(folder: _Folder, wards: pl.DataFrame | None, lookup: pl.DataFrame | None) -> Tables:
     """The tables of stops: the months of the archive's files and of the API's answers, each once."""
-    from wardbook.sources import ons, police_uk
+    from wardbook.sources import ons, police_uk, police_uk_api
 
     borough_key = "gla-boroughs" if catalogue.files(folder.raw, "gla-boroughs") else "ons-boroughs-2024"
     boroughs = folder.outlines(borough_key, ons.read_borough_outlines)
-    readers = {"police-uk-stops": police_uk.read_stops, "police-uk-stops-api": tables_stops.read_answer}
+    readers = {"police-uk-stops": police_uk.read_stops, "police-uk-stops-api": police_uk_api.read_stops}
     frames = folder.read(readers, "file_month", "force") if boroughs is not None else []
     if not sum(frame.height for frame in frames):
         return {}

@@ -22,7 +22,7 @@ from importlib import import_module
 from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Annotated
-from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.parse import quote, unquote, urlencode
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -33,7 +33,7 @@ from wardbook.folders import sha256
 from wardbook.periods import Period, month_after
 from wardbook.sources import police_uk_api
 from wardbook.sources.reading import SourceError
-from wardbook.web import FetchError, Manners, NotThere, Progress, Unreachable, Web, copy_member, read_zip, silent
+from wardbook.web import FetchError, Manners, NotThere, Progress, Web, copy_member, read_zip, silent
 
 FORCE = "metropolitan"
 LEDGER = "ledger.csv"
@@ -100,30 +100,6 @@ class _Neighbourhood(msgspec.Struct):
 # One run ----------------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class _Ledger:
-    """`ledger.csv`: what was fetched, from where, when. Replaced as a whole, so that it is never half a line."""
-
-    path: Path
-    rows: list[dict[str, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if self.path.is_file():
-            with self.path.open(encoding="utf-8", newline="") as handle:
-                self.rows = list(csv.DictReader(handle))
-
-    def last(self, column: str, value: str) -> dict[str, str] | None:
-        return next((row for row in reversed(self.rows) if row.get(column) == value), None)
-
-    def add(self, row: dict[str, str], work: Path) -> None:
-        last = self.last("file", row["file"])
-        if last and (last["sha256"], last["etag"]) == (row["sha256"], row["etag"]):
-            return
-        self.rows.append(row)
-        pl.DataFrame(self.rows, dict.fromkeys(_COLUMNS, pl.String)).write_csv(work)
-        work.replace(self.path)
-
-
 def check(source: catalogue.Source, path: Path) -> pl.DataFrame | None:
     """Read a file as the build will, and refuse it (`SourceError`) if it is not what the catalogue says it is."""
     module, function = source.reader.split(".")
@@ -143,8 +119,14 @@ class _Run:
     outcomes: list[Outcome] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.ledger = _Ledger(self.raw / LEDGER)
-        self.staging = self.raw / ".staging"
+        self.staging, self.ledger = self.raw / ".staging", []
+        if (self.raw / LEDGER).is_file():
+            with (self.raw / LEDGER).open(encoding="utf-8", newline="") as handle:
+                self.ledger = list(csv.DictReader(handle))
+
+    def listed(self, column: str, value: str) -> dict[str, str] | None:
+        """The ledger's last line of a file or an address."""
+        return next((row for row in reversed(self.ledger) if row.get(column) == value), None)
 
     def note(self, source: catalogue.Source, file: str, status: str, size: int = 0, said: str = "") -> None:
         self.outcomes.append(Outcome(source.key, file, status, size, said))
@@ -156,7 +138,7 @@ class _Run:
 
     def there(self, source: catalogue.Source, file: str) -> bool:
         """Is the file in its place, and as it was fetched? One without a line in the ledger was put there by hand."""
-        target, row = self.raw / file, self.ledger.last("file", file)
+        target, row = self.raw / file, self.listed("file", file)
         if target.is_file() and (row is None or row["sha256"] == sha256(target)):
             self.note(source, file, "kept", said="" if row else "put there by hand")
             return True
@@ -173,10 +155,16 @@ class _Run:
         return staged
 
     def record(self, source: catalogue.Source, path: Path, file: str, address: str, etag: str = "") -> None:
-        """Write a file's line in the ledger, where it has none yet."""
+        """Write a file's line in the ledger, where it has none yet; replaced as a whole, it never ends in half a line."""
+        digest, last = sha256(path), self.listed("file", file)
+        if last and (last["sha256"], last["etag"]) == (digest, etag):
+            return
         when = self.web.manners.now().astimezone(UTC).isoformat(timespec="seconds")
-        values = (file, source.key, address, when, str(path.stat().st_size), sha256(path), etag)
-        self.ledger.add(dict(zip(_COLUMNS, values)), self.stage(LEDGER))
+        values = (file, source.key, address, when, str(path.stat().st_size), digest, etag)
+        self.ledger.append(dict(zip(_COLUMNS, values)))
+        work = self.stage(LEDGER)
+        pl.DataFrame(self.ledger, dict.fromkeys(_COLUMNS, pl.String)).write_csv(work)
+        work.replace(self.raw / LEDGER)
 
     def place(self, source: catalogue.Source, staged: Path, file: str, address: str, etag: str = "") -> None:
         """Put a file that passed its checks in its place; the ledger first, so that no file is without a line."""
@@ -236,7 +224,7 @@ class _Run:
         # "Historical" goes by the snapshot of the file it continues in, since its own months do not tell.
         for name in sorted(listed, key=lambda name: ("Historical" in name, name)):
             newest = max(listed[name], key=lambda one: (one.temporal_coverage_to or "", one.check_timestamp or ""))
-            known = self.ledger.last("address", newest.url)
+            known = self.listed("address", newest.url)
             known = known if known and (self.raw / known["file"]).is_file() else None
             staged = self.stage(f"{source.key}/{snapshot or 'new'}/{name}")
             etag = self.web.download(newest.url, staged, etag=known["etag"] if known else "")
@@ -359,12 +347,10 @@ class _Run:
                 continue
             url, staged = f"{source.fetch['url']}stops-force?force={FORCE}&date={month}", self.stage(file)
             etag = self.web.download(url, staged)
-            try:
-                check(source, staged)
-            except police_uk_api.NotPublished:
+            if check(source, staged).is_empty():
                 self.note(source, month, "not published", said="the answer is empty")
-                continue
-            self.place(source, staged, file, url, etag)
+            else:
+                self.place(source, staged, file, url, etag)
 
     @cached_property
     def wards(self) -> set[str]:
@@ -519,25 +505,17 @@ def _alone(raw: Path) -> Iterator[None]:
 
 
 def _fetch(run: _Run, chosen: list[catalogue.Source]) -> list[Outcome]:
-    down: set[str] = set()
     shutil.rmtree(run.staging, ignore_errors=True)
     try:
         for source in chosen:
-            host = str(urlsplit(source.fetch["url"]).hostname)
             try:
-                if host in down:
-                    raise Unreachable(f"{host} could not be reached")
                 getattr(run, source.fetch["kind"])(source)
             except (FetchError, SourceError) as error:
                 run.fail(source, source.key, error)
-                if isinstance(error, Unreachable):
-                    down.add(host)
-            if len(down) > 1 and not run.web.reached:
-                break
     finally:
         run.web.client.close()
         shutil.rmtree(run.staging, ignore_errors=True)
-    if down and not run.web.reached:
-        hosts, hand = ", ".join(sorted(down)), by_hand(chosen, run.raw)
+    if run.web.down and not run.web.reached:
+        hosts, hand = ", ".join(sorted(run.web.down)), by_hand(chosen, run.raw)
         raise NoNetwork(f"no network ({hosts} not reached): download by hand, {hand}")
     return run.outcomes

@@ -18,7 +18,7 @@ import numpy as np
 import polars as pl
 
 from wardbook.folders import write_text
-from wardbook.sources.reading import Quality, SourceError, check_file, gss, read_text_table, take_columns
+from wardbook.sources.reading import Quality, SourceError, check_file, gss, headers_like, read_text_table, take_columns
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -86,10 +86,7 @@ def _month_and_force(path: Path) -> tuple[date, str]:
 def read_ward_lookup(path: Path | str) -> pl.DataFrame:
     """The ward each LSOA of England and Wales is best fitted to: `lsoa_code`, `ward_code`, by LSOA (codes of 2021)."""
     table = read_text_table(path)
-    fits = {
-        ours: [name for name in table.columns if re.fullmatch(like, name)] or [like]
-        for ours, like in {"lsoa_code": r"LSOA21CD", "ward_code": r"WD\d\dCD"}.items()
-    }
+    fits = headers_like(table, {"lsoa_code": r"LSOA21CD", "ward_code": r"WD\d\dCD"})
     table = take_columns(table, path, fits).select(gss("lsoa_code"), gss("ward_code"))
     if table["lsoa_code"].is_duplicated().any():
         raise SourceError(path, "each LSOA once", f"{table.filter(pl.col('lsoa_code').is_duplicated())[0, 0]} twice")

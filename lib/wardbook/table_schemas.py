@@ -7,14 +7,13 @@ in `data/dictionary.csv`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import date
 
 import dataframely as dy
 import polars as pl
 
 from wardbook.schemas import LINE
-from wardbook.sources import police_uk_api
+from wardbook.sources.police_uk_api import Engagement, EngagementCaptures, Priorities  # noqa: F401
 
 
 def _borough(*others: str, primary_key: bool = True) -> dy.String:
@@ -22,10 +21,8 @@ def _borough(*others: str, primary_key: bool = True) -> dy.String:
     return dy.String(primary_key=primary_key, regex="^(" + "|".join([r"E09\d{6}", *others]) + ")$", description=allowed)
 
 
-def _ward(primary_key: bool = True) -> dy.String:
-    return dy.String(
-        primary_key=primary_key, nullable=not primary_key, regex=r"^E05\d{6}$", description="the GSS code of a ward"
-    )
+def _ward() -> dy.String:
+    return dy.String(primary_key=True, regex=r"^E05\d{6}$", description="the GSS code of a ward")
 
 
 def _month(*, primary_key: bool = True) -> dy.Date:
@@ -51,16 +48,6 @@ def _year() -> dy.String:
 
 def _within(part: str, whole: str):
     return dy.rule()(lambda cls: pl.col(part) <= pl.col(whole))
-
-
-def _one_of(names: Iterable[str], *, primary_key: bool = False, nullable: bool = False) -> dy.String:
-    names = list(names)
-    return dy.String(
-        primary_key=primary_key,
-        nullable=nullable,
-        regex=f"^({'|'.join(map(re.escape, names))})$",
-        description=f"one of {', '.join(names)}{' or nothing' if nullable else ''}",
-    )
 
 
 class BoroughOffences(dy.Schema):
@@ -245,41 +232,6 @@ class Wards(dy.Schema):
     vintages = dy.String(regex=r"^\d{4}( \d{4})*$", description="years with a blank between")
     easting = dy.Float64(min=0, max=700_000)
     northing = dy.Float64(min=0, max=1_300_000)
-
-
-class Engagement(dy.Schema):
-    """A row is an event as listed on a day; two may look alike."""
-
-    ward_code = _ward(primary_key=False)
-    neighbourhood_id = dy.String(min_length=1)
-    capture_date = dy.Date()
-    start = dy.Datetime(time_zone="Europe/London", time_unit="us", nullable=True)
-    end = dy.Datetime(time_zone="Europe/London", time_unit="us", nullable=True)
-    # No text of the publisher's: it may name a person in a way that nobody foresaw.
-    type = _one_of([*police_uk_api.EVENT_KINDS, police_uk_api.OTHER])
-    title = _one_of(police_uk_api.EVENT_KINDS, nullable=True)
-
-
-class Priorities(dy.Schema):
-    """A row is a priority as listed on a day; two may look alike."""
-
-    ward_code = _ward(primary_key=False)
-    neighbourhood_id = dy.String(min_length=1)
-    capture_date = dy.Date()
-    issue_date = dy.Date(nullable=True)
-    action_date = dy.Date(nullable=True)
-    issue = _one_of([*police_uk_api.PRIORITY_KINDS, police_uk_api.OTHER])
-
-
-class EngagementCaptures(dy.Schema):
-    """A row is a neighbourhood × day × what was asked for."""
-
-    neighbourhood_id = dy.String(primary_key=True, min_length=1)
-    ward_code = _ward(primary_key=False)
-    capture_date = dy.Date(primary_key=True)
-    kind = _one_of(police_uk_api.KINDS, primary_key=True)
-    status = _one_of(police_uk_api.STATUSES)
-    count = dy.Int64(min=0)
 
 
 class OfficerHours(dy.Schema):

@@ -201,23 +201,6 @@ def confidence(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     return table.unique(key, keep="first", maintain_order=True).sort(key)
 
 
-def engagement(events: pl.DataFrame) -> pl.DataFrame:
-    """Events that police teams listed: ward × event × capture date, each by its times and its kind from a fixed list."""
-    table = events.select("ward_code", "neighbourhood_id", "capture_date", "start", "end", "type", "title")
-    return table.sort("neighbourhood_id", "capture_date", "start", "type", "end")
-
-
-def priorities(listed: pl.DataFrame) -> pl.DataFrame:
-    """Priorities that police teams listed: ward × priority × capture date, each by its days and its kind from a fixed list."""
-    table = listed.select("ward_code", "neighbourhood_id", "capture_date", "issue_date", "action_date", "issue")
-    return table.sort("neighbourhood_id", "capture_date", "issue_date", "issue", "action_date")
-
-
-def engagement_captures(captures: pl.DataFrame) -> pl.DataFrame:
-    """What was asked for, when, and whether anything was listed: tells none published from not captured."""
-    return captures.sort("neighbourhood_id", "capture_date", "kind")
-
-
 def ward_names(outlines: Sequence[pl.DataFrame], wards: pl.DataFrame) -> pl.DataFrame:
     """Every name that a ward of the Met in force has had: `ward_code`, `ward`, `borough_code`."""
     met = places.boroughs()["borough_code"]

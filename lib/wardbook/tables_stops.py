@@ -7,15 +7,13 @@ As in `wardbook.tables`: keyed by GSS code, sorted by key, whole counts; what ea
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from wardbook import places, vocabulary
 from wardbook.periods import declared_breaks, financial_year_label, month_after
-from wardbook.sources import placing, police_uk
-from wardbook.sources.reading import Loaded, Quality
+from wardbook.sources import placing
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -146,18 +144,6 @@ def stop_coverage(frame: pl.DataFrame, breaks: pl.DataFrame | None = None) -> pl
 
 def _ordinal(day: int) -> str:
     return "th" if 10 < day % 100 < 14 else {1: "st", 2: "nd", 3: "rd"}.get(day % 10, "th")
-
-
-def read_answer(path: Path) -> Loaded:
-    """`police_uk_api.read_stops`; an answer that says its month is not published gives no row and says so."""
-    from wardbook.sources import police_uk_api
-
-    try:
-        return police_uk_api.read_stops(path)
-    except police_uk_api.NotPublished:
-        quality = Quality(str(path), "police-uk-stops-api")
-        quality.note("an empty answer: the month is not published", 1)
-        return Loaded(police_uk.STOPS_SCHEMA.to_frame(), quality.close(0))
 
 
 def boroughs_unchanged_since_2018(wards: pl.DataFrame) -> list[str]:

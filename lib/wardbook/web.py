@@ -43,10 +43,6 @@ class NotThere(FetchError):
     """An address that answers 404."""
 
 
-class Unreachable(FetchError):
-    """A host that no connection was ever made to."""
-
-
 class _Busy(httpx.TransportError):
     """A server that asks to be asked again; `seconds` later, where it says so."""
 
@@ -90,6 +86,7 @@ class Web:
     def __init__(self, mirror: str | None, manners: Manners, progress: Progress):
         self.manners, self.progress = manners, progress
         self.reached: set[str] = set()
+        self.down: set[str] = set()
         self._turns: dict[str, float] = {}
         self.client = httpx.Client(
             transport=_Mirror(mirror) if mirror else None,
@@ -130,10 +127,8 @@ class Web:
         ------
         NotThere
             for an address that answers 404.
-        Unreachable
-            for a host that no connection was ever made to.
         FetchError
-            for everything else that is no such answer.
+            for everything else that is no such answer; a host that no connection was ever made to is asked once a run.
         """
         try:
             return self._retry(self._ask_once, url, work, headers, accept)
@@ -146,6 +141,8 @@ class Web:
         self, url: str, work: Callable[[httpx.Response], Answer], headers: dict | None, accept: Sequence[int]
     ) -> Answer:
         host = httpx.URL(url).host
+        if host in self.down:
+            raise FetchError(f"{host} could not be reached")
         try:
             with self.client.stream("GET", url, headers=headers) as response:
                 self.reached.add(host)
@@ -161,11 +158,12 @@ class Web:
                     raise FetchError(f"{url} asks to wait {busy.seconds:,} seconds: run the command again later")
                 raise busy
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            if host not in self.reached:
-                raise Unreachable(f"{host} could not be reached") from error
-            raise
+            if host in self.reached:
+                raise
+            self.down.add(host)
+            raise FetchError(f"{host} could not be reached") from error
 
-    def _body(self, response: httpx.Response, label: str, most: int = _LARGEST_FILE) -> Iterator[bytes]:
+    def _body(self, response: httpx.Response, label: str, most: int) -> Iterator[bytes]:
         """The body, held to `most` bytes (httpx holds it to its length); without a label, not shown."""
         length, size = response.headers.get("content-length", ""), 0
         show = self.progress if label else silent
@@ -177,9 +175,12 @@ class Web:
                 advance(len(chunk))
                 yield chunk
 
-    def read(self, url: str, label: str = "") -> bytes:
-        """A whole answer."""
-        return self.ask(url, lambda response: b"".join(self._body(response, label)))
+    def read(self, url: str, label: str = "", part: tuple[int, int] | None = None) -> bytes:
+        """An answer; of a file a part alone, from a byte up to another."""
+        start, end = part or (0, _LARGEST_FILE)
+        asked = ({"Range": f"bytes={start}-{end - 1}"}, (206,)) if part else ()
+        most = min(end - start, _LARGEST_FILE)
+        return self.ask(url, lambda response: b"".join(self._body(response, label, most)), *asked)
 
     def json(self, url: str, kind: type[Answer], label: str) -> Answer:
         """A JSON answer of this type; an error page with status 200 is told apart."""
@@ -190,11 +191,6 @@ class Web:
             page = body.lstrip().startswith(b"<")
             found = "a web page (an error page saved as data?)" if page else f"something else ({error})"
             raise FetchError(f"{url}: expected a JSON answer of the documented shape; found {found}") from error
-
-    def part(self, url: str, start: int, end: int) -> bytes:
-        """The bytes of a file from `start` up to `end`."""
-        most, asked = min(end - start, _LARGEST_FILE), {"Range": f"bytes={start}-{end - 1}"}
-        return self.ask(url, lambda response: b"".join(self._body(response, "", most)), asked, (206,))
 
     def download(self, url: str, staged: Path, *, etag: str = "") -> str | None:
         """Write a file to `staged`; returns its ETag, or None where it is still the one that `etag` names."""
@@ -236,7 +232,7 @@ class _RemoteFile(AbstractBufferedFile):
         super().__init__(None, url, block_size=_BLOCK, size=size)
 
     def _fetch_range(self, start: int, end: int) -> bytes:
-        return self.web.part(self.path, start, end)
+        return self.web.read(self.path, part=(start, end))
 
 
 def read_zip(file: Path | AbstractBufferedFile, url: str) -> zipfile.ZipFile:

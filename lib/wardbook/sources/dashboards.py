@@ -6,7 +6,6 @@ as a CSV or as Parquet, and held to one schema.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import dataframely as dy
@@ -92,22 +91,18 @@ class OutcomeRows(_Refreshed):
     outcomes = reading.count("outcomes")
 
 
-def _read_rows(path: Path, schema: type[dy.Schema], source: str) -> tuple[pl.DataFrame, Quality]:
-    """A dashboard's file as typed rows: headers in lower case, days of either form, the same row again set aside."""
+def _read_rows(path: Path | str, schema: type[dy.Schema], source: str) -> tuple[pl.DataFrame, Quality]:
+    """A dashboard's file as typed rows: days of either form, the same row again set aside."""
     table = reading.read_text_table(path)
-    table.columns = [re.sub(r"[ _]+", "_", name.lower()) for name in table.columns]
     spellings = {name: _COLUMNS.get(name, [name]) for name in schema.column_names()}
-    wanted = {name: [one for one in theirs if one in table.columns] or theirs for name, theirs in spellings.items()}
-    table = reading.take_columns(table, path, wanted)
-    quality = Quality(str(path), source, rows_read=table.height)
-    if table.is_empty():
-        raise SourceError(path, "a row or more", "a header alone")
+    wanted = {
+        ours: [name for name in table.columns if reading.plain(name) in theirs] or theirs
+        for ours, theirs in spellings.items()
+    }
+    table, quality = reading.open_rows(table, path, wanted, source)
     days = pl.col([name for name, column in schema.columns().items() if isinstance(column, dy.Date)])
     days = days.str.strip_chars().str.slice(0, 10).str.replace(r"^(\d\d)/(\d\d)/(\d{4})$", "$3-$2-$1")
-    table = table.with_columns(days).with_row_index("line", offset=2)
-    named = table.filter(pl.any_horizontal(pl.col(schema.column_names()).is_not_null()))
-    quality.drop("blank row", table.height - named.height)
-    table = reading.same_row_again(named, quality)
+    table = reading.same_row_again(table.with_columns(days), quality)
     if "area_code" in table.columns:
         quality.note("area codes that end in a blank", table["area_code"].str.ends_with(" ").sum())
     return reading.read_typed(table, schema, path, wanted).cast({pl.Enum: pl.String}), quality
@@ -125,9 +120,8 @@ def read_knife_crime(path: Path | str) -> Loaded:
         `borough_code` (`unknown` for rows of no borough), `by_team`, `ward_code` (null but for a team of one ward), `month`,
         `subtype`, `measure`, `offences`, `refreshed`.
     """
-    path = Path(path)
     table, quality = _read_rows(path, KnifeRows, "mps-knife-crime")
-    reading.borough_codes(table.filter(area_type="Borough")["borough"], path, _NO_BOROUGH)
+    reading.with_borough_codes(table.filter(area_type="Borough"), "borough", path, _NO_BOROUGH)
     boroughs = {name: places.leading_borough(name) for name in table["borough"].drop_nulls().unique()}
     borough = pl.col("borough").replace_strict(boroughs, default=None, return_dtype=pl.String)
     code = reading.gss("area_code")
@@ -161,7 +155,6 @@ def read_vawg(path: Path | str) -> Loaded:
     SourceError
         also where the two sheets do not add up to the same in every month.
     """
-    path = Path(path)
     table, quality = _read_rows(path, VawgRows, "mps-vawg")
     located, offences = pl.col("sheet") == LOCATION, pl.col("offences")
     by_sheet = {"by place": offences.filter(located).sum(), "by kind": offences.filter(~located).sum()}
@@ -170,12 +163,11 @@ def read_vawg(path: Path | str) -> Loaded:
         first = off.row(0, named=True)
         found = f"{first['by place']:,} and {first['by kind']:,} in {first['month']:%B %Y}"
         raise SourceError(path, "as many offences by place as by kind in every month", found)
-    codes = reading.borough_codes(table["borough"], path, _NO_BOROUGH)
+    table = reading.with_borough_codes(table, "borough", path, _NO_BOROUGH)
     at_airport = located & (pl.col("ward") == _AIRPORT_WARD) & pl.col("borough").is_in(list(_NO_BOROUGH))
-    code = pl.col("borough").replace_strict(codes, default=None, return_dtype=pl.String)
     # One row of the file is a day's, a place's or a kind's part of the month: they are summed, not told apart.
     frame = table.select(
-        pl.when(at_airport).then(pl.lit(HILLINGDON)).when(located).then(code).alias("borough_code"),
+        pl.when(at_airport).then(pl.lit(HILLINGDON)).when(located).then("borough_code").alias("borough_code"),
         pl.when(located).then("ward").alias("ward"),
         pl.col("month").dt.truncate("1mo"),
         pl.when(~located).then("kind").alias("kind"),
@@ -196,14 +188,13 @@ def read_outcomes(path: Path | str) -> Loaded:
         `borough_code` (`unknown` where no borough is named), `month`, `major`, `minor`, `taxonomy`, `positive`, `outcomes`,
         `refreshed`.
     """
-    path = Path(path)
     table, quality = _read_rows(path, OutcomeRows, "mps-business-outcomes")
     quality.note("rows that name no outcome", table["outcome"].null_count())
-    codes = reading.borough_codes(table["borough"], path, _NO_BOROUGH)
+    table = reading.with_borough_codes(table, "borough", path, _NO_BOROUGH)
     table, respelt = name_offences(table, pl.col("outcomes"), path)
     quality.note("rows whose offence is spelt in another way", respelt)
     frame = table.select(
-        pl.col("borough").replace_strict(codes, return_dtype=pl.String).alias("borough_code"),
+        "borough_code",
         pl.col("month").dt.truncate("1mo"),
         *("major", "minor", "taxonomy"),
         (pl.col("positive_outcome") == "Y").alias("positive"),

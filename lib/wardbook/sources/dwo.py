@@ -15,7 +15,7 @@ import polars as pl
 
 from wardbook import places
 from wardbook.periods import financial_year_label
-from wardbook.sources.reading import Loaded, Quality, SourceError, day, read_sheet, read_typed, take_columns
+from wardbook.sources.reading import Loaded, SourceError, day, open_rows, read_sheet, read_typed
 
 KEY = "dwo-abstraction"
 RELEASE = "workbook DWO_Abstraction.xlsx"
@@ -61,10 +61,7 @@ def read_minutes(path: Path | str) -> Loaded:
     SourceError
         naming file, column, line and value.
     """
-    path = Path(path)
-    table = take_columns(read_sheet(path, "Sheet1"), path, _COLUMNS).with_row_index("line", offset=2)
-    table = table.filter(pl.any_horizontal(pl.col(list(_COLUMNS)).str.strip_chars() != ""))
-    quality = Quality(str(path), KEY, rows_read=table.height)
+    table, quality = open_rows(read_sheet(path, "Sheet1"), path, _COLUMNS, KEY)
     quality.note("rows of a workbook known from its description alone", table.height)
     month = pl.col("month").str.strip_chars()
     forms = [(month.str.head(10), form) for form in _MONTHS[:2]] + [("1 " + month, form) for form in _MONTHS[2:]]

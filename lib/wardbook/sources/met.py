@@ -134,8 +134,7 @@ def _read_wide(
 ) -> tuple[pl.DataFrame, Quality]:
     """A wide table as one row a (place, offence, month); duplicate keys summed, stub months left out, both reported."""
     months = _months(table, path)
-    table = reading.take_columns(table, path, {**_OFFENCE_COLUMNS, **place})
-    quality = Quality(str(path), source, rows_read=table.height)
+    table, quality = reading.open_rows(table, path, {**_OFFENCE_COLUMNS, **place}, source)
     (where,) = place
     keys = [where, "major", "minor"]
     table = reading.parse_whole_numbers(table, months, path)
@@ -182,13 +181,10 @@ def read_borough_crime(path: Path | str) -> Loaded:
         raise SourceError(path, "a borough-level file", f"a ward-level one (columns {', '.join(table.columns[:6])})")
     long, quality = _read_wide(table, path, {"place": _BOROUGH_COLUMNS}, "mps-borough-crime")
     others = {AIRPORTS: HILLINGDON, "Unknown": places.UNKNOWN}
-    codes = reading.borough_codes(long["place"], path, others)
+    long = reading.with_borough_codes(long, "place", path, others)
     quality.note("offences at the airports, counted in Hillingdon", long.filter(place=AIRPORTS)["offences"].sum())
     quality.note("offences whose borough is unknown", long.filter(place="Unknown")["offences"].sum())
-    frame = long.with_columns(
-        pl.col("place").replace_strict(codes, return_dtype=pl.String).alias("borough_code"),
-        (pl.col("place") == AIRPORTS).alias("at_airports"),
-    )
+    frame = long.with_columns((pl.col("place") == AIRPORTS).alias("at_airports"))
     return Loaded(frame.select("borough_code", "at_airports", *_COUNTS), quality)
 
 

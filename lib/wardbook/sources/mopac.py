@@ -15,7 +15,7 @@ import polars as pl
 
 from wardbook import places
 from wardbook.sources import reading
-from wardbook.sources.reading import Loaded, Quality, SourceError
+from wardbook.sources.reading import Loaded, SourceError
 
 # The id of each published measure and what a share of it says, in plain words (not the questionnaire's own).
 QUESTIONS = {
@@ -74,13 +74,8 @@ def read_attitudes(path: Path | str) -> Loaded:
         for a missing column, an unknown borough, a date that ends no quarter, a share outside 0–1, or two different
         values for one borough, quarter and question.
     """
-    path = reading.check_file(path, "csv")
-    with path.open("rb") as handle:
-        separator = ";" if b";" in handle.readline() else ","
-    table = reading.take_columns(reading.read_text_table(path, separator=separator), path, _COLUMNS).with_row_index(
-        "line", offset=2
-    )
-    quality = Quality(str(path), "mopac-attitudes", rows_read=table.height)
+    table = reading.read_text_table(path, separators=";,")
+    table, quality = reading.open_rows(table, path, _COLUMNS, "mopac-attitudes")
     # The dashboard also holds a survey of victims; its measures are other people's answers.
     ours = table.filter(pl.col("survey").str.strip_chars() == "PAS")
     quality.drop("not the Public Attitude Survey", table.height - ours.height)
@@ -91,8 +86,7 @@ def read_attitudes(path: Path | str) -> Loaded:
     typed = reading.read_typed(
         ours.with_columns(iso, point, question_id(pl.col("question"))), AttitudeRows, path, _COLUMNS
     )
-    codes = reading.borough_codes(typed["borough"], path, _LONDON_NAMES)
-    frame = typed.with_columns(pl.col("borough").replace_strict(codes).alias("borough_code"), ours["line"])
+    frame = reading.with_borough_codes(typed.with_columns(ours["line"]), "borough", path, _LONDON_NAMES)
     spellings = frame.group_by("borough_code", "borough").len().group_by("borough_code")
     second = spellings.agg(pl.col("len").sum() - pl.col("len").max())["len"].sum()
     quality.note("rows under a second spelling of a borough's name", second)
@@ -102,10 +96,10 @@ def read_attitudes(path: Path | str) -> Loaded:
     key = ["quarter_end", "borough_code", "question"]
     kept = frame.unique([*key, "share"], keep="first", maintain_order=True)
     quality.drop("the same row again", frame.height - kept.height)
-    clash = kept.filter(pl.struct(key).is_duplicated()).sort(*key, "line")
+    clash = kept.filter(pl.struct(key).is_duplicated()).sort(*key, "line").head(2)
     if clash.height:
-        one, two = clash.head(2).iter_rows(named=True)
-        what = f"{one['borough']}, {one['question']}, {one['quarter_end']}"
-        values = f"{one['share']} in line {one['line']} and {two['share']} in line {two['line']}"
-        raise SourceError(path, "one value a borough, quarter and question", f"{what}: {values}")
+        values = clash.select(
+            pl.format("{}, {}, {}: {} in line {}", "borough", "question", "quarter_end", "share", "line")
+        )
+        raise SourceError(path, "one value a borough, quarter and question", " and ".join(values.to_series()))
     return Loaded(kept.select(*key, "share").sort(key), quality.close(kept.height))

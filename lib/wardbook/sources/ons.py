@@ -176,14 +176,13 @@ def read_borough_outlines(path: Path | str) -> GeoDataFrame:
     return _outlines(Path(path), r"E09\d{6}", {"borough_code": r"gss_code|LAD\d\dCD"})[0]
 
 
-def _keep_london(table: pl.DataFrame, wanted: dict[str, list[str]], path: Path) -> tuple[pl.DataFrame, Quality]:
+def _keep_london(table: pl.DataFrame, wanted: dict[str, list[str]], path: Path | str) -> tuple[pl.DataFrame, Quality]:
     """The rows of London's boroughs under our names, codes as they are meant, each with its `line`; and the account."""
-    table = reading.take_columns(table, path, wanted).with_row_index("line", offset=2)
+    table, quality = reading.open_rows(table, path, wanted)
     table = table.with_columns(reading.gss(name) for name in wanted if name.endswith("_code"))
     london = table.filter(pl.col("borough_code").str.contains(_LONDON_BOROUGH))
     if london.is_empty():
         raise SourceError(path, "London boroughs (codes E09…)", "none")
-    quality = Quality(str(path), "", rows_read=table.height)
     quality.drop("not in a London borough", table.height - london.height)
     return london, quality
 
@@ -196,7 +195,6 @@ def read_lsoa_lookup(path: Path | str) -> Loaded:
     Loaded
         `LsoaRows`, sorted by code; rows outside London are set aside.
     """
-    path = Path(path)
     table = reading.read_text_table(path)
     wanted = {
         "lsoa_code": r"LSOA\d\dCD",
@@ -204,10 +202,7 @@ def read_lsoa_lookup(path: Path | str) -> Loaded:
         "ward": r"WD\d\dNM|WardName",
         "borough_code": r"LAD\d\dCD",
     }
-    # Where no column fits, the pattern itself is passed on, for the error to name.
-    fits = {
-        ours: [name for name in table.columns if re.fullmatch(like, name)] or [like] for ours, like in wanted.items()
-    }
+    fits = reading.headers_like(table, wanted)
     london, quality = _keep_london(table, fits, path)
     frame = reading.read_typed(london, LsoaRows, path, fits).sort("lsoa_code")
     return Loaded(frame, quality.close(frame.height))
@@ -221,7 +216,6 @@ def read_households(path: Path | str) -> Loaded:
     Loaded
         `HouseholdRows`, sorted by code; rows outside London are set aside.
     """
-    path = Path(path)
     wanted = {"borough_code": ["geography code"], "households": ["Accommodation type: Total: All households"]}
     london, quality = _keep_london(reading.read_text_table(path), wanted, path)
     frame = reading.read_typed(london, HouseholdRows, path, wanted).sort("borough_code")
@@ -240,7 +234,6 @@ def read_ethnic_groups(path: Path | str) -> Loaded:
         `lsoa_code`, `borough_code`, `ethnic_group`, `residents`, sorted: five rows an LSOA. The quality account counts
         LSOAs, the sheet's rows.
     """
-    path = Path(path)
     wanted = {"lsoa_code": ["LSOA code"], "borough_code": ["local authority code"], "total": ["All usual residents"]}
     london, quality = _keep_london(reading.read_sheet(path, "2021"), wanted, path)
     groups = [name for name in london.columns if name not in (*wanted, "line", "local authority name")]

@@ -13,14 +13,15 @@ from pathlib import Path
 import dataframely as dy
 import polars as pl
 
-from wardbook.sources.reading import Loaded, Quality, SourceError, read_text_table, read_typed, take_columns
+from wardbook.sources.reading import Loaded, Quality, SourceError, open_rows, read_text_table, read_typed
 from wardbook.vocabulary import NOT_STATED, SELF_DEFINED, UNRECOGNISED, broad_group, outcome_group, without_code
 
 SEARCH_TYPES = ("Person search", "Person and Vehicle search", "Vehicle search")
 
 _REMOVAL = "Removal of more than just outer clothing"
-_COLUMNS = {
-    "time": ["Date"],
+# Our names, and what the files call them; the API's answers have the same names in their own way, but for two.
+COLUMNS = {
+    "time": ["Date", "datetime"],
     "search_type": ["Type"],
     "latitude": ["Latitude"],
     "longitude": ["Longitude"],
@@ -32,7 +33,7 @@ _COLUMNS = {
     "object_of_search": ["Object of search"],
     "outcome": ["Outcome"],
     "outcome_linked": ["Outcome linked to object of search"],
-    "more_than_outer_clothing": [_REMOVAL],
+    "more_than_outer_clothing": [_REMOVAL, "removal_of_more_than_outer_clothing"],
 }
 # Section 60AA (removing a disguise) is another power than section 60 (searching without suspicion).
 _SECTION_60 = r"(?i)public order act.*section 60(?:$|[^0-9a-z])"
@@ -127,23 +128,16 @@ def read_stops(path: Path | str) -> Loaded:
 
 
 def tidy_stops(raw: pl.DataFrame, path: Path, file_month: date, force: str) -> Loaded:
-    """What `read_stops` returns, from a text table under the CSV's headers with a `line`; the API's answers come here too."""
-    quality = Quality(str(path), "police-uk-stops", rows_read=raw.height)
+    """What `read_stops` returns, from a text table under the publisher's names with a `line`; the API's answers come here too."""
     cells = pl.col(pl.String).str.strip_chars()
-    table = raw.with_columns(pl.when(cells != "").then(cells))
-    published = [name for name in table.columns if name != "line"]
-    table = table.filter(~pl.all_horizontal(pl.col(published).is_null()))
-    quality.drop("blank line", raw.height - table.height)
-    if table.is_empty():
-        # A month with no stops has never been; a month not published must not be read as one.
-        raise SourceError(path, "a stop or more", "a header alone")
+    raw = raw.with_columns(pl.when(cells != "").then(cells))
+    if not {*COLUMNS["more_than_outer_clothing"]} & {*raw.columns}:
+        raw = raw.with_columns(pl.lit(None, pl.String).alias(_REMOVAL))  # filled since February 2024 only
+    table, quality = open_rows(raw, path, COLUMNS, "police-uk-stops")
     # Of rows equal in every published column, each after the first; the frame below keeps too few columns to tell.
-    table = table.with_columns((~pl.struct(published).is_first_distinct()).alias("is_repeat"))
-    if _REMOVAL not in table.columns:
-        table = table.with_columns(pl.lit(None, pl.String).alias(_REMOVAL))  # filled since February 2024 only
-    table = take_columns(table, path, _COLUMNS)
+    table = table.with_columns((~pl.struct(pl.exclude("line")).is_first_distinct()).alias("is_repeat"))
     answers = pl.col("outcome_linked", "more_than_outer_clothing")
-    typed = read_typed(table.with_columns(answers.str.to_lowercase()), StopRows, path, _COLUMNS)
+    typed = read_typed(table.with_columns(answers.str.to_lowercase()), StopRows, path, COLUMNS)
     frame = typed.with_columns(
         table["line"],
         table["is_repeat"],
@@ -153,20 +147,16 @@ def tidy_stops(raw: pl.DataFrame, path: Path, file_month: date, force: str) -> L
         _local(pl.col("time")).alias("local_time"),
         pl.col("legislation").str.contains(_SECTION_60).fill_null(False).alias("is_section_60"),
     ).with_columns(pl.col("local_time").dt.date().dt.month_start().alias("month"))
-    refuse_other_months(frame, path)
+    _refuse_other_months(frame, path)
     _note_oddities(frame, quality)
     frame = frame.select(STOPS_SCHEMA.names()).cast(dict(STOPS_SCHEMA))
     return Loaded(frame, quality.close(frame.height))
 
 
-def refuse_other_months(frame: pl.DataFrame, path: Path) -> None:
+def _refuse_other_months(frame: pl.DataFrame, path: Path) -> None:
     """Refuse a file more than 3 % of whose rows are of another month than its name says: a copy would double that month.
 
     The 40 real months at hand hold none, once their times are local; a few are a clock's fault, and reported.
-
-    Parameters
-    ----------
-    frame : `file_month`, and `month`, the first of each row's local month.
     """
     outside = frame.filter(pl.col("month") != pl.col("file_month"))
     if outside.height > _OTHER_MONTHS * frame.height:
@@ -176,8 +166,8 @@ def refuse_other_months(frame: pl.DataFrame, path: Path) -> None:
         raise SourceError(path, f"stops of {month}", f"{found} (another month's file under this name?)")
 
 
-def note_places(frame: pl.DataFrame, quality: Quality) -> None:
-    """Count the coordinates that place nothing in London; they stay as published."""
+def _note_oddities(frame: pl.DataFrame, quality: Quality) -> None:
+    """Count what is odd and stays as published: coordinates that place nothing in London, blanks, labels nobody knows."""
     (south, north), (west, east) = _LONDON.values()
     latitude, longitude = pl.col("latitude"), pl.col("longitude")
     placed = latitude.is_not_null() & longitude.is_not_null()
@@ -187,19 +177,6 @@ def note_places(frame: pl.DataFrame, quality: Quality) -> None:
         "without coordinates": ~placed,
         "latitude and longitude swapped": swapped,
         "coordinates outside London's bounding box": placed & ~inside & ~swapped,
-    }
-    _note_all(frame, quality, kinds)
-
-
-def _note_all(frame: pl.DataFrame, quality: Quality, kinds: dict[str, pl.Expr]) -> None:
-    counts = frame.select(mask.sum().alias(kind) for kind, mask in kinds.items())
-    for kind, count in counts.row(0, named=True).items():
-        quality.note(kind, count)
-
-
-def _note_oddities(frame: pl.DataFrame, quality: Quality) -> None:
-    note_places(frame, quality)
-    kinds = {
         "exact duplicate rows": pl.col("is_repeat"),
         "rows dated outside the file's month": pl.col("month") != pl.col("file_month"),
         "self-defined ethnicity not stated": broad_group(pl.col("self_defined")) == NOT_STATED,
@@ -210,7 +187,8 @@ def _note_oddities(frame: pl.DataFrame, quality: Quality) -> None:
         "vehicle-only searches": pl.col("search_type") == "Vehicle search",
         "search type not known": ~pl.col("search_type").is_in(SEARCH_TYPES).fill_null(False),
     }
-    _note_all(frame, quality, kinds)
+    for kind, count in frame.select(mask.sum().alias(kind) for kind, mask in kinds.items()).to_dicts()[0].items():
+        quality.note(kind, count)
     strange = frame.filter(outcome_group(pl.col("outcome")) == UNRECOGNISED)["outcome"]
     for label, count in strange.value_counts().sort("outcome").iter_rows():
         quality.note(f"outcome label not recognised: {label}", count)

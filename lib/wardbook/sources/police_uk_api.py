@@ -26,16 +26,8 @@ import msgspec
 import polars as pl
 
 from wardbook.sources import police_uk
-from wardbook.sources.reading import Loaded, SourceError, check_file, read_text_table, read_typed
+from wardbook.sources.reading import Loaded, Quality, SourceError, check_file, plain, read_text_table, read_typed
 
-_CAPTURED = {"neighbourhood_id": pl.String, "ward_code": pl.String, "capture_date": pl.Date}
-EVENTS_SCHEMA = pl.Schema(
-    _CAPTURED
-    | {"start": pl.Datetime("us", "Europe/London"), "end": pl.Datetime("us", "Europe/London")}
-    | dict.fromkeys(("type", "title"), pl.String)
-)
-PRIORITIES_SCHEMA = pl.Schema(_CAPTURED | {"issue_date": pl.Date, "action_date": pl.Date, "issue": pl.String})
-CAPTURES_SCHEMA = pl.Schema(_CAPTURED | {"kind": pl.String, "status": pl.String, "count": pl.Int64})
 PUBLISHED, NONE_PUBLISHED, FAILED = STATUSES = ("published", "none published", "failed")
 KINDS = ("events", "priorities")
 MANIFEST = "captures.csv"
@@ -61,21 +53,59 @@ PRIORITY_KINDS = {
     "violence": r"violen|weapon|knife|kniv|stabb|gang",
     "road safety": r"speeding|road safety|traffic|parking|e-?scooter|dangerous driv",
 }
-_CSV_HEADERS = {
-    "Type": "type",
-    "Date": "datetime",
-    "Part of a policing operation": "operation",
-    "Policing operation": "operation_name",
-    "Gender": "gender",
-    "Age range": "age_range",
-    "Self-defined ethnicity": "self_defined_ethnicity",
-    "Officer-defined ethnicity": "officer_defined_ethnicity",
-    "Legislation": "legislation",
-    "Object of search": "object_of_search",
-    "Outcome": "outcome",
-    "Outcome linked to object of search": "outcome_linked_to_object_of_search",
-    "Removal of more than just outer clothing": "removal_of_more_than_outer_clothing",
-}
+
+
+def _one_of(names: Iterable[str], *, primary_key: bool = False, nullable: bool = False) -> dy.String:
+    names = list(names)
+    return dy.String(
+        primary_key=primary_key,
+        nullable=nullable,
+        regex=f"^({'|'.join(map(re.escape, names))})$",
+        description=f"one of {', '.join(names)}{' or nothing' if nullable else ''}",
+    )
+
+
+def _ward() -> dy.String:
+    return dy.String(nullable=True, regex=r"^E05\d{6}$", description="the GSS code of a ward")
+
+
+def _time() -> dy.Datetime:
+    return dy.Datetime(time_zone="Europe/London", time_unit="us", nullable=True)
+
+
+class Engagement(dy.Schema):
+    """A row is an event as listed on a day; two may look alike."""
+
+    ward_code = _ward()
+    neighbourhood_id = dy.String(min_length=1)
+    capture_date = dy.Date()
+    start = _time()
+    end = _time()
+    # No text of the publisher's: it may name a person in a way that nobody foresaw.
+    type = _one_of([*EVENT_KINDS, OTHER])
+    title = _one_of(EVENT_KINDS, nullable=True)
+
+
+class Priorities(dy.Schema):
+    """A row is a priority as listed on a day; two may look alike."""
+
+    ward_code = _ward()
+    neighbourhood_id = dy.String(min_length=1)
+    capture_date = dy.Date()
+    issue_date = dy.Date(nullable=True)
+    action_date = dy.Date(nullable=True)
+    issue = _one_of([*PRIORITY_KINDS, OTHER])
+
+
+class EngagementCaptures(dy.Schema):
+    """A row is a neighbourhood × day × what was asked for."""
+
+    neighbourhood_id = dy.String(primary_key=True, min_length=1)
+    ward_code = _ward()
+    capture_date = dy.Date(primary_key=True)
+    kind = _one_of(KINDS, primary_key=True)
+    status = _one_of(STATUSES)
+    count = dy.Int64(min=0)
 
 
 def kind_of(text: str | None, kinds: Mapping[str, str]) -> str:
@@ -133,16 +163,21 @@ def _check_years(*times: datetime | None) -> None:
 _ANSWERS = {"events": list[Event], "priorities": list[Priority]}
 
 
+_PLACED = ("time", "latitude", "longitude")
+
+
 class _Place(msgspec.Struct):
     latitude: str | float | None = None
     longitude: str | float | None = None
 
 
+# Under the files' names in the API's own spelling; time and place are answered in another way.
+_NAMED = [plain(published[-1]) for ours, published in police_uk.COLUMNS.items() if ours not in _PLACED]
 _Stop = msgspec.defstruct(
     "_Stop",
     [
         ("datetime", str),
-        *((name, str | bool | None, None) for name in _CSV_HEADERS.values() if name != "datetime"),
+        *((name, str | bool | None, None) for name in ("operation", "operation_name", *_NAMED)),
         ("location", _Place | None, None),
     ],
 )
@@ -178,19 +213,11 @@ def ward_of(neighbourhood_id: str) -> str | None:
     return match[1] if match else None
 
 
-class NotPublished(SourceError):
-    """An empty answer of `stops-force`: the month is not published. Missing is not zero."""
-
-
 def read_stops(path: Path | str) -> Loaded:
     """Stops and searches from an answer of `stops-force`, saved as FORCE-YYYY-MM.json, as `police_uk.read_stops` has them.
 
-    `line` is the record's place in the answer, counted from 1.
-
-    Raises
-    ------
-    NotPublished
-        for an empty answer.
+    `line` is the record's place in the answer, counted from 1. An empty answer is a month that is not published, which the
+    account says: missing is not zero.
     """
     path = Path(path)
     match = re.fullmatch(r"([a-z-]+)-(\d{4})-(0[1-9]|1[0-2])\.json", path.name)
@@ -198,20 +225,20 @@ def read_stops(path: Path | str) -> Loaded:
         raise SourceError(path, "a name like metropolitan-2024-09.json", repr(path.name))
     answer = read_json(path, list[_Stop])
     if not answer:
-        raise NotPublished(path, "a stop or more", "an empty answer: the month is not published")
-    cells = []
-    for stop in answer:
-        place = stop.location or _Place()
-        values = {ours: getattr(stop, theirs) for ours, theirs in _CSV_HEADERS.items()}
-        values |= {"Latitude": place.latitude, "Longitude": place.longitude}
-        cells.append({name: None if value is None else str(value) for name, value in values.items()})
-    table = pl.DataFrame(cells, schema=dict.fromkeys(cells[0], pl.String)).with_row_index("line", offset=1)
+        quality = Quality(str(path), "police-uk-stops-api")
+        quality.note("an empty answer: the month is not published", 1)
+        return Loaded(police_uk.STOPS_SCHEMA.to_frame(), quality)
+    columns = {name: [getattr(stop, name) for stop in answer] for name in _Stop.__struct_fields__ if name != "location"}
+    places = [stop.location or _Place() for stop in answer]
+    columns |= {name: [getattr(place, name) for place in places] for name in _Place.__struct_fields__}
+    cells = {name: [value if value is None else str(value) for value in values] for name, values in columns.items()}
+    table = pl.DataFrame(cells, dict.fromkeys(cells, pl.String)).with_row_index("line", offset=1)
     return police_uk.tidy_stops(table, path, date(int(match[2]), int(match[3]), 1), match[1])
 
 
 @dataclass(frozen=True)
 class Captures:
-    """What was captured: `events` (EVENTS_SCHEMA), `priorities` (PRIORITIES_SCHEMA) and `captures` (CAPTURES_SCHEMA).
+    """What was captured: `events` (`Engagement`), `priorities` (`Priorities`) and `captures` (`EngagementCaptures`).
 
     `captures` has a row for each neighbourhood, day and kind that was asked for, `status` saying published, none published
     or failed; a neighbourhood and day without a row was not asked.
@@ -268,27 +295,27 @@ def read_captures(raw: Path | str) -> Captures:
             raise SourceError(manifest, "a folder named by the day (YYYY-MM-DD)", repr(manifest.parent.name)) from None
         for row in read_manifest(manifest.parent):
             name, kind, count = row["neighbourhood_id"], row["kind"], row["count"] or 0
-            key = (name, ward_of(name), captured)
-            captures.append((*key, kind, row["status"], count))
+            captures.append((name, ward_of(name), captured, kind, row["status"], count))
             if row["status"] == PUBLISHED:
                 path = answer_path(manifest.parent, name, kind)
                 records = stored(kind, check_file(path, "json").read_bytes(), path)
                 if len(records) != count:
                     raise SourceError(path, f"the {count} {kind} its manifest counts", f"{len(records)}")
-                rows[kind] += [(*key, *msgspec.structs.astuple(record)) for record in records]
-    order = ["capture_date", "neighbourhood_id"]
-    events, priorities = _frame(rows["events"], EVENTS_SCHEMA), _frame(rows["priorities"], PRIORITIES_SCHEMA)
+                rows[kind] += [(ward_of(name), name, captured, *msgspec.structs.astuple(record)) for record in records]
+    key = ["neighbourhood_id", "capture_date"]
     return Captures(
-        events.sort(*order, "start", "type", "end"),
-        priorities.sort(*order, "issue_date", "issue", "action_date"),
-        pl.DataFrame(captures, schema=CAPTURES_SCHEMA, orient="row").sort(*order, "kind"),
+        _frame(rows["events"], Engagement, "start", "end").sort(*key, "start", "type", "end"),
+        _frame(rows["priorities"], Priorities, "issue_date", "action_date").sort(
+            *key, "issue_date", "issue", "action_date"
+        ),
+        _frame(captures, EngagementCaptures).sort(*key, "kind"),
     )
 
 
-def _frame(rows: list[tuple], schema: pl.Schema) -> pl.DataFrame:
-    times = [name for name, kind in schema.items() if kind.is_temporal() and name not in _CAPTURED]
-    table = pl.DataFrame(rows, schema=dict(schema) | dict.fromkeys(times, pl.Datetime("us")), orient="row")
-    if schema is EVENTS_SCHEMA:  # what has days only would be moved to the day before in summer
+def _frame(rows: list[tuple], schema: type[dy.Schema], *times: str) -> pl.DataFrame:
+    columns = schema.create_empty().schema
+    table = pl.DataFrame(rows, columns | dict.fromkeys(times, pl.Datetime("us")), orient="row")
+    if schema is Engagement:  # what has days only would be moved to the day before in summer
         local = pl.col(times).dt.replace_time_zone("Europe/London", ambiguous="earliest", non_existent="null")
         table = table.with_columns(local)
-    return table.cast(dict(schema))
+    return table.cast(dict(columns))

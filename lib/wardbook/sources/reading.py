@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import lzma
+import re
 import struct
 import zipfile
 import zlib
@@ -128,8 +129,6 @@ def check_file(path: Path | str, kind: str) -> Path:
     size = path.stat().st_size
     with path.open("rb") as handle:
         head = handle.read(512)
-        handle.seek(max(0, size - 4))
-        tail = handle.read()
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if size == 0:
         wrong = "a file of zero bytes"
@@ -141,10 +140,6 @@ def check_file(path: Path | str, kind: str) -> Path:
         wrong = f"a file that starts with {head[:8]!r}"
     elif kind == "csv" and b"\x00" in head:
         wrong = "binary data or UTF-16 text (NUL bytes in the first lines)"
-    elif kind == "parquet" and tail != magic:
-        wrong = "a truncated file (no Parquet footer)"
-    elif kind == "xlsx" and not zipfile.is_zipfile(path):
-        wrong = "a truncated file (the zip's directory is missing)"
     elif size < (declared := _declared_size(head, kind)):
         wrong = f"a truncated file ({size:,} of {declared:,} bytes)"
     else:
@@ -175,12 +170,16 @@ def _refuse_bomb(path: Path, what: str) -> None:
         raise SourceError(path, what, f"a zip file that unpacks to more than {_UNPACKED:,} bytes")
 
 
-def read_text_table(path: Path | str, *, separator: str = ",") -> pl.DataFrame:
+def read_text_table(path: Path | str, *, separators: str = ",") -> pl.DataFrame:
     """Read a delimited file, or a Parquet copy of one, as text; nothing is parsed, and only blank rows at the end are dropped.
 
     Header names are stripped of a BOM and of stray blanks. What real exports end in is no fault: a last line without a line
     break, and cells or rows of nothing but separators. So that one check of the cells serves for both, a Parquet file's
     numbers and dates become the text that the delimited file would hold.
+
+    Parameters
+    ----------
+    separators : what may stand between cells; the first of them that the header has does.
 
     Returns
     -------
@@ -191,10 +190,13 @@ def read_text_table(path: Path | str, *, separator: str = ",") -> pl.DataFrame:
     if path.suffix.lower() == ".parquet":
         return _read_parquet_as_text(path)
     path = check_file(path, "csv")
-    expected = f"a UTF-8 table separated by {separator!r}"
+    expected = f"a UTF-8 table separated by {' or '.join(map(repr, separators))}"
     try:
         # Not by polars: it renames a repeated header, and fills a short line with nothing.
         with path.open(encoding="utf-8-sig", newline="") as handle:
+            header = handle.readline()
+            separator = next((one for one in separators if one in header), separators[-1])
+            handle.seek(0)
             lines = csv.reader(handle, delimiter=separator, strict=True)
             # A ward lookup has been seen with a header " WardName".
             names = [name.strip() for name in next(lines, [])]
@@ -225,7 +227,7 @@ def _read_parquet_as_text(path: Path) -> pl.DataFrame:
     try:
         frame = pl.read_parquet(check_file(path, "parquet"))
     except pl.exceptions.PolarsError as error:
-        raise SourceError(path, "a Parquet file", str(error).splitlines()[0]) from error
+        raise SourceError(path, "a whole Parquet file", str(error).splitlines()[0]) from error
     if nested := [name for name, kind in frame.schema.items() if kind.is_nested() or kind == pl.Binary]:
         raise SourceError(path, f"text, numbers or dates in column {nested[0]}", str(frame.schema[nested[0]]))
     # A converter makes decimals of whole numbers where a cell is empty.
@@ -252,17 +254,28 @@ def line_of(path: Path | str, row: int) -> str:
     return f"row {row + 1}" if Path(path).suffix.lower() == ".parquet" else f"line {row + 2}"
 
 
+def plain(header: str) -> str:
+    """What the spellings of a header have in common: `Area Code`, `Area_Code` and `area_code` are one."""
+    return re.sub(r"[\W_]+", "_", header.casefold())
+
+
+def headers_like(table: pl.DataFrame, patterns: Mapping[str, str]) -> dict[str, list[str]]:
+    """Our names, each with the headers that fit its pattern; where none does the pattern itself, for an error to name."""
+    return {
+        ours: [name for name in table.columns if re.fullmatch(like, name)] or [like] for ours, like in patterns.items()
+    }
+
+
 def take_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     """Rename header variants to one name each; refuse a file that lacks a column, naming it and what is there.
 
     Parameters
     ----------
-    wanted : our name → the publisher's spellings of it, any one of which will do, in capitals or not.
+    wanted : our name → the publisher's spellings of it, any one of which will do, however it is spelt (`plain`).
     """
-    by_name = {name.casefold(): name for name in frame.columns}
     renames = {}
     for ours, theirs in wanted.items():
-        present = [by_name[name.casefold()] for name in theirs if name.casefold() in by_name]
+        present = [name for name in frame.columns if plain(name) in map(plain, theirs)]
         if not present:
             raise SourceError(
                 path, f"a column {' or '.join(map(repr, theirs))}", f"columns {', '.join(frame.columns[:12])}"
@@ -271,6 +284,27 @@ def take_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Seq
             raise SourceError(path, f"one column for {ours}", f"{' and '.join(map(repr, present))}, which differ")
         renames[present[0]] = ours
     return frame.rename(renames)
+
+
+def open_rows(
+    table: pl.DataFrame, path: Path | str, wanted: Mapping[str, Sequence[str]], source: str = ""
+) -> tuple[pl.DataFrame, Quality]:
+    """A table's rows under our names (`take_columns`), each with its `line`, blank ones set aside; and the file's account.
+
+    Raises
+    ------
+    SourceError
+        for a missing column, or a file without a row: what is not published must not be read as nothing counted.
+    """
+    table = take_columns(table, path, wanted)
+    quality = Quality(str(path), source, rows_read=table.height)
+    if "line" not in table.columns:
+        table = table.with_row_index("line", offset=2)
+    rows = table.filter(pl.any_horizontal(pl.exclude("line").str.strip_chars() != ""))
+    quality.drop("blank row", table.height - rows.height)
+    if rows.is_empty():
+        raise SourceError(path, "a row or more", "a header alone")
+    return rows, quality
 
 
 def read_typed(
@@ -325,14 +359,19 @@ def gss(column: str) -> pl.Expr:
     return pl.col(column).str.strip_chars().str.to_uppercase()
 
 
-def borough_codes(names: pl.Series, path: Path | str, others: Mapping[str, str]) -> dict[str, str]:
-    """Each name → the GSS code of a Met borough, or what `others` has for a name that is none; any other name is refused."""
-    codes = {name: others.get(name) or places.borough_code(name) for name in names.drop_nulls().unique().sort()}
+def with_borough_codes(table: pl.DataFrame, column: str, path: Path | str, others: Mapping[str, str]) -> pl.DataFrame:
+    """The table with `borough_code`, that of the Met borough a column names, or what `others` has for a name of none.
+
+    It is null where the column is; any other name is refused.
+    """
+    names = table[column].drop_nulls().unique().sort()
+    codes = {name: others.get(name) or places.borough_code(name) for name in names}
     met = {*places.boroughs()["borough_code"], *others.values()}
     if strange := [name for name, code in codes.items() if code not in met]:
         expected = ", ".join(["the Met's boroughs listed in data/reference/boroughs.csv", *others])
         raise SourceError(path, expected, ", ".join(map(repr, strange)))
-    return codes
+    code = pl.col(column).replace_strict(codes, default=None, return_dtype=pl.String)
+    return table.with_columns(code.alias("borough_code"))
 
 
 def same_row_again(table: pl.DataFrame, quality: Quality) -> pl.DataFrame:

@@ -17,7 +17,7 @@ import polars as pl
 
 from wardbook import places
 from wardbook.sources import reading
-from wardbook.sources.reading import Loaded, Quality, SourceError
+from wardbook.sources.reading import Loaded, Quality
 
 _COLUMNS = ("month", "release", "borough_code", "age_band", "ethnic_appearance", "adult_present", "outcome")
 NOT_RECORDED = "not recorded"
@@ -86,13 +86,8 @@ def read_thorough_searches(path: Path | str) -> Loaded:
     SourceError
         for a file without the columns of any release, a label of none, or a row of no release.
     """
-    path = reading.check_file(path, "parquet")
-    table = reading.read_text_table(path)
-    wanted = ["col_0", *_TEXTS, *_POSITIVE, *_ADULT]
-    table = reading.take_columns(table, path, {name: [name] for name in wanted})
-    if table.is_empty():
-        raise SourceError(path, "a search or more", "a header alone")
-    quality = Quality(str(path), "mps-thorough-searches", rows_read=table.height)
+    wanted = {name: [name] for name in ("col_0", *_TEXTS, *_POSITIVE, *_ADULT)}
+    table, quality = reading.open_rows(reading.read_text_table(path), path, wanted, "mps-thorough-searches")
     table = _one_release_a_month(_mend(table, path), quality)
     again = table.unique(["day", *_TEXTS[1:], "positive", "adult_present"], keep="first", maintain_order=True)
     quality.drop("the same search again", table.height - again.height)
@@ -114,13 +109,15 @@ def _mend(table: pl.DataFrame, path: Path) -> pl.DataFrame:
     )
     typed = reading.read_typed(labels, SearchRows, path).cast({pl.Enum: pl.String})
     elsewhere = {name: places.UNKNOWN for name in typed["borough"].drop_nulls() if name.startswith(_NO_BOROUGH)}
-    boroughs = reading.borough_codes(typed["borough"], path, elsewhere)
-    code = pl.col("borough").replace_strict(boroughs, default=None, return_dtype=pl.String)
-    typed = typed.with_columns(
-        pl.col("day").dt.month_start().alias("month"),
-        code.fill_null(places.UNKNOWN).alias("borough_code"),
-        *(pl.col(name).replace(known).fill_null(_EMPTY[name]) for name, known in _SPELLINGS.items()),
-    ).with_columns(pl.when(positive="Yes").then("outcome").otherwise(pl.lit(NO_POSITIVE_OUTCOME)).alias("outcome"))
+    typed = (
+        reading.with_borough_codes(typed, "borough", path, elsewhere)
+        .with_columns(
+            pl.col("day").dt.month_start().alias("month"),
+            pl.col("borough_code").fill_null(places.UNKNOWN),
+            *(pl.col(name).replace(known).fill_null(_EMPTY[name]) for name, known in _SPELLINGS.items()),
+        )
+        .with_columns(pl.when(positive="Yes").then("outcome").otherwise(pl.lit(NO_POSITIVE_OUTCOME)).alias("outcome"))
+    )
     return table.with_columns(typed.iter_columns())
 
 
