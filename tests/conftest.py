@@ -29,6 +29,14 @@ def pytest_configure(config):
         os.environ[EVERY] = "1"
 
 
+def pytest_collection_modifyitems(config, items):
+    """Tests marked `whole` are for `make check-all` alone."""
+    if not config.getoption("--every-borough"):
+        held = [item for item in items if item.get_closest_marker("whole")]
+        config.hook.pytest_deselected(items=held)
+        items[:] = [item for item in items if item not in held]
+
+
 def sampled(*names: str) -> dict[str, str]:
     """The areas named, and with `--every-borough` all the boroughs too, each with its code."""
     from wardbook import places

@@ -1,7 +1,7 @@
 """`wardbook fetch` against a server of our own on loopback: real shapes, and every way in which publishers misbehave.
 
-Every address is asked of it as /host/path (`mirror`). What it serves is made up here. Clocks and sleeps are replaced; no test
-waits for one.
+Every address is asked of it as /host/path (`mirror`). What it serves is made up here, except in the test from nothing to
+outputs, which serves the publishers' files where they are at hand. Clocks and sleeps are replaced; no test waits for one.
 """
 
 from __future__ import annotations
@@ -655,6 +655,15 @@ def test_without_an_etag_the_same_bytes_are_unchanged(server, run, tmp_path):
     assert tree(tmp_path / "raw") == before
 
 
+def test_two_snapshots_of_the_dashboard_are_not_added_up(server, run, tmp_path):
+    for refreshed, count in [("2024-05-20", 7), ("2024-06-20", 8)]:
+        month = f"{refreshed[:5]}0{int(refreshed[5:7]) - 1}-01"
+        serve_datastore(server, "e5n6w", {KNIFE: Answer(knife_csv(month, refreshed, count))})
+        run("mps-knife-crime")
+    made = edition.build(tmp_path / "raw", tmp_path / "edition").table("knife_offences")
+    assert made.filter(borough_code="E09000003").select("month", "offences").rows() == [(date(2024, 5, 1), 8)]
+
+
 @pytest.mark.parametrize(
     ("listing", "said"),
     [
@@ -943,3 +952,123 @@ def test_the_command_says_what_it_fetched_a_line_a_file_in_a_log(wardbook, serve
     assert lines[-1] == "raw"
     assert re.search(rf"^{re.escape(KNIFE)}: \d+\.\d kB$", told.stderr, flags=re.MULTILINE)
     assert ": 1 unchanged" in wardbook(*words).stdout
+
+
+# From nothing to outputs ----------------------------------------------------------------------------------------------
+
+
+def serve_layer(server, name, rows):
+    """A FeatureServer of real features."""
+
+    def answer(query):
+        if "returnCountOnly" in query:
+            return Answer({"count": len(rows)})
+        at = int(query["resultOffset"][0])
+        return Answer({"type": "FeatureCollection", "features": rows[at : at + int(query["resultRecordCount"][0])]})
+
+    server.answers[WARDS.replace("Wards_December_2024_Boundaries_UK_BFC", name)] = answer
+
+
+def features(path, columns):
+    """The rows of a file of outlines as a FeatureServer gives them."""
+    table = geopandas.read_file(path).rename(columns=columns).to_crs(4326)
+    codes = [name for name in table.columns if re.search(r"\d\d(CD|NM)$", name)]
+    return json.loads(table[[*codes, "geometry"]].to_json())["features"]
+
+
+def serve_publishers(server, raw):
+    """Every publisher's address, answered with the files it published; what is not at hand is made from documented shapes."""
+    whole = pl.read_csv(raw / f"mps/2025-11/{HISTORICAL}", infer_schema=False)
+    parts = [
+        [name for name in whole.columns if not name.isdecimal() or low <= name <= high]
+        for low, high in (("201004", "202309"), ("202008", "999999"))
+    ]
+    server.answers[RELEASED], since_2020 = (Answer(whole.select(names).write_csv().encode()) for names in parts)
+    knife = pl.read_parquet(raw / "mps/monthly-crime-dashboard.parquet").drop("sheet")
+    knife.columns = [name.title() for name in knife.columns]
+    knife_file = Answer(knife.write_csv(datetime_format="%d/%m/%Y").encode())
+    shapes = zipped({f"a/b/{path.name}": path.read_bytes() for path in sorted(raw.glob("ons/wards-2018/*"))})
+    at_hand = {
+        "exy3m": [f"mps/2025-11/{RECENT}", "mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv"],
+        "mopac-surveys-245jx": ["mopac/PAS_*.csv"],
+        "london_boroughs": ["ons/London_Boroughs.gpkg"],
+        "2021-census-ethnic-group": ["gla/*Ethnic*.xlsx"],
+    }
+    made = {
+        "exy3m": {HISTORICAL: since_2020},
+        "e5n6w": {KNIFE: knife_file},
+        "statistical-gis-boundary-files-london": {"London-wards-2018.zip": Answer(shapes)},
+    }
+    for dataset in at_hand | made:
+        files = [path for pattern in at_hand.get(dataset, ()) for path in sorted(raw.glob(pattern))]
+        served = {path.name: Answer(path.read_bytes(), etag=f'"{path.name}"') for path in files}
+        serve_datastore(server, dataset, served | made.get(dataset, {}))
+
+    lookup = pl.read_csv(next(raw.glob("ons/LSOA*.csv")), encoding="utf8-lossy", infer_schema=False)
+    lookup.columns = [name.strip("\ufeff") for name in lookup.columns]
+    layers = {
+        "Wards_December_2024_Boundaries_UK_BFC": features(raw / "ons/wards-2024/london_ward.gpkg", {}),
+        "Local_Authority_Districts_December_2024_Boundaries_UK_BFC": features(
+            raw / "ons/London_Boroughs.gpkg", {"gss_code": "LAD24CD", "name": "LAD24NM"}
+        ),
+        "Lower_layer_Super_Output_Areas_December_2021_Boundaries_EW_BGC_V5": features(
+            next(raw.glob("ons/lsoa-2021/*.shp")), {}
+        ),
+        "LSOA21_WD24_LAD24_EW_LU": [{"properties": row, "geometry": None} for row in lookup.to_dicts()],
+    }
+    for name, rows in layers.items():
+        serve_layer(server, name, rows)
+    census = {"census2021-ts044-ltla.csv": (raw / "ons/census2021-ts044-ltla.csv").read_bytes()}
+    server.answers["/www.nomisweb.co.uk/output/census/2021/census2021-ts044.zip"] = Answer(zipped(census), ranges=False)
+    months = [path.parent.name for path in sorted(raw.glob("police_uk/*/*-metropolitan-stop-and-search.csv"))]
+    serve_dates(server, *months)
+    newest = months.index("2024-03") + 1
+    names = [f"{month}/{month}-metropolitan-stop-and-search.csv" for month in months[newest - 4 : newest]]
+    members = {name: (raw / "police_uk" / name).read_bytes() for name in names}
+    server.answers[f"{ARCHIVE}2024-03.zip"] = Answer(zipped(members), etag='"2024-03"')
+    serve_neighbourhoods(server)
+    server.answers[f"{API}metropolitan/{TOWER_HAMLETS[-1]}/events"].faults = []
+
+
+@pytest.mark.raw
+@pytest.mark.whole
+def test_from_nothing_to_outputs(server, raw, wardbook, tmp_path):
+    serve_publishers(server, raw)
+    words = [
+        "--borough",
+        "Tower Hamlets",
+        "--from",
+        "2023-12",
+        "--to",
+        "2024-03",
+        "--raw",
+        "raw",
+        "--mirror",
+        server.url,
+    ]
+    told = wardbook("fetch", *words)
+    assert told.exit_code == 0, told.stderr
+    ledger = list(csv.DictReader((tmp_path / "raw/ledger.csv").read_text().splitlines()))
+    for row in ledger:
+        content = (tmp_path / "raw" / row["file"]).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (int(row["bytes"]), row["sha256"])
+        assert row["address"].startswith("https://")
+    from_publishers = {row["source"] for row in ledger}
+    assert from_publishers == {source.key for source in fetch.choose([])}
+
+    told = wardbook("build", "--raw", "raw", "--out", "edition")
+    assert told.exit_code == 0, told.stderr
+    missing = {line.partition(": no file (")[0] for line in told.stdout.splitlines() if ": no file (" in line}
+    unasked = [source for source in catalogue.sources().values() if source not in fetch.choose([])]
+    assert missing == {source.title for source in unasked}, "these are fetched when named, or put there by hand"
+    assert {source.key for source in unasked} == {
+        *("mps-vawg", "mps-business-outcomes", "mps-thorough-searches", "police-uk-stops-api", "dwo-abstraction")
+    }
+    told = wardbook(
+        *("run", "--borough", "Tower Hamlets", "--only", "01_targets", "--edition", "edition", "--out", "outputs")
+    )
+    assert told.exit_code == 0, told.stderr
+    folder = tmp_path / told.stdout.splitlines()[-2]  # the last line is its summary page
+    assert (folder / "run.json").is_file()
+    assert list(folder.glob("charts/*.svg"))
+    assert list(folder.glob("tables/*.csv"))

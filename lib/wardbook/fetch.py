@@ -28,8 +28,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import polars as pl
 
-from wardbook import catalogue, places
-from wardbook.folders import sha256
+from wardbook import catalogue, folders, places
 from wardbook.periods import Period, month_after
 from wardbook.sources import police_uk_api
 from wardbook.sources.reading import SourceError
@@ -139,7 +138,7 @@ class _Run:
     def there(self, source: catalogue.Source, file: str) -> bool:
         """Is the file in its place, and as it was fetched? One without a line in the ledger was put there by hand."""
         target, row = self.raw / file, self.listed("file", file)
-        if target.is_file() and (row is None or row["sha256"] == sha256(target)):
+        if target.is_file() and (row is None or row["sha256"] == folders.sha256(target)):
             self.note(source, file, "kept", said="" if row else "put there by hand")
             return True
         return False
@@ -156,7 +155,7 @@ class _Run:
 
     def record(self, source: catalogue.Source, path: Path, file: str, address: str, etag: str = "") -> None:
         """Write a file's line in the ledger, where it has none yet; replaced as a whole, it never ends in half a line."""
-        digest, last = sha256(path), self.listed("file", file)
+        digest, last = folders.sha256(path), self.listed("file", file)
         if last and (last["sha256"], last["etag"]) == (digest, etag):
             return
         when = self.web.manners.now().astimezone(UTC).isoformat(timespec="seconds")
@@ -169,7 +168,7 @@ class _Run:
     def place(self, source: catalogue.Source, staged: Path, file: str, address: str, etag: str = "") -> None:
         """Put a file that passed its checks in its place; the ledger first, so that no file is without a line."""
         target = self.raw / file
-        same = target.is_file() and sha256(target) == sha256(staged)
+        same = target.is_file() and folders.sha256(target) == folders.sha256(staged)
         if target.is_file() and not same and "{snapshot}" in source.fetch["into"]:
             said = "the publisher has since changed this snapshot; the older one stays. To have the newer, move it away"
             self.note(source, file, "kept", said=said)
@@ -488,20 +487,18 @@ def _alone(raw: Path) -> Iterator[None]:
 
     The lock is on the folder itself and goes with the process, however that ends.
     """
+    lock = None
     try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    folder = os.open(raw, os.O_RDONLY)
+        lock = folders.lock(raw)
+    except BlockingIOError:
+        raise FetchError(f"another fetch is at work in {raw}: run this one again when it has ended") from None
+    except (ImportError, OSError):  # Windows, and disks that lock no folder
+        pass
     try:
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise FetchError(f"another fetch is at work in {raw}: run this one again when it has ended") from None
         yield
     finally:
-        os.close(folder)
+        if lock is not None:
+            os.close(lock)
 
 
 def _fetch(run: _Run, chosen: list[catalogue.Source]) -> list[Outcome]:

@@ -32,16 +32,16 @@ def beside(path: Path) -> Iterator[Path]:
     sweep(path)
     folder = _unused(path)
     folder.mkdir()  # not mkdtemp, whose folders nobody else may read
-    lock = None
+    held = None
     with suppress(ImportError, OSError):  # Windows, and disks that lock no folder: then it is swept when a day old
-        lock = _lock(folder)
+        held = lock(folder)
         folder = folder.rename(f"{folder}.{_kernel()}")
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        if lock is not None:
-            os.close(lock)
+        if held is not None:
+            os.close(held)
 
 
 def sweep(path: Path) -> None:
@@ -61,14 +61,14 @@ def _is_abandoned(left: Path) -> bool:
         # The mark is given once the lock is held, so one that carries it and is not held was its maker's, who is dead.
         if left.name.endswith(f".{_kernel()}"):
             try:
-                os.close(_lock(left))
+                os.close(lock(left))
             except BlockingIOError:
                 return False
             return True
     return time.time() - left.stat().st_mtime > _ABANDONED
 
 
-def _lock(folder: Path) -> int:
+def lock(folder: Path) -> int:
     """Hold a folder as long as this process lives, or until what is returned is closed; `BlockingIOError` if it is held."""
     import fcntl
 
