@@ -24,6 +24,9 @@ from wardbook.places import UnknownName
 
 # A chart's parts are validated when it is drawn, as a whole, and not each again whenever it is copied.
 alt.utils.schemapi.disable_debug_mode()
+# Altair looks up which class a part of a chart is in a table of all its classes, which it would make anew for every channel.
+_classes_by_schema = cache(alt.utils.schemapi._FromDict)
+alt.utils.schemapi._FromDict = lambda classes: _classes_by_schema(tuple(classes))
 
 FORMATS = ("json", "svg", "png", "csv", "txt")
 LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
@@ -81,7 +84,8 @@ class Figure:
 
     `spec` is its Vega-Lite (None where it cannot be drawn honestly: `words["absent"]` then says why), `data` exactly what is
     plotted, `words` its texts: `title` (a list, the longest first), `subtitle`, `alt`, `sentence`, `caveat`, `how`, `source`,
-    `licence`, `command`, `provenance`.
+    `licence`, `command`, `provenance`. `beside` is the px beside its plots on a page, known once it was drawn: there the fitting
+    to another size begins.
 
     In a notebook it shows as an SVG beside a text with its title, sentence, row count and a hash of the data: nbval compares
     both, so a number that moved turns the notebook red even where no table prints it.
@@ -91,6 +95,7 @@ class Figure:
     spec: dict | None
     data: pl.DataFrame
     words: dict[str, Any]
+    beside: float | None = None
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):
@@ -98,9 +103,22 @@ class Figure:
             raise ValueError(f"{rule}: {self.name!r}")
 
     @classmethod
-    def of(cls, name: str, chart: alt.TopLevelMixin | None, data: pl.DataFrame, words: dict[str, Any]) -> Figure:
-        """A figure from an Altair chart; numbers are kept to eight significant digits, the same on any processor."""
-        return cls(name, None if chart is None else _specification(chart), rounded(data), words)
+    def of(
+        cls,
+        name: str,
+        chart: alt.TopLevelMixin | None,
+        data: pl.DataFrame,
+        words: dict[str, Any],
+        *,
+        validated: bool = True,
+    ) -> Figure:
+        """A figure from an Altair chart; numbers are kept to eight significant digits, the same on any processor.
+
+        Parameters
+        ----------
+        validated : is the chart held to Vega-Lite's schema? It costs as much as drawing it.
+        """
+        return cls(name, None if chart is None else _specification(chart, validated), rounded(data), words)
 
     # -- one JSON -----------------------------------------------------------------------------------------------------
 
@@ -108,7 +126,9 @@ class Figure:
         """Everything it is made of: `read_figure` reads it back, and every other format is drawn from it."""
         columns = {column: str(kind) for column, kind in self.data.schema.items()}
         rows = json.loads(self.data.write_json()) if self.data.height else []
-        whole = {"name": self.name, "words": self.words, "columns": columns, "rows": rows, "spec": self.spec}
+        beside = self.beside if self.absent or self.beside is not None else self._drawn("page", False)[1]
+        whole = {"name": self.name, "words": self.words, "columns": columns, "rows": rows, "beside": beside}
+        whole |= {"spec": self.spec}
         return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
 
     @property
@@ -139,14 +159,17 @@ class Figure:
         """
         if self.absent:
             raise ValueError(f"there is no chart {self.name!r}: {self.words['absent']}")
-        place = check_size(size)
-        if (size, bare) not in self._drawn:
-            drawn = _draw(self, place, bare)
-            self._drawn[size, bare] = _described(drawn, f"wb-{self.name}", self.title, self.words["alt"])
-        return self._drawn[size, bare]
+        check_size(size)
+        return _described(self._drawn(size, bare)[0], f"wb-{self.name}", self.title, self.words["alt"])
+
+    def _drawn(self, size: str, bare: bool) -> tuple[str, float]:
+        """Vega's SVG of it at a size, and the px beside its plots."""
+        if (size, bare) not in self._kept:
+            self._kept[size, bare] = _draw(self, SIZES[size], bare)
+        return self._kept[size, bare]
 
     @cached_property
-    def _drawn(self) -> dict[tuple[str, bool], str]:
+    def _kept(self) -> dict[tuple[str, bool], tuple[str, float]]:
         return {}
 
     def png(self, size: str = "page") -> bytes:
@@ -200,9 +223,9 @@ class Figure:
         return Interactive(self.title, converter().vegalite_to_html(spec, bundle=True))
 
 
-def _specification(chart: alt.TopLevelMixin) -> dict:
+def _specification(chart: alt.TopLevelMixin, validated: bool) -> dict:
     """A chart's Vega-Lite with rounded numbers, its data sets numbered: Altair names them by their unrounded values."""
-    spec = rounded(chart.to_dict())
+    spec = rounded(chart.to_dict(validate=validated))
     text = json.dumps(spec)
     for number, name in enumerate(spec.get("datasets", {}), 1):
         text = text.replace(f'"{name}"', f'"data-{number}"')
@@ -225,7 +248,7 @@ def read_figure(path: Path) -> Figure:
                 frame = frame.with_columns(pl.col(column).cast(pl.String).str.to_date())
             elif hasattr(pl, kind):
                 frame = frame.with_columns(pl.col(column).cast(getattr(pl, kind)))
-        return Figure(whole["name"], whole["spec"], frame, whole["words"])
+        return Figure(whole["name"], whole["spec"], frame, whole["words"], whole.get("beside"))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is no figure: {error}") from error
 
@@ -280,10 +303,13 @@ class Interactive:
 # -- one specification, four sizes ----------------------------------------------------------------------------------------
 
 
-def _draw(figure: Figure, size: Size, bare: bool) -> str:
-    """The chart as Vega's SVG, its plot as wide and as high as makes the whole fit the size."""
+def _draw(figure: Figure, size: Size, bare: bool) -> tuple[str, float]:
+    """The chart as Vega's SVG, its plot as wide and as high as makes the whole fit the size, and the px beside its plots."""
     columns, height, limit = _columns(figure.spec, size), None, size.height
-    width, target = 0.95 * size.width / columns, size.width - 2 * (_padding(size, bare) - _padding(size, True))
+    margins, target = 2 * _padding(size, bare), size.width
+    width = 0.95 * size.width / columns
+    if figure.beside is not None and not size.narrow:  # a phone's layout is another
+        width = max((target - margins - figure.beside * size.font / SIZES["page"].font) / columns, 60.0)
     seen, kept = None, width
     least = 30.0 if "facet" in figure.spec else 60.0  # of a plot, or of one panel
 
@@ -294,13 +320,14 @@ def _draw(figure: Figure, size: Size, bare: bool) -> str:
 
     for _ in range(12):  # what stands around the plot hardly depends on it: mostly the second try fits
         plot = round(width), None if height is None else round(height)
-        # Fitted without its title and source: their lines fill the width however narrow the plot is.
-        wide = drawn(True, *plot)[1]
+        svg, wide, tall = drawn(bare, *plot)
+        if not bare and wide < target - 1:
+            # Without its title and source: their lines nearly fill the width however narrow the plot is.
+            wide = drawn(True, *plot)[1] - 2 * _padding(size, True) + margins
         if wide == seen and abs(target - wide) > 1:  # words fill the width, or more: the plot's does not matter to it
             width, target, seen = kept, wide, None
             continue
         over, seen, kept = target - wide, wide, width
-        tall = drawn(bare, *plot)[2] if limit else 0
         wrong = limit is not None and (abs(limit - tall) > 2 if size.fill else tall > limit)
         if abs(over) <= 1 and not wrong:
             break
@@ -308,7 +335,7 @@ def _draw(figure: Figure, size: Size, bare: bool) -> str:
         if wrong:
             more = (limit - tall) / _facet_rows(figure.spec, columns)
             height = max(_plot_height(figure.spec, size, height) + more, least)
-    return _own_ids(drawn(bare, *plot)[0], f"wb-{figure.name}")
+    return _own_ids(svg, f"wb-{figure.name}"), wide - margins - columns * plot[0]
 
 
 @cache
@@ -452,7 +479,8 @@ def _labelled(drawn: bytes, title: str, description: str, source: str) -> bytes:
         notes.add_itxt(key, text)
     made = io.BytesIO()
     # A chart has few colours: a palette makes the file a fifth of its size.
-    few = Image.open(io.BytesIO(drawn)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    flat = Image.open(io.BytesIO(drawn)).convert("RGB")
+    few = flat.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     few.save(made, "PNG", pnginfo=notes)
     return made.getvalue()
 
