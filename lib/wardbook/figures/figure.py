@@ -190,14 +190,8 @@ class Figure:
             text = "\n".join([self.title, self.words["subtitle"], self.words["alt"], plotted])
             display({"image/svg+xml": self.svg(), "text/plain": text}, raw=True)
         said = [self.words["absent"]] if self.absent else [self.words["sentence"], self.words["caveat"]]
-        display(Prose(*said))
-
-    def interactive(self) -> Interactive:
-        """The chart in a frame where a mark says its data under the pointer: to explore with, not to save."""
-        spec = _sized(self, SIZES["page"], 480, None, bare=False)
-        spec["config"]["mark"] = {"tooltip": {"content": "data"}}
-        # `bundle` puts Vega itself into the page, which then asks no network for it.
-        return Interactive(self.title, converter().vegalite_to_html(spec, bundle=True))
+        prose = "\n\n".join(sentence for sentence in said if sentence)
+        display({"text/markdown": _plain(prose), "text/plain": prose}, raw=True)
 
 
 def _specification(chart: alt.TopLevelMixin) -> dict:
@@ -252,29 +246,6 @@ class Statements:
 def _plain(text: str) -> str:
     """Text that Markdown leaves as it is: a name that holds an asterisk or an underscore is no emphasis."""
     return re.sub(r"([*_`<\[])", r"\\\1", text)
-
-
-class Prose:
-    """Sentences shown as paragraphs, with the same text for nbval to compare."""
-
-    def __init__(self, *sentences: str):
-        self.text = "\n\n".join(sentence for sentence in sentences if sentence)
-
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
-        return {"text/markdown": _plain(self.text), "text/plain": self.text}
-
-
-@dataclass(frozen=True)
-class Interactive:
-    """A page with one chart, shown in a notebook as a frame that can run its own script and reach nothing else."""
-
-    title: str
-    page: str
-
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
-        page, title = (escape(text, {'"': "&quot;"}) for text in (self.page, self.title))
-        frame = f'<iframe sandbox="allow-scripts" title="{title}" style="border: 0; width: 100%; height: 640px" srcdoc="{page}"></iframe>'
-        return {"text/html": frame, "text/plain": f"{self.title} (interactive)"}
 
 
 # -- one specification, four sizes ----------------------------------------------------------------------------------------
@@ -351,7 +322,7 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
     values |= {"crowded": row < 0.9 * size.font, "plot_height": plot["height"]}
     params = [{"name": name, "value": value} for name, value in values.items()]
     params += inner.pop("params", [])
-    config = theme.sized(size.font) | {"padding": _padding(size, bare)}
+    config = theme.config(size.font) | {"padding": _padding(size, bare)}
     made = {**top, "params": params, "config": config, "vconcat": [inner]}
     if not bare:
         room, config_title = 0.98 * (size.width - 2 * config["padding"]), config["title"]
