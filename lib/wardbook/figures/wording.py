@@ -1,7 +1,8 @@
 """The words of figures: Jinja templates over rows, one file a notebook in `words/`, one table a figure.
 
-A table's `title` is a list, the longest first; `subtitle`, `alt`, `sentence`, `caveat` and `how` are one text each. A text that
-needs what is not there is an error, never a blank. Numbers are written by the filters below and nowhere else.
+A table has a `title` and, for where that one does not fit, a `short` one; `subtitle`, `alt`, `sentence`, `caveat`, `how`; and
+`absent`, which says why there is no chart. An `alt` that ends in "where" goes on with `each`, filled for every row. A text
+that needs what is not there is an error, never a blank. Numbers are written by the filters below and nowhere else.
 """
 
 from __future__ import annotations
@@ -113,8 +114,10 @@ def templates(notebook: str) -> dict[str, dict[str, Any]]:
     return tomllib.loads((FOLDER / f"{notebook}.toml").read_text(encoding="utf-8"))
 
 
-def say(notebook: str, figure: str, **facts: Any) -> dict[str, Any]:
+def say(notebook: str, figure: str, *, drawn: bool = True, **facts: Any) -> dict[str, Any]:
     """The words of one figure, filled from facts: rows as dictionaries, numbers to eight significant digits.
+
+    Where nothing is drawn, `title` (a list, the longest first) and `absent` are all that is said.
 
     Raises
     ------
@@ -122,8 +125,12 @@ def say(notebook: str, figure: str, **facts: Any) -> dict[str, Any]:
         for a figure without words; jinja2.UndefinedError for a text that names a fact not given.
     """
     table, facts = templates(notebook)[figure], rounded(facts)
-    words = {part: _fill(table.get(part, ""), facts) for part in _PARTS}
-    words["title"] = [title for title in (_fill(text, facts) for text in table.get("title", [])) if title]
+    told = (*_PARTS, "title", "short") if drawn else ("title", "short", "absent")
+    words = dict.fromkeys(_PARTS, "") | {part: _fill(table.get(part, ""), facts) for part in told}
+    words["title"] = [title for title in (words["title"], words.pop("short")) if title]
+    if drawn and "each" in table:
+        each = (_fill(table["each"], facts | {"row": row}) for row in facts["rows"])
+        words["alt"] += f" {'; '.join(filter(None, each))}."
     return words
 
 
@@ -163,8 +170,12 @@ def statements(notebook: str, name: str, **facts: Any) -> list[dict[str, str]]:
 
 
 def with_words(frame: pl.DataFrame, notebook: str, name: str, **facts: Any) -> pl.DataFrame:
-    """A frame with a column of words for each text of a table of templates, filled row by row (`row`, and the facts)."""
-    table, facts = templates(notebook)[name], rounded(facts)
+    """A frame with a column of words for each text of a table of templates, filled row by row (`row`, and the facts).
+
+    A table that is `like` another has its texts too.
+    """
+    table, facts = dict(templates(notebook)[name]), rounded(facts)
+    table = templates(notebook).get(table.pop("like", ""), {}) | table
     rows = rounded(frame).to_dicts()
     return frame.with_columns(
         pl.Series(column, [_fill(text, {"row": row, **facts}) for row in rows], dtype=pl.String)
