@@ -120,20 +120,9 @@ def test_a_mix_of_weights_lies_between_its_parts_and_turns_no_units_into_weight(
     assert above["offences"] < -60 and above["residents"] > 0
 
 
-@pytest.mark.parametrize(
-    ("weight", "says"),
-    [
-        ({"crime": 1}, "no demand 'crime' to weigh by: offences, residents, wards"),
-        ({"offences": -1}, "the weight of offences must be a number, 0 or more: -1"),
-        ({"offences": math.nan}, "the weight of offences must be a number, 0 or more: nan"),
-        ({"offences": 0}, "weights must not all be 0"),
-        ({"residents": 1}, r"the same boroughs.*E09000030"),
-    ],
-)
-def test_hours_that_cannot_be_rated_are_refused(published, demand, weight, says):
-    fewer = demand.filter(pl.col("borough_code") != "E09000030") if weight == {"residents": 1} else demand
-    with pytest.raises(ValueError, match=says):
-        hours.rate_hours(published, fewer, weight=weight)
+def test_hours_that_cannot_be_rated_are_refused(published, demand):
+    with pytest.raises(ValueError, match=r"the same boroughs.*E09000030"):
+        hours.rate_hours(published, demand.filter(pl.col("borough_code") != "E09000030"), weight={"residents": 1})
     with pytest.raises(ValueError, match="hours of one year"):
         hours.rate_hours(dwo.officer_hours(facts.officer_hours()), demand, weight={"offences": 1})
 

@@ -20,7 +20,6 @@ import polars as pl
 from wardbook.figures import theme
 from wardbook.figures.marks import TALL
 from wardbook.figures.table import guarded_csv, rounded
-from wardbook.places import UnknownName
 
 # A chart's parts are validated when it is drawn, as a whole, and not each again whenever it is copied.
 alt.utils.schemapi.disable_debug_mode()
@@ -60,19 +59,6 @@ SIZES = {
     "print": Size(604, 472, 12, scale=300 / 96),  # 160 mm, two to a sheet of A4; 12 px are 9 points
     "slide": Size(1920, 1080, 26, fill=True, scale=1.0),
 }
-
-
-def check_size(size: str) -> Size:
-    """The size of this name.
-
-    Raises
-    ------
-    wardbook.places.UnknownName
-        for another name, naming the nearest.
-    """
-    if size not in SIZES:
-        raise UnknownName("size", size, list(SIZES), "sizes are where a chart is read")
-    return SIZES[size]
 
 
 @dataclass(frozen=True)
@@ -139,9 +125,8 @@ class Figure:
         """
         if self.absent:
             raise ValueError(f"there is no chart {self.name!r}: {self.words['absent']}")
-        place = check_size(size)
         if (size, bare) not in self._drawn:
-            drawn = _draw(self, place, bare)
+            drawn = _draw(self, SIZES[size], bare)
             self._drawn[size, bare] = _described(drawn, f"wb-{self.name}", self.title, self.words["alt"])
         return self._drawn[size, bare]
 
@@ -151,7 +136,7 @@ class Figure:
 
     def png(self, size: str = "page") -> bytes:
         """The chart on white, its title, description and source in the file's own text."""
-        drawn = converter().svg_to_png(self.svg(size), scale=check_size(size).scale)
+        drawn = converter().svg_to_png(self.svg(size), scale=SIZES[size].scale)
         return _labelled(drawn, self.title, self.words["alt"], self.words["source"])
 
     def csv(self) -> str:
@@ -169,16 +154,13 @@ class Figure:
     def save(self, folder: Path, size: str = "page", formats: tuple[str, ...] = FORMATS) -> list[Path]:
         """Write it into a folder in these formats, and return the paths; one that has no chart leaves its words alone."""
         folder.mkdir(parents=True, exist_ok=True)
-        paths = []
-        for kind in formats:
-            if self.absent and kind not in ("json", "txt"):
-                continue
-            path = folder / f"{self.name}.{kind}"
-            made = {"json": self.to_json, "csv": self.csv, "txt": self.txt}.get(kind)
-            content = made() if made else self.svg(size) if kind == "svg" else self.png(size)
+        makers = {"json": self.to_json, "csv": self.csv, "txt": self.txt}
+        makers |= {"svg": lambda: self.svg(size), "png": lambda: self.png(size)}
+        paths = {kind: folder / f"{self.name}.{kind}" for kind in formats if not self.absent or kind in ("json", "txt")}
+        for kind, path in paths.items():
+            content = makers[kind]()
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
-            paths.append(path)
-        return paths
+        return list(paths.values())
 
     # -- in a notebook ------------------------------------------------------------------------------------------------
 
