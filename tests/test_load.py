@@ -464,7 +464,6 @@ def test_answers_in_time_fall_with_the_load_and_stay_below_the_ceiling(inputs):
         assert part["answered_percent"].is_sorted(descending=True)
         assert part["answered_percent"].is_between(0, 100).all()
     # A seed is a result, and the order of loads no part of it.
-    assert table.equals(load.answered_in_time(inputs, loads=(2.0, 0.5, 1.0), **small))
     # At twice the break-even work waits a year at the end, so that few messages are in time.
     assert table.filter(deadline_hours=72, load=2.0)["answered_percent"].item() < 5
 

@@ -24,9 +24,9 @@ _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", 
 _PARTS = ("subtitle", "alt", "sentence", "caveat", "how", "absent", "lead")
 
 
-def count(value: float | None) -> str:
-    """A count: 12,345; a dash where there is none."""
-    return exact(value)
+def count(value: float | None, digits: int | None = 0) -> str:
+    """A count, or a figure as it was printed with so many decimals: 12,345, 4.9, −11,693; a dash where there is none."""
+    return "–" if value is None else f"{value:,.{digits or 0}f}".replace("-", MINUS)
 
 
 def percent(value: float | None, digits: int | None = None) -> str:
@@ -48,17 +48,12 @@ def share(value: float | None, digits: int = 0) -> str:
     return "–" if value is None else f"{100 * value:.{digits}f}%"
 
 
-def points(value: float | None, digits: int = 0) -> str:
+def points(value: float | None) -> str:
     """A signed difference of two shares: +4 points."""
     if value is None:
         return "–"
-    text = f"{abs(value):.{digits}f}"
+    text = f"{abs(value):.0f}"
     return f"{_with_sign(value, text)} point{'' if text == '1' else 's'}"
-
-
-def exact(value: float | None, digits: int | None = 0) -> str:
-    """A figure as it was printed, with so many decimals: 4.9, −11,693."""
-    return "–" if value is None else f"{value:,.{digits or 0}f}".replace("-", MINUS)
 
 
 def signed_number(value: float, digits: int = 2) -> str:
@@ -102,7 +97,7 @@ def environment() -> jinja2.Environment:
     """The templates' environment: what is not given is an error; `say` holds the phrases of `words/macros.j2`."""
     loader = jinja2.FileSystemLoader(FOLDER)
     made = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, autoescape=False)
-    filters = (count, percent, signed, share, points, exact, signed_number, kinds, number, capital, possessive, listed)
+    filters = (count, percent, signed, share, points, signed_number, kinds, number, capital, possessive, listed)
     made.filters |= {function.__name__: function for function in filters}
     made.globals["say"] = made.get_template("macros.j2").module
     return made

@@ -285,9 +285,8 @@ def break_even_lines(
         there = _range(simulate(known, ward_hours=hours, **drawn)["reading_hours"])
         middle, *ends = there["q50"], there["q05"], there["q95"]
         rows += [(label, number, float(n), *(60 * hours / n for hours in (middle, *ends)), middle) for n in messages]
-    columns = {"line": pl.String, "officers": pl.Int64}
-    columns |= dict.fromkeys(("messages_per_week", "minutes", "minutes_low", "minutes_high"), pl.Float64)
-    return pl.DataFrame(rows, schema=columns | {"reading_hours": pl.Float64}, orient="row")
+    columns = ["line", "officers", "messages_per_week", "minutes", "minutes_low", "minutes_high", "reading_hours"]
+    return pl.DataFrame(rows, schema=columns, orient="row", infer_schema_length=None)
 
 
 def place_lists(inputs: pl.DataFrame, lists: pl.DataFrame, **drawn: float | None) -> pl.DataFrame:
@@ -347,7 +346,6 @@ def _asked_of(load: Mapping[str, np.ndarray], messages: np.ndarray) -> dict[str,
 def answered_in_time(
     inputs: pl.DataFrame,
     *,
-    loads: Sequence[float] = (0.5, 1.0, 2.0),
     deadlines: tuple[float, ...] | None = None,
     absence: str = "independent days",
     weeks: int = 52,
@@ -357,11 +355,11 @@ def answered_in_time(
 ) -> pl.DataFrame:
     """Share of messages answered in time by a ward at half, once and twice its break-even, beside the ceiling without load.
 
+    The ward's hours and minutes a message are the middle of the draws.
     Presence decides more than load: a message that comes while nobody is there for three days is late whatever the load.
 
     Parameters
     ----------
-    loads : utilisations (times the break-even), of a ward whose hours and minutes a message are the middle of the draws.
     deadlines : elapsed hours; by default the inputs' `response_hours` and `pledge_hours`.
     absence : one of `queue.ABSENCE`.
     weeks : from an empty mailbox; a load above 1 has no steady state, so its share depends on them.
@@ -390,7 +388,7 @@ def answered_in_time(
     mail = {"minutes_per_message": load["minutes"], "burst_share": load["replies"] / load["messages"]}
     mail |= {"bulletins_per_week": v["messages_per_week"]}
     run, shares = {"deadlines": deadlines, "runs": runs, "weeks": weeks}, {}
-    for times in sorted(loads):
+    for times in (0.5, 1.0, 2.0):
         mail["messages_per_week"] = times * minutes / load["minutes"]
         answered = run_mailbox(np.random.default_rng(seed), mailbox, **run, **there, **mail)
         # The ceiling is the same at any load: the largest sample of messages gives it.
