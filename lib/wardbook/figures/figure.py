@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import textwrap
@@ -259,7 +260,7 @@ def _draw(figure: Figure, size: Size, bare: bool) -> str:
             break
         width = max(width + over / columns, 60.0)
         if wrong:
-            more = (limit - tall) / _facet_rows(figure.spec, columns)
+            more = (limit - tall) / math.ceil(_facets(figure.spec) / columns)
             height = max(_plot_height(figure.spec, size, height) + more, least)
     return _own_ids(drawn(bare, *plot)[0], f"wb-{figure.name}")
 
@@ -361,21 +362,16 @@ def _plot_height(spec: dict, size: Size, height: float | None) -> float:
 
 
 def _columns(spec: dict, size: Size) -> int:
-    if "facet" not in spec:
-        return 1
     facets = _facets(spec)
     # Two abreast on a phone; three would leave an axis under an empty place.
     return min((1 if facets == 3 else 2) if size.narrow else spec.get("columns", 3), facets)
 
 
 def _facets(spec: dict) -> int:
-    field = spec["facet"].get("field")
+    """How many panels a chart has: one, where it is no small multiples."""
+    field = spec.get("facet", {}).get("field")
     rows = spec.get("datasets", {}).get(spec.get("data", {}).get("name"), [])
     return max(len({str(row.get(field)) for row in rows}), 1)
-
-
-def _facet_rows(spec: dict, columns: int) -> int:
-    return -(-_facets(spec) // columns) if "facet" in spec else 1
 
 
 # -- what Vega leaves out -------------------------------------------------------------------------------------------------
