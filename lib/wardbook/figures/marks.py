@@ -22,8 +22,8 @@ SHARE = "format(datum.value, '.3~%')"  # of a fraction
 PHONE_LETTERS = 50  # what one line of a row's words holds on a phone
 NAME_LETTERS = 24  # after so many a row's name goes on in a second line
 TALL = "tall-rows"  # the name of a layer whose rows need a third line on a phone
-FOCUS, CONTEXT, LONDON, QUIET = theme.FOCUS, theme.CONTEXT, theme.ORANGE, "#7F7F7F"
-TARGET, USUAL = theme.DARK_PINK, "#DCE3EA"
+FOCUS, CONTEXT, LONDON, QUIET = theme.FOCUS, theme.CONTEXT, theme.ORANGE, theme.QUIET
+TARGET, USUAL = theme.DARK_PINK, theme.USUAL
 KINDS = [FOCUS, theme.DARK_GREY, QUIET]  # of points: the area in focus, those that stand out, the rest
 
 

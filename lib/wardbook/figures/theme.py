@@ -12,7 +12,7 @@ DARK_BLUE, TURQUOISE, DARK_PINK = "#12436D", "#28A197", "#801650"
 ORANGE, DARK_GREY = "#F46A25", "#3D3D3D"
 MID_BLUE, LIGHT_BLUE = "#2073BC", "#6BACE6"
 FOCUS, CONTEXT = DARK_BLUE, "#BFBFBF"
-FAINT = "#E3E3E3"
+FAINT, QUIET, USUAL = "#E3E3E3", "#7F7F7F", "#DCE3EA"
 
 # Liberation Sans comes with vl-convert, so text is measured alike on every machine; Arial has the same widths.
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"

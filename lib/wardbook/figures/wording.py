@@ -16,6 +16,7 @@ from typing import Any
 import jinja2
 import polars as pl
 
+from wardbook.figures import theme
 from wardbook.figures.table import rounded
 
 FOLDER = Path(__file__).parent / "words"
@@ -179,9 +180,10 @@ def with_words(frame: pl.DataFrame, notebook: str, name: str, **facts: Any) -> p
 
 
 def key(notebook: str, name: str, **facts: Any) -> list[tuple[str, str, str]]:
-    """The key of a chart, as `marks.key` takes it: the shape, words and colour of each kind of mark."""
-    items = [[_fill(part, facts) for part in item] for item in templates(notebook)[name]["key"]]
-    return [(shape, words, colour) for shape, words, colour in items if words]
+    """The key of a chart, as `marks.key` takes it, from "shape colour: words" of each kind of mark; colours are `theme`'s."""
+    items = [item.split(": ", 1) for item in templates(notebook)[name]["key"]]
+    filled = [(*look.split(), _fill(words, facts)) for look, words in items]
+    return [(shape, words, getattr(theme, colour.upper())) for shape, colour, words in filled if words]
 
 
 def plain(name: str) -> str:
