@@ -300,7 +300,7 @@ def asked_by_the_model(at: dict[str, float]) -> float:
         "unprompted_share": 0.0, "chase_share": 0.0, "minutes_per_message": at["minutes"], "minutes_to_write": 0.0,
         "sessions_per_week": 0.0, "usable_share": 1.0,
     }  # fmt: skip
-    return float(load.weekly_load(values, ward_hours=at["hours"])["utilisation"])
+    return float(load.weekly_load(values | {"ward_hours": at["hours"]})["utilisation"])
 
 
 def test_the_page_is_made_from_the_charts_own_json(page, hamlets):

@@ -7,7 +7,6 @@ import threading
 import time
 import urllib.request
 
-import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
@@ -309,36 +308,6 @@ def test_a_notebook_opens_with_its_charts_and_runs_whole_in_jupyterlab_with_no_o
     assert charts_drawn(page, len(saved["cells"])) == drawn
     outside = [url for url in page.asked if not re.match(rf"{re.escape(address)}/|data:|blob:", url)]
     assert outside == []
-
-
-def test_in_the_interactive_view_a_mark_says_its_numbers_and_nothing_outside_is_asked(open_page, lab):
-    address, token, work = lab
-    path = work / "01_targets.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    opened = next(number for number, cell in enumerate(notebook.cells) if '"year-change",\n' in cell.source)
-    drawn = notebook.cells[opened]
-    drawn.source = drawn.source.replace("book.figure(\n", "figure = book.figure(\n", 1)
-    notebook.cells[opened:] = [drawn, nbformat.v4.new_code_cell("figure.interactive()")]
-    nbformat.write(notebook, path)
-    page = open_page(f"{address}/lab/tree/{path.name}?token={token}")
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
-    shown = page.locator("iframe[srcdoc]")
-    for _ in range(3):
-        # Idle is what a kernel that is not connected yet is called too: what is asked of it then is lost, and is asked again.
-        page.wait_for_timeout(5_000)
-        start_all_cells(page)
-        deadline = time.monotonic() + 40
-        while not shown.count() and time.monotonic() < deadline:
-            scroll_to(page, time.monotonic() % 10 / 10)
-        if shown.count():
-            break
-    inside = page.frame_locator("iframe[srcdoc]")
-    inside.locator("[aria-roledescription=point]:not([fill=transparent])").first.hover(timeout=60_000)
-    told = inside.locator("#vg-tooltip-element.visible")
-    told.wait_for(timeout=10_000)
-    assert "All recorded crime" in told.inner_text() and "1.6952412" in told.inner_text()
-    assert [url for url in page.asked if not re.match(rf"{re.escape(address)}/|data:|blob:|about:srcdoc", url)] == []
-    assert shown.get_attribute("sandbox") == "allow-scripts"
 
 
 def outputs(notebook):

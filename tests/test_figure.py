@@ -16,7 +16,6 @@ from PIL import Image
 from wardbook.figures import figure as f
 from wardbook.figures import marks, theme, wording
 from wardbook.figures.table import guarded_csv, read_csv, rounded
-from wardbook.places import UnknownName
 
 WORDS = {
     "title": ["Shoplifting rose 22% while the rest of London's fell", "Shoplifting rose 22%"],
@@ -148,8 +147,6 @@ def test_a_file_that_no_figure_wrote_is_refused(tmp_path):
         f.read_figure(tmp_path / "x.json")
     with pytest.raises(ValueError, match="lower-case words"):
         f.Figure("A chart", None, ROWS, WORDS)
-    with pytest.raises(UnknownName, match="did you mean 'slide'"):
-        f.check_size("slid")
 
 
 def test_small_multiples_are_two_abreast_on_a_phone():
@@ -221,3 +218,10 @@ def test_looking_for_fonts_leaves_the_environment_as_it_was(monkeypatch, own):
     before = dict(os.environ)
     f.converter.__wrapped__()
     assert dict(os.environ) == before
+
+
+def test_where_nothing_is_drawn_the_title_and_the_reason_are_all_that_is_said():
+    # Its other texts name facts that are not there: filled, they would be an error.
+    words = wording.say("05_engagement", "engagement-events", drawn=False, rows=[], area="Sutton", is_london=False)
+    assert words.pop("title") == ["No meeting or priority has been captured"]
+    assert {part for part, text in words.items() if text} == {"absent"}

@@ -11,7 +11,7 @@ from shapely.affinity import translate
 from wardbook import open as open_book
 from wardbook import places
 from wardbook.figures import maps
-from wardbook.places import WardVintageError, ward_vintages
+from wardbook.places import WardVintageError
 from wardbook.sources import ons
 
 
@@ -42,27 +42,6 @@ def outline_file(folder, codes, year=2024, shapes=None, crs=27700, kind="gpkg"):
     return path
 
 
-# -- vintages -----------------------------------------------------------------------------------------------------------
-
-
-def test_all_of_londons_codes_tell_their_vintage(wards):
-    assert ward_vintages(codes_of(wards, "2018"), wards) == [2018]
-    assert ward_vintages(codes_of(wards, "2024"), wards) == [2024]
-
-
-def test_a_boroughs_codes_may_fit_two(wards):
-    assert ward_vintages(codes_of(wards, "2024", "E09000030"), wards) == [2024, 2018]
-    assert ward_vintages([], wards) == []
-
-
-def test_codes_of_no_one_vintage_are_refused_with_the_rate(wards):
-    mixed = codes_of(wards, "2024")[-99:] + ["E05000026"]
-    with pytest.raises(
-        WardVintageError, match=r"no vintage holds all of 100 ward codes: the nearest, 2024, has 99 \(99.0%\)"
-    ):
-        ward_vintages(mixed, wards)
-
-
 # -- the schematic ------------------------------------------------------------------------------------------------------
 
 
@@ -75,7 +54,7 @@ def test_at_most_two_per_cent_of_london_is_blank_on_the_schematic(raw, wards):
 
 def test_without_outlines_the_plan_is_schematic_and_says_so(wards):
     plan = maps.ward_plan(wards, codes_of(wards, "2024", "E09000030"))
-    assert (plan.vintage, plan.kind) == (None, "Schematic map")
+    assert plan.vintage is None
     assert "schematic" in plan.subtitle.lower()
 
 
@@ -88,7 +67,7 @@ def test_outlines_that_hold_every_ward_are_drawn_and_their_vintage_said(tmp_path
     path = outline_file(tmp_path, codes, kind=kind, crs=4326 if kind == "geojson" else 27700)
     for where in (path, tmp_path):
         plan = maps.ward_plan(wards, codes, str(where))
-        assert (plan.vintage, plan.kind, plan.subtitle) == (2024, "Ward map", "Ward boundaries of 2024")
+        assert (plan.vintage, plan.subtitle) == (2024, "Ward boundaries of 2024")
         assert sorted(plan.cells["ward_code"]) == codes
 
 
@@ -131,7 +110,6 @@ def test_no_outlines_at_the_path_is_an_error_that_names_it(tmp_path, wards):
 @pytest.mark.raw
 def test_the_mps_ward_file_fits_2024_and_not_2018(raw, wards):
     codes = open_book(notebook="03_comparison").edition.table("ward_offences")["ward_code"].unique().to_list()
-    assert ward_vintages(codes, wards) == [2024]
     found = maps.ward_plan(wards, codes, str(raw))
     assert found.vintage == 2024
     with pytest.raises(WardVintageError, match=r"149 of 679 ward codes \(21\.9%\)"):

@@ -17,7 +17,7 @@ import polars as pl
 import pytest
 import yaml
 
-from wardbook.figures.figure import Figure, Prose
+from wardbook.figures.figure import Figure, Statements
 from wardbook.figures.table import Shown, guarded_csv
 from wardbook.run import committed
 
@@ -115,7 +115,9 @@ def test_html_and_svg_made_from_data_are_escaped():
     assert "<script" not in svg and "&lt;script" in svg
     html = Shown(data)._repr_mimebundle_()["text/html"]
     assert "<script" not in html and "&lt;script" in html
-    assert not re.search(r"(?<!\\)<", Prose(EVIL)._repr_mimebundle_()["text/markdown"])
+    assert not re.search(
+        r"(?<!\\)<", Statements("evil", [{"lead": EVIL, "text": EVIL}])._repr_mimebundle_()["text/markdown"]
+    )
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])

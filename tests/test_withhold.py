@@ -66,8 +66,6 @@ def test_a_table_says_which_rows_are_withheld_and_nulls_what_is_made_of_them():
     assert shown["searches"].to_list() == shown["share"].map_elements(lambda s: 90 if s else None).to_list()
     assert shown[withhold.COLUMN].to_list() == [withhold.REASON, withhold.REASON, None]
     assert withhold.withhold(frame.tail(2), "searches").equals(frame.tail(2)), "nothing small, nothing changed"
-    assert "prevents over-reading of figures that are public at record level" in withhold.note(shown)
-    assert withhold.note(frame) == ""
 
 
 def test_a_row_of_ratios_with_a_count_withheld_beneath_it_has_no_figures():

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -36,7 +35,7 @@ MONTHLY = {
 class Book:
     """A notebook's view of one area and period: what `wardbook.open` returns.
 
-    `period` is what is looked at, `before` the same months a year earlier. `settings` are the notebook's other parameters.
+    `period` is what is looked at, `before` the same months a year earlier.
     """
 
     area: places.Area
@@ -44,7 +43,6 @@ class Book:
     edition: Edition
     output_dir: Path | None = None
     notebook: str = ""
-    settings: Mapping[str, object] = field(default_factory=dict)
     command: str = ""
 
     @property
@@ -170,7 +168,8 @@ class Book:
         from wardbook.figures.table import rounded
 
         if wording.has_words(self.notebook, table or name):
-            words = wording.say(self.notebook, table or name, rows=rounded(data).to_dicts(), **self.facts, **facts)
+            given = {"rows": rounded(data).to_dicts(), **self.facts, **facts}
+            words = wording.say(self.notebook, table or name, drawn=chart is not None, **given)
         else:
             words = wording.own_words(name, source=source, **facts)
         words |= {
@@ -237,7 +236,7 @@ def open_book(
     opened = editions.open_edition(edition)
     area = places.area(borough)
     held = sorted(opened.table("borough_offences")["month"].unique())
-    window = periods.read_period(period, newest=periods.newest_period(held).last)
+    window = periods.read_period(period, newest=periods.complete_years(held)[-1].last)
     both = [*window.earlier().months, *window.months]
     if not set(both) <= set(held):
         first, last = periods.year_to(held[-1]), f"{held[0]:%B %Y} to {held[-1]:%B %Y}"
@@ -254,6 +253,5 @@ def open_book(
         edition=opened,
         output_dir=places.from_root(output_dir) if output_dir else None,
         notebook=notebook,
-        settings=settings,
         command=command,
     )

@@ -51,15 +51,10 @@ class Period:
         """Is it April to March?"""
         return self.length == 12 and self.first.month == 4
 
-    @property
-    def start(self) -> int:
-        """The calendar year it begins in."""
-        return self.first.year
-
     def __str__(self) -> str:
         """As a reader asks for it: `2024-25`, `year to 2026-02`, `2025-06 to 2025-08`."""
         if self.is_financial_year:
-            return f"{self.start}-{(self.start + 1) % 100:02d}"
+            return f"{self.first.year}-{(self.first.year + 1) % 100:02d}"
         if self.length == 12:
             return f"year to {self.last:%Y-%m}"
         return f"{self.first:%Y-%m} to {self.last:%Y-%m}"
@@ -141,20 +136,6 @@ def read_period(text: object, *, newest: date | None = None) -> Period:
     # "latest" is a period only where something says which month is the newest.
     latest, named = (["latest"], '"latest", ') if newest else ([], "")
     raise UnknownName("period", text, [*latest, "2024-25", "year to 2025-11"], f"a period is {named}{_ALLOWED}")
-
-
-def newest_period(months: Iterable[date]) -> Period:
-    """The newest twelve months in a row that are all there.
-
-    Raises
-    ------
-    ValueError
-        where no twelve months are.
-    """
-    years = complete_years(months)
-    if not years:
-        raise ValueError("no twelve months in a row are held")
-    return years[-1]
 
 
 # -- declared breaks ------------------------------------------------------------------------------------------------------

@@ -145,31 +145,3 @@ def check_ward_vintage(codes: Iterable[str], wards: Iterable[str], *, data: str,
             f"{data}: only {fits} of {len(wanted)} ward codes ({fits / len(wanted):.1%}) are in {table}; "
             f"these are wards of another vintage (for example {', '.join(missing[:3])}), so nothing was joined"
         )
-
-
-def ward_vintages(codes: Iterable[str], wards: pl.DataFrame) -> list[int]:
-    """The vintages whose wards include every one of these codes, newest first; several where a subset fits several.
-
-    Seven boroughs kept their codes of 2018: for one of them 2018 and 2024 fit alike, and only London's codes together tell.
-
-    Parameters
-    ----------
-    codes : distinct ward codes of some data.
-    wards : `ward_code`, `vintages` (years parted by blanks), as in the edition's table.
-
-    Raises
-    ------
-    WardVintageError
-        where no vintage holds them all, naming the one that comes nearest and its rate.
-    """
-    wanted = {code.strip() for code in codes}
-    known = wards.select("ward_code", pl.col("vintages").str.split(" ")).explode("vintages")
-    held = known.filter(pl.col("ward_code").is_in(sorted(wanted))).group_by("vintages").len().sort("len", "vintages")
-    fits = sorted((int(year) for year, n in held.iter_rows() if n == len(wanted)), reverse=True)
-    if wanted and not fits:
-        year, n = held.row(-1) if held.height else ("none", 0)
-        raise WardVintageError(
-            f"no vintage holds all of {len(wanted)} ward codes: the nearest, {year}, has {n} ({n / len(wanted):.1%}); "
-            "codes of two vintages, or of one that is not in the table of wards"
-        )
-    return fits

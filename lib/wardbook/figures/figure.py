@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import os
 import re
 import textwrap
@@ -20,7 +21,6 @@ import polars as pl
 from wardbook.figures import theme
 from wardbook.figures.marks import TALL
 from wardbook.figures.table import guarded_csv, rounded
-from wardbook.places import UnknownName
 
 # A chart's parts are validated when it is drawn, as a whole, and not each again whenever it is copied.
 alt.utils.schemapi.disable_debug_mode()
@@ -63,19 +63,6 @@ SIZES = {
     "print": Size(604, 472, 12, scale=300 / 96),  # 160 mm, two to a sheet of A4; 12 px are 9 points
     "slide": Size(1920, 1080, 26, fill=True, scale=1.0),
 }
-
-
-def check_size(size: str) -> Size:
-    """The size of this name.
-
-    Raises
-    ------
-    wardbook.places.UnknownName
-        for another name, naming the nearest.
-    """
-    if size not in SIZES:
-        raise UnknownName("size", size, list(SIZES), "sizes are where a chart is read")
-    return SIZES[size]
 
 
 @dataclass(frozen=True)
@@ -159,7 +146,6 @@ class Figure:
         """
         if self.absent:
             raise ValueError(f"there is no chart {self.name!r}: {self.words['absent']}")
-        check_size(size)
         return _described(self._drawn(size, bare)[0], f"wb-{self.name}", self.title, self.words["alt"])
 
     def _drawn(self, size: str, bare: bool) -> tuple[str, float]:
@@ -174,7 +160,7 @@ class Figure:
 
     def png(self, size: str = "page") -> bytes:
         """The chart on white, its title, description and source in the file's own text."""
-        drawn = converter().svg_to_png(self.svg(size), scale=check_size(size).scale)
+        drawn = converter().svg_to_png(self.svg(size), scale=SIZES[size].scale)
         return _labelled(drawn, self.title, self.words["alt"], self.words["source"])
 
     def csv(self) -> str:
@@ -192,16 +178,13 @@ class Figure:
     def save(self, folder: Path, size: str = "page", formats: tuple[str, ...] = FORMATS) -> list[Path]:
         """Write it into a folder in these formats, and return the paths; one that has no chart leaves its words alone."""
         folder.mkdir(parents=True, exist_ok=True)
-        paths = []
-        for kind in formats:
-            if self.absent and kind not in ("json", "txt"):
-                continue
-            path = folder / f"{self.name}.{kind}"
-            made = {"json": self.to_json, "csv": self.csv, "txt": self.txt}.get(kind)
-            content = made() if made else self.svg(size) if kind == "svg" else self.png(size)
+        makers = {"json": self.to_json, "csv": self.csv, "txt": self.txt}
+        makers |= {"svg": lambda: self.svg(size), "png": lambda: self.png(size)}
+        paths = {kind: folder / f"{self.name}.{kind}" for kind in formats if not self.absent or kind in ("json", "txt")}
+        for kind, path in paths.items():
+            content = makers[kind]()
             path.write_bytes(content if isinstance(content, bytes) else content.encode())
-            paths.append(path)
-        return paths
+        return list(paths.values())
 
     # -- in a notebook ------------------------------------------------------------------------------------------------
 
@@ -213,14 +196,8 @@ class Figure:
             text = "\n".join([self.title, self.words["subtitle"], self.words["alt"], plotted])
             display({"image/svg+xml": self.svg(), "text/plain": text}, raw=True)
         said = [self.words["absent"]] if self.absent else [self.words["sentence"], self.words["caveat"]]
-        display(Prose(*said))
-
-    def interactive(self) -> Interactive:
-        """The chart in a frame where a mark says its data under the pointer: to explore with, not to save."""
-        spec = _sized(self, SIZES["page"], 480, None, bare=False)
-        spec["config"]["mark"] = {"tooltip": {"content": "data"}}
-        # `bundle` puts Vega itself into the page, which then asks no network for it.
-        return Interactive(self.title, converter().vegalite_to_html(spec, bundle=True))
+        prose = "\n\n".join(sentence for sentence in said if sentence)
+        display({"text/markdown": _plain(prose), "text/plain": prose}, raw=True)
 
 
 def _specification(chart: alt.TopLevelMixin, validated: bool) -> dict:
@@ -277,29 +254,6 @@ def _plain(text: str) -> str:
     return re.sub(r"([*_`<\[])", r"\\\1", text)
 
 
-class Prose:
-    """Sentences shown as paragraphs, with the same text for nbval to compare."""
-
-    def __init__(self, *sentences: str):
-        self.text = "\n\n".join(sentence for sentence in sentences if sentence)
-
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
-        return {"text/markdown": _plain(self.text), "text/plain": self.text}
-
-
-@dataclass(frozen=True)
-class Interactive:
-    """A page with one chart, shown in a notebook as a frame that can run its own script and reach nothing else."""
-
-    title: str
-    page: str
-
-    def _repr_mimebundle_(self, include=None, exclude=None) -> dict[str, str]:
-        page, title = (escape(text, {'"': "&quot;"}) for text in (self.page, self.title))
-        frame = f'<iframe sandbox="allow-scripts" title="{title}" style="border: 0; width: 100%; height: 640px" srcdoc="{page}"></iframe>'
-        return {"text/html": frame, "text/plain": f"{self.title} (interactive)"}
-
-
 # -- one specification, four sizes ----------------------------------------------------------------------------------------
 
 
@@ -333,7 +287,7 @@ def _draw(figure: Figure, size: Size, bare: bool) -> tuple[str, float]:
             break
         width = max(width + over / columns, 60.0)
         if wrong:
-            more = (limit - tall) / _facet_rows(figure.spec, columns)
+            more = (limit - tall) / math.ceil(_facets(figure.spec) / columns)
             height = max(_plot_height(figure.spec, size, height) + more, least)
     return _own_ids(svg, f"wb-{figure.name}"), wide - margins - columns * plot[0]
 
@@ -378,7 +332,7 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
     values |= {"crowded": row < 0.9 * size.font, "plot_height": plot["height"]}
     params = [{"name": name, "value": value} for name, value in values.items()]
     params += inner.pop("params", [])
-    config = theme.sized(size.font) | {"padding": _padding(size, bare)}
+    config = theme.config(size.font) | {"padding": _padding(size, bare)}
     made = {**top, "params": params, "config": config, "vconcat": [inner]}
     if not bare:
         room, config_title = 0.98 * (size.width - 2 * config["padding"]), config["title"]
@@ -435,21 +389,16 @@ def _plot_height(spec: dict, size: Size, height: float | None) -> float:
 
 
 def _columns(spec: dict, size: Size) -> int:
-    if "facet" not in spec:
-        return 1
     facets = _facets(spec)
     # Two abreast on a phone; three would leave an axis under an empty place.
     return min((1 if facets == 3 else 2) if size.narrow else spec.get("columns", 3), facets)
 
 
 def _facets(spec: dict) -> int:
-    field = spec["facet"].get("field")
+    """How many panels a chart has: one, where it is no small multiples."""
+    field = spec.get("facet", {}).get("field")
     rows = spec.get("datasets", {}).get(spec.get("data", {}).get("name"), [])
     return max(len({str(row.get(field)) for row in rows}), 1)
-
-
-def _facet_rows(spec: dict, columns: int) -> int:
-    return -(-_facets(spec) // columns) if "facet" in spec else 1
 
 
 # -- what Vega leaves out -------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import shapely
 
 from wardbook.figures import marks, theme, withhold
 from wardbook.figures.figure import LICENCE as OPEN
-from wardbook.places import WardVintageError, ward_vintages
+from wardbook.places import WardVintageError, from_root
 
 REACH = 2_500  # m from the nearest centroid beyond which no ward is drawn
 _CROWN = "© Crown copyright and database right"
@@ -57,11 +57,6 @@ class Plan:
     subtitle: str
     note: str
 
-    @property
-    def kind(self) -> str:
-        """What an alt text calls it."""
-        return "Ward map" if self.vintage else "Schematic map"
-
 
 def ward_plan(wards: pl.DataFrame, codes: Iterable[str], outlines: str = "") -> Plan:
     """Shapes for these wards: their outlines where a file of them is named, otherwise the schematic cells.
@@ -83,7 +78,6 @@ def ward_plan(wards: pl.DataFrame, codes: Iterable[str], outlines: str = "") -> 
     codes = sorted(set(codes))
     if not outlines:
         return Plan(schematic_cells(wards), None, "Schematic map: cells around ward centroids, no boundaries", "")
-    from wardbook.places import from_root
     from wardbook.sources import ons
 
     path = from_root(outlines)
@@ -107,7 +101,7 @@ def ward_plan(wards: pl.DataFrame, codes: Iterable[str], outlines: str = "") -> 
         )
     _, table, quality = fits[0]
     vintage = int(table["vintage"].iloc[0])
-    years = sorted({int(other["vintage"].iloc[0]) for _, other, _ in fits} | set(ward_vintages(codes, wards)))
+    years = sorted({int(other["vintage"].iloc[0]) for _, other, _ in fits})
     note = f"Ward outlines are those of {vintage}."
     if len(years) > 1:
         note += f" These wards' codes are the same in {' and '.join(map(str, years))}."

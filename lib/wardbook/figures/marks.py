@@ -22,8 +22,8 @@ SHARE = "format(datum.value, '.3~%')"  # of a fraction
 PHONE_LETTERS = 50  # what one line of a row's words holds on a phone
 NAME_LETTERS = 24  # after so many a row's name goes on in a second line
 TALL = "tall-rows"  # the name of a layer whose rows need a third line on a phone
-FOCUS, CONTEXT, LONDON, QUIET = theme.FOCUS, theme.CONTEXT, theme.ORANGE, "#7F7F7F"
-TARGET, USUAL = theme.DARK_PINK, "#DCE3EA"
+FOCUS, CONTEXT, LONDON, QUIET = theme.FOCUS, theme.CONTEXT, theme.ORANGE, theme.QUIET
+TARGET, USUAL = theme.DARK_PINK, theme.USUAL
 KINDS = [FOCUS, theme.DARK_GREY, QUIET]  # of points: the area in focus, those that stand out, the rest
 
 
@@ -148,31 +148,28 @@ def ranked_names(frame: pl.DataFrame, rank: str, name: str, *, strong: str, alwa
     room = f"childHeight / {max(frame.height, 1)} > font"  # what Vega calls the height of a plot beneath a title
     colour = _ink(strong, FOCUS, theme.DARK_GREY, theme.DARK_GREY)
     base = _frame(frame, rank, name, strong, always)
+    look = {"y": alt.Y(f"{rank}:Q", axis=None), "text": f"{name}:N", "color": colour}
+    told = _left_names(base.transform_filter(f"datum['{always}']"), fontWeight="bold")
+    quiet = _left_names(base.transform_filter(f"!datum['{always}']"), opacity=by_size(f"{room} ? 1 : 0"))
+    return told.encode(**look) + quiet.encode(**look)
+
+
+def _left_names(base: alt.Chart, **more) -> alt.Chart:
+    """Names left of a plot whose rows are closer than those of `row_words`."""
     mark = {"align": "right", "baseline": "middle", "fontSize": by_size("font * 0.95"), "dx": by_size("-font * 0.8")}
+    return base.mark_text(**mark, **more).encode(x=alt.value(0))
 
-    def text(when: str, **more) -> alt.Chart:
-        drawn = base.transform_filter(when).mark_text(**mark, **more)
-        return drawn.encode(x=alt.value(0), y=alt.Y(f"{rank}:Q", axis=None), text=f"{name}:N", color=colour)
 
-    quiet = f"!datum['{always}']"
-    return text(f"datum['{always}']", fontWeight="bold") + text(quiet, opacity=by_size(f"{room} ? 1 : 0"))
+def _across(x: str, scale: alt.Scale | None = None, axis: alt.Axis | None = None) -> alt.X:
+    return alt.X(f"{x}:Q", scale=scale or alt.Undefined, axis=axis)
 
 
 def dots(
-    frame: pl.DataFrame,
-    x: str,
-    y: str,
-    *,
-    scale: alt.Scale | None = None,
-    axis: alt.Axis | None = None,
-    colour: str = FOCUS,
-    strong: str | None = None,
-    hollow: bool = False,
+    frame: pl.DataFrame, x: str, y: str, *, colour: str = FOCUS, strong: str | None = None, hollow: bool = False, **look
 ) -> alt.Chart:
-    """A dot for each row; with `strong`, a column of true and false, the others grey."""
+    """A dot for each row; with `strong`, a column of true and false, the others grey; `look` is the `scale` and `axis` of x."""
     drawn = _frame(frame, x, y, strong).mark_point(**dot(0.62), filled=not hollow, opacity=1, strokeWidth=2)
-    across = alt.X(f"{x}:Q", scale=scale or alt.Undefined, axis=axis)
-    return drawn.encode(x=across, y=rows(y), color=_ink(strong, colour, QUIET, colour))
+    return drawn.encode(x=_across(x, **look), y=rows(y), color=_ink(strong, colour, QUIET, colour))
 
 
 def ticks(frame: pl.DataFrame, x: str, y: str, *, colour: str = LONDON) -> alt.Chart:
@@ -182,20 +179,11 @@ def ticks(frame: pl.DataFrame, x: str, y: str, *, colour: str = LONDON) -> alt.C
 
 
 def ranges(
-    frame: pl.DataFrame,
-    low: str,
-    high: str,
-    y: str,
-    *,
-    scale: alt.Scale | None = None,
-    axis: alt.Axis | None = None,
-    colour: str = USUAL,
-    thick: float = 1.1,
+    frame: pl.DataFrame, low: str, high: str, y: str, *, colour: str = USUAL, thick: float = 1.1, **look
 ) -> alt.Chart:
-    """A bar from low to high for each row: a usual range, or an interval (`thick` under 0.3)."""
-    across = alt.X(f"{low}:Q", scale=scale or alt.Undefined, axis=axis)
+    """A bar from low to high for each row: a usual range, or an interval (`thick` under 0.3); `look` as in `dots`."""
     drawn = _frame(frame, low, high, y).mark_bar(height=by_size(f"font * {thick}"), color=colour)
-    return drawn.encode(x=across, x2=f"{high}:Q", y=rows(y))
+    return drawn.encode(x=_across(low, **look), x2=f"{high}:Q", y=rows(y))
 
 
 def bars(frame: pl.DataFrame, x: str, y: str, *, axis: alt.Axis | None = None, strong: str | None = None) -> alt.Chart:
@@ -297,17 +285,14 @@ def ranked(
     colours, ink = _kinds("kind")
     base = _frame(rows, "place", x, low, high, name, "kind", "always")
     width = alt.value(by_size(f"min(plot_height / {count} * {thick}, font)"))
-    mark = {"align": "right", "baseline": "middle", "fontSize": by_size("font * 0.95"), "dx": by_size("-font * 0.8")}
-
-    def names(when: str, **more) -> alt.Chart:
-        drawn = base.transform_filter(when).mark_text(**mark, **more)
-        return drawn.encode(x=alt.value(0), y=up, text=f"{name}:N", color=ink)
-
+    look = {"y": up, "text": f"{name}:N", "color": ink}
+    told = _left_names(base.transform_filter("datum.always"), fontWeight="bold")
+    quiet = _left_names(base.transform_filter(f"!datum.always && plot_height / {count} > font * 0.9"))
     layers = [
         base.mark_rule(color=colour).encode(x=alt.X(f"{low}:Q"), x2=f"{high}:Q", y=up, strokeWidth=width),
         base.mark_point(filled=True, opacity=1, **dot(0.42)).encode(x=across, y=up, color=colours),
-        names("datum.always", fontWeight="bold"),
-        names(f"!datum.always && plot_height / {count} > font * 0.9"),
+        told.encode(**look),
+        quiet.encode(**look),
     ]
     if level is not None:
         rule = alt.Chart(pl.DataFrame({"level": [float(level)]})).mark_rule(color=LONDON, strokeWidth=2)

@@ -8,67 +8,48 @@ from __future__ import annotations
 
 import textwrap
 
-import altair as alt
-
 DARK_BLUE, TURQUOISE, DARK_PINK = "#12436D", "#28A197", "#801650"
 ORANGE, DARK_GREY = "#F46A25", "#3D3D3D"
 MID_BLUE, LIGHT_BLUE = "#2073BC", "#6BACE6"
 FOCUS, CONTEXT = DARK_BLUE, "#BFBFBF"
-FAINT = "#E3E3E3"
+FAINT, QUIET, USUAL = "#E3E3E3", "#7F7F7F", "#DCE3EA"
 
 # Liberation Sans comes with vl-convert, so text is measured alike on every machine; Arial has the same widths.
 FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 
 
-def config() -> alt.theme.ThemeConfig:
-    """The Vega-Lite configuration shared by every chart: white ground, horizontal text, quiet axes."""
-    text = {"labelColor": DARK_GREY, "titleColor": DARK_GREY, "labelFontSize": 12, "titleFontSize": 12}
+def config(font: float) -> dict:
+    """The Vega-Lite configuration of every chart for text of this size in px: white ground, horizontal text, quiet axes."""
+    by = font / 12
+
+    def px(size: float) -> float:
+        return round(size * by, 1)
+
+    text = {"labelColor": DARK_GREY, "titleColor": DARK_GREY, "labelFontSize": px(12), "titleFontSize": px(12)}
     text["titleFontWeight"] = "normal"
+    lines = {"gridColor": FAINT, "domainColor": DARK_GREY, "tickColor": DARK_GREY}
     return {
         "background": "white",
         "font": FONT,
         "padding": 12,
         "view": {"stroke": None},
-        "axis": {**text, "gridColor": FAINT, "domainColor": DARK_GREY, "tickColor": DARK_GREY, "labelLimit": 320},
+        "axis": {**text, **lines, "labelLimit": 320 * by, "tickSize": 5 * by, "labelPadding": 3 * by},
         "axisY": {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleY": -8, "titleX": 0},
         "legend": {**text, "orient": "bottom", "title": None, "symbolStrokeWidth": 2},
         "title": {
             "anchor": "start",
             "frame": "bounds",
             "color": DARK_GREY,
-            "fontSize": 17,
+            "fontSize": px(17),
             "fontWeight": "bold",
-            "lineHeight": 22,
+            "lineHeight": px(22),
             "subtitleColor": DARK_GREY,
-            "subtitleFontSize": 13,
-            "subtitleLineHeight": 17,
-            "offset": 14,
+            "subtitleFontSize": px(13),
+            "subtitleLineHeight": px(17),
+            "offset": px(14),
         },
-        "text": {"color": DARK_GREY, "fontSize": 12},
+        "text": {"color": DARK_GREY, "fontSize": px(12)},
     }
-
-
-def sized(font: float) -> dict:
-    """The same configuration with text of another size, in px; the title and what stands around the plot go with it."""
-    base, by = config(), font / 12
-    grow = {
-        "labelFontSize",
-        "titleFontSize",
-        "fontSize",
-        "subtitleFontSize",
-        "lineHeight",
-        "subtitleLineHeight",
-        "offset",
-    }
-
-    def scaled(part: object) -> object:
-        if not isinstance(part, dict):
-            return part
-        return {k: round(v * by, 1) if k in grow else scaled(v) for k, v in part.items()}
-
-    made = scaled(base)
-    made["axis"] |= {"labelLimit": 320 * by, "tickSize": 5 * by, "labelPadding": 3 * by}
-    return made
 
 
 # How wide letters are, in thousandths of the font's size: Helvetica's published metrics, which Liberation Sans shares.

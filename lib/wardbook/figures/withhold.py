@@ -30,10 +30,6 @@ LARGEST = 4  # counts of 1 to this are withheld
 COLUMN = "withheld"  # says so in a row that is; only in a table where something is
 REASON = f"count of 1 to {LARGEST}, or one that would give such a count away"
 WORD = "withheld"
-NOTE = (
-    f"Counts of 1 to {LARGEST} by group or small area are withheld, and where a total would give one away a further one: this prevents "
-    "over-reading of figures that are public at record level."
-)
 
 
 def is_small(count: float | None) -> bool:
@@ -166,11 +162,6 @@ def blank(frame: pl.DataFrame, rows: pl.Series, columns: Sequence[str], *, told:
         return frame
     kept = pl.lit(None, pl.String) if COLUMN not in frame.columns else pl.col(COLUMN)
     return frame.with_columns(pl.when(rows).then(pl.lit(REASON)).otherwise(kept).alias(COLUMN))
-
-
-def note(*frames: pl.DataFrame) -> str:
-    """The sentence that says what is withheld and why, with a blank before it; nothing where nothing is."""
-    return f" {NOTE}" if any(COLUMN in frame.columns for frame in frames) else ""
 
 
 # -- wards --------------------------------------------------------------------------------------------------------------

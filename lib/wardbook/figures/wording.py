@@ -1,7 +1,8 @@
 """The words of figures: Jinja templates over rows, one file a notebook in `words/`, one table a figure.
 
-A table's `title` is a list, the longest first; `subtitle`, `alt`, `sentence`, `caveat` and `how` are one text each. A text that
-needs what is not there is an error, never a blank. Numbers are written by the filters below and nowhere else.
+A table has a `title` and, for where that one does not fit, a `short` one; `subtitle`, `alt`, `sentence`, `caveat`, `how`; and
+`absent`, which says why there is no chart. An `alt` that ends in "where" goes on with `each`, filled for every row. A text
+that needs what is not there is an error, never a blank. Numbers are written by the filters below and nowhere else.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import jinja2
 import polars as pl
 
+from wardbook.figures import theme
 from wardbook.figures.table import rounded
 
 FOLDER = Path(__file__).parent / "words"
@@ -23,9 +25,9 @@ _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", 
 _PARTS = ("subtitle", "alt", "sentence", "caveat", "how", "absent", "lead")
 
 
-def count(value: float | None) -> str:
-    """A count: 12,345; a dash where there is none."""
-    return exact(value)
+def count(value: float | None, digits: int | None = 0) -> str:
+    """A count, or a figure as it was printed with so many decimals: 12,345, 4.9, −11,693; a dash where there is none."""
+    return "–" if value is None else f"{value:,.{digits or 0}f}".replace("-", MINUS)
 
 
 def percent(value: float | None, digits: int | None = None) -> str:
@@ -47,17 +49,12 @@ def share(value: float | None, digits: int = 0) -> str:
     return "–" if value is None else f"{100 * value:.{digits}f}%"
 
 
-def points(value: float | None, digits: int = 0) -> str:
+def points(value: float | None) -> str:
     """A signed difference of two shares: +4 points."""
     if value is None:
         return "–"
-    text = f"{abs(value):.{digits}f}"
+    text = f"{abs(value):.0f}"
     return f"{_with_sign(value, text)} point{'' if text == '1' else 's'}"
-
-
-def exact(value: float | None, digits: int | None = 0) -> str:
-    """A figure as it was printed, with so many decimals: 4.9, −11,693."""
-    return "–" if value is None else f"{value:,.{digits or 0}f}".replace("-", MINUS)
 
 
 def signed_number(value: float, digits: int = 2) -> str:
@@ -101,7 +98,7 @@ def environment() -> jinja2.Environment:
     """The templates' environment: what is not given is an error; `say` holds the phrases of `words/macros.j2`."""
     loader = jinja2.FileSystemLoader(FOLDER)
     made = jinja2.Environment(loader=loader, undefined=jinja2.StrictUndefined, autoescape=False)
-    filters = (count, percent, signed, share, points, exact, signed_number, kinds, number, capital, possessive, listed)
+    filters = (count, percent, signed, share, points, signed_number, kinds, number, capital, possessive, listed)
     made.filters |= {function.__name__: function for function in filters}
     made.globals["say"] = made.get_template("macros.j2").module
     return made
@@ -113,8 +110,10 @@ def templates(notebook: str) -> dict[str, dict[str, Any]]:
     return tomllib.loads((FOLDER / f"{notebook}.toml").read_text(encoding="utf-8"))
 
 
-def say(notebook: str, figure: str, **facts: Any) -> dict[str, Any]:
+def say(notebook: str, figure: str, *, drawn: bool = True, **facts: Any) -> dict[str, Any]:
     """The words of one figure, filled from facts: rows as dictionaries, numbers to eight significant digits.
+
+    Where nothing is drawn, `title` (a list, the longest first) and `absent` are all that is said.
 
     Raises
     ------
@@ -122,8 +121,12 @@ def say(notebook: str, figure: str, **facts: Any) -> dict[str, Any]:
         for a figure without words; jinja2.UndefinedError for a text that names a fact not given.
     """
     table, facts = templates(notebook)[figure], rounded(facts)
-    words = {part: _fill(table.get(part, ""), facts) for part in _PARTS}
-    words["title"] = [title for title in (_fill(text, facts) for text in table.get("title", [])) if title]
+    told = (*_PARTS, "title", "short") if drawn else ("title", "short", "absent")
+    words = dict.fromkeys(_PARTS, "") | {part: _fill(table.get(part, ""), facts) for part in told}
+    words["title"] = [title for title in (words["title"], words.pop("short")) if title]
+    if drawn and "each" in table:
+        each = (_fill(table["each"], facts | {"row": row}) for row in facts["rows"])
+        words["alt"] += f" {'; '.join(filter(None, each))}."
     return words
 
 
@@ -163,8 +166,12 @@ def statements(notebook: str, name: str, **facts: Any) -> list[dict[str, str]]:
 
 
 def with_words(frame: pl.DataFrame, notebook: str, name: str, **facts: Any) -> pl.DataFrame:
-    """A frame with a column of words for each text of a table of templates, filled row by row (`row`, and the facts)."""
-    table, facts = templates(notebook)[name], rounded(facts)
+    """A frame with a column of words for each text of a table of templates, filled row by row (`row`, and the facts).
+
+    A table that is `like` another has its texts too.
+    """
+    table, facts = dict(templates(notebook)[name]), rounded(facts)
+    table = templates(notebook).get(table.pop("like", ""), {}) | table
     rows = rounded(frame).to_dicts()
     return frame.with_columns(
         pl.Series(column, [_fill(text, {"row": row, **facts}) for row in rows], dtype=pl.String)
@@ -173,9 +180,10 @@ def with_words(frame: pl.DataFrame, notebook: str, name: str, **facts: Any) -> p
 
 
 def key(notebook: str, name: str, **facts: Any) -> list[tuple[str, str, str]]:
-    """The key of a chart, as `marks.key` takes it: the shape, words and colour of each kind of mark."""
-    items = [[_fill(part, facts) for part in item] for item in templates(notebook)[name]["key"]]
-    return [(shape, words, colour) for shape, words, colour in items if words]
+    """The key of a chart, as `marks.key` takes it, from "shape colour: words" of each kind of mark; colours are `theme`'s."""
+    items = [item.split(": ", 1) for item in templates(notebook)[name]["key"]]
+    filled = [(*look.split(), _fill(words, facts)) for look, words in items]
+    return [(shape, words, getattr(theme, colour.upper())) for shape, colour, words in filled if words]
 
 
 def plain(name: str) -> str:

@@ -66,18 +66,10 @@ def coverage(
     known = (pl.col("events") > 0) | (pl.col("captures") > 0)
     told = pl.when(known).then(pl.col("events", "event_hours", "hours_unknown"))
     table = table.with_columns(_status(known, pl.col("events")), told).sort("quarter", "ward_code")
+    kept = pl.col("ward_code", "ward", "borough_code", "quarter", "status")
     return table.select(
-        *(
-            "ward_code",
-            "ward",
-            "borough_code",
-            "quarter",
-            "status",
-            "events",
-            "event_hours",
-            "hours_unknown",
-            "residents",
-        ),
+        kept,
+        pl.col("events", "event_hours", "hours_unknown", "residents"),
         events_per_1000=1000 * pl.col("events") / pl.col("residents"),
         hours_per_1000=1000 * pl.col("event_hours") / pl.col("residents"),
         captures="captures",

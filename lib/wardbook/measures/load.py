@@ -15,7 +15,6 @@ import polars as pl
 from scipy import optimize, special, stats
 
 from wardbook.measures.queue import InputError, Mailbox, run_mailbox
-from wardbook.measures.queue import erlang_c as erlang_c
 from wardbook.places import UnknownName
 
 DISTRIBUTIONS = ("lognormal", "beta", "discrete", "fixed")
@@ -23,8 +22,6 @@ WEEKS_A_YEAR = 365.25 / 7
 SEED = 20250623
 _QUANTILES = {"q05": 0.05, "q50": 0.5, "q95": 0.95}
 _Z90 = special.ndtri(0.95) * 2  # a 90 % interval spans this many standard deviations
-# The inputs of present hours: measured duty hours of a ward take the place of all of them.
-HOURS_INPUTS = ("staff_per_ward", "contracted_hours", "availability", "abstraction")
 
 
 # -- inputs ------------------------------------------------------------------------------------------------------------
@@ -105,14 +102,23 @@ def check_settings(**settings: float) -> None:
             raise InputError(f"{name} must be a {'whole ' if whole else ''}number, {low:,} to {high:,}: {value!r}")
 
 
-def draw_inputs(inputs: pl.DataFrame, *, draws: int = 10_000, seed: int = SEED) -> dict[str, np.ndarray | float]:
+def draw_inputs(
+    inputs: pl.DataFrame, *, draws: int = 10_000, seed: int = SEED, ward_hours: float | None = None
+) -> dict[str, np.ndarray | float]:
     """Draws of every input by name, (draws,) arrays, or a number where it is fixed.
 
-    A Latin hypercube: each input's draws are spread evenly over its distribution, so that medians settle with few.
+    A Latin hypercube: each input's draws are spread evenly over its distribution, so that medians settle with few. What takes
+    `drawn` below passes it on to here.
+
+    Parameters
+    ----------
+    ward_hours : measured duty hours a week of one ward, without those abstracted, in place of what staff, contracts,
+        availability and abstraction would make of them.
     """
     check_settings(draws=draws)
     cube = stats.qmc.LatinHypercube(inputs.height, rng=np.random.default_rng(seed)).random(draws).T
-    return {row["name"]: _quantile(row, u) for row, u in zip(inputs.iter_rows(named=True), cube)}
+    values = {row["name"]: _quantile(row, u) for row, u in zip(inputs.iter_rows(named=True), cube)}
+    return values if ward_hours is None else values | {"ward_hours": ward_hours}
 
 
 def _quantile(row: dict, u: np.ndarray) -> np.ndarray | float:
@@ -130,7 +136,7 @@ def _quantile(row: dict, u: np.ndarray) -> np.ndarray | float:
 # -- a week ------------------------------------------------------------------------------------------------------------
 
 
-def weekly_load(values: Mapping[str, np.ndarray | float], *, ward_hours: float | None = None) -> dict[str, np.ndarray]:
+def weekly_load(values: Mapping[str, np.ndarray | float]) -> dict[str, np.ndarray]:
     """Hours asked and hours there are in a ward and week, as plain arithmetic on arrays of one shape.
 
     Every result of the model starts here. `outbound_from_reading` says who pays for outbound work: at 0 the usable
@@ -138,8 +144,7 @@ def weekly_load(values: Mapping[str, np.ndarray | float], *, ward_hours: float |
 
     Parameters
     ----------
-    values : by name of input, in the units of `load_assumptions.csv`.
-    ward_hours : measured duty hours a week of one ward, without those abstracted, in place of `HOURS_INPUTS`.
+    values : by name of input, in the units of `load_assumptions.csv`; with `ward_hours` those are the hours present.
 
     Returns
     -------
@@ -161,7 +166,8 @@ def weekly_load(values: Mapping[str, np.ndarray | float], *, ward_hours: float |
     # A list that keeps its size replaces its leavers; those who fail the check were checked too.
     joining = v["messages_per_week"] * v["unsubscribe_per_message"] / np.maximum(1 - unverified, 1e-9)
     checking = verified * joining * v["minutes_per_check"] / 60  # hours a member
-    present = np.asarray(float(ward_hours)) if ward_hours is not None else _present_hours(v)
+    stated = v["staff_per_ward"] * v["contracted_hours"] * v["availability"] * (1 - v["abstraction"])
+    present = v.get("ward_hours", stated)
     weight = v["usable_share"] + v["outbound_from_reading"] * (1 - v["usable_share"])
     most = np.maximum(v["usable_share"] * present - weight * (bulletins + sessions), 0.0)
     reading = np.maximum(most - weight * checking * members, 0.0)
@@ -189,13 +195,7 @@ def weekly_load(values: Mapping[str, np.ndarray | float], *, ward_hours: float |
     }
 
 
-def _present_hours(v: Mapping[str, np.ndarray]) -> np.ndarray:
-    return v["staff_per_ward"] * v["contracted_hours"] * v["availability"] * (1 - v["abstraction"])
-
-
-def simulate(
-    inputs: pl.DataFrame, *, draws: int = 10_000, seed: int = SEED, ward_hours: float | None = None
-) -> pl.DataFrame:
+def simulate(inputs: pl.DataFrame, *, draws: int = 10_000, **drawn: float | None) -> pl.DataFrame:
     """One ward's `weekly_load` over the stated ranges of all inputs together: a row a draw, a column a quantity.
 
     Raises
@@ -203,7 +203,7 @@ def simulate(
     InputError
         for less than one draw.
     """
-    load = weekly_load(draw_inputs(inputs, draws=draws, seed=seed), ward_hours=ward_hours)
+    load = weekly_load(draw_inputs(inputs, draws=draws, **drawn))
     return pl.DataFrame({name: np.broadcast_to(values, draws) for name, values in load.items()})
 
 
@@ -260,19 +260,14 @@ def asked_per_100(simulated: pl.DataFrame) -> pl.DataFrame:
 
 
 def break_even_lines(
-    inputs: pl.DataFrame,
-    *,
-    officers: Sequence[int] = (1, 2, 3, 4),
-    ward_hours: Mapping[str, float] | None = None,
-    messages: Sequence[float],
-    draws: int = 10_000,
-    seed: int = SEED,
+    inputs: pl.DataFrame, *, ward_hours: Mapping[str, float], messages: Sequence[float], **drawn: int
 ) -> pl.DataFrame:
     """Minutes a message at which a ward's reading hours are just filled, by messages a week: above a line there is too much.
 
+    One line each for one to four officers, their hours by the stated assumptions, and for measured hours.
+
     Parameters
     ----------
-    officers : one line each, their hours by the stated assumptions.
     ward_hours : label → measured duty hours a week of one ward, not abstracted: one line each.
     messages : messages a ward and week at which the lines are given.
 
@@ -282,27 +277,19 @@ def break_even_lines(
         `line` (label), `officers` (null where hours are measured), `messages_per_week`, `minutes`, `minutes_low`,
         `minutes_high` (middle and 90 % range of what is not known of the hours), `reading_hours` (middle, a week).
     """
-    lines = [(f"{n} officer" if n == 1 else f"{n} officers", n, None) for n in officers]
-    lines += [(label, None, hours) for label, hours in (ward_hours or {}).items()]
+    lines = [(f"{n} officer" if n == 1 else f"{n} officers", n, None) for n in (1, 2, 3, 4)]
+    lines += [(label, None, hours) for label, hours in ward_hours.items()]
     rows = []
     for label, number, hours in lines:
         known = fix(inputs, staff_per_ward=number) if number else inputs
-        there = _range(simulate(known, draws=draws, seed=seed, ward_hours=hours)["reading_hours"])
+        there = _range(simulate(known, ward_hours=hours, **drawn)["reading_hours"])
         middle, *ends = there["q50"], there["q05"], there["q95"]
         rows += [(label, number, float(n), *(60 * hours / n for hours in (middle, *ends)), middle) for n in messages]
-    columns = {"line": pl.String, "officers": pl.Int64}
-    columns |= dict.fromkeys(("messages_per_week", "minutes", "minutes_low", "minutes_high"), pl.Float64)
-    return pl.DataFrame(rows, schema=columns | {"reading_hours": pl.Float64}, orient="row")
+    columns = ["line", "officers", "messages_per_week", "minutes", "minutes_low", "minutes_high", "reading_hours"]
+    return pl.DataFrame(rows, schema=columns, orient="row", infer_schema_length=None)
 
 
-def place_lists(
-    inputs: pl.DataFrame,
-    lists: pl.DataFrame,
-    *,
-    ward_hours: float | None = None,
-    draws: int = 10_000,
-    seed: int = SEED,
-) -> pl.DataFrame:
+def place_lists(inputs: pl.DataFrame, lists: pl.DataFrame, **drawn: float | None) -> pl.DataFrame:
     """Published lists beside the hours: the mail a list of that size would bring, and what it asks of the hours there.
 
     The count is published (or derived, as `per_ward_how` says); how much its subscribers write is assumed.
@@ -318,71 +305,61 @@ def place_lists(
         `minutes`, `inbound_hours` and `reading_hours`, each `_q05`, `_q50`, `_q95`; `asked_percent_q05` … (inbound hours
         of the hours there; null where there are none).
     """
-    values = draw_inputs(inputs, draws=draws, seed=seed)
+    values = draw_inputs(inputs, **drawn)
     kept = ("place", "what", "date", "figure", "per_ward", "per_ward_how", "publication", "quality")
     rows = []
     for row in lists.filter(pl.col("per_ward").is_not_null()).iter_rows(named=True):
-        load = weekly_load(values | {"subscribers": row["per_ward"]}, ward_hours=ward_hours)
-        rows.append({name: row[name] for name in kept} | _asked_of(load, load["messages"], draws))
+        load = weekly_load(values | {"subscribers": row["per_ward"]})
+        rows.append({name: row[name] for name in kept} | _asked_of(load, load["messages"]))
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
-def own_point(
-    inputs: pl.DataFrame,
-    *,
-    mailbox_messages: float | None = None,
-    ward_hours: float | None = None,
-    draws: int = 10_000,
-    seed: int = SEED,
-) -> pl.DataFrame:
+def own_point(inputs: pl.DataFrame, *, mailbox_messages: float | None = None, **drawn: float | None) -> pl.DataFrame:
     """One ward at its own figures, what it did not give over its stated range: its point on the break-even chart.
 
     Parameters
     ----------
     inputs : with a reader's values (`fix`).
     mailbox_messages : messages a week that the ward counted, in place of what its list is assumed to write.
-    ward_hours : as in `weekly_load`.
 
     Returns
     -------
     polars.DataFrame
         one row, the columns of `place_lists` that are not a published count's.
     """
-    load = weekly_load(draw_inputs(inputs, draws=draws, seed=seed), ward_hours=ward_hours)
+    load = weekly_load(draw_inputs(inputs, **drawn))
     messages = load["messages"] if mailbox_messages is None else np.asarray(float(mailbox_messages))
-    return pl.DataFrame([_asked_of(load, messages, draws)], infer_schema_length=None)
+    return pl.DataFrame([_asked_of(load, messages)], infer_schema_length=None)
 
 
-def _asked_of(load: Mapping[str, np.ndarray], messages: np.ndarray, draws: int) -> dict[str, float | None]:
+def _asked_of(load: Mapping[str, np.ndarray], messages: np.ndarray) -> dict[str, float | None]:
     """The range of what so many messages ask, and of the hours there: `messages_q05`, … `asked_percent_q95`."""
     inbound, reading = messages * load["minutes"] / 60, load["reading_hours"]
     with np.errstate(divide="ignore", invalid="ignore"):
         asked = np.where(inbound > 0, 100 * inbound / reading, 0.0)
     drawn = {"messages": messages, "minutes": load["minutes"], "inbound_hours": inbound}
     drawn |= {"reading_hours": reading, "asked_percent": asked}
-    ranges = {name: _range(pl.Series(np.broadcast_to(array, draws))) for name, array in drawn.items()}
+    ranges = {name: _range(pl.Series(np.atleast_1d(array))) for name, array in drawn.items()}
     return {f"{name}_{q}": x for name, of in ranges.items() for q, x in of.items()}
 
 
 def answered_in_time(
     inputs: pl.DataFrame,
     *,
-    ward_hours: float | None = None,
-    loads: Sequence[float] = (0.5, 1.0, 2.0),
     deadlines: tuple[float, ...] | None = None,
     absence: str = "independent days",
     weeks: int = 52,
     runs: int = 200,
-    draws: int = 10_000,
     seed: int = SEED,
+    **drawn: float | None,
 ) -> pl.DataFrame:
     """Share of messages answered in time by a ward at half, once and twice its break-even, beside the ceiling without load.
 
+    The ward's hours and minutes a message are the middle of the draws.
     Presence decides more than load: a message that comes while nobody is there for three days is late whatever the load.
 
     Parameters
     ----------
-    loads : utilisations (times the break-even), of a ward whose hours and minutes a message are the middle of the draws.
     deadlines : elapsed hours; by default the inputs' `response_hours` and `pledge_hours`.
     absence : one of `queue.ABSENCE`.
     weeks : from an empty mailbox; a load above 1 has no steady state, so its share depends on them.
@@ -400,7 +377,7 @@ def answered_in_time(
     """
     check_settings(weeks=weeks, runs=runs)
     v, mailbox = central_values(inputs), mailbox_of(inputs, absence)
-    load = simulate(inputs, draws=draws, seed=seed, ward_hours=ward_hours).median().row(0, named=True)
+    load = simulate(inputs, seed=seed, **drawn).median().row(0, named=True)
     if load["reading_hours"] <= 0 or load["messages"] <= 0:
         raise InputError("nothing to simulate: no hours left to read in, or nobody writes")
     deadlines = deadlines or (v["response_hours"], v["pledge_hours"])
@@ -411,7 +388,7 @@ def answered_in_time(
     mail = {"minutes_per_message": load["minutes"], "burst_share": load["replies"] / load["messages"]}
     mail |= {"bulletins_per_week": v["messages_per_week"]}
     run, shares = {"deadlines": deadlines, "runs": runs, "weeks": weeks}, {}
-    for times in sorted(loads):
+    for times in (0.5, 1.0, 2.0):
         mail["messages_per_week"] = times * minutes / load["minutes"]
         answered = run_mailbox(np.random.default_rng(seed), mailbox, **run, **there, **mail)
         # The ceiling is the same at any load: the largest sample of messages gives it.
@@ -428,9 +405,7 @@ def answered_in_time(
 # -- what decides it -------------------------------------------------------------------------------------------------------
 
 
-def tornado(
-    inputs: pl.DataFrame, *, ward_hours: float | None = None, draws: int = 10_000, seed: int = SEED
-) -> pl.DataFrame:
+def tornado(inputs: pl.DataFrame, **drawn: float | None) -> pl.DataFrame:
     """One input at a time set to its low and to its high end, the others over their ranges: which one matters most?
 
     The same draws serve every row, so that differences between rows are not noise.
@@ -442,10 +417,10 @@ def tornado(
         `at_high` (middle utilisation; null where that is without end), `middle` (with every input over its range), `times`
         (the larger of the two ends over the smaller).
     """
-    values = draw_inputs(inputs, draws=draws, seed=seed)
+    values = draw_inputs(inputs, **drawn)
     rows = []
     for row in inputs.iter_rows(named=True):
-        ends = [_middle_utilisation(values | {row["name"]: row[end]}, ward_hours) for end in ("low", "high")]
+        ends = [_middle_utilisation(values | {row["name"]: row[end]}) for end in ("low", "high")]
         kept = {name: row[name] for name in ("label", "unit", "basis", "low", "high")}
         rows.append({"input": row["name"]} | kept | dict(zip(("at_low", "at_high"), ends)))
     ends = pl.col("at_low", "at_high")
@@ -453,23 +428,21 @@ def tornado(
     return (
         pl.DataFrame(rows)
         .filter(pl.col("at_low") != pl.col("at_high"))
-        .with_columns(middle=pl.lit(_middle_utilisation(values, ward_hours)), times=larger / smaller)
+        .with_columns(middle=pl.lit(_middle_utilisation(values)), times=larger / smaller)
         .sort("times", "input", descending=[True, False])
         .with_columns(pl.when(ends.is_finite()).then(ends), times=pl.when(pl.col("times").is_finite()).then("times"))
     )
 
 
-def _middle_utilisation(values: Mapping[str, np.ndarray | float], ward_hours: float | None) -> float:
-    return float(np.median(weekly_load(values, ward_hours=ward_hours)["utilisation"]))
+def _middle_utilisation(values: Mapping[str, np.ndarray | float]) -> float:
+    return float(np.median(weekly_load(values)["utilisation"]))
 
 
 # Inputs that a reader may think of as the one to make officers drown in mail.
 NEEDED = ("subscribers", "messages_per_week", "reply_share", "unprompted_share", "minutes_per_message", "usable_share")
 
 
-def needed_values(
-    inputs: pl.DataFrame, *, ward_hours: float | None = None, draws: int = 10_000, seed: int = SEED
-) -> pl.DataFrame:
+def needed_values(inputs: pl.DataFrame, **drawn: float | None) -> pl.DataFrame:
     """What would have to be true for overload: the value of one input at which the middle utilisation is 1, others as drawn.
 
     Returns
@@ -479,12 +452,12 @@ def needed_values(
         does it), `times` (needed over central), `within` (is it inside the input's 90 % range?). The first row,
         `load`, is how many times all mail together would have to grow.
     """
-    values = draw_inputs(inputs, draws=draws, seed=seed)
+    values = draw_inputs(inputs, **drawn)
 
     def excess(x: float, name: str) -> float:
-        return min(_middle_utilisation(values | {name: x}, ward_hours), 1e9) - 1
+        return min(_middle_utilisation(values | {name: x}), 1e9) - 1
 
-    middle = _middle_utilisation(values, ward_hours)
+    middle = _middle_utilisation(values)
     times = 1 / middle if 0 < middle < math.inf else None
     rows = [{"input": "load", "label": "all messages together", "unit": "times", "value": 1.0, "needed": times}]
     for name in NEEDED:
@@ -506,7 +479,7 @@ def needed_values(
     )
 
 
-def verification_thresholds(inputs: pl.DataFrame, *, draws: int = 10_000, seed: int = SEED) -> pl.DataFrame:
+def verification_thresholds(inputs: pl.DataFrame, **drawn: int) -> pl.DataFrame:
     """What it would take for verifying members to change the load: thresholds, since no effect has been published.
 
     What both lists share cancels in their ratio. With u the unverified share: a list of verified members brings as much
@@ -519,7 +492,7 @@ def verification_thresholds(inputs: pl.DataFrame, *, draws: int = 10_000, seed: 
         `threshold` ("reply ratio", "unverified ratio", "minutes of checking"), `unit`, `q05`, `q50`, `q95` (null where
         nobody ever leaves, so that nobody new is checked).
     """
-    v = {name: np.broadcast_to(x, draws) for name, x in draw_inputs(inputs, draws=draws, seed=seed).items()}
+    v = {name: np.atleast_1d(x) for name, x in draw_inputs(inputs, **drawn).items()}
     load = weekly_load(v | {"verified": 0.0})
     unverified, joining = v["unverified_share"], v["messages_per_week"] * v["unsubscribe_per_message"]
     with np.errstate(divide="ignore", invalid="ignore"):
