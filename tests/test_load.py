@@ -227,6 +227,8 @@ def test_own_figures_that_make_no_sense_are_refused_by_line_and_column(tmp_path,
         (lambda i: load.fix(i, office_closes=8), "open before they close: 9 to 8"),
         (lambda i: load.answered_in_time(i, absence="sometimes"), "absence must be one of always, independent days"),
         (lambda i: load.answered_in_time(load.fix(i, subscribers=0)), "nothing to simulate"),
+        (lambda i: load.erlang_c(math.nan, 2), "load must be 0 or more: nan"),
+        (lambda i: load.erlang_c(1, 1.5), "servers must be a whole number, 1 or more: 1.5"),
     ],
 )
 def test_nonsense_is_refused_by_name_and_value(inputs, call, says):
@@ -235,6 +237,14 @@ def test_nonsense_is_refused_by_name_and_value(inputs, call, says):
 
 
 # -- published and worked numbers ------------------------------------------------------------------------------------------
+
+
+def test_erlang_c_of_the_textbooks():
+    assert load.erlang_c(2, 3) == pytest.approx(4 / 9, rel=1e-14)
+    assert load.erlang_c(100 / 30 * 3, 14) == pytest.approx(0.1741319335950498, rel=1e-12)
+    assert (load.erlang_c(0, 2), load.erlang_c(3, 3), load.erlang_c(7, 3)) == (0, 1, 1)
+    assert load.erlang_c(0.3, 1) == pytest.approx(0.3)  # one server: busy is what it is
+    assert load.erlang_c(900, 1000) < 1e-3  # 900! would overflow
 
 
 def test_the_priors_give_the_figures_of_two_independent_programs(inputs):

@@ -15,6 +15,7 @@ import polars as pl
 from scipy import optimize, special, stats
 
 from wardbook.measures.queue import InputError, Mailbox, run_mailbox
+from wardbook.measures.queue import erlang_c as erlang_c
 from wardbook.places import UnknownName
 
 DISTRIBUTIONS = ("lognormal", "beta", "discrete", "fixed")

@@ -21,6 +21,37 @@ class InputError(ValueError):
     """An input that makes no sense; the message names it, its value and what is allowed."""
 
 
+def erlang_c(load: float, servers: int) -> float:
+    """Probability that an arrival must wait in M/M/c; 1 where the queue has no stationary state.
+
+    From Erlang's B by its recursion, which neither overflows nor cancels.
+
+    Parameters
+    ----------
+    load : arrivals × mean service, in servers kept busy (erlangs), ≥ 0.
+    servers : whole number ≥ 1.
+
+    Raises
+    ------
+    ValueError
+        naming the argument and its range.
+
+    References
+    ----------
+    Cooper (1981), Introduction to Queueing Theory, eq. 3.5.1 and 3.5.7.
+    """
+    if not (math.isfinite(load) and load >= 0):
+        raise ValueError(f"load must be 0 or more: {load!r}")
+    if servers != int(servers) or servers < 1:
+        raise ValueError(f"servers must be a whole number, 1 or more: {servers!r}")
+    if load >= servers:
+        return 1.0
+    blocked = 1.0
+    for n in range(1, int(servers) + 1):
+        blocked = load * blocked / (n + load * blocked)
+    return blocked / (1 - load / servers * (1 - blocked))
+
+
 def departures(arrivals: np.ndarray, services: np.ndarray) -> np.ndarray:
     """When each message is answered by one server, first come first served, on the operational clock.
 
