@@ -21,6 +21,8 @@ import typer
 
 # Everything else is imported by the command that needs it: help then answers at once.
 if TYPE_CHECKING:
+    import polars as pl
+
     from wardbook.edition import Edition
     from wardbook.fetch import Outcome
 
@@ -273,17 +275,28 @@ def build(
             if street:
                 _count_street(raw, street, out, scheduler)
                 return
-            before = refresh.held_at(out)
+            before = _held_at(out)
             made = editions.build(raw, out, allow_shorter=allow_shorter)
         except ValueError as error:  # a file, or two together, that cannot be read as what they claim
             raise _Refused(f"{error}; nothing was written") from error
         for line in _account(raw, made):
             print(line)
         if before is not None:
-            print(f"headlines, edition {before.manifest['edition']} against {made.id}:")
-            for line in refresh.report(refresh.compare(before, refresh.Held.of(made))):
+            print("headlines, the edition that was here against the new one:")
+            for line in refresh.report(refresh.compare(before, refresh.headlines(made))):
                 print(f"  {line}")
         print(_short(made.path))
+
+
+def _held_at(out: Path) -> pl.DataFrame | None:
+    """The headlines of the edition that a build replaces; None where there is none that is whole: nothing is compared."""
+    from wardbook.edition import EditionError, open_edition
+    from wardbook.refresh import headlines
+
+    try:
+        return headlines(open_edition(out))
+    except EditionError:
+        return None
 
 
 def _raw() -> Path:
