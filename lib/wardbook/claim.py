@@ -214,12 +214,6 @@ def check_register(book: Book, claims: pl.DataFrame) -> pl.DataFrame:
     held = {
         row["claim_id"]: _HELD[row["check"]](book, row) for row in claims.iter_rows(named=True) if row["check"] in _HELD
     }
-    checked = measures.check(claims, held)
-    verdicts = dict(checked.select("claim_id", "verdict").iter_rows())
-    disputes = claims.filter(check="disputes")
-    if disputes.is_empty():
-        return checked
-    held |= {row["claim_id"]: {"disputed": verdicts.get(row["parts"])} for row in disputes.iter_rows(named=True)}
     return measures.check(claims, held)
 
 
