@@ -36,7 +36,7 @@ _REFERENCES = ("boroughs.csv", "breaks.csv", "offence_groups.csv", "officer_hour
 Tables = dict[str, tuple[pl.DataFrame, list[str]]]  # a table's name → the table, the catalogue keys it draws on
 
 
-class EditionError(ValueError):
+class EditionError(OSError):
     """An edition that is missing, incomplete, or not the one its manifest describes."""
 
 
