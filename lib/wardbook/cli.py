@@ -226,13 +226,12 @@ def fetch(
         from wardbook import fetch as fetching
 
         months = {name: text and fetching.month(text) for name, text in (("first", first), ("last", last))}
-        what = {"raw": raw, "mirror": mirror, "progress": _transfer}
-        outcomes = fetching.fetch(sources or [], borough=borough, **months, **what)
+        outcomes = fetching.fetch(sources or [], borough=borough, **months, raw=raw, mirror=mirror)
         for line in _fetched(outcomes):
             print(line)
         failed = [outcome for outcome in outcomes if outcome.status == "failed"]
         for outcome in failed:
-            print(f"wardbook: {outcome.source}: {outcome.said}", file=sys.stderr)
+            print(_relative(f"wardbook: {outcome.source}: {outcome.said}"), file=sys.stderr)
         print(_relative(raw))
         if failed:
             raise typer.Exit(1)
@@ -442,17 +441,6 @@ def _steps() -> Iterator[Callable[[str, int, int], None]]:
             bar.set_description(notebook)  # which draws it
 
         yield step
-
-
-@contextmanager
-def _transfer(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """How far a download has come: a bar with size and time left on a terminal, a line a file in a log."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, desc=label, unit="B", unit_scale=True, leave=False, disable=not sys.stderr.isatty()) as bar:
-        yield bar.update
-    if bar.disable:
-        print(label, file=sys.stderr, flush=True)
 
 
 def _size(count: int) -> str:

@@ -32,15 +32,11 @@ from wardbook import catalogue, folders, places
 from wardbook.periods import Period, month_after
 from wardbook.sources import police_uk_api
 from wardbook.sources.reading import SourceError
-from wardbook.web import FetchError, Manners, NotThere, Progress, Web, copy_member, read_zip, silent
+from wardbook.web import FetchError, Manners, NotThere, Web, copy_member, read_zip
 
 FORCE = "metropolitan"
 LEDGER = "ledger.csv"
 _COLUMNS = ["file", "source", "address", "time", "bytes", "sha256", "etag"]
-
-
-class NoNetwork(FetchError):
-    """No publisher could be reached at all; the message names the pages to download from by hand, and the folders."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +128,8 @@ class _Run:
 
     def fail(self, source: catalogue.Source, file: str, error: Exception) -> None:
         said = str(error).replace(f"{self.staging}{os.sep}", "")
-        hand = f"; nothing was replaced; by hand: {by_hand([source], self.raw)}"
+        place = f"{' or '.join([source.pattern, *source.also])} (below {self.raw})"
+        hand = f"; nothing was replaced; by hand: {source.address} → {place}"
         self.note(source, file, "failed", said=said + hand)
 
     def there(self, source: catalogue.Source, file: str) -> bool:
@@ -263,7 +260,7 @@ class _Run:
         for info in archive.infolist():
             if re.fullmatch(spec["member"], info.filename):
                 staged.append(self.stage(spec["into"].format(name=PurePosixPath(info.filename).name)))
-                copy_member(archive, info, staged[-1], self.web.progress)
+                copy_member(archive, info, staged[-1])
         read = [path for path in staged if path.match(source.pattern)]
         if not read:
             raise FetchError(f"{url} has no member like {spec['member']}")
@@ -298,7 +295,7 @@ class _Run:
                     held = {month for month in months if spec["member"].format(month=month) in members}
                     for month in sorted(held & missing, reverse=True):
                         info, staged = members[spec["member"].format(month=month)], self.stage(files[month])
-                        copy_member(archive, info, staged, self.web.progress)
+                        copy_member(archive, info, staged)
                         check(source, staged)
                         self.place(source, staged, files[month], f"{url}#{quote(info.filename)}")
             except NotThere:
@@ -437,12 +434,6 @@ def choose(names: Sequence[str]) -> list[catalogue.Source]:
     return [source for key, source in known.items() if key in chosen]
 
 
-def by_hand(sources: Sequence[catalogue.Source], raw: Path) -> str:
-    """Where to download by hand, and what to call it: "page → folder"."""
-    pages = [f"{source.address} → {' or '.join([source.pattern, *source.also])}" for source in sources]
-    return "; ".join(pages) + f" (below {raw})"
-
-
 def fetch(
     sources: Sequence[str] = (),
     *,
@@ -451,7 +442,6 @@ def fetch(
     last: date | None = None,
     raw: Path | str,
     mirror: str | None = None,
-    progress: Progress | None = None,
     manners: Manners | None = None,
 ) -> list[Outcome]:
     """Fetch sources into a raw folder; a source that fails does not stop the others, and is in what is returned.
@@ -462,14 +452,11 @@ def fetch(
     borough : whose neighbourhoods and wards; the other files hold all of London.
     first, last : months, for what is published by month; without them the last twelve published.
     mirror : ask every address of this server instead, as MIRROR/host/path.
-    progress : called with a label and a size in bytes (or None), gives a context that is told of bytes as they come.
 
     Raises
     ------
     UnknownName
         for a source or borough that is not known; nothing was asked.
-    NoNetwork
-        if no publisher could be reached.
     """
     chosen, area = choose(sources), places.area(borough)
     if first and last and first > last:
@@ -477,7 +464,7 @@ def fetch(
     raw = Path(raw)
     raw.mkdir(parents=True, exist_ok=True)
     with _alone(raw):
-        web = Web(mirror, manners or Manners(), progress or silent)
+        web = Web(mirror, manners or Manners())
         return _fetch(_Run(raw, area, first, last, web), chosen)
 
 
@@ -512,7 +499,4 @@ def _fetch(run: _Run, chosen: list[catalogue.Source]) -> list[Outcome]:
     finally:
         run.web.client.close()
         shutil.rmtree(run.staging, ignore_errors=True)
-    if run.web.down and not run.web.reached:
-        hosts, hand = ", ".join(sorted(run.web.down)), by_hand(chosen, run.raw)
-        raise NoNetwork(f"no network ({hosts} not reached): download by hand, {hand}")
     return run.outcomes
