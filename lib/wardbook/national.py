@@ -8,15 +8,14 @@ the history. On a Dask cluster the partitions are counted in parallel.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
-from datetime import date
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
 from wardbook.folders import write_text
+from wardbook.sources.police_uk import month_and_force
 from wardbook.sources.reading import Quality, SourceError, check_file, gss, headers_like, read_text_table, take_columns
 
 # Categories, not text: the answer for all of England and Wales is tens of millions of rows.
@@ -64,18 +63,11 @@ def street_files(folder: Path | str) -> list[Path]:
     """Every `YYYY-MM-<force>-street.csv` below a folder, sorted by name; a month of a force in two places is refused."""
     found: dict[str, Path] = {}
     for path in sorted(Path(folder).rglob("*-street.csv"), key=lambda path: (path.name, str(path))):
-        _month_and_force(path)
+        month_and_force(path, "street")
         if path.name in found:
             raise SourceError(path, "each force's month once", f"it in {found[path.name].parent} too")
         found[path.name] = path
     return list(found.values())
-
-
-def _month_and_force(path: Path) -> tuple[date, str]:
-    match = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])-(.+)-street\.csv", path.name)
-    if match is None:
-        raise SourceError(path, "a name like 2024-05-metropolitan-street.csv", repr(path.name))
-    return date(int(match[1]), int(match[2]), 1), match[3]
 
 
 def read_ward_lookup(path: Path | str) -> pl.DataFrame:
@@ -159,7 +151,7 @@ def count_file(path: Path | str, lookup: pl.DataFrame) -> tuple[pl.DataFrame, Qu
         return alone), that holds no crime, another month than its name says, or a type that is not of `CRIME_TYPES`.
     """
     path = check_file(path, "csv")
-    month, force = _month_and_force(path)
+    month, force = month_and_force(path, "street")
     counted = _counted(_crimes(path), lookup, path)
     quality = Quality(str(path), "police-uk-street", rows_read=counted["offences"].sum())
     if not quality.rows_read:
@@ -199,7 +191,9 @@ def street_counts(
         `STREET_SCHEMA`, by month, force, ward and offence; a file that was never published is not zero, so no grid is completed.
     """
     # In this order, and each file's counts sorted, the whole is sorted: nothing has to be held twice.
-    paths = sorted((Path(path).absolute() for path in paths), key=lambda path: (_month_and_force(path), str(path)))
+    paths = sorted(
+        (Path(path).absolute() for path in paths), key=lambda path: (month_and_force(path, "street"), str(path))
+    )
     if scheduler:
         from distributed import Client
 

@@ -87,15 +87,18 @@ STOPS_SCHEMA = pl.Schema(
 )
 
 
-def _month_and_force(path: Path) -> tuple[date, str]:
-    match = re.fullmatch(r"(?:(\d{4}-\d{2})-)?(.+)-stop-and-search\.csv", path.name)
-    if not match:
-        raise SourceError(path, "a name like 2024-05-metropolitan-stop-and-search.csv", repr(path.name))
-    text = match[1] or path.parent.name
-    try:
-        return date.fromisoformat(f"{text}-01"), match[2]
-    except ValueError:
-        raise SourceError(path, "a month (YYYY-MM) in the file's name or its folder's", repr(text)) from None
+def month_and_force(path: Path, kind: str) -> tuple[date, str]:
+    """The month and the force that a file's name says, or its folder's, where a name has no month.
+
+    Parameters
+    ----------
+    kind : what the name ends in: "stop-and-search" or "street".
+    """
+    match = re.fullmatch(rf"(?:(20\d\d-\d\d)-)?(.+)-{kind}\.csv", path.name)
+    month = (match and match[1]) or path.parent.name
+    if not match or not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", month):
+        raise SourceError(path, f"a name like 2024-05-metropolitan-{kind}.csv", f"{path.parent.name}/{path.name}")
+    return date.fromisoformat(f"{month}-01"), match[2]
 
 
 def read_stops(path: Path | str) -> Loaded:
@@ -119,7 +122,7 @@ def read_stops(path: Path | str) -> Loaded:
     """
     path = Path(path)
     raw = reading.read_text_table(path).with_row_index("line", offset=2)
-    file_month, force = _month_and_force(path)
+    file_month, force = month_and_force(path, "stop-and-search")
     return tidy_stops(raw, path, file_month, force)
 
 
