@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date
 from functools import cached_property
-from importlib import import_module
 from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -93,13 +92,6 @@ class _Neighbourhood(msgspec.Struct):
 
 
 # One run ----------------------------------------------------------------------------------------------------------------
-
-
-def check(source: catalogue.Source, path: Path) -> pl.DataFrame | None:
-    """Read a file as the build will, and refuse it (`SourceError`) if it is not what the catalogue says it is."""
-    module, function = source.reader.split(".")
-    loaded = getattr(import_module(f"wardbook.sources.{module}"), function)(path)
-    return getattr(loaded, "frame", None)
 
 
 @dataclass
@@ -231,9 +223,9 @@ class _Run:
                 with read_zip(staged, newest.url) as archive:
                     self.unpack(source, archive, newest.url)
             else:
-                frame = check(source, staged)
+                loaded = source.read(staged)
                 if "{snapshot}" in into:
-                    snapshot = snapshot or _snapshot(frame)
+                    snapshot = snapshot or _snapshot(loaded.frame)
                 self.place(source, staged, into.format(snapshot=snapshot, name=name), newest.url, etag)
 
     def release(self, source: catalogue.Source, release: dict) -> None:
@@ -246,7 +238,7 @@ class _Run:
             return
         try:
             etag = self.web.download(release["url"], staged)
-            months = check(source, staged)["month"]
+            months = source.read(staged).frame["month"]
             held, expected = f"{months.min():%Y-%m} to {months.max():%Y-%m}", " to ".join(release["months"])
             if held != expected:
                 raise SourceError(staged, f"the months {expected}", held)
@@ -265,7 +257,7 @@ class _Run:
         if not read:
             raise FetchError(f"{url} has no member like {spec['member']}")
         for path in read:
-            check(source, path)
+            source.read(path)
         for path in staged:
             self.place(source, path, path.relative_to(self.staging).as_posix(), url)
 
@@ -296,7 +288,7 @@ class _Run:
                     for month in sorted(held & missing, reverse=True):
                         info, staged = members[spec["member"].format(month=month)], self.stage(files[month])
                         copy_member(archive, info, staged)
-                        check(source, staged)
+                        source.read(staged)
                         self.place(source, staged, files[month], f"{url}#{quote(info.filename)}")
             except NotThere:
                 pass  # said below, and looked for in the archive of the month before
@@ -332,7 +324,7 @@ class _Run:
         else:
             table = pl.DataFrame([row.properties for row in rows], dict.fromkeys(fields, pl.String), strict=False)
             table.write_csv(staged)
-        check(source, staged)
+        source.read(staged)
         self.place(source, staged, file, address)
 
     def stops(self, source: catalogue.Source) -> None:
@@ -343,7 +335,7 @@ class _Run:
                 continue
             url, staged = f"{source.fetch['url']}stops-force?force={FORCE}&date={month}", self.stage(file)
             etag = self.web.download(url, staged)
-            if check(source, staged).is_empty():
+            if source.read(staged).frame.is_empty():
                 self.note(source, month, "not published", said="the answer is empty")
             else:
                 self.place(source, staged, file, url, etag)
