@@ -55,14 +55,10 @@ PRIORITY_KINDS = {
 }
 
 
-def _one_of(names: Iterable[str], *, primary_key: bool = False, nullable: bool = False) -> dy.String:
+def _one_of(names: Iterable[str], **more: bool) -> dy.String:
     names = list(names)
-    return dy.String(
-        primary_key=primary_key,
-        nullable=nullable,
-        regex=f"^({'|'.join(map(re.escape, names))})$",
-        description=f"one of {', '.join(names)}{' or nothing' if nullable else ''}",
-    )
+    allowed = f"one of {', '.join(names)}{' or nothing' if more.get('nullable') else ''}"
+    return dy.String(regex=f"^({'|'.join(map(re.escape, names))})$", description=allowed, **more)
 
 
 def _ward() -> dy.String:
