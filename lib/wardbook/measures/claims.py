@@ -320,7 +320,7 @@ def _recorded(row: Row, known: Mapping[str, Row]) -> Result:
 def _disputes(row: Row, known: Mapping[str, Row]) -> Result:
     """A statement that another one is wrong: the other's verdict, turned round."""
     turned = {REPRODUCES: DIFFERS, AGREES: DIFFERS, DIFFERS: REPRODUCES, IN_PART: IN_PART}
-    return {"verdict": turned.get(known[row["parts"]]["verdict"], UNCHECKED)}
+    return {"verdict": turned.get(known.get(row["parts"], {}).get("verdict"), UNCHECKED)}
 
 
 def _hours(row: Row, known: Mapping[str, Row]) -> Result:
