@@ -214,7 +214,7 @@ def test_build_accounts_for_every_file(wardbook, tmp_path):
     said = told.stdout.splitlines()
     households = next(number for number, line in enumerate(said) if "TS044" in line)
     assert said[households].endswith(": 1 file, 2 rows read, 1 kept")
-    assert said[households + 1] == "  set aside: 1 not in a London borough"
+    assert said[households + 1] == "  not in a London borough: 1"
     assert any(line.startswith("MPS Recorded Crime") and ": no file (" in line for line in said)
     assert said[-3].endswith("recognises or needs them: 6 files (a.txt; b.txt; c.txt; d.txt; e.txt; …)")
     assert said[-2].startswith("edition ")

@@ -60,14 +60,6 @@ def test_each_row_is_counted_once_and_accounted_for(tmp_path):
         "in no ward": 3,
     }
 
-    import geopandas
-    from shapely import box
-
-    shapes = geopandas.GeoDataFrame({"ward_code": ["E05000002"]}, geometry=[box(0, 51, 1, 52)], crs=4326)
-    placed, quality = national.count_file(path, LOOKUP, shapes)
-    assert counts(placed)[("E05000002", "Drugs")] == 1, "placed by its point"
-    assert counts(placed)[("unplaced", "Drugs")] == 2
-
 
 ROW = {"LSOA code": "E01000001", "Crime ID": "a", "Longitude": "0.1", "Latitude": "51.5"}
 CELLS = "expected 12 cells a line, as in the header; found"
@@ -90,7 +82,6 @@ DAMAGE = {
     "a type that is not known": (lambda text: text.replace("Drugs", "Piracy", 1), rf"{CRIMES} .*'Piracy' \(1 crimes\)"),
     "no type": (lambda text: text.replace("Drugs", "", 1), rf"{CRIMES} 2022-06, None \(1 crimes\)"),
     "another month": (lambda text: text.replace("2022-06", "2022-05"), rf"{CRIMES} 2022-05, 'Drugs' \(3 crimes\)"),
-    "a point that is none": (lambda text: text.replace("E01000001,", ",").replace("0.1", "west"), "a street-level CSV"),
     "a missing column": (lambda text: text.replace("Longitude", "Lon"), "expected a column 'Longitude'"),
 }
 
@@ -179,9 +170,6 @@ def test_generated_months_are_counted_as_a_spatial_join_counts_them(tmp_path):
     assert sorted(ours) == sorted(wanted.rows())
     assert sum(quality.rows_read for quality in qualities) == table["offences"].sum() == 6_000
     assert generate_months.write_months(tmp_path / "again", 6_000, 3, at=at)[0].read_bytes() == paths[0].read_bytes()
-
-    by_point, _ = national.street_counts(paths, at.lookup.head(1), outlines=generate_months.outlines())
-    assert by_point.equals(table), "no LSOA known: all by point"
 
 
 @pytest.mark.slow

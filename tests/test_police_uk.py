@@ -91,11 +91,11 @@ def test_the_month_comes_from_the_name_then_from_the_folder(synthetic_month):
     short = "metropolitan-stop-and-search.csv"
     assert read_stops(synthetic_month({}, folder="2023-01")).frame["file_month"][0] == date(2024, 6, 1)
     assert read_stops(synthetic_month({}, name=short, folder="2024-06")).frame["file_month"][0] == date(2024, 6, 1)
-    with pytest.raises(SourceError, match="expected a month .* found 'download'"):
+    with pytest.raises(SourceError, match="expected a name like .* found download/metropolitan"):
         read_stops(synthetic_month({}, name=short))
-    with pytest.raises(SourceError, match="expected a month .* found '2024-13'"):
+    with pytest.raises(SourceError, match="expected a name like .* found .*2024-13-"):
         read_stops(synthetic_month({}, name=f"2024-13-{short}"))
-    with pytest.raises(SourceError, match="expected a name like .* found 'stops.csv'"):
+    with pytest.raises(SourceError, match="expected a name like .* found .*stops.csv"):
         read_stops(synthetic_month({}, name="stops.csv"))
 
 

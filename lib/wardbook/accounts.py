@@ -15,10 +15,7 @@ def inputs(edition: Edition) -> pl.DataFrame:
     rows = []
     for key, source in edition.manifest["sources"].items():
         files = [entry for entry in edition.manifest["inputs"] if entry["source"] == key]
-        odd: Counter[str] = Counter()
-        for entry in files:
-            odd.update(entry["oddities"])
-            odd.update(entry["set_aside"])
+        odd = sum((Counter(entry[kind]) for entry in files for kind in ("oddities", "set_aside")), Counter())
         rows.append(
             {
                 "source": source["title"],

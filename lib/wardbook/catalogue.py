@@ -6,7 +6,9 @@ import tomllib
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from wardbook.places import ROOT
 
@@ -45,6 +47,11 @@ class Source:
         """How a file came and under which licence: `by_way_of` is empty where it is as the publisher released it."""
         as_published = Copy(self.pattern, "", self.licence, self.attribution)
         return next((copy for copy in self.copies if fnmatch(file, copy.pattern)), as_published)
+
+    def read(self, path: Path) -> Any:
+        """A file of this source by its reader, which refuses it (`SourceError`) if it is not what the catalogue says it is."""
+        module, function = self.reader.split(".")
+        return getattr(import_module(f"wardbook.sources.{module}"), function)(path)
 
     @property
     def line(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,11 +46,7 @@ def check(edition: Edition) -> list[Finding]:
                 first = ", ".join(f"{key} {value}" for key, value in rows.row(0, named=True).items())
                 text += f": not so in {rows.height:,} rows, first {first}"
             findings.append(Finding("wrong" if rows.height else "ok", text))
-    for names, limits in LIMITS.items():
-        if set(names) <= sound:
-            findings += [Finding("note", text) for text in limits(edition)]
-        elif names[0] not in edition.tables:
-            findings.append(Finding("note", f"no {names[0].replace('_', ' ')}: nothing that needs it can be said"))
+    findings += [Finding("note", text) for text in _limits(edition, sound)]
     return findings
 
 
@@ -144,78 +140,62 @@ RELATIONS: tuple[tuple[str, str, Callable[[pl.DataFrame], pl.DataFrame]], ...] =
 # -- what it may not be used for ---------------------------------------------------------------------------------------
 
 
-def _unknown_and_airports(edition: Edition) -> list[str]:
-    totals = accounts.month_totals(edition).unique("month", keep="last", maintain_order=True)
-    flagged = totals.filter(pl.col("unknown_share") > UNKNOWN_SHARE_LIMIT)
-    years = flagged.group_by(financial_year_label(pl.col("month"))).len().sort("financial_year")
-    named = ", ".join(f"{name} ({n} months)" for name, n in years.iter_rows())
-    return [
-        f"borough comparisons: more than 3% of offences have no borough in {flagged.height} months: {named or 'none'}",
-        f"Hillingdon: {totals['airports'].sum():,} offences recorded apart under the airports are counted in it and marked; "
-        "London City Airport is in Newham",
-    ]
+def _limits(edition: Edition, sound: set[str]) -> Iterator[str]:
+    for name in LIMITED:
+        if name not in edition.tables:
+            yield f"no {name.replace('_', ' ')}: nothing that needs it can be said"
+    held = {name: edition.table(name) for name in LIMITED if name in sound}
+    if "borough_offences" in held:
+        totals = accounts.month_totals(edition).unique("month", keep="last", maintain_order=True)
+        flagged = totals.filter(pl.col("unknown_share") > UNKNOWN_SHARE_LIMIT)
+        years = flagged.group_by(financial_year_label(pl.col("month"))).len().sort("financial_year")
+        named = ", ".join(f"{name} ({n} months)" for name, n in years.iter_rows()) or "none"
+        yield f"borough comparisons: more than 3% of offences have no borough in {flagged.height} months: {named}"
+        yield (
+            f"Hillingdon: {totals['airports'].sum():,} offences recorded apart under the airports are counted in it and "
+            "marked; London City Airport is in Newham"
+        )
+    if {"borough_offences", "ward_offences", "wards"} <= sound:
+        short = accounts.ward_shortfall(edition).filter(area_code=places.LONDON_CODE)["shortfall"]
+        yield (
+            f"ward offences: ward sums fall short of the boroughs by {short.min():.1%} to {short.max():.1%} a month, and the "
+            "share moves: never sum wards to a borough; a ward's change over time is shown only beside its borough's shortfall"
+            if len(short)
+            else "ward offences: no snapshot has both levels, so the shortfall of ward sums is not known"
+        )
+    if "outcomes" in held:
+        months = held["outcomes"]["month"]
+        yield (
+            f"outcomes: of business crime only, {months.min():%B %Y} to {months.max():%B %Y}, by the month of the outcome, "
+            "not of the offence"
+        )
+    if "vawg_offences" in held:
+        sums = dict(held["vawg_offences"].group_by("level").agg(pl.col("offences").sum()).iter_rows())
+        yield f"violence against women and girls: {1 - sums['ward'] / sums['borough']:.1%} of offences have no ward"
+    if "stop_coverage" in held:
+        months = held["stop_coverage"]
+        partial = months.filter(~pl.col("complete")).select("month", "why_not").iter_rows()
+        named = "; ".join(f"{month:%B %Y} ({why_not})" for month, why_not in partial) or "none"
+        yield f"stop and search: incomplete months, no end point of a comparison: {named}"
+        share = months["unplaced"].sum() / months["rows"].sum()
+        yield f"stop and search: {share:.1%} of stops have no place in London and are in London totals only"
+    if "confidence" in held:
+        yield (
+            f"survey: to {held['confidence']['quarter_end'].max():%B %Y}; each value covers the twelve months before it, so "
+            "only values four quarters apart compare"
+        )
+    if "engagement_captures" in held:
+        days = held["engagement_captures"]["capture_date"]
+        yield (
+            f"events and priorities: captured on {days.n_unique()} days, {days.min():%B %Y} to {days.max():%B %Y}; "
+            "none published is not none held"
+            if len(days)
+            else "events and priorities: none captured (`wardbook fetch --source engagement`, then `wardbook build`)"
+        )
 
 
-def _without_a_ward(edition: Edition) -> list[str]:
-    london = accounts.ward_shortfall(edition).filter(area_code=places.LONDON_CODE)["shortfall"]
-    if london.is_empty():
-        return ["ward offences: no snapshot has both levels, so the shortfall of ward sums is not known"]
-    return [
-        f"ward offences: ward sums fall short of the boroughs by {london.min():.1%} to {london.max():.1%} a month, and the "
-        "share moves: never sum wards to a borough; a ward's change over time is shown only beside its borough's shortfall"
-    ]
-
-
-def _business_only(edition: Edition) -> list[str]:
-    months = edition.table("outcomes")["month"]
-    return [
-        f"outcomes: of business crime only, {months.min():%B %Y} to {months.max():%B %Y}, by the month of the outcome, "
-        "not of the offence"
-    ]
-
-
-def _vawg_without_a_ward(edition: Edition) -> list[str]:
-    sums = dict(edition.table("vawg_offences").group_by("level").agg(pl.col("offences").sum()).iter_rows())
-    short = 1 - sums["ward"] / sums["borough"]
-    return [f"violence against women and girls: {short:.1%} of offences have no ward"]
-
-
-def _stop_months(edition: Edition) -> list[str]:
-    table = edition.table("stop_coverage")
-    partial = table.filter(~pl.col("complete")).select("month", "why_not")
-    named = "; ".join(f"{month:%B %Y} ({why_not})" for month, why_not in partial.iter_rows())
-    share = table["unplaced"].sum() / table["rows"].sum()
-    return [
-        f"stop and search: incomplete months, no end point of a comparison: {named or 'none'}",
-        f"stop and search: {share:.1%} of stops have no place in London and are in London totals only",
-    ]
-
-
-def _survey(edition: Edition) -> list[str]:
-    return [
-        f"survey: to {edition.table('confidence')['quarter_end'].max():%B %Y}; each value covers the twelve months before "
-        "it, so only values four quarters apart compare"
-    ]
-
-
-def _captures(edition: Edition) -> list[str]:
-    table = edition.table("engagement_captures")
-    if table.is_empty():
-        return ["events and priorities: none captured (`wardbook fetch --source engagement`, then `wardbook build`)"]
-    days = table["capture_date"]
-    return [
-        f"events and priorities: captured on {days.n_unique()} days, {days.min():%B %Y} to {days.max():%B %Y}; "
-        "none published is not none held"
-    ]
-
-
-# By the tables that each needs; the first is the one whose absence is told.
-LIMITS: dict[tuple[str, ...], Callable[[Edition], list[str]]] = {
-    ("borough_offences",): _unknown_and_airports,
-    ("ward_offences", "borough_offences", "wards"): _without_a_ward,
-    ("outcomes",): _business_only,
-    ("vawg_offences",): _vawg_without_a_ward,
-    ("stop_coverage",): _stop_months,
-    ("confidence",): _survey,
-    ("engagement_captures",): _captures,
-}
+# The tables whose limits are told, or whose absence.
+LIMITED = (
+    *("borough_offences", "ward_offences", "outcomes", "vawg_offences", "stop_coverage", "confidence"),
+    "engagement_captures",
+)

@@ -16,7 +16,7 @@ from wardbook.book import MONTHLY, Book, open_book
 from wardbook.figures import marks
 from wardbook.figures.figure import Figure
 from wardbook.folders import beside, put_in_place
-from wardbook.measures import change
+from wardbook.measures import change, wards
 from wardbook.measures import claims as measures
 from wardbook.periods import Period
 from wardbook.places import REFERENCE, UnknownName, from_root
@@ -214,12 +214,6 @@ def check_register(book: Book, claims: pl.DataFrame) -> pl.DataFrame:
     held = {
         row["claim_id"]: _HELD[row["check"]](book, row) for row in claims.iter_rows(named=True) if row["check"] in _HELD
     }
-    checked = measures.check(claims, held)
-    verdicts = dict(checked.select("claim_id", "verdict").iter_rows())
-    disputes = claims.filter(check="disputes")
-    if disputes.is_empty():
-        return checked
-    held |= {row["claim_id"]: {"disputed": verdicts.get(row["parts"])} for row in disputes.iter_rows(named=True)}
     return measures.check(claims, held)
 
 
@@ -259,13 +253,11 @@ def _ward(book: Book, row: dict) -> dict:
     if "ward_offences" not in book.tables:
         return {}
     window, code = periods.read_period(row["period"]), places.area(row["area"]).code
-    offences = book.table("ward_offences").filter(window.within(pl.col("month")), offence_group=row["item"])
-    counted = offences.filter(snapshot=offences["snapshot"].max()).group_by("ward_code").agg(pl.col("offences").sum())
-    wards = book.table("wards").filter(pl.col("vintages").str.contains("2024"))
-    people = book.table("population").group_by("ward_code").agg(pl.col("residents").sum())
-    here = wards if code == places.LONDON_CODE else wards.filter(borough_code=code)
-    rated = here.join(counted, on="ward_code").join(people, on="ward_code")
-    ranked = rated.with_columns((pl.col("offences") / pl.col("residents")).rank("min", descending=True).alias("rank"))
+    counts = wards.ward_years(book.table("ward_offences"), row["item"], [window])
+    counts = counts.select("ward_code", events=str(window))
+    rated = wards.ward_rates(counts, book.table("wards"), book.table("population"))
+    here = rated if code == places.LONDON_CODE else rated.filter(borough_code=code)
+    ranked = here.with_columns(pl.col("raw_rate_per_1000").rank("min", descending=True).alias("rank"))
     mine = ranked.filter(ward=row["printed_text"])
     return {"rank": int(mine["rank"][0]), "of": ranked.height} if mine.height else {}
 

@@ -21,6 +21,8 @@ import typer
 
 # Everything else is imported by the command that needs it: help then answers at once.
 if TYPE_CHECKING:
+    import polars as pl
+
     from wardbook.edition import Edition
     from wardbook.fetch import Outcome
 
@@ -57,7 +59,11 @@ Results = Annotated[Path | None, _place("--out", help="Where results go.  [defau
 Tables = Annotated[Path | None, _place("--edition", help="The tables.  [default: the project's data/edition]")]
 Raw = Annotated[
     Path | None,
-    _place("--raw", help="The publishers' files.  [default: WARDBOOK_RAW, else the project's data/raw]"),
+    typer.Option(
+        "--raw",
+        callback=lambda path: _from_here(path) or _raw(),
+        help="The publishers' files.  [default: WARDBOOK_RAW, else the project's data/raw]",
+    ),
 ]
 
 
@@ -101,8 +107,8 @@ def run(
 
         with _steps() as step:
             folder = runner.run(borough, period, progress=step, **what)
-        print(_short(folder))
-        print(_short(folder / PAGE))
+        print(_relative(folder))
+        print(_relative(folder / PAGE))
 
 
 def _run_all(period: str, *, out: Path | str, edition: Path | str, **what: object) -> None:
@@ -124,23 +130,15 @@ def _run_all(period: str, *, out: Path | str, edition: Path | str, **what: objec
 
             outcomes = many.run_all(period, out=out, edition=edition, told=told, **what)
         failed = [outcome for outcome in outcomes if outcome.state == "failed"]
-        for line in _table([("borough", "notebook", "why"), *((o.area, o.notebook, o.why) for o in failed)]):
-            print(line)
+        for outcome in failed:
+            print(_relative(f"{outcome.area}: {outcome.why}"))
         counts = Counter(outcome.state for outcome in outcomes)
         print(f"{counts['done']} run, {counts['unchanged']} unchanged and left alone, {counts['failed']} failed")
         if not failed:
-            print(_short(sites.write_site(out, edition=edition)))
-        print(_short(from_root(out)))
+            print(_relative(sites.write_site(out, edition=edition)))
+        print(_relative(from_root(out)))
         if failed:
             raise typer.Exit(1)
-
-
-def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
-    """Rows under their headings, in columns; nothing where there are only headings."""
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    for row in rows if len(rows) > 1 else ():
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
-        yield line.replace(f"{Path.cwd()}{os.sep}", "")
 
 
 @app.command()
@@ -161,7 +159,7 @@ def export(
 
         folder = exporting.find_run(borough, period, out=out or "outputs")
         for path in exporting.export(folder, to, charts=chart or [], workbook=workbook, size=size):
-            print(_short(path))
+            print(_relative(path))
 
 
 @app.command()
@@ -174,7 +172,7 @@ def site(
     with _told():
         from wardbook.run import site as sites
 
-        print(_short(sites.write_site(runs or "outputs", to, edition or "data/edition")))
+        print(_relative(sites.write_site(runs or "outputs", to, edition or "data/edition")))
 
 
 @app.command()
@@ -198,7 +196,7 @@ def claim(
             return
         answer = claims.claim(borough, offence, first, last, out=out or "outputs", edition=tables)
         print(answer.sentence)
-        print(_short(answer.folder))
+        print(_relative(answer.folder))
 
 
 @app.command()
@@ -217,9 +215,7 @@ def fetch(
     last: Annotated[
         str | None, typer.Option("--to", metavar="YYYY-MM", help="The last month.  [default: the newest published]")
     ] = None,
-    raw: Annotated[
-        Path | None, _place(help="Where files go.  [default: WARDBOOK_RAW, else the project's data/raw]")
-    ] = None,
+    raw: Raw = None,
     mirror: Annotated[
         str | None,
         typer.Option(envvar="WARDBOOK_MIRROR", help="Ask this server for every address, as MIRROR/host/path."),
@@ -229,20 +225,14 @@ def fetch(
     with _told():
         from wardbook import fetch as fetching
 
-        raw = raw or _raw()
         months = {name: text and fetching.month(text) for name, text in (("first", first), ("last", last))}
-        try:
-            outcomes = fetching.fetch(
-                sources or [], borough=borough, **months, raw=raw, mirror=mirror, progress=_transfer
-            )
-        except fetching.FetchError as error:
-            raise _Refused(str(error)) from error
+        outcomes = fetching.fetch(sources or [], borough=borough, **months, raw=raw, mirror=mirror)
         for line in _fetched(outcomes):
             print(line)
         failed = [outcome for outcome in outcomes if outcome.status == "failed"]
         for outcome in failed:
-            print(f"wardbook: {outcome.source}: {outcome.said}", file=sys.stderr)
-        print(_short(raw))
+            print(_relative(f"wardbook: {outcome.source}: {outcome.said}"), file=sys.stderr)
+        print(_relative(raw))
         if failed:
             raise typer.Exit(1)
 
@@ -268,22 +258,32 @@ def build(
         from wardbook import edition as editions
         from wardbook import refresh
 
-        raw = raw or _raw()
         try:
             if street:
                 _count_street(raw, street, out, scheduler)
                 return
-            before = refresh.held_at(out)
+            before = _held_at(out)
             made = editions.build(raw, out, allow_shorter=allow_shorter)
-        except ValueError as error:  # a file, or two together, that cannot be read as what they claim
+        except (ValueError, editions.EditionError) as error:  # a file, or two together, that are not what they claim
             raise _Refused(f"{error}; nothing was written") from error
         for line in _account(raw, made):
             print(line)
         if before is not None:
-            print(f"headlines, edition {before.manifest['edition']} against {made.id}:")
-            for line in refresh.report(refresh.compare(before, refresh.Held.of(made))):
+            print("headlines, the edition that was here against the new one:")
+            for line in refresh.report(refresh.compare(before, refresh.headlines(made))):
                 print(f"  {line}")
-        print(_short(made.path))
+        print(_relative(made.path))
+
+
+def _held_at(out: Path) -> pl.DataFrame | None:
+    """The headlines of the edition that a build replaces; None where there is none that is whole: nothing is compared."""
+    from wardbook.edition import EditionError, open_edition
+    from wardbook.refresh import headlines
+
+    try:
+        return headlines(open_edition(out))
+    except EditionError:
+        return None
 
 
 def _raw() -> Path:
@@ -301,7 +301,7 @@ def _count_street(raw: Path, street: Path, out: Path, scheduler: str | None) -> 
     table = national.build_street(street, lookups[-1], out, scheduler=scheduler)
     unplaced = table.filter(ward_code=national.UNPLACED)["offences"].sum()
     print(f"{table['offences'].sum():,} crimes, {unplaced:,} of them in no ward, in {table.height:,} counts")
-    print(_short(out / national.TABLE))
+    print(_relative(out / national.TABLE))
 
 
 @app.command()
@@ -318,7 +318,7 @@ def check(
 
         opened = editions.open_edition(edition or editions.COMMITTED)
         findings = checks.check(opened)
-        print(f"{_short(opened.path)}: {opened.provenance}")
+        print(f"{_relative(opened.path)}: {opened.provenance}")
         headings = {"wrong": "Wrong", "note": "What it may not be used for", "ok": "Right"}
         for level, heading in headings.items():
             texts = [finding.text for finding in findings if finding.level == level]
@@ -356,24 +356,19 @@ def lab(context: typer.Context) -> None:
 # What they share ------------------------------------------------------------------------------------------------------
 
 
-class _Refused(ValueError):
-    """An input that a command cannot use, in words for its reader."""
+class _Refused(RuntimeError):
+    """A build that cannot be, in words for its reader."""
 
 
 def _exit_code(error: Exception) -> int | None:
-    """2 for a name or value that is not known, 1 for what failed, None for what would be a fault of this program."""
-    from wardbook.claim import ClaimRefused
-    from wardbook.edition import EditionError
-    from wardbook.measures.load import InputError
-    from wardbook.places import UnknownName
-    from wardbook.run.runner import RunError, SettingError
-    from wardbook.schemas import SchemaViolation
-    from wardbook.sources.reading import SourceError
+    """2 for a name or value that is not known, 1 for what failed, None for what would be a fault of this program.
 
-    refused = (UnknownName, SettingError, InputError, SchemaViolation, SourceError)
-    if isinstance(error, (*refused, ClaimRefused)):
+    What a reader can do something about is an error of this package's own, and a ValueError where it is about their input.
+    """
+    ours = type(error).__module__.startswith("wardbook.")
+    if ours and isinstance(error, ValueError):
         return 2
-    return 1 if isinstance(error, (RunError, EditionError, _Refused, OSError)) else None
+    return 1 if ours or isinstance(error, OSError) else None
 
 
 @contextmanager
@@ -402,9 +397,10 @@ def _told(stopped: str = "what was there before is as it was") -> Iterator[None]
         code = None if isinstance(error, typer.Exit) else _exit_code(error)
         if code is None:
             raise
-        said = str(error).replace(f"{Path.cwd()}{os.sep}", "")
         # A path may hold what a terminal would obey.
-        shown = (letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in said)
+        shown = (
+            letter if letter.isprintable() or letter == "\n" else repr(letter)[1:-1] for letter in _relative(error)
+        )
         print(f"wardbook: {''.join(shown)}", file=sys.stderr)
         raise typer.Exit(code) from None
     finally:
@@ -424,9 +420,9 @@ def _pairs(settings: list[str]) -> dict[str, str]:
     return pairs
 
 
-def _short(path: Path) -> str:
-    """A path as the reader would type it from here, if it is below here."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+def _relative(text: object) -> str:
+    """A path, or a text that names some, with those below here as the reader would type them from here."""
+    return str(text).replace(f"{Path.cwd()}{os.sep}", "")
 
 
 @contextmanager
@@ -445,20 +441,6 @@ def _steps() -> Iterator[Callable[[str, int, int], None]]:
             bar.set_description(notebook)  # which draws it
 
         yield step
-
-
-@contextmanager
-def _transfer(label: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """How far a download has come: a bar with size and time left on a terminal, a line a file in a log."""
-    if sys.stderr.isatty():
-        from tqdm import tqdm
-
-        with tqdm(total=total, desc=label, unit="B", unit_scale=True, leave=False) as bar:
-            yield bar.update
-        return
-    sizes: list[int] = []
-    yield sizes.append
-    print(f"{label}: {_size(sum(sizes))}", file=sys.stderr, flush=True)
 
 
 def _size(count: int) -> str:
@@ -483,25 +465,21 @@ def _fetched(outcomes: list[Outcome]) -> Iterator[str]:
 
 def _account(raw: Path, made: Edition) -> Iterator[str]:
     """What a build read, what it left out and why, and what it wrote."""
-    from wardbook import catalogue
+    from wardbook import accounts, catalogue
 
-    inputs = made.manifest["inputs"]
+    read = {row["source"]: row for row in accounts.inputs(made).iter_rows(named=True)}
     for key, source in catalogue.sources().items():
-        entries = [entry for entry in inputs if entry["source"] == key]
-        if not entries:
+        if row := read.get(source.title):
+            yield f"{source.title}: {_files(row['files'])}, {row['rows_read']:,} rows read, {row['rows_kept']:,} kept"
+            if row["what_was_odd"]:
+                yield f"  {row['what_was_odd']}"
+        else:
             there = catalogue.files(raw, key)
             why = f"{_files(len(there))}, which no table draws on" if there else f"no file ({source.pattern})"
             yield f"{source.title}: {why}"
-            continue
-        read, kept = (sum(entry[name] for entry in entries) for name in ("rows_read", "rows_kept"))
-        yield f"{source.title}: {_files(len(entries))}, {read:,} rows read, {kept:,} kept"
-        for name, word in (("set_aside", "set aside"), ("oddities", "noted")):
-            counts = sum((Counter(entry[name]) for entry in entries), Counter())
-            for reason, count in sorted(counts.items()):
-                yield f"  {word}: {count:,} {reason}"
 
     # A shapefile is several files of one name; the manifest names the .shp.
-    used = {(raw / entry["file"]).with_suffix("") for entry in inputs}
+    used = {(raw / entry["file"]).with_suffix("") for entry in made.manifest["inputs"]}
     left = [
         path.relative_to(raw).as_posix()
         for path in sorted(raw.rglob("*"))

@@ -21,7 +21,7 @@ import polars as pl
 from wardbook import catalogue, places, tables, tables_stops
 from wardbook.folders import beside, put_in_place, sha256
 from wardbook.schemas import violations
-from wardbook.sources.reading import Loaded, Quality, SourceError
+from wardbook.sources.reading import Quality, SourceError
 from wardbook.table_schemas import SCHEMAS
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _REFERENCES = ("boroughs.csv", "breaks.csv", "offence_groups.csv", "officer_hour
 Tables = dict[str, tuple[pl.DataFrame, list[str]]]  # a table's name → the table, the catalogue keys it draws on
 
 
-class EditionError(ValueError):
+class EditionError(OSError):
     """An edition that is missing, incomplete, or not the one its manifest describes."""
 
 
@@ -157,12 +157,11 @@ class _Folder:
     raw: Path
     qualities: list[tuple[Path, Quality]] = field(default_factory=list)
 
-    def read(self, readers: dict[str, Callable[[Path], Loaded]], *once: str) -> list[pl.DataFrame]:
+    def read(self, *keys: str, once: tuple[str, ...] = ()) -> list[pl.DataFrame]:
         """The frames of some sources' files; two that give the same key `once` are refused: added up it would be double."""
         frames, seen = [], set()
-        files = [(key, path) for key in readers for path in catalogue.files(self.raw, key)]
-        for key, path in files:
-            loaded = readers[key](path)
+        for key, path in [(one, path) for one in keys for path in catalogue.files(self.raw, one)]:
+            loaded = catalogue.sources()[key].read(path)
             loaded.quality.source = key
             if path.suffix == ".csv" and path.read_bytes()[-1:] not in (b"\n", b"\r"):
                 loaded.quality.note("last line without a line break (whole, or cut inside its last cell)", 1)
@@ -175,9 +174,9 @@ class _Folder:
             frames.append(loaded.frame)
         return frames
 
-    def newest(self, key: str, reader: Callable[[Path], Loaded], column: str) -> pl.DataFrame | None:
+    def newest(self, key: str, column: str) -> pl.DataFrame | None:
         """The newest of several snapshots that each hold every month: two of them added up would double the counts."""
-        return max(self.read({key: reader}), key=lambda frame: frame[column].max(), default=None)
+        return max(self.read(key), key=lambda frame: frame[column].max(), default=None)
 
     def captures(self) -> police_uk_api.Captures:
         """The captures below the folder; every file they are made of is accounted for."""
@@ -190,8 +189,9 @@ class _Folder:
                 self.qualities.append((path, Quality(str(path), key, rows_read=answers).close(answers)))
         return police_uk_api.read_captures(self.raw)
 
-    def outlines(self, key: str, reader: Callable[[Path], GeoDataFrame]) -> GeoDataFrame | None:
+    def outlines(self, key: str, reader: Callable[[Path], GeoDataFrame] | None = None) -> GeoDataFrame | None:
         """Outlines for placing points; a file is accounted for as one input, however often it is read."""
+        reader = reader or catalogue.sources()[key].read
         shapes = [(path, reader(path)) for path in catalogue.files(self.raw, key)]
         for path, shape in shapes:
             if all(path != seen for seen, _ in self.qualities):
@@ -202,33 +202,29 @@ class _Folder:
 def _make_tables(folder: _Folder) -> Tables:
     """Every table the folder's files allow, with the catalogue keys it draws on."""
     from wardbook import facts
-    from wardbook.sources import dashboards, dwo, met, mopac, ons, thorough
+    from wardbook.sources import dwo
 
     made: Tables = {}
-    for name, key, reader, make in (
-        ("borough_offences", "mps-borough-crime", met.read_borough_crime, tables.borough_offences),
-        ("ward_offences", "mps-ward-crime", met.read_ward_crime, tables.ward_offences),
+    for name, key, once, make in (
+        ("borough_offences", "mps-borough-crime", ("month", "snapshot"), tables.borough_offences),
+        ("ward_offences", "mps-ward-crime", ("month", "snapshot"), tables.ward_offences),
+        ("confidence", "mopac-attitudes", (), tables.confidence),
+        ("households", "ons-households", ("borough_code",), lambda frames: pl.concat(frames).sort("borough_code")),
     ):
-        if frames := folder.read({key: reader}, "month", "snapshot"):
+        if frames := folder.read(key, once=once):
             made[name] = make(frames), [key]
-    for name, key, reader, column, make in (
-        ("knife_offences", "mps-knife-crime", dashboards.read_knife_crime, "refreshed", tables.knife_offences),
-        ("outcomes", "mps-business-outcomes", dashboards.read_outcomes, "refreshed", tables.outcomes),
+    for name, key, column, make in (
+        ("knife_offences", "mps-knife-crime", "refreshed", tables.knife_offences),
+        ("outcomes", "mps-business-outcomes", "refreshed", tables.outcomes),
+        ("thorough_searches", "mps-thorough-searches", "month", tables_stops.thorough_searches),
     ):
-        if (frame := folder.newest(key, reader, column)) is not None:
+        if (frame := folder.newest(key, column)) is not None:
             made[name] = make(frame), [key]
-    key = "mps-thorough-searches"
-    if (frame := folder.newest(key, thorough.read_thorough_searches, "month")) is not None:
-        made["thorough_searches"] = tables_stops.thorough_searches(frame), [key]
-    if frames := folder.read({"mopac-attitudes": mopac.read_attitudes}):
-        made["confidence"] = tables.confidence(frames), ["mopac-attitudes"]
-    if frames := folder.read({"ons-households": ons.read_households}, "borough_code"):
-        made["households"] = pl.concat(frames).sort("borough_code"), ["ons-households"]
-    lookups = folder.read({"ons-lsoa-lookup": ons.read_lsoa_lookup}, "lsoa_code")
+    lookups = folder.read("ons-lsoa-lookup", once=("lsoa_code",))
     lookup = pl.concat(lookups) if lookups else None
     made |= _ward_tables(folder, lookup, made.get("ward_offences"))
     made |= _stop_tables(folder, made["wards"][0] if "wards" in made else None, lookup)
-    minutes = folder.read({dwo.KEY: dwo.read_minutes}, "month")
+    minutes = folder.read(dwo.KEY, once=("month",))
     if made or minutes:  # the published figures alone are no edition
         made["officer_hours"] = dwo.officer_hours(facts.officer_hours(), minutes), [dwo.KEY] if minutes else []
     captured = folder.captures()
@@ -243,19 +239,17 @@ def _make_tables(folder: _Folder) -> Tables:
 
 def _ward_tables(folder: _Folder, lookup: pl.DataFrame | None, offences: tuple | None) -> Tables:
     """The tables that need wards; ward-level crime under other codes than theirs is refused."""
-    from wardbook.sources import dashboards, ons
-
     made: Tables = {}
-    residents = folder.read({"gla-ethnic-group": ons.read_ethnic_groups}, "lsoa_code") if lookup is not None else []
+    residents = folder.read("gla-ethnic-group", once=("lsoa_code",)) if lookup is not None else []
     if residents:
         used = ["gla-ethnic-group", "ons-lsoa-lookup"]
         made["population"] = tables.population(pl.concat(residents), lookup), used
-    outlines = folder.read(dict.fromkeys(("gla-wards-2018", "ons-wards-2024"), ons.read_wards))
+    outlines = folder.read("gla-wards-2018", "ons-wards-2024")
     if not outlines:
         return made
     wards, used = tables.wards(outlines, lookup), ["gla-wards-2018", "ons-wards-2024", "ons-lsoa-lookup"]
     made["wards"] = wards, used
-    if (frame := folder.newest("mps-vawg", dashboards.read_vawg, "month")) is not None:
+    if (frame := folder.newest("mps-vawg", "month")) is not None:
         made["vawg_offences"] = tables.vawg_offences(frame, tables.ward_names(outlines, wards)), ["mps-vawg", *used]
     # The MPS codes in use since 2022 are all in the 2024 set; codes of 2018 would match about a quarter of it.
     current = wards.filter(pl.col("vintages").str.contains("2024"))["ward_code"]
@@ -267,21 +261,21 @@ def _ward_tables(folder: _Folder, lookup: pl.DataFrame | None, offences: tuple |
 
 def _stop_tables(folder: _Folder, wards: pl.DataFrame | None, lookup: pl.DataFrame | None) -> Tables:
     """The tables of stops: the months of the archive's files and of the API's answers, each once."""
-    from wardbook.sources import ons, police_uk, police_uk_api
+    from wardbook.sources import ons
 
     borough_key = "gla-boroughs" if catalogue.files(folder.raw, "gla-boroughs") else "ons-boroughs-2024"
-    boroughs = folder.outlines(borough_key, ons.read_borough_outlines)
-    readers = {"police-uk-stops": police_uk.read_stops, "police-uk-stops-api": police_uk_api.read_stops}
-    frames = folder.read(readers, "file_month", "force") if boroughs is not None else []
+    boroughs = folder.outlines(borough_key)
+    keys = ("police-uk-stops", "police-uk-stops-api")
+    frames = folder.read(*keys, once=("file_month", "force")) if boroughs is not None else []
     if not sum(frame.height for frame in frames):
         return {}
     wards_2018 = lsoas = None
     if wards is not None:
         wards_2018 = folder.outlines("gla-wards-2018", ons.read_ward_outlines)
-        lsoas = folder.outlines("ons-lsoa-2021", ons.read_lsoa_outlines)
+        lsoas = folder.outlines("ons-lsoa-2021")
     unchanged = tables_stops.boroughs_unchanged_since_2018(wards) if wards is not None else []
     by_name = tables_stops.make(pl.concat(frames), boroughs, wards_2018, unchanged, lsoas, lookup)
-    used = [*(key for key in readers if catalogue.files(folder.raw, key)), borough_key]
+    used = [*(key for key in keys if catalogue.files(folder.raw, key)), borough_key]
     in_wards = [
         key for key in ("gla-wards-2018", "ons-lsoa-2021", "ons-lsoa-lookup") if catalogue.files(folder.raw, key)
     ]

@@ -18,7 +18,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date
 from functools import cached_property
-from importlib import import_module
 from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -32,15 +31,11 @@ from wardbook import catalogue, folders, places
 from wardbook.periods import Period, month_after
 from wardbook.sources import police_uk_api
 from wardbook.sources.reading import SourceError
-from wardbook.web import FetchError, Manners, NotThere, Progress, Web, copy_member, read_zip, silent
+from wardbook.web import FetchError, Manners, NotThere, Web, copy_member, read_zip
 
 FORCE = "metropolitan"
 LEDGER = "ledger.csv"
 _COLUMNS = ["file", "source", "address", "time", "bytes", "sha256", "etag"]
-
-
-class NoNetwork(FetchError):
-    """No publisher could be reached at all; the message names the pages to download from by hand, and the folders."""
 
 
 @dataclass(frozen=True)
@@ -99,13 +94,6 @@ class _Neighbourhood(msgspec.Struct):
 # One run ----------------------------------------------------------------------------------------------------------------
 
 
-def check(source: catalogue.Source, path: Path) -> pl.DataFrame | None:
-    """Read a file as the build will, and refuse it (`SourceError`) if it is not what the catalogue says it is."""
-    module, function = source.reader.split(".")
-    loaded = getattr(import_module(f"wardbook.sources.{module}"), function)(path)
-    return getattr(loaded, "frame", None)
-
-
 @dataclass
 class _Run:
     """One `wardbook fetch`: where to, for whom, which months, and what became of each file."""
@@ -132,7 +120,8 @@ class _Run:
 
     def fail(self, source: catalogue.Source, file: str, error: Exception) -> None:
         said = str(error).replace(f"{self.staging}{os.sep}", "")
-        hand = f"; nothing was replaced; by hand: {by_hand([source], self.raw)}"
+        place = f"{' or '.join([source.pattern, *source.also])} (below {self.raw})"
+        hand = f"; nothing was replaced; by hand: {source.address} → {place}"
         self.note(source, file, "failed", said=said + hand)
 
     def there(self, source: catalogue.Source, file: str) -> bool:
@@ -234,9 +223,9 @@ class _Run:
                 with read_zip(staged, newest.url) as archive:
                     self.unpack(source, archive, newest.url)
             else:
-                frame = check(source, staged)
+                loaded = source.read(staged)
                 if "{snapshot}" in into:
-                    snapshot = snapshot or _snapshot(frame)
+                    snapshot = snapshot or _snapshot(loaded.frame)
                 self.place(source, staged, into.format(snapshot=snapshot, name=name), newest.url, etag)
 
     def release(self, source: catalogue.Source, release: dict) -> None:
@@ -249,7 +238,7 @@ class _Run:
             return
         try:
             etag = self.web.download(release["url"], staged)
-            months = check(source, staged)["month"]
+            months = source.read(staged).frame["month"]
             held, expected = f"{months.min():%Y-%m} to {months.max():%Y-%m}", " to ".join(release["months"])
             if held != expected:
                 raise SourceError(staged, f"the months {expected}", held)
@@ -263,12 +252,12 @@ class _Run:
         for info in archive.infolist():
             if re.fullmatch(spec["member"], info.filename):
                 staged.append(self.stage(spec["into"].format(name=PurePosixPath(info.filename).name)))
-                copy_member(archive, info, staged[-1], self.web.progress)
+                copy_member(archive, info, staged[-1])
         read = [path for path in staged if path.match(source.pattern)]
         if not read:
             raise FetchError(f"{url} has no member like {spec['member']}")
         for path in read:
-            check(source, path)
+            source.read(path)
         for path in staged:
             self.place(source, path, path.relative_to(self.staging).as_posix(), url)
 
@@ -298,8 +287,8 @@ class _Run:
                     held = {month for month in months if spec["member"].format(month=month) in members}
                     for month in sorted(held & missing, reverse=True):
                         info, staged = members[spec["member"].format(month=month)], self.stage(files[month])
-                        copy_member(archive, info, staged, self.web.progress)
-                        check(source, staged)
+                        copy_member(archive, info, staged)
+                        source.read(staged)
                         self.place(source, staged, files[month], f"{url}#{quote(info.filename)}")
             except NotThere:
                 pass  # said below, and looked for in the archive of the month before
@@ -335,7 +324,7 @@ class _Run:
         else:
             table = pl.DataFrame([row.properties for row in rows], dict.fromkeys(fields, pl.String), strict=False)
             table.write_csv(staged)
-        check(source, staged)
+        source.read(staged)
         self.place(source, staged, file, address)
 
     def stops(self, source: catalogue.Source) -> None:
@@ -346,7 +335,7 @@ class _Run:
                 continue
             url, staged = f"{source.fetch['url']}stops-force?force={FORCE}&date={month}", self.stage(file)
             etag = self.web.download(url, staged)
-            if check(source, staged).is_empty():
+            if source.read(staged).frame.is_empty():
                 self.note(source, month, "not published", said="the answer is empty")
             else:
                 self.place(source, staged, file, url, etag)
@@ -437,12 +426,6 @@ def choose(names: Sequence[str]) -> list[catalogue.Source]:
     return [source for key, source in known.items() if key in chosen]
 
 
-def by_hand(sources: Sequence[catalogue.Source], raw: Path) -> str:
-    """Where to download by hand, and what to call it: "page → folder"."""
-    pages = [f"{source.address} → {' or '.join([source.pattern, *source.also])}" for source in sources]
-    return "; ".join(pages) + f" (below {raw})"
-
-
 def fetch(
     sources: Sequence[str] = (),
     *,
@@ -451,7 +434,6 @@ def fetch(
     last: date | None = None,
     raw: Path | str,
     mirror: str | None = None,
-    progress: Progress | None = None,
     manners: Manners | None = None,
 ) -> list[Outcome]:
     """Fetch sources into a raw folder; a source that fails does not stop the others, and is in what is returned.
@@ -462,14 +444,11 @@ def fetch(
     borough : whose neighbourhoods and wards; the other files hold all of London.
     first, last : months, for what is published by month; without them the last twelve published.
     mirror : ask every address of this server instead, as MIRROR/host/path.
-    progress : called with a label and a size in bytes (or None), gives a context that is told of bytes as they come.
 
     Raises
     ------
     UnknownName
         for a source or borough that is not known; nothing was asked.
-    NoNetwork
-        if no publisher could be reached.
     """
     chosen, area = choose(sources), places.area(borough)
     if first and last and first > last:
@@ -477,7 +456,7 @@ def fetch(
     raw = Path(raw)
     raw.mkdir(parents=True, exist_ok=True)
     with _alone(raw):
-        web = Web(mirror, manners or Manners(), progress or silent)
+        web = Web(mirror, manners or Manners())
         return _fetch(_Run(raw, area, first, last, web), chosen)
 
 
@@ -512,7 +491,4 @@ def _fetch(run: _Run, chosen: list[catalogue.Source]) -> list[Outcome]:
     finally:
         run.web.client.close()
         shutil.rmtree(run.staging, ignore_errors=True)
-    if run.web.down and not run.web.reached:
-        hosts, hand = ", ".join(sorted(run.web.down)), by_hand(chosen, run.raw)
-        raise NoNetwork(f"no network ({hosts} not reached): download by hand, {hand}")
     return run.outcomes

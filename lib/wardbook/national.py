@@ -8,20 +8,15 @@ the history. On a Dask cluster the partitions are counted in parallel.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
-from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from wardbook.folders import write_text
+from wardbook.sources.police_uk import month_and_force
 from wardbook.sources.reading import Quality, SourceError, check_file, gss, headers_like, read_text_table, take_columns
-
-if TYPE_CHECKING:
-    from geopandas import GeoDataFrame
 
 # Categories, not text: the answer for all of England and Wales is tens of millions of rows.
 STREET_SCHEMA = pl.Schema(
@@ -31,7 +26,7 @@ STREET_SCHEMA = pl.Schema(
         "offences": pl.Int32,
     }
 )
-UNPLACED = "unplaced"  # the ward_code of crimes that neither their LSOA nor their point places
+UNPLACED = "unplaced"  # the ward_code of crimes whose LSOA is blank or not in the lookup
 TABLE, ACCOUNT = "street_offences.parquet", "street_offences.json"
 
 # Every type since December 2010; "Violent crime" and "Public disorder and weapons" were split in May 2013.
@@ -59,7 +54,6 @@ _COLUMNS = {
     "crime_id": "Crime ID",
     "month": "Month",
     "longitude": "Longitude",
-    "latitude": "Latitude",
     "lsoa_code": "LSOA code",
     "crime_type": "Crime type",
 }
@@ -69,18 +63,11 @@ def street_files(folder: Path | str) -> list[Path]:
     """Every `YYYY-MM-<force>-street.csv` below a folder, sorted by name; a month of a force in two places is refused."""
     found: dict[str, Path] = {}
     for path in sorted(Path(folder).rglob("*-street.csv"), key=lambda path: (path.name, str(path))):
-        _month_and_force(path)
+        month_and_force(path, "street")
         if path.name in found:
             raise SourceError(path, "each force's month once", f"it in {found[path.name].parent} too")
         found[path.name] = path
     return list(found.values())
-
-
-def _month_and_force(path: Path) -> tuple[date, str]:
-    match = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])-(.+)-street\.csv", path.name)
-    if match is None:
-        raise SourceError(path, "a name like 2024-05-metropolitan-street.csv", repr(path.name))
-    return date(int(match[1]), int(match[2]), 1), match[3]
 
 
 def read_ward_lookup(path: Path | str) -> pl.DataFrame:
@@ -111,7 +98,7 @@ def _crimes(path: Path) -> pl.LazyFrame:
 def _is_even(path: Path) -> bool:
     """Has each line as many commas as the header, and is nothing there that two readers could take differently?
 
-    polars, asked for six columns, sees neither a cell too many nor one too few. Told from the file's sums, at a twentieth of
+    polars, asked for five columns, sees neither a cell too many nor one too few. Told from the file's sums, at a twentieth of
     the time of a count line by line: whatever is cut out, put in or run together changes them. A quote, a NUL or a carriage
     return alone leaves the answer to the reader of other tables.
     """
@@ -130,44 +117,32 @@ def _is_even(path: Path) -> bool:
     return commas == (ends + (not whole)) * header
 
 
-def _counted(rows: pl.LazyFrame, lookup: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Offences by ward, month and type where an LSOA places them, and by point where none does."""
+def _counted(rows: pl.LazyFrame, lookup: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Offences by ward (null where none is known), month and type, and how many of them lack what."""
+    key, lacking = ["ward_code", "month", "crime_type"], ["crime_id", "longitude", "lsoa_code"]
+    counts = [pl.len().alias("offences"), *(pl.col(name).null_count().alias(f"no_{name}") for name in lacking)]
     placed = rows.join(lookup.lazy(), on="lsoa_code", how="left")
-    counts = [pl.len().alias("offences")]
-    counts += [pl.col(name).null_count().alias(f"no_{name}") for name in ("crime_id", "longitude")]
-    known, key = pl.col("ward_code").is_not_null(), ["longitude", "latitude", "lsoa_code", "month", "crime_type"]
     try:
-        # One scan of the file for both.
-        by_ward, points = pl.collect_all(
-            [
-                placed.filter(known).group_by("ward_code", "month", "crime_type").agg(counts),
-                placed.filter(~known).group_by(key).agg(counts),
-            ],
-            engine="streaming",
-        )
-        # A row of nothing but commas, as spreadsheets leave at the end.
-        points = points.filter(~pl.all_horizontal(pl.col(key).is_null(), pl.col("no_crime_id") == pl.col("offences")))
-        return by_ward, points.with_columns(pl.col("longitude", "latitude").cast(pl.Float64))
+        counted = placed.group_by(key).agg(counts).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
         raise SourceError(path, "a street-level CSV", str(error).splitlines()[0]) from error
+    # A row of nothing but commas, as spreadsheets leave at the end.
+    blank = pl.all_horizontal(pl.col(key).is_null(), *(pl.col(f"no_{name}") == pl.col("offences") for name in lacking))
+    return counted.filter(~blank)
 
 
-def count_file(
-    path: Path | str, lookup: pl.DataFrame, outlines: GeoDataFrame | None = None
-) -> tuple[pl.DataFrame, Quality]:
+def count_file(path: Path | str, lookup: pl.DataFrame) -> tuple[pl.DataFrame, Quality]:
     """One force's month, streamed to counts by ward and offence, and the account of its rows.
 
     A crime is placed by its LSOA where the lookup has the code. Files carry codes of 2011 to April 2022, of both years to
     July 2023 and of 2021 after that; an LSOA that changed in 2021 was given a code never used before, so a code of 2011
-    that the lookup has is the same place, and one that it has not is placed by its point, each distinct point once.
+    that the lookup has is the same place, and one that it has not is `unplaced`.
     A row is an offence: a Crime ID is blank for anti-social behaviour and may repeat, and no row is dropped for that (nor
     are repeats counted: every id would have to be held).
 
     Parameters
     ----------
     lookup : `lsoa_code`, `ward_code`, from `read_ward_lookup`.
-    outlines : the wards' full-resolution outlines (`ward_code`, `geometry`), of the lookup's vintage. Without them, what
-        no LSOA places is `unplaced`.
 
     Raises
     ------
@@ -176,53 +151,38 @@ def count_file(
         return alone), that holds no crime, another month than its name says, or a type that is not of `CRIME_TYPES`.
     """
     path = check_file(path, "csv")
-    month, force = _month_and_force(path)
-    by_ward, points = _counted(_crimes(path), lookup, path)
-    quality = Quality(str(path), "police-uk-street", rows_read=by_ward["offences"].sum() + points["offences"].sum())
+    month, force = month_and_force(path, "street")
+    counted = _counted(_crimes(path), lookup, path)
+    quality = Quality(str(path), "police-uk-street", rows_read=counted["offences"].sum())
     if not quality.rows_read:
         # A month without any crime has never been; a month not published must not be read as one.
         raise SourceError(path, "a crime or more", "a header alone")
-    every = pl.concat([by_ward, points], how="diagonal")
     known = pl.col("crime_type").is_in(CRIME_TYPES).fill_null(False)
-    strange = every.filter(pl.col("month").ne_missing(f"{month:%Y-%m}") | ~known)
+    strange = counted.filter(pl.col("month").ne_missing(f"{month:%Y-%m}") | ~known)
     if strange.height:
-        counted = strange.group_by("month", "crime_type").agg(pl.col("offences").sum()).sort("month", "crime_type")
-        named = "; ".join(f"{when}, {kind!r} ({n:,} crimes)" for when, kind, n in counted.head(3).iter_rows())
+        sums = strange.group_by("month", "crime_type").agg(pl.col("offences").sum()).sort("month", "crime_type")
+        named = "; ".join(f"{when}, {kind!r} ({n:,} crimes)" for when, kind, n in sums.head(3).iter_rows())
         raise SourceError(path, f"crimes of {month:%Y-%m}, each of a type listed in wardbook.national", named)
-    quality.note("Crime ID blank", every["no_crime_id"].sum())
-    quality.note("No Location", every["no_longitude"].sum())
-    quality.note("LSOA code not of 2021", points.filter(pl.col("lsoa_code").is_not_null())["offences"].sum())
-
-    if outlines is not None and points.height:
-        from wardbook.sources.placing import place_points
-
-        points = place_points(points, outlines, code="ward_code")
-    frame = (
-        pl.concat([by_ward, points], how="diagonal")
-        .group_by(pl.col("ward_code").fill_null(UNPLACED), "crime_type")
-        .agg(pl.col("offences").sum())
-        .sort("ward_code", "crime_type")
-        .with_columns(pl.lit(force).alias("force"), pl.lit(month).alias("month"))
-        .select(STREET_SCHEMA.names())
-        .cast(dict(STREET_SCHEMA))
-    )
-    quality.note("in no ward", frame.filter(ward_code=UNPLACED)["offences"].sum())
+    unplaced = counted.filter(pl.col("ward_code").is_null())
+    quality.note("Crime ID blank", counted["no_crime_id"].sum())
+    quality.note("No Location", counted["no_longitude"].sum())
+    quality.note("LSOA code not of 2021", unplaced["offences"].sum() - unplaced["no_lsoa_code"].sum())
+    quality.note("in no ward", unplaced["offences"].sum())
+    named = {"ward_code": pl.col("ward_code").fill_null(UNPLACED), "force": pl.lit(force), "month": pl.lit(month)}
+    frame = counted.with_columns(**named).select(STREET_SCHEMA.names()).sort("ward_code", "crime_type")
+    frame = frame.cast(dict(STREET_SCHEMA))
     return frame, quality.close(frame["offences"].sum())
 
 
 def street_counts(
-    paths: Iterable[Path | str],
-    lookup: pl.DataFrame,
-    *,
-    outlines: GeoDataFrame | None = None,
-    scheduler: str | None = None,
+    paths: Iterable[Path | str], lookup: pl.DataFrame, *, scheduler: str | None = None
 ) -> tuple[pl.DataFrame, list[Quality]]:
     """Crimes by force, ward, month and offence over any number of files, and an account a file.
 
     Parameters
     ----------
     paths : street files; with `scheduler`, at the same place on every machine of the cluster.
-    lookup, outlines : as for `count_file`.
+    lookup : as for `count_file`.
     scheduler : the address of a Dask scheduler; the files are then counted there, in parallel.
 
     Returns
@@ -231,15 +191,17 @@ def street_counts(
         `STREET_SCHEMA`, by month, force, ward and offence; a file that was never published is not zero, so no grid is completed.
     """
     # In this order, and each file's counts sorted, the whole is sorted: nothing has to be held twice.
-    paths = sorted((Path(path).absolute() for path in paths), key=lambda path: (_month_and_force(path), str(path)))
+    paths = sorted(
+        (Path(path).absolute() for path in paths), key=lambda path: (month_and_force(path, "street"), str(path))
+    )
     if scheduler:
         from distributed import Client
 
         with Client(scheduler, set_as_default=False) as client:
-            shared = {"lookup": client.scatter(lookup, hash=False), "outlines": client.scatter(outlines, hash=False)}
-            counted = client.gather(client.map(count_file, paths, **shared, pure=False, retries=2))
+            shared = client.scatter(lookup, hash=False)
+            counted = client.gather(client.map(count_file, paths, lookup=shared, pure=False, retries=2))
     else:
-        counted = [count_file(path, lookup, outlines) for path in paths]
+        counted = [count_file(path, lookup) for path in paths]
     return pl.concat([frame for frame, _ in counted], rechunk=False), [quality for _, quality in counted]
 
 

@@ -80,25 +80,6 @@ class Plans(dy.Schema):
 
 # What a reader must say of a statement of their own; the rest may be left out where its check does not need it.
 OWN_COLUMNS = ("claim_id", "document", "office", "claim", "kind", "check", "source")
-# What each check needs: any one of these sets of columns.
-_NEEDS = {
-    "change": ("before after", "change percent"),
-    "vehicle_pair": ("parts percent direction",),
-    "proportion": ("successes trials",),
-    "zero_of_n": ("successes trials",),
-    "arithmetic": ("before after change",),
-    "target": ("percent direction printed_verdict",),
-    "series": ("item area period parts target",),
-    "corrected": ("printed found", "printed_text found_text", "printed what_it_takes"),
-    "windows": ("baseline_period period printed",),
-    "trajectory": ("before target what_it_takes",),
-    "recorded": ("item area baseline_period period direction", "item area baseline_period period percent"),
-    "disputes": ("parts",),
-    "hours": ("area period",),
-    "ward": ("item area period printed_text",),
-    "plan": ("parts printed_text said_on",),
-    "none": ("what_it_takes",),
-}
 
 
 def read_claims(claims_file: str = "") -> pl.DataFrame:
@@ -138,34 +119,34 @@ def _check_row(row: dict, path: Path, seen: Mapping[str, dict]) -> None:
         raise refuse("claim_id", "each claim_id once, those of the published register among them")
     if row["kind"] not in measures.CLAIMED:
         return
-    options = [option.split() for option in _NEEDS[row["check"]]]
+    check, (_, *needs) = row["check"], measures.CHECKS[row["check"]]
+    options = [option.split() for option in needs]
     if not any(all(row[name] is not None for name in option) for option in options):
         lacks = next(name for name in options[0] if row[name] is None)
-        need = ", or ".join(" and ".join(option) for option in options)
-        raise refuse(lacks, f"the check {row['check']!r} needs {need}")
-    for name in ("before", "after") if row["check"] == "change" else ():
-        if row[name] is not None and not (row[name] >= 0 and row[name].is_integer()):
-            raise refuse(name, "a count: a whole number, 0 or more")
-    if row["change"] is not None and row["check"] in ("change", "vehicle_pair") and not row["change"].is_integer():
-        raise refuse("change", "a whole number of offences")
+        raise refuse(lacks, f"the check {check!r} needs {', or '.join(map(' and '.join, options))}")
+    whole = {"change": ("before", "after", "change"), "vehicle_pair": ("change",)}
+    for name in whole.get(check, ()):
+        value = row[name] or 0.0
+        if not value.is_integer() or (value < 0 and name != "change"):
+            raise refuse(name, "a count: a whole number, 0 or more, or of a change less")
     if row["trials"] is not None and (row["successes"] or 0) > row["trials"]:
         raise refuse("successes", f"at most the trials, {row['trials']:,}")
-    if row["check"] == "zero_of_n" and row["successes"] != 0:
+    if check == "zero_of_n" and row["successes"] != 0:
         raise refuse("successes", "0: the check 'proportion' is for a share that was seen")
-    for name in ("baseline_period", "period") if row["check"] == "windows" else ():
+    for name in ("baseline_period", "period") if check == "windows" else ():
         if measures.window(row[name]) is None:
             raise refuse(name, "a window of months such as '2006-08 to 2008-04'")
-    rests_on = (row["parts"] or "").split(" | ") if row["check"] in ("vehicle_pair", "series", "disputes") else ()
+    rests_on = (row["parts"] or "").split(" | ") if check in ("vehicle_pair", "series", "disputes") else ()
     for part in rests_on:
         if part not in seen:
             raise refuse("parts", str(places.UnknownName("claim", part, list(seen), "claims of earlier lines")))
-        if row["check"] != "disputes" and (seen[part]["before"] is not None or seen[part]["change"] is None):
+        if check != "disputes" and (seen[part]["before"] is not None or seen[part]["change"] is None):
             raise refuse("parts", f"claims of a change and a percentage; {part!r} is none")
     try:
-        for name in ("baseline_period", "period") if row["check"] in ("recorded", "ward") else ():
+        for name in ("baseline_period", "period") if check in ("recorded", "ward") else ():
             if row[name]:
                 periods.read_period(row[name])
-        if row["check"] in ("recorded", "series", "ward", "hours"):
+        if check in ("recorded", "series", "ward", "hours"):
             places.area(row["area"])
     except places.UnknownName as error:
         raise refuse("area" if error.kind == "area" else "period", str(error)) from error

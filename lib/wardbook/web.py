@@ -7,10 +7,10 @@ shape, and fsspec reads a remote archive where it is needed.
 from __future__ import annotations
 
 import stat
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -20,6 +20,7 @@ import httpx
 import msgspec
 import tenacity
 from fsspec.spec import AbstractBufferedFile
+from tqdm import tqdm
 
 from wardbook import catalogue
 from wardbook.sources.reading import ZIP_TROUBLES
@@ -59,14 +60,6 @@ class Manners:
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
-Progress = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
-
-
-def silent(label: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
-    """Progress that is shown to nobody."""
-    return nullcontext(lambda count: None)
-
-
 class _Mirror(httpx.HTTPTransport):
     """Asks one server for every address, as MIRROR/host/path."""
 
@@ -83,8 +76,8 @@ class _Mirror(httpx.HTTPTransport):
 class Web:
     """Requests with their manners."""
 
-    def __init__(self, mirror: str | None, manners: Manners, progress: Progress):
-        self.manners, self.progress = manners, progress
+    def __init__(self, mirror: str | None, manners: Manners):
+        self.manners = manners
         self.reached: set[str] = set()
         self.down: set[str] = set()
         self._turns: dict[str, float] = {}
@@ -164,15 +157,15 @@ class Web:
             raise FetchError(f"{host} could not be reached") from error
 
     def _body(self, response: httpx.Response, label: str, most: int) -> Iterator[bytes]:
-        """The body, held to `most` bytes (httpx holds it to its length); without a label, not shown."""
+        """The body, held to `most` bytes (httpx holds it to its length); with a label, as a bar on a terminal."""
         length, size = response.headers.get("content-length", ""), 0
-        show = self.progress if label else silent
-        with show(label, int(length) if length.isdecimal() else None) as advance:
+        form = {"unit": "B", "unit_scale": True, "leave": False, "disable": not (label and sys.stderr.isatty())}
+        with tqdm(total=int(length) if length.isdecimal() else None, desc=label, **form) as bar:
             for chunk in response.iter_bytes():
                 size += len(chunk)
                 if size > most:
                     raise FetchError(f"{response.url}: more than {most:,} bytes: not what was asked for")
-                advance(len(chunk))
+                bar.update(len(chunk))
                 yield chunk
 
     def read(self, url: str, label: str = "", part: tuple[int, int] | None = None) -> bytes:
@@ -243,7 +236,7 @@ def read_zip(file: Path | AbstractBufferedFile, url: str) -> zipfile.ZipFile:
         raise FetchError(f"{url}: expected a zip archive; found something else ({error})") from error
 
 
-def copy_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, staged: Path, progress: Progress) -> None:
+def copy_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, staged: Path) -> None:
     """One member to a place of the caller's choosing.
 
     Its name is not used, yet a name that points out of its folder, or a link, says that the archive is not what it should
@@ -255,9 +248,7 @@ def copy_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, staged: Path, p
     if info.file_size > _LARGEST_FILE:
         raise FetchError(f"{info.filename!r} in the archive unpacks to {info.file_size:,} bytes: refused")
     try:
-        with progress(staged.name, info.file_size) as advance:
-            content = archive.read(info)
-            advance(len(content))
+        content = archive.read(info)
     except ZIP_TROUBLES as error:
         raise FetchError(f"{info.filename!r} in the archive cannot be unpacked: {error}") from error
     staged.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -48,7 +48,7 @@ def check(claims: pl.DataFrame, held: Mapping[str, Row] | None = None) -> pl.Dat
 
     Parameters
     ----------
-    claims : the columns of `wardbook.register.Claims`, one row a statement.
+    claims : the columns of `wardbook.register.Claims`, one row a statement; one that rests on another comes after it.
     held : by `claim_id`, what a table here holds of it: for `recorded` and `series` the counts (`items`, `outturn`), for
         `hours` the `successes` of `trials`, for `ward` its `rank` `of` how many, for `plan` its years and its successor's.
 
@@ -60,11 +60,13 @@ def check(claims: pl.DataFrame, held: Mapping[str, Row] | None = None) -> pl.Dat
         counts stops being significant, below 1 if it never was; `items` the changes that were compared, of a statement about recorded
         offences.
     """
-    known = {row["claim_id"]: row for row in claims.iter_rows(named=True)}
+    known: dict[str, Row] = {}
     blank, results = dict.fromkeys(RESULTS), []
-    for name, row in known.items():
-        own = row | dict((held or {}).get(name, {}))
-        checked = CHECKS[row["check"]](own, known) if row["kind"] in CLAIMED else {"verdict": NOT_A_CLAIM}
+    for row in claims.iter_rows(named=True):
+        own = row | dict((held or {}).get(row["claim_id"], {}))
+        recompute, *_ = CHECKS[row["check"]]
+        checked = recompute(own, known) if row["kind"] in CLAIMED else {"verdict": NOT_A_CLAIM}
+        known[row["claim_id"]] = row | checked  # what a later statement rests on, or disputes
         results.append(blank | checked)
     return claims.hstack(pl.DataFrame(results, schema=RESULTS))
 
@@ -316,9 +318,9 @@ def _recorded(row: Row, known: Mapping[str, Row]) -> Result:
 
 
 def _disputes(row: Row, known: Mapping[str, Row]) -> Result:
-    """A statement that another one is wrong: the other's verdict, turned round. `disputed` is the other's, as judged."""
+    """A statement that another one is wrong: the other's verdict, turned round."""
     turned = {REPRODUCES: DIFFERS, AGREES: DIFFERS, DIFFERS: REPRODUCES, IN_PART: IN_PART}
-    return {"verdict": turned.get(row.get("disputed"), UNCHECKED)}
+    return {"verdict": turned.get(known.get(row["parts"], {}).get("verdict"), UNCHECKED)}
 
 
 def _hours(row: Row, known: Mapping[str, Row]) -> Result:
@@ -350,21 +352,22 @@ def _none(row: Row, known: Mapping[str, Row]) -> Result:
     return {"verdict": UNCHECKED}
 
 
-CHECKS: dict[str, Callable[[Row, Mapping[str, Row]], Result]] = {
-    "change": _change,
-    "vehicle_pair": _together,
-    "proportion": _proportion,
-    "zero_of_n": _zero_of_n,
-    "arithmetic": _arithmetic,
-    "target": _target,
-    "series": _series,
-    "corrected": _corrected,
-    "windows": _windows,
-    "trajectory": _trajectory,
-    "recorded": _recorded,
-    "disputes": _disputes,
-    "hours": _hours,
-    "ward": _ward,
-    "plan": _plan,
-    "none": _none,
+# By its name in the register: what recomputes a statement, and what of a row it needs, any one of these sets of columns.
+CHECKS: dict[str, tuple[Any, ...]] = {
+    "change": (_change, "before after", "change percent"),
+    "vehicle_pair": (_together, "parts percent direction"),
+    "proportion": (_proportion, "successes trials"),
+    "zero_of_n": (_zero_of_n, "successes trials"),
+    "arithmetic": (_arithmetic, "before after change"),
+    "target": (_target, "percent direction printed_verdict"),
+    "series": (_series, "item area period parts target"),
+    "corrected": (_corrected, "printed found", "printed_text found_text", "printed what_it_takes"),
+    "windows": (_windows, "baseline_period period printed"),
+    "trajectory": (_trajectory, "before target what_it_takes"),
+    "recorded": (_recorded, "item area baseline_period period direction", "item area baseline_period period percent"),
+    "disputes": (_disputes, "parts"),
+    "hours": (_hours, "area period"),
+    "ward": (_ward, "item area period printed_text"),
+    "plan": (_plan, "parts printed_text said_on"),
+    "none": (_none, "what_it_takes"),
 }

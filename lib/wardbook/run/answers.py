@@ -114,28 +114,16 @@ def _row(series: str, item: str, before: Period, after: Period, judged: pl.DataF
 # -- a sentence with its numbers left open ------------------------------------------------------------------------------
 
 
-class _OpenNumber(float):
-    """A number that a template can compare, and that prints as a place for it."""
-
-    name: str
-
-    def __str__(self) -> str:
-        return f"{{{self.name}}}"
-
-
-class _OpenText(str):
-    """A text that a template can look into, and that prints as a place for it."""
-
-    name: str
-    __str__ = _OpenNumber.__str__
+@cache
+def _open(kind: type, name: str) -> type:
+    """Values of a kind that a template can compare and look into, and that print as a place for them."""
+    return type("Open", (kind,), {"name": name, "__str__": lambda value: f"{{{name}}}"})
 
 
 def _opened(name: str, value: Any) -> Any:
     if isinstance(value, bool) or value is None or value == "":
         return value
-    made = (_OpenText if isinstance(value, str) else _OpenNumber)(value)
-    made.name = name
-    return made
+    return _open(str if isinstance(value, str) else float, name)(value)
 
 
 @cache
@@ -151,13 +139,10 @@ def _open_sentence() -> jinja2.Template:
     def capital(text: str) -> str:
         return text.replace("}", "|capital}", 1) if text.startswith("{") else wording.capital(text)
 
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(wording.FOLDER), undefined=jinja2.StrictUndefined, autoescape=False
-    )
-    made.filters |= wording.environment().filters
-    made.filters |= {name: written(name) for name in ("count", "percent", "signed")}
+    made = wording.environment().overlay()
+    made.filters = made.filters | {name: written(name) for name in ("count", "percent", "signed")}
     made.filters["capital"] = capital
-    made.globals["say"] = made.get_template("macros.j2").module
+    made.globals = made.globals | {"say": made.get_template("macros.j2").module}
     return made.from_string(wording.templates("claim")["claim"]["sentence"])
 
 

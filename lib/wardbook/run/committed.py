@@ -64,13 +64,16 @@ def _refuse_machine_paths(name: str, notebook: nbformat.NotebookNode) -> None:
 def copy_notebooks(folder: Path | None = None, work: Path | None = None) -> list[str]:
     """Copy the committed notebooks to `work/`, and return those there that a reader has changed: they are left alone.
 
-    A copy that is still as it was made is brought up to date.
+    A copy that is still as it was made is brought up to date, and signed as `jupyter trust` does: Lab shows no other's charts
+    before a run.
     """
+    from nbformat.sign import NotebookNotary
+
     folder, work = folder or runner.NOTEBOOKS, work or WORK
     work.mkdir(exist_ok=True)
     log = work / _COPIED
     copied = json.loads(log.read_text(encoding="utf-8")) if log.is_file() else {}
-    theirs = []
+    theirs, notary = [], NotebookNotary()
     for path in sorted(folder.glob("[!.]*.ipynb")):
         place = work / path.name
         if place.exists() and sha256(place) not in (copied.get(path.name), sha256(path)):
@@ -78,21 +81,10 @@ def copy_notebooks(folder: Path | None = None, work: Path | None = None) -> list
         else:
             shutil.copyfile(path, place)
             copied[path.name] = sha256(path)
+            notary.sign(nbformat.read(place, as_version=4))
+    notary.store.close()
     write_text(log, json.dumps(copied, indent=1) + "\n")
     return theirs
-
-
-def _trust_copies(work: Path) -> None:
-    """Sign the copies that are still as committed, as `jupyter trust` does: Lab shows the charts of no other before a run."""
-    from nbformat.sign import NotebookNotary
-
-    log = work / _COPIED
-    copied = json.loads(log.read_text(encoding="utf-8")) if log.is_file() else {}
-    notary = NotebookNotary()
-    for name, digest in copied.items():
-        if (work / name).is_file() and sha256(work / name) == digest:
-            notary.sign(nbformat.read(work / name, as_version=4))
-    notary.store.close()
 
 
 def lab(arguments: Iterable[str] = (), *, work: Path | None = None) -> int:
@@ -103,7 +95,6 @@ def lab(arguments: Iterable[str] = (), *, work: Path | None = None) -> int:
     arguments : further arguments of `jupyter lab`, such as `--no-browser`.
     """
     work = work or WORK
-    _trust_copies(work)
     command = [
         *(sys.executable, "-m", "jupyterlab"),
         f"--ServerApp.root_dir={work}",

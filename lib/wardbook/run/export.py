@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from wardbook import places
 from wardbook.figures.figure import read_figure
 from wardbook.folders import beside
-from wardbook.periods import read_period
-from wardbook.places import UnknownName, from_root
+from wardbook.periods import Period, read_period
+from wardbook.places import Area, UnknownName, from_root
 from wardbook.run.runner import RECORD, RunError
 from wardbook.run.workbook import WORKBOOK
 
 # Where a chart is pasted, by the name a writer has for it, and the size it is drawn at.
 SIZES = {"column": "print", "slide": "slide", "phone": "phone", "page": "page"}
+
+
+def finished_runs(out: Path, area: Area) -> dict[Period, Path]:
+    """The finished runs of an area by their periods; another's broken record harms nobody."""
+    runs = {}
+    for record in sorted(out.glob(f"{area.slug}/[!.]*[0-9]/{RECORD}")):
+        with suppress(ValueError, KeyError, TypeError):
+            runs[read_period(json.loads(record.read_text(encoding="utf-8"))["period"])] = record.parent
+    return runs
+
+
+def newest(runs: dict[Period, Path]) -> Path | None:
+    """The run whose period ends last."""
+    return runs[max(runs, key=lambda period: period.last)] if runs else None
 
 
 def find_run(borough: str, period: str = "latest", *, out: Path | str = "outputs") -> Path:
@@ -30,15 +46,8 @@ def find_run(borough: str, period: str = "latest", *, out: Path | str = "outputs
         where there is none; the message is the command that makes it.
     """
     area = places.area(borough)
-    runs = {
-        read_period(record.parent.name): record.parent
-        for record in (from_root(out) / area.slug).glob(f"*[0-9]/{RECORD}")
-        if not record.parent.name.startswith(".")
-    }
-    if period == "latest":
-        folder = runs[max(runs, key=lambda held: held.last)] if runs else None
-    else:
-        folder = runs.get(read_period(period))
+    runs = finished_runs(from_root(out), area)
+    folder = newest(runs) if period == "latest" else runs.get(read_period(period))
     if folder is None:
         asked = "" if period == "latest" else f" --period {shlex.quote(period)}"
         which = f" for {period}" if asked else ""

@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import polars as pl
 
 from wardbook.catalogue import Source, sources
@@ -381,21 +382,9 @@ def with_figure(lead: str) -> str:
 
 
 @cache
-def environment() -> Any:
+def environment() -> jinja2.Environment:
     """The pages' templates: what is not given is an error, and every text is escaped."""
-    import jinja2
-
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters |= {
-        "number": wording.number,
-        "capital": wording.capital,
-        "signed": wording.signed,
-        "with_figure": with_figure,
-    }
+    loader = jinja2.FileSystemLoader(TEMPLATES)
+    made = wording.environment().overlay(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    made.filters = made.filters | {"with_figure": with_figure}
     return made

@@ -7,7 +7,6 @@ and its sentence is the one `wardbook claim` says, its numbers left open.
 
 from __future__ import annotations
 
-import json
 import shutil
 from datetime import date
 from functools import cache
@@ -22,10 +21,11 @@ from wardbook.book import Book, open_book
 from wardbook.figures import maps, wording
 from wardbook.folders import beside, put_in_place, write_text
 from wardbook.measures import change, rates
-from wardbook.periods import read_period, year_to
+from wardbook.periods import year_to
 from wardbook.places import LONDON, REFERENCE, Area, from_root
 from wardbook.run.answers import answers, areas, said, script
-from wardbook.run.page import OWN_PAGES, RECORD, TEMPLATES, Run, environment, page, read_drawings, read_run
+from wardbook.run.export import finished_runs, newest
+from wardbook.run.page import OWN_PAGES, TEMPLATES, Run, environment, page, read_drawings, read_run
 from wardbook.run.sliders import PAGE as SLIDERS_PAGE
 from wardbook.run.workbook import WORKBOOK
 
@@ -36,15 +36,7 @@ CELLS = REFERENCE / "borough_cells.csv"
 
 def newest_runs(out: Path) -> dict[str, Path]:
     """The finished run of each area whose period ends last, by the area's slug."""
-    runs: dict[str, dict[date, Path]] = {}
-    for area in areas():
-        for record in sorted(out.glob(f"{area.slug}/[!.]*/{RECORD}")):
-            try:
-                last = read_period(json.loads(record.read_text(encoding="utf-8"))["period"]).last
-            except (ValueError, KeyError, TypeError):  # another's broken record harms nobody's site
-                continue
-            runs.setdefault(area.slug, {})[last] = record.parent
-    return {slug: folders[max(folders)] for slug, folders in runs.items()}
+    return {area.slug: folder for area in areas() if (folder := newest(finished_runs(out, area)))}
 
 
 def write_site(out: Path | str = "outputs", to: Path | str | None = None, edition: Path | str = "data/edition") -> Path:

@@ -8,16 +8,14 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import polars as pl
 
 from wardbook.figures import wording
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    import polars as pl
 
 WORKBOOK = "tables.xlsx"
 
@@ -75,23 +73,17 @@ def heading(column: str) -> str:
 
 
 def write_workbook(record: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], folder: Path) -> Path | None:
-    """Write a run's tables into a workbook in its folder, whole or not at all; its path, or None where no table has a row.
+    """Write a run's tables into a workbook in its folder; its path, or None where no table has a row.
 
     Every cell of text is text: the workbook is made without formulas or links, whatever a name in the data begins with.
     """
     if not any(table.height for table in tables.values()):
         return None
-    place = folder / WORKBOOK
-    fresh = place.with_name(f".{place.name}.new")
-    try:
-        with warnings.catch_warnings():
-            # gptables leaves its theme's file open and calls pandas in a way that pandas is about to drop.
-            warnings.simplefilter("ignore")
-            _write(record, tables, fresh)
-        fresh.replace(place)
-    finally:
-        fresh.unlink(missing_ok=True)
-    return place
+    with warnings.catch_warnings():
+        # gptables leaves its theme's file open and calls pandas in a way that pandas is about to drop.
+        warnings.simplefilter("ignore")
+        _write(record, tables, folder / WORKBOOK)
+    return folder / WORKBOOK
 
 
 def _write(record: Mapping[str, Any], tables: Mapping[str, pl.DataFrame], place: Path) -> None:

@@ -15,7 +15,7 @@ import polars as pl
 
 from wardbook import places
 from wardbook.periods import financial_year_label
-from wardbook.sources.reading import Loaded, SourceError, day, open_rows, read_sheet, read_typed
+from wardbook.sources.reading import Loaded, SourceError, day, open_rows, published, read_sheet, read_typed, spelt
 
 KEY = "dwo-abstraction"
 RELEASE = "workbook DWO_Abstraction.xlsx"
@@ -30,20 +30,11 @@ _YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 class DutyRows(dy.Schema):
     """The sheet `Sheet1`."""
 
-    month = day("a date, or a month such as April 2023")
-    borough = dy.String(nullable=True)
-    abstracted = dy.Enum([*_YES, *_NO])
-    kind = dy.String(nullable=True)
-    minutes = dy.Float64(min=0, max=1e9, description="a number, 0 or more")
-
-
-_COLUMNS = {
-    "month": ["Month of Abstraction"],
-    "borough": ["Borough"],
-    "abstracted": ["Abstracted From Duty"],
-    "kind": ["Abstraction Type"],
-    "minutes": ["Abstraction Minutes"],
-}
+    month = day("a date, or a month such as April 2023", **spelt("Month of Abstraction"))
+    borough = dy.String(nullable=True, **spelt("Borough"))
+    abstracted = dy.Enum([*_YES, *_NO], **spelt("Abstracted From Duty"))
+    kind = dy.String(nullable=True, **spelt("Abstraction Type"))
+    minutes = dy.Float64(min=0, max=1e9, description="a number, 0 or more", **spelt("Abstraction Minutes"))
 
 
 def read_minutes(path: Path | str) -> Loaded:
@@ -61,13 +52,13 @@ def read_minutes(path: Path | str) -> Loaded:
     SourceError
         naming file, column, line and value.
     """
-    table, quality = open_rows(read_sheet(path, "Sheet1"), path, _COLUMNS, KEY)
+    table, quality = open_rows(read_sheet(path, "Sheet1"), path, published(DutyRows), KEY)
     quality.note("rows of a workbook known from its description alone", table.height)
     month = pl.col("month").str.strip_chars()
     forms = [(month.str.head(10), form) for form in _MONTHS[:2]] + [("1 " + month, form) for form in _MONTHS[2:]]
     days = pl.coalesce(text.str.to_date(form, strict=False).cast(pl.String) for text, form in forms)
     lower = pl.col("abstracted", "kind").str.strip_chars().str.to_lowercase()
-    table = read_typed(table.with_columns(pl.coalesce(days, "month").alias("month"), lower), DutyRows, path, _COLUMNS)
+    table = read_typed(table.with_columns(pl.coalesce(days, "month").alias("month"), lower), DutyRows, path)
     kind = pl.col("kind").replace_strict(KINDS, default="other", return_dtype=pl.String)
     table = table.with_columns(
         pl.col("borough").map_elements(places.borough_code, return_dtype=pl.String).alias("borough_code"),

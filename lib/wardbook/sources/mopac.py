@@ -15,7 +15,7 @@ import polars as pl
 
 from wardbook import places
 from wardbook.sources import reading
-from wardbook.sources.reading import Loaded, SourceError
+from wardbook.sources.reading import Loaded, SourceError, spelt
 
 # The id of each published measure and what a share of it says, in plain words (not the questionnaire's own).
 QUESTIONS = {
@@ -28,13 +28,6 @@ QUESTIONS = {
     "trust mps": "agree that the Metropolitan Police Service is an organisation they can trust",
     "understand issues": "agree that the police understand the issues that affect the community",
 }
-_COLUMNS = {
-    "quarter_end": ["Date"],
-    "survey": ["Survey"],
-    "borough": ["Borough"],
-    "question": ["Measure"],
-    "share": ["Proportion"],
-}
 _LONDON_NAMES = {"MPS": places.LONDON_CODE, "London": places.LONDON_CODE}
 
 
@@ -45,10 +38,10 @@ def _ends_a_quarter(end: pl.Expr) -> pl.Expr:
 class AttitudeRows(dy.Schema):
     """The dashboard's table: the survey's rows."""
 
-    quarter_end = reading.day("the last day of a quarter as dd/mm/yyyy", check=_ends_a_quarter)
-    borough = dy.String()
-    question = dy.String()
-    share = dy.Float64(min=0, max=1, description="a share from 0 to 1")
+    quarter_end = reading.day("the last day of a quarter as dd/mm/yyyy", check=_ends_a_quarter, **spelt("Date"))
+    borough = dy.String(**spelt("Borough"))
+    question = dy.String(**spelt("Measure"))
+    share = dy.Float64(min=0, max=1, description="a share from 0 to 1", **spelt("Proportion"))
 
 
 def question_id(measure: pl.Expr) -> pl.Expr:
@@ -75,7 +68,8 @@ def read_attitudes(path: Path | str) -> Loaded:
         values for one borough, quarter and question.
     """
     table = reading.read_text_table(path, separators=";,")
-    table, quality = reading.open_rows(table, path, _COLUMNS, "mopac-attitudes")
+    wanted = reading.published(AttitudeRows) | {"survey": ["Survey"]}
+    table, quality = reading.open_rows(table, path, wanted, "mopac-attitudes")
     # The dashboard also holds a survey of victims; its measures are other people's answers.
     ours = table.filter(pl.col("survey").str.strip_chars() == "PAS")
     quality.drop("not the Public Attitude Survey", table.height - ours.height)
@@ -83,9 +77,7 @@ def read_attitudes(path: Path | str) -> Loaded:
         raise SourceError(path, "rows of the survey 'PAS'", "none")
     iso = pl.col("quarter_end").str.strip_chars().str.replace(r"^(\d\d)/(\d\d)/(\d{4})$", "$3-$2-$1")
     point = pl.col("share").str.replace(",", ".", literal=True)
-    typed = reading.read_typed(
-        ours.with_columns(iso, point, question_id(pl.col("question"))), AttitudeRows, path, _COLUMNS
-    )
+    typed = reading.read_typed(ours.with_columns(iso, point, question_id(pl.col("question"))), AttitudeRows, path)
     frame = reading.with_borough_codes(typed.with_columns(ours["line"]), "borough", path, _LONDON_NAMES)
     spellings = frame.group_by("borough_code", "borough").len().group_by("borough_code")
     second = spellings.agg(pl.col("len").sum() - pl.col("len").max())["len"].sum()

@@ -13,28 +13,13 @@ from pathlib import Path
 import dataframely as dy
 import polars as pl
 
-from wardbook.sources.reading import Loaded, Quality, SourceError, open_rows, read_text_table, read_typed
+from wardbook.sources import reading
+from wardbook.sources.reading import Loaded, Quality, SourceError
 from wardbook.vocabulary import NOT_STATED, SELF_DEFINED, UNRECOGNISED, broad_group, outcome_group, without_code
 
 SEARCH_TYPES = ("Person search", "Person and Vehicle search", "Vehicle search")
 
 _REMOVAL = "Removal of more than just outer clothing"
-# Our names, and what the files call them; the API's answers have the same names in their own way, but for two.
-COLUMNS = {
-    "time": ["Date", "datetime"],
-    "search_type": ["Type"],
-    "latitude": ["Latitude"],
-    "longitude": ["Longitude"],
-    "gender": ["Gender"],
-    "age_range": ["Age range"],
-    "self_defined": ["Self-defined ethnicity"],
-    "officer_defined": ["Officer-defined ethnicity"],
-    "legislation": ["Legislation"],
-    "object_of_search": ["Object of search"],
-    "outcome": ["Outcome"],
-    "outcome_linked": ["Outcome linked to object of search"],
-    "more_than_outer_clothing": [_REMOVAL, "removal_of_more_than_outer_clothing"],
-}
 # Section 60AA (removing a disguise) is another power than section 60 (searching without suspicion).
 _SECTION_60 = r"(?i)public order act.*section 60(?:$|[^0-9a-z])"
 _OTHER_MONTHS = 0.03  # the share of rows outside the file's month above which it is no file of that month
@@ -47,32 +32,43 @@ def _local(time: pl.Expr) -> pl.Expr:
     return utc.dt.convert_time_zone("Europe/London")
 
 
-def _yes_or_no() -> dy.Enum:
-    return dy.Enum(["true", "false"], nullable=True, description="True or False")
+def _label(*names: str) -> dy.String:
+    return dy.String(nullable=True, **reading.spelt(*names))
+
+
+def _degrees(name: str) -> dy.Float64:
+    return dy.Float64(nullable=True, description="degrees", **reading.spelt(name))
+
+
+def _yes_or_no(*names: str) -> dy.Enum:
+    return dy.Enum(["true", "false"], nullable=True, description="True or False", **reading.spelt(*names))
 
 
 class StopRows(dy.Schema):
-    """A published stop, under our names."""
+    """A published stop, under our names; the API's answers have the files' names in their own way, but for two."""
 
     time = dy.String(
-        check=lambda time: _local(time).is_not_null(), description="a time such as 2024-05-31T23:30:00+00:00"
+        check=lambda time: _local(time).is_not_null(),
+        description="a time such as 2024-05-31T23:30:00+00:00",
+        **reading.spelt("Date", "datetime"),
     )
-    search_type = dy.String(nullable=True)
-    latitude = dy.Float64(nullable=True, description="degrees")
-    longitude = dy.Float64(nullable=True, description="degrees")
-    gender = dy.String(nullable=True)
-    age_range = dy.String(nullable=True)
+    search_type = _label("Type")
+    latitude = _degrees("Latitude")
+    longitude = _degrees("Longitude")
+    gender = _label("Gender")
+    age_range = _label("Age range")
     self_defined = dy.String(
         nullable=True,
         check=lambda label: without_code(label).is_in(list(SELF_DEFINED)),
         description="one of the self-defined ethnicities listed in wardbook.vocabulary",
+        **reading.spelt("Self-defined ethnicity"),
     )
-    officer_defined = dy.String(nullable=True)
-    legislation = dy.String(nullable=True)
-    object_of_search = dy.String(nullable=True)
-    outcome = dy.String(nullable=True)
-    outcome_linked = _yes_or_no()
-    more_than_outer_clothing = _yes_or_no()
+    officer_defined = _label("Officer-defined ethnicity")
+    legislation = _label("Legislation")
+    object_of_search = _label("Object of search")
+    outcome = _label("Outcome")
+    outcome_linked = _yes_or_no("Outcome linked to object of search")
+    more_than_outer_clothing = _yes_or_no(_REMOVAL, "removal_of_more_than_outer_clothing")
 
 
 STOPS_SCHEMA = pl.Schema(
@@ -91,15 +87,18 @@ STOPS_SCHEMA = pl.Schema(
 )
 
 
-def _month_and_force(path: Path) -> tuple[date, str]:
-    match = re.fullmatch(r"(?:(\d{4}-\d{2})-)?(.+)-stop-and-search\.csv", path.name)
-    if not match:
-        raise SourceError(path, "a name like 2024-05-metropolitan-stop-and-search.csv", repr(path.name))
-    text = match[1] or path.parent.name
-    try:
-        return date.fromisoformat(f"{text}-01"), match[2]
-    except ValueError:
-        raise SourceError(path, "a month (YYYY-MM) in the file's name or its folder's", repr(text)) from None
+def month_and_force(path: Path, kind: str) -> tuple[date, str]:
+    """The month and the force that a file's name says, or its folder's, where a name has no month.
+
+    Parameters
+    ----------
+    kind : what the name ends in: "stop-and-search" or "street".
+    """
+    match = re.fullmatch(rf"(?:(20\d\d-\d\d)-)?(.+)-{kind}\.csv", path.name)
+    month = (match and match[1]) or path.parent.name
+    if not match or not re.fullmatch(r"20\d\d-(0[1-9]|1[0-2])", month):
+        raise SourceError(path, f"a name like 2024-05-metropolitan-{kind}.csv", f"{path.parent.name}/{path.name}")
+    return date.fromisoformat(f"{month}-01"), match[2]
 
 
 def read_stops(path: Path | str) -> Loaded:
@@ -122,8 +121,8 @@ def read_stops(path: Path | str) -> Loaded:
         coordinate or true/false cell that cannot be read (naming value, column and line), or another month's rows.
     """
     path = Path(path)
-    raw = read_text_table(path).with_row_index("line", offset=2)
-    file_month, force = _month_and_force(path)
+    raw = reading.read_text_table(path).with_row_index("line", offset=2)
+    file_month, force = month_and_force(path, "stop-and-search")
     return tidy_stops(raw, path, file_month, force)
 
 
@@ -131,13 +130,14 @@ def tidy_stops(raw: pl.DataFrame, path: Path, file_month: date, force: str) -> L
     """What `read_stops` returns, from a text table under the publisher's names with a `line`; the API's answers come here too."""
     cells = pl.col(pl.String).str.strip_chars()
     raw = raw.with_columns(pl.when(cells != "").then(cells))
-    if not {*COLUMNS["more_than_outer_clothing"]} & {*raw.columns}:
+    names = reading.published(StopRows)
+    if not {*names["more_than_outer_clothing"]} & {*raw.columns}:
         raw = raw.with_columns(pl.lit(None, pl.String).alias(_REMOVAL))  # filled since February 2024 only
-    table, quality = open_rows(raw, path, COLUMNS, "police-uk-stops")
+    table, quality = reading.open_rows(raw, path, names, "police-uk-stops")
     # Of rows equal in every published column, each after the first; the frame below keeps too few columns to tell.
     table = table.with_columns((~pl.struct(pl.exclude("line")).is_first_distinct()).alias("is_repeat"))
     answers = pl.col("outcome_linked", "more_than_outer_clothing")
-    typed = read_typed(table.with_columns(answers.str.to_lowercase()), StopRows, path, COLUMNS)
+    typed = reading.read_typed(table.with_columns(answers.str.to_lowercase()), StopRows, path)
     frame = typed.with_columns(
         table["line"],
         table["is_repeat"],

@@ -25,8 +25,8 @@ import dataframely as dy
 import msgspec
 import polars as pl
 
-from wardbook.sources import police_uk
-from wardbook.sources.reading import Loaded, Quality, SourceError, check_file, plain, read_text_table, read_typed
+from wardbook.sources import police_uk, reading
+from wardbook.sources.reading import Loaded, Quality, SourceError
 
 PUBLISHED, NONE_PUBLISHED, FAILED = STATUSES = ("published", "none published", "failed")
 KINDS = ("events", "priorities")
@@ -55,14 +55,10 @@ PRIORITY_KINDS = {
 }
 
 
-def _one_of(names: Iterable[str], *, primary_key: bool = False, nullable: bool = False) -> dy.String:
+def _one_of(names: Iterable[str], **more: bool) -> dy.String:
     names = list(names)
-    return dy.String(
-        primary_key=primary_key,
-        nullable=nullable,
-        regex=f"^({'|'.join(map(re.escape, names))})$",
-        description=f"one of {', '.join(names)}{' or nothing' if nullable else ''}",
-    )
+    allowed = f"one of {', '.join(names)}{' or nothing' if more.get('nullable') else ''}"
+    return dy.String(regex=f"^({'|'.join(map(re.escape, names))})$", description=allowed, **more)
 
 
 def _ward() -> dy.String:
@@ -172,7 +168,9 @@ class _Place(msgspec.Struct):
 
 
 # Under the files' names in the API's own spelling; time and place are answered in another way.
-_NAMED = [plain(published[-1]) for ours, published in police_uk.COLUMNS.items() if ours not in _PLACED]
+_NAMED = [
+    reading.plain(names[-1]) for ours, names in reading.published(police_uk.StopRows).items() if ours not in _PLACED
+]
 _Stop = msgspec.defstruct(
     "_Stop",
     [
@@ -193,7 +191,7 @@ def _decode(body: bytes, kind: Any, path: Path | str) -> Any:
 
 def read_json(path: Path | str, kind: Any = list) -> Any:
     """A JSON answer of this type, refused where it is an error page, cut short, or of another shape."""
-    return _decode(check_file(path, "json").read_bytes(), kind, path)
+    return _decode(reading.check_file(path, "json").read_bytes(), kind, path)
 
 
 def stored(kind: str, body: bytes, path: Path | str) -> list[Event] | list[Priority]:
@@ -269,7 +267,7 @@ class _Manifest(dy.Schema):
 def read_manifest(day: Path) -> list[dict[str, Any]]:
     """The rows of a day's manifest: `neighbourhood_id`, `kind`, `status`, `count`; none where there is no manifest."""
     path = day / MANIFEST
-    return read_typed(read_text_table(path), _Manifest, path).to_dicts() if path.is_file() else []
+    return reading.read_typed(reading.read_text_table(path), _Manifest, path).to_dicts() if path.is_file() else []
 
 
 def write_manifest(day: Path, rows: Iterable[dict]) -> None:
@@ -298,7 +296,7 @@ def read_captures(raw: Path | str) -> Captures:
             captures.append((name, ward_of(name), captured, kind, row["status"], count))
             if row["status"] == PUBLISHED:
                 path = answer_path(manifest.parent, name, kind)
-                records = stored(kind, check_file(path, "json").read_bytes(), path)
+                records = stored(kind, reading.check_file(path, "json").read_bytes(), path)
                 if len(records) != count:
                     raise SourceError(path, f"the {count} {kind} its manifest counts", f"{len(records)}")
                 rows[kind] += [(ward_of(name), name, captured, *msgspec.structs.astuple(record)) for record in records]

@@ -311,14 +311,14 @@ def read_typed(
     table: pl.DataFrame,
     schema: type[dy.Schema],
     path: Path | str,
-    published: Mapping[str, Sequence[str]] | None = None,
+    headers: Mapping[str, Sequence[str]] | None = None,
 ) -> pl.DataFrame:
     """The columns of `schema` from a text table, typed, blanks at a cell's ends left off; the first cell at fault is refused.
 
     Parameters
     ----------
     table : a row a line after the header, or with the column `line`.
-    published : as `wanted` of `take_columns`, for the message to name the file's own column.
+    headers : as `wanted` of `take_columns`, for the message to name the file's own column; by default as `published` has it.
 
     Raises
     ------
@@ -330,15 +330,25 @@ def read_typed(
         return read_as(table.with_columns(pl.when(cells != "").then(cells)), schema, path)
     except SchemaViolation as error:
         broken = error.violation
-        (name, *_) = (published or {}).get(broken.column, [broken.column])
+        (name, *_) = (headers or published(schema)).get(broken.column, [broken.column])
         where = f" in column {name}" if name else ""
         line = "" if broken.line is None else f", {line_of(path, broken.line - 2)}"
         raise SourceError(path, f"{broken.allowed}{where}", f"{broken.value!r}{line}") from error
 
 
-def count(of: str = "offences", *, nullable: bool = False) -> dy.Int64:
+def spelt(*names: str) -> dict[str, Any]:
+    """What a publisher calls a column of a schema, in any of these spellings: an argument of the column."""
+    return {"metadata": {"published": names}}
+
+
+def published(schema: type[dy.Schema]) -> dict[str, Sequence[str]]:
+    """A schema's columns, each with its publisher's names (`spelt`), which are our own where it has none."""
+    return {name: (column.metadata or {}).get("published", [name]) for name, column in schema.columns().items()}
+
+
+def count(of: str = "offences", **more: Any) -> dy.Int64:
     """A column of counts."""
-    return dy.Int64(min=0, max=_MOST, nullable=nullable, description=f"a whole number of {of}, 0 or more")
+    return dy.Int64(min=0, max=_MOST, **more, description=f"a whole number of {of}, 0 or more")
 
 
 def day(description: str = "a date from the year 2000 on", **more: Any) -> dy.Date:
