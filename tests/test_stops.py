@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from datetime import date, timedelta
 
 import geopandas
@@ -58,6 +59,15 @@ def test_unknowns_go_where_officers_saw_alike_and_the_bounds_give_them_all_to_on
     assert rate.unknown_share == pytest.approx(100 / 1100)
 
 
+def test_a_boroughs_unknowns_learn_from_all_boroughs_where_it_has_none_like_them():
+    here = counted(("White", "White", 20), ("blank", "Black", 10), ("not stated", "Asian", 4), ("blank", "White", 5))
+    there = counted(("Black", "Black", 30), ("Mixed", "Black", 10))
+    parts = [rows.with_columns(borough_code=pl.lit(code)) for code, rows in (("here", here), ("there", there))]
+    rate = stops.relative_rate(pl.concat(parts), PEOPLE, "Black", "White")
+    # Of the ten seen as Black three quarters, as there; of the four seen as Asian, whom nobody has known, half, as of all.
+    assert rate.ratio == pytest.approx((30 + 7.5 + 2) / (20 + 5 + 4 / 3) * 6)
+
+
 @pytest.mark.parametrize("to_black", [0, 13, 50, 87, 100])
 def test_whoever_the_unknown_were_the_ratio_lies_within_the_bounds(to_black):
     rate = stops.relative_rate(counted(*KNOWN, ("blank", "Other", 100)), PEOPLE, "Black", "White")
@@ -77,7 +87,7 @@ def test_officers_groups_share_mixed_residents_as_officers_saw_them():
     [
         ("Green", "White", "self-defined", "self-defined groups are Asian"),
         ("White", "White", "self-defined", "not with itself"),
-        ("Black", "White", "x", "ethnicity is"),
+        ("Black", "White", "x", "ethnicity is 'self-defined' or 'officer-defined': 'x'"),
         ("Mixed", "White", "officer-defined", "officer-defined groups are Asian, Black, Other, White: 'Mixed'"),
         ("Black", "White", "self-defined", "no residents of the group 'Black'"),
     ],
@@ -239,12 +249,14 @@ def test_what_is_not_published_counts_neither_way():
 
 
 def test_ward_rates_are_over_residents_and_over_offences():
-    placed = pl.DataFrame({"ward_code": ["a", "a"], "placed_by": ["best fit"] * 2, "stops": [10, 20]})
-    people = pl.DataFrame({"ward_code": ["a", "b", "b"], "residents": [10_000, 4_000, 1_000]})
-    crimes = pl.DataFrame({"ward_code": ["a", "b"], "offences": [600, 0]})
+    placed = pl.DataFrame({"ward_code": ["d", "a", "a"], "placed_by": ["best fit"] * 3, "stops": [2, 10, 20]})
+    people = pl.DataFrame({"ward_code": ["d", "a", "b", "b", "c"], "residents": [2_000, 10_000, 4_000, 1_000, 500]})
+    crimes = pl.DataFrame({"ward_code": ["a", "b", "d"], "offences": [600, 0, 1]})
     assert stops.ward_rates(placed, people, crimes).rows() == [
         ("a", "best fit", 30, 10_000, 600, 3.0, 5.0),
         ("b", None, 0, 5_000, 0, 0.0, None),
+        ("c", None, 0, 500, None, 0.0, None),
+        ("d", "best fit", 2, 2_000, 1, 1.0, 200.0),
     ]
 
 
@@ -316,6 +328,27 @@ def test_arrests_after_weapons_searches_are_what_was_measured_beforehand(made):
     assert (children["Black"], children["White"]) == pytest.approx((0.219, 0.145), abs=0.001)
 
 
+def test_the_table_of_a_year_counted_again_in_plain_python(made):
+    powers, results = Counter(dict.fromkeys(stops.KINDS, 0)), Counter()
+    for row in made["stops"].filter(pl.col("month").is_in(YEAR.months)).iter_rows(named=True):
+        person = stops.KINDS[row["is_section_60"]]
+        powers[stops.KINDS[2] if row["search_type"] == "Vehicle search" else person] += row["stops"]
+    persons = made["searches"].filter(pl.col("month").is_in(YEAR.months))
+    for outcome, searches in persons.select("outcome", "searches").iter_rows():
+        results["arrest"] += searches * (outcome == "Arrest")
+        results["any positive outcome"] += searches * (outcome not in ("A no further action disposal", "not recorded"))
+    monthly = stops.monthly_rates(made["stops"], made["stop_coverage"], 8_000_000)
+    table = stops.year_table(monthly, persons, LONDON, YEAR, 8_000_000)
+    expected = [("searches", kind, powers[kind], 8_000_000, powers[kind] / 8_000) for kind in stops.KINDS]
+    every = persons["searches"].sum()
+    expected += [("outcome of person searches", result, n, every, n / every) for result, n in results.items()]
+    assert set(table.select("area", "period").rows()) == {("London", str(YEAR))}
+    value = pl.coalesce("rate_per_1000", "share")
+    assert table.select("measure", "item", "stops", "of", value).rows() == [pytest.approx(row) for row in expected]
+    assert table.columns[-4:] == ["rate_per_1000", "share", "lower", "upper"]
+    assert table.select((pl.col("lower") < pl.col("share")) & (pl.col("share") < pl.col("upper"))).sum().item() == 2
+
+
 def test_section_60_is_what_its_object_says(made):
     sixty = stops.object_kind(pl.col("object_of_search")) == "section 60"
     assert made["searches"].filter(sixty != pl.col("is_section_60")).is_empty()
@@ -359,6 +392,7 @@ def ratios(year, made):
 
 def test_every_figure_of_the_table_lies_where_it_must(ratios):
     assert ratios.columns == list(stops.TABLE)
+    assert ratios.select("period", "reference").unique().rows() == [(str(YEAR), "White")]
     told = ratios.filter(pl.col("why").is_null())
     assert told.filter((pl.col("lower") < pl.col("ratio")) & (pl.col("ratio") < pl.col("upper"))).height == told.height
     between = pl.col("known_only").is_between("bound_low", "bound_high")
@@ -417,20 +451,27 @@ def test_an_area_without_searches_has_a_row_that_says_so(year, made):
 # Rates held within boroughs -------------------------------------------------------------------------------------------
 
 
-def within(*rows: tuple[int, int, int, int]) -> float:
-    """The ratio of strata of (events, person-time, reference events, reference person-time), as if they were boroughs."""
+def made_up(*rows: tuple[int, int, int, int]) -> dict:
+    """The row of strata of (events, person-time, reference events, reference person-time), as if they were boroughs."""
     events, residents = [], []
     for number, (one, time, other, reference_time) in enumerate(rows):
         events += [(f"s{number}", "Black", "Black", one), (f"s{number}", "White", "White", other)]
         residents += [(f"s{number}", "Black", time), (f"s{number}", "White", reference_time)]
-        residents += [(f"s{number}", group, 1) for group in ("Asian", "Mixed", "Other")]
     counts = pl.DataFrame(events, schema=["borough_code", "self_defined", "officer_defined", "searches"], orient="row")
     people = pl.DataFrame(residents, schema=["borough_code", "ethnic_group", "residents"], orient="row")
     area, codes = Area(places.LONDON_CODE, "London"), people["borough_code"].unique().to_list()
     table = stops.disproportionality(counts, people, [area], codes, "made up")
-    row = table.filter(ethnicity="self-defined", group="Black").row(0, named=True)
+    return table.filter(ethnicity="self-defined", group="Black").row(0, named=True)
+
+
+def within(*rows: tuple[int, int, int, int]) -> float:
+    row = made_up(*rows)
     assert row["within_low"] < row["within_boroughs"] < row["within_high"]
     return row["within_boroughs"]
+
+
+def test_a_reference_group_of_fewer_than_ten_gives_no_ratio():
+    assert (made_up((40, 1_000, 10, 1_000))["ratio"], made_up((40, 1_000, 9, 1_000))["ratio"]) == (4, None)
 
 
 def test_british_doctors_who_smoke():
