@@ -28,23 +28,12 @@ def test_overdispersion_needs_two_areas_and_without_errors_weighs_them_alike():
         c.overdispersion([0.5])
     z = [-3.0, 2.0, 0.5, 4.0]
     assert c.overdispersion(z) == c.overdispersion(z, np.ones(4)) != c.overdispersion(z, np.full(4, 0.5))
-    assert c.overdispersion([0.1, -0.1]).tau2 == 0
-    assert c.overdispersion([3.0, -3.0]).tau2 > 0
 
 
 def test_exact_limits_around_fifteen_are_the_published_ones():
     # METHODS.md, Funnel: E = 15.
     assert c.funnel_limits(15) == pytest.approx((0.5596924, 1.649348), abs=5e-7)
     assert c.funnel_limits(15, level=0.998) == pytest.approx((0.3862650, 2.082907), abs=5e-7)
-
-
-@pytest.mark.parametrize(
-    ("count", "lower", "upper"), [(1, 0.0253, 5.57), (5, 1.62, 11.67), (10, 4.80, 18.39), (20, 12.22, 30.89)]
-)
-def test_exact_poisson_limits_are_those_of_the_printed_table(count, lower, upper):
-    # Exact 95 % limits of a Poisson count: Garwood (1936), Biometrika 28, 437-442; printed in Pearson & Hartley's tables.
-    low, high = c.funnel_limits(count)
-    assert (count * low, count * high) == pytest.approx((lower, upper), abs=5.1e-3)
 
 
 def test_winsorised_squares_have_the_expectation_that_the_normal_distribution_gives():
@@ -154,8 +143,6 @@ def test_small_areas_are_drawn_furthest_and_intervals_hold_their_estimate():
     mean = events.sum() / people.sum()
     assert abs(smoothed[0] - mean) < abs(smoothed[1] - mean) < abs(0.01 - mean)
     assert (low < smoothed).all() and (smoothed < high).all()
-    posterior = stats.gamma(events + mean**2 / w._prior(events, people)[3], scale=1)
-    assert posterior.mean() / (people + mean / w._prior(events, people)[3]) == pytest.approx(smoothed)
 
 
 def test_areas_that_do_not_differ_all_get_the_common_rate():
