@@ -141,8 +141,9 @@ def test_the_under_18s_of_one_table_give_no_age_away_in_the_other():
     years = whole["year"].unique().to_list()
     withheld = 0
     for code in [*whole["borough_code"].unique().sort(), None]:
-        here = whole if code is None else whole.filter(borough_code=code)
-        yearly, items = withhold.withhold_thorough(stops.thorough_years(here, years), stops.thorough_items(here))
+        here = pl.lit(True) if code is None else pl.col("borough_code") == code
+        both = stops.thorough_years(whole.filter(here), years), stops.thorough_items(whole, here)
+        yearly, items = withhold.withhold_thorough(*both)
         for year, _, under_18 in yearly.select("year", "searches", "under_18").iter_rows():
             ages = dict(items.filter(year=year, measure="age_band").select("item", "searches").iter_rows())
             told = {"under 18": under_18} if under_18 is not None and "under 18" in ages else {}

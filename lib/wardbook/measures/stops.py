@@ -233,8 +233,13 @@ def thorough_years(thorough: pl.DataFrame, years: Sequence[int]) -> pl.DataFrame
     return table.with_columns(pl.col("searches", "under_18").fill_null(0).cast(pl.Int64))
 
 
-def thorough_items(thorough: pl.DataFrame) -> pl.DataFrame:
+def thorough_items(thorough: pl.DataFrame, here: pl.Expr) -> pl.DataFrame:
     """Each year's more thorough searches by age band, ethnic appearance and outcome, and under-18s by adult present.
+
+    Parameters
+    ----------
+    here : condition on rows; whatever occurs anywhere in a year has its row, nought where it does not occur here. (Without
+        one, a row withheld that stands alone would be the year's total.)
 
     Returns
     -------
@@ -242,8 +247,9 @@ def thorough_items(thorough: pl.DataFrame) -> pl.DataFrame:
         `year, measure, item, searches`; a measure's items add up to all of a year's, or to all of its under-18s'.
     """
     measures = dict.fromkeys(("age_band", "ethnic_appearance", "outcome"), thorough)
+    number = pl.col("searches").filter(here).sum().cast(pl.Int64)
     parts = [
-        rows.group_by("year", measure=pl.lit(name), item=pl.col(name)).agg(pl.col("searches").sum().cast(pl.Int64))
+        rows.group_by("year", measure=pl.lit(name), item=pl.col(name)).agg(number)
         for name, rows in (measures | {"adult_present": thorough.filter(MINOR)}).items()
     ]
     return pl.concat(parts).sort("year", "measure", "item")
