@@ -91,9 +91,13 @@ def as_many(count, expected, tail):
 def by_hand(observed, e):
     """The limits of every area as `level_funnel` says they are, by other functions than it takes."""
     z = stats.norm.ppf(stats.poisson.cdf(observed, e) - stats.poisson.pmf(observed, e) / 2)
-    phi, tau2 = c.overdispersion(z, 1 / np.sqrt(e))
-    t = stats.t(len(z) - 1) if tau2 > 0 else stats.norm
-    made = {"phi": [phi] * len(z), "tau2": [tau2] * len(z), "z": z, "ratio": observed / e}
+    n, drawn_in = len(z), np.clip(z, *np.quantile(z, [0.1, 0.9]))
+    phi = (drawn_in**2).mean() / c.winsorised_expectation(n)
+    tau2 = max(
+        0.0, float((n * phi - (n - 1)) / (e.sum() - (e**2).sum() / e.sum()))
+    )  # the weights are the expected counts
+    t = stats.t(n - 1) if tau2 > 0 else stats.norm
+    made = {"phi": [phi] * n, "tau2": [tau2] * n, "z": z, "ratio": observed / e}
     used = set()
     for level, name in ((0.95, "95"), (0.998, "998")):
         tail, q = (1 - level) / 2, (1 + level) / 2
@@ -134,6 +138,11 @@ def test_the_limits_of_a_level_are_the_wider_of_two_exact_ones(tau):
     assert found["expected"].to_numpy() == pytest.approx(e)
     assert (made["tau2"][0] > 0) is (tau > 0)
     assert used == {("low", True), ("high", False)} | ({("low", False)} if tau else set())
+
+
+def test_an_area_beyond_what_a_normal_score_can_tell_has_the_furthest_there_is():
+    z = c.level_funnel(pl.DataFrame({"events": [0, 9_000, 1_000], "exposure": [2_000, 2_000, 2_000]}))["z"]
+    assert z[0] == pytest.approx(-37.05, abs=0.01) and z[1] == pytest.approx(8.21, abs=0.01)
 
 
 def test_small_areas_are_drawn_furthest_and_intervals_hold_their_estimate():

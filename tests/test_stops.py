@@ -306,11 +306,7 @@ def test_london_black_to_white_is_what_was_measured_beforehand(year, people):
     assert rate.unknown_share == pytest.approx(0.313, abs=0.001)
 
 
-def test_arrests_after_weapons_searches_are_what_was_measured_beforehand(made):
-    held = made["searches"].filter(pl.col("month").is_in(YEAR.months), object_of_search="Offensive weapons")
-    rates = stops.outcome_rates(held, "self_defined").filter(result="arrest")
-    shares = dict(rates.select("self_defined", "share").iter_rows())
-    assert (round(shares["Black"], 3), round(shares["White"], 3)) == (0.192, 0.225)
+def test_children_are_the_share_of_searches_that_methods_states(made):
     # METHODS: 22 of 100 searches of Black people and 15 of White are of children.
     every = made["searches"].filter(pl.col("month").is_in(YEAR.months))
     children = dict(stops.shares(every, stops.CHILD, "self_defined").select("self_defined", "share").iter_rows())
@@ -357,21 +353,11 @@ def test_the_newest_twelve_complete_months_end_in_august_2024(made):
     # December 2022 ends on the 17th: December is in neither year.
     assert after == [month for month in months(date(2023, 9, 1), 12) if month.month != 12]
     assert before == [month.replace(year=month.year - 1) for month in after]
-    assert made["stop_coverage"]["month"].max() == date(2025, 4, 1)
-    monthly = stops.monthly_rates(made["stops"], made["stop_coverage"], 1_000)
-    assert monthly["stops"].sum() == made["stops"]["stops"].sum() == made["stop_coverage"]["rows"].sum()
-    assert monthly.height == 3 * 37
 
 
 def test_the_best_fit_puts_most_stops_in_the_ward_of_their_outline(made):
-    """Measured beforehand: 84 % together, 71 % in Redbridge to 91 % in Bexley."""
-    placed = made["ward_placing"].filter(financial_year=str(YEAR)).group_by("borough_code")
-    placed = placed.agg(pl.col("stops", "same_ward").sum())
-    shares = {code: same / all_of for code, all_of, same in placed.iter_rows()}
-    assert placed["same_ward"].sum() / placed["stops"].sum() == pytest.approx(0.84, abs=0.01)
-    ends = [places.area(name).code for name in ("Redbridge", "Bexley")]
-    assert len(shares) == 7 and [min(shares, key=shares.get), max(shares, key=shares.get)] == ends
-    assert [shares[code] for code in ends] == pytest.approx([0.71, 0.91], abs=0.015)
+    placed = made["ward_placing"].filter(financial_year=str(YEAR))
+    assert placed["same_ward"].sum() / placed["stops"].sum() == pytest.approx(0.84, abs=0.01)  # measured beforehand
 
 
 # The tables of ratios -------------------------------------------------------------------------------------------------
@@ -518,8 +504,7 @@ def test_more_thorough_searches_are_divided_four_ways_and_no_year_is_left_out():
     ]
     rows = pl.DataFrame(rows, schema=columns, schema_overrides={"year": pl.Int32}, orient="row")
     assert stops.thorough_years(rows, [2021, 2019, 2020]).rows() == [(2019, 12, 3), (2020, 0, 0), (2021, 6, 0)]
-    elsewhere = pl.col("ethnic_appearance") == "Asian"
-    assert stops.thorough_items(rows, ~elsewhere).rows() == [
+    assert stops.thorough_items(rows, pl.col("ethnic_appearance") != "Asian").rows() == [
         (2019, "adult_present", "yes", 3),
         (2019, "age_band", "18 and over", 9),
         (2019, "age_band", "under 18", 3),
@@ -542,5 +527,3 @@ def test_all_stops_and_arrests_agree_with_the_lords_answer():
     assert 0.96 * printed["met-stops"]["low"] <= total <= 1.04 * printed["met-stops"]["high"]
     assert round(100 * arrests / total) == printed["met-arrest-share"]["low"]
     assert arrests == pytest.approx(printed["met-arrests"]["low"], rel=0.04)
-    shares = stops.shares(rows.rename({"stops": "searches"}), stops.ARREST)
-    assert shares.select("count", "of").row(0) == (arrests, total)
