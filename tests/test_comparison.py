@@ -182,6 +182,7 @@ def test_benjamini_and_hochbergs_own_example_of_fifteen_p_values():
     # What was not judged is no part of the family: with fifteen more members three would stand.
     assert c.stand_after_correction(pl.Series([*p, *[None] * 15])).sum() == 4
     assert c.stand_after_correction(pl.Series([*p, *[1.0] * 15])).sum() == 3
+    assert c.stand_after_correction(pl.Series([None], dtype=pl.Float64)).to_list() == [False]
 
 
 def test_a_departure_is_seen_four_times_in_five_at_the_volume_it_is_given_for():

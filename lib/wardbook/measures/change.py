@@ -284,7 +284,7 @@ def against_london(counts: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
     total = before + after
     known = np.isfinite(phi) & (total > 0) & (rest_before > 0) & (rest_after > 0)
     # Of a group that was never learnt the range is computed with chance alone, and not used.
-    fewest, most = usual_counts(rows, np.nan_to_num(phi, nan=1.0), np.nan_to_num(tau2))
+    fewest, most = usual_counts(rows, np.nan_to_num(phi), np.nan_to_num(tau2))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio, london = after / before, rest_after / rest_before
         expected, relative = before * london, ratio / london
