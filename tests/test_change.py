@@ -230,6 +230,11 @@ def test_without_a_london_or_a_history_nothing_is_usual(year):
     assert judged["of"].to_list() == [judged["of"][0]] * 3 + [0] and judged["of"][0] > 100
 
 
+def test_where_only_the_two_years_are_held_no_change_is_judged(monthly):
+    rows = judged(monthly.filter(pl.col("month") >= date(2024, 3, 1), offence_group="robbery"), YEARS[-1])
+    assert set(rows["against_london"]) == {change.TOO_FEW, None} and set(rows["of"]) == {0}
+
+
 def test_the_fit_is_where_weighted_least_squares_stays(year):
     """A second solver: at the weights of the fit that is given, it gives the same fit."""
     learnt, table = year[1].changes, year[1].table

@@ -331,11 +331,6 @@ def test_the_table_of_a_year_counted_again_in_plain_python(made):
     assert table.drop("lower", "upper").rows() == [pytest.approx(row) for row in expected]
 
 
-def test_section_60_is_what_its_object_says(made):
-    sixty = stops.object_kind(pl.col("object_of_search")) == "section 60"
-    assert made["searches"].filter(sixty != pl.col("is_section_60")).is_empty()
-
-
 def test_the_newest_twelve_complete_months_end_in_august_2024(made):
     held = made["stop_coverage"]
     # Not after what is asked for; where nothing is held by then, the first twelve there are.

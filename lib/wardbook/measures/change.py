@@ -278,7 +278,8 @@ def against_london(counts: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
         `of` other changes that were as far from the rest of London, `apart` (windows that do not overlap), `stand_out` of
         `judged` boroughs of the group outside their usual range.
     """
-    rows = counts.join(ruler.table, on="offence_group", how="left", maintain_order="left")
+    apart = ruler.table.select("offence_group", "apart")
+    rows = counts.join(apart, on="offence_group", how="left", maintain_order="left")
     before, after, rest_before, rest_after = _arrays(rows)
     phi, tau2 = _scaled_fit(rows, ruler)
     total = before + after
@@ -303,7 +304,7 @@ def against_london(counts: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
         pl.Series("against_london", verdict, dtype=pl.String),
         pl.Series("log_relative", log_relative(rows)),
     )
-    return _with_as_far(judged, ruler).drop("phi", "tau2", "scale", "windows", "log_relative")
+    return _with_as_far(judged, ruler).drop("log_relative")
 
 
 def _with_as_far(judged: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
