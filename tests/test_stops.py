@@ -60,12 +60,14 @@ def test_unknowns_go_where_officers_saw_alike_and_the_bounds_give_them_all_to_on
 
 
 def test_a_boroughs_unknowns_learn_from_all_boroughs_where_it_has_none_like_them():
-    here = counted(("White", "White", 20), ("blank", "Black", 10), ("not stated", "Asian", 4), ("blank", "White", 5))
-    there = counted(("Black", "Black", 30), ("Mixed", "Black", 10))
-    parts = [rows.with_columns(borough_code=pl.lit(code)) for code, rows in (("here", here), ("there", there))]
-    rate = stops.relative_rate(pl.concat(parts), PEOPLE, "Black", "White")
-    # Of the ten seen as Black three quarters, as there; of the four seen as Asian, whom nobody has known, half, as of all.
-    assert rate.ratio == pytest.approx((30 + 7.5 + 2) / (20 + 5 + 4 / 3) * 6)
+    here = [("White", "White", 20), ("blank", "White", 10), ("blank", "Black", 10), ("blank", "Other", 2)]
+    here, there = counted(*here, ("blank", "Asian", 4)), [("Black", "Black", 30), ("Mixed", "Black", 10)]
+    parts = {"here": here, "there": counted(*there, ("Mixed", "Other", 1))}
+    rows = pl.concat(rows.with_columns(borough_code=pl.lit(code)) for code, rows in parts.items())
+    rate = stops.relative_rate(rows, PEOPLE, "Black", "White")
+    # Of the ten seen as Black three quarters, as there; of the two seen as Other none; of the four seen as Asian, of whom nobody
+    # anywhere said what they are, what is known of all.
+    assert rate.ratio == pytest.approx((30 + 7.5 + 4 * 30 / 61) / (20 + 10 + 4 * 20 / 61) * 6)
 
 
 @pytest.mark.parametrize("to_black", [0, 13, 50, 87, 100])
