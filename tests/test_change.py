@@ -94,7 +94,7 @@ def test_mopac_7_like_for_like(monthly):
     assert (hamlets["as_far"], hamlets["of"]) == (3, 160)
     assert lewisham["against_london"] == change.IN_LINE
     assert hamlets["against_london"] == change.ABOVE
-    assert london["against_london"] is None
+    assert (london["against_london"], london["offence_group"], london["comparable"]) == (None, "MOPAC 7", True)
 
 
 def test_a_break_that_cuts_forbids_the_raw_change_and_leaves_the_relative_one(yearly):
