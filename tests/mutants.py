@@ -1,7 +1,7 @@
 """Mutation testing of the measures that verdicts and rates rest on: `make mutants`.
 
 mutmut changes one expression at a time and runs the tests that reach it; a mutant that no test notices survives. Prints the share
-killed of each module and every survivor, and fails below 85 %. CONTRIBUTING states the last result and why survivors do.
+killed of each module and every survivor, and fails below 94 %. tests/README.md states the last result and why survivors do.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "mutants"  # git ignores it; a run of all goes on from the mutants judged there: delete it to begin anew
-LEAST = 0.85
+LEAST = 0.94
 MODULES = ("rates", "change", "comparison", "stops")
 # What mutmut notes of a mutant is how its tests ended: 1 and 3, one failed; the others, they ran out of time. Anything else, even an
 # error of mutmut's own, is no kill.

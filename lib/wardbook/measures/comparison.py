@@ -24,7 +24,7 @@ def funnel_limits(expected, *, level: float = 0.95):
     Garwood's interval around the expected count, divided by it, for expected counts that are no whole numbers too: the
     limits that Spiegelhalter's funnels and their R packages print.
     """
-    expected, tail = np.asarray(expected, float), (1 - level) / 2
+    expected, tail = np.asarray(expected), (1 - level) / 2
     if np.any(expected <= 0) or not 0 < level < 1:
         raise ValueError(f"expected counts must be above 0 and the level between 0 and 1: {expected!r}, {level!r}")
     lower = stats.chi2.ppf(tail, 2 * expected) / 2 / expected
@@ -68,11 +68,10 @@ def overdispersion(z, standard_errors=None) -> Overdispersion:
     Overdispersion
         φ = mean winsorised z² ÷ its expectation under N(0, 1); τ² by moments (DerSimonian & Laird 1986), 0 or more.
     """
-    z = np.asarray(z, float)
     n = len(z)
     if n < 2:
         raise ValueError(f"overdispersion needs at least two areas: {n}")
-    weight = np.ones(n) if standard_errors is None else 1 / np.asarray(standard_errors, float) ** 2
+    weight = np.ones(n) if standard_errors is None else 1 / np.square(standard_errors)
     phi = float(np.mean(winsorised(z) ** 2)) / winsorised_expectation(n)
     tau2 = (n * phi - (n - 1)) / (weight.sum() - (weight**2).sum() / weight.sum())
     return Overdispersion(phi, max(0.0, float(tau2)))
@@ -92,7 +91,7 @@ def level_funnel(counts: pl.DataFrame) -> pl.DataFrame:
     pl.DataFrame
         the rows with `expected`, `ratio`, limits (`lower_95`, …, `upper_998`, as ratios), `phi`, `tau2`, `z`, `p`, `verdict`.
     """
-    events, exposure = (counts[c].to_numpy().astype(float) for c in ("events", "exposure"))
+    events, exposure = (counts[c].cast(pl.Float64).to_numpy() for c in ("events", "exposure"))
     e = exposure * events.sum() / exposure.sum()
     ratio, at_most, below = np.maximum(events, 0.5) / e, stats.poisson.cdf(events, e), stats.poisson.cdf(events - 1, e)
     z = stats.norm.ppf(np.clip((at_most + below) / 2, 1e-300, 1 - 1e-16))
@@ -124,10 +123,10 @@ def stand_after_correction(p_values: pl.Series) -> pl.Series:
 
     The family is every p-value given; what was not judged (null or NaN) is no part of it, and does not stand.
     """
-    p = p_values.cast(pl.Float64).fill_null(np.nan).to_numpy()
-    known, stands = ~np.isnan(p), np.zeros(len(p), dtype=bool)
-    if known.any():
-        stands[known] = multipletests(p[known], alpha=0.05, method="fdr_bh")[0]
+    p = p_values.to_numpy()  # a null as NaN
+    stands = ~np.isnan(p)
+    if stands.any():
+        stands[stands] = multipletests(p[stands], alpha=0.05, method="fdr_bh")[0]
     return pl.Series("stands", stands)
 
 
@@ -140,4 +139,4 @@ def detectable_departure(log_error, *, level: float = 0.95):
     ----------
     log_error : the standard error of the log relative change (`measures.change.log_errors`), a number or an array.
     """
-    return 100 * np.expm1((stats.norm.ppf(0.5 + level / 2) + stats.norm.ppf(0.8)) * np.asarray(log_error, float))
+    return 100 * np.expm1((stats.norm.ppf(0.5 + level / 2) + stats.norm.ppf(0.8)) * log_error)

@@ -173,8 +173,8 @@ def shares(searches: pl.DataFrame, part: pl.Expr, by: str | Sequence[str] = ()) 
     Returns
     -------
     pl.DataFrame
-        `by`, `count`, `of` (searches where the condition is known), `share`, `lower`, `upper` (fractions), sorted; rows
-        without any search are left out.
+        `by`, `count`, `of` (searches where the condition is known), `share`, `lower`, `upper` (fractions), sorted; no
+        row where of none the condition is known.
     """
     by = [by] if isinstance(by, str) else list(by)
     known = searches.with_columns(part.alias("__part")).drop_nulls("__part")
@@ -182,7 +182,7 @@ def shares(searches: pl.DataFrame, part: pl.Expr, by: str | Sequence[str] = ()) 
     table = known.group_by(by or [pl.lit("all").alias("__all")]).agg(
         number.filter("__part").sum().alias("count"), number.sum().alias("of")
     )
-    table = table.filter(pl.col("of") > 0).sort(by or "of").select(*by, "count", "of")
+    table = table.sort(by or "of").select(*by, "count", "of")
     return with_shares(table, "count", "of").rename({"low": "lower", "high": "upper"})
 
 
@@ -310,8 +310,7 @@ def relative_rate(
         if not people.get(name):
             raise ValueError(f"no residents of the group {name!r} in the population given")
     table = _Spread.of(counts, ethnicity, draws, seed).against(people, reference)
-    row = table.filter(group=group).row(0, named=True)
-    return SimpleNamespace(**row)
+    return SimpleNamespace(**table.row(by_predicate=pl.col("group") == group, named=True))
 
 
 def _groups(ethnicity: str) -> tuple[str, ...]:
@@ -412,8 +411,8 @@ class _Spread:
         every = self.known.sum() + unknown
         counted = {"group": groups, "searches": self.totals.sum(axis=0), "searches_known": self.known.astype(int)}
         table = pl.DataFrame(counted | {"residents_group": residents, "lower": lower, "upper": upper})
-        number, own, scale = pl.col("searches"), pl.col("searches_known"), residents[at] / pl.col("residents_group")
-        rate = 1000 * number / pl.col("residents_group")
+        number, own = pl.col("searches"), pl.col("searches_known")
+        scale, rate = pl.lit(residents[at]) / pl.col("residents_group"), 1000 * number / pl.col("residents_group")
         return table.with_columns(
             reference=pl.lit(reference),
             ethnicity=pl.lit(self.ethnicity),
