@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import subprocess
-import sys
 
 import geopandas
 import polars as pl
@@ -38,11 +36,6 @@ def synthetic_outlines(tmp_path):
 def without_crs(path):
     path.with_suffix(".prj").unlink()
     return path
-
-
-def test_importing_the_reader_does_not_import_geopandas():
-    code = "import sys, wardbook.sources.ons, wardbook.sources.placing; sys.exit('geopandas' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_wards_of_a_geopackage(synthetic_outlines):
