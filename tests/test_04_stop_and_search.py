@@ -31,19 +31,10 @@ AREAS = [*dict.fromkeys([*FIVE, *wardbook.boroughs()])] if os.environ.get(EVERY)
 ATTACKED = [area for area in AREAS if area != "London"] if os.environ.get(EVERY) else FIVE[:2]
 YEAR = read_period("2023-24")
 FIGURES = {
-    "disproportionality",
-    "disproportionality-boroughs",
-    "disproportionality-by-object",
-    "search-outcomes",
-    "arrest-share-by-group",
-    "definitions",
-    "children",
-    "clothing",
-    "thorough-searches",
-    "ward-stops",
-    "ward-stops-list",
-    "stops-by-month",
-}
+    "disproportionality", "disproportionality-boroughs", "disproportionality-by-object", "search-outcomes",
+    "arrest-share-by-group", "definitions", "children", "clothing", "thorough-searches", "ward-stops",
+    "ward-stops-list", "stops-by-month",
+}  # fmt: skip
 RATIOS = ("disproportionality", "disproportionality-boroughs", "disproportionality-by-object", "definitions")
 CAUSAL = r"because|due to|caus\w*|led by|leads? to|results? (?:in|from)|owing|driven|effect|impact|therefore|thanks"
 

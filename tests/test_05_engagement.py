@@ -21,22 +21,11 @@ from wardbook.places import area
 FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Lambeth", "London"]
 AREAS = list(sampled(*FIVE))
 FIGURES = {"survey", "survey-changes", "survey-years", "contact-hours", "engagement-events"}
-SURVEY = (
-    *(
-        "question",
-        "area",
-        "to",
-        "share",
-        "low",
-        "high",
-        "london",
-        "gap_points",
-        "gap_low",
-        "gap_high",
-        "against_london",
-    ),
-    *("year_before", "change_points", "change_low", "change_high", "change_verdict", "why"),
-)
+# The columns of tables/survey.csv that its readers may count on.
+SURVEY = [
+    "question", "area", "to", "share", "low", "high", "london", "gap_points", "gap_low", "gap_high", "against_london",
+    "year_before", "change_points", "change_low", "change_high", "change_verdict", "why",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("period", "areas"), [("latest", AREAS), ("2018-19", AREAS[-2:])])
@@ -51,9 +40,8 @@ def test_every_template_renders_for_every_area_in_plain_words(period, areas):
     assert not wrong
 
 
-@pytest.mark.parametrize("name", ["Sutton", "London"])
-def test_before_the_survey_begins_each_chart_says_so(name):
-    left = cells.run("05_engagement", borough=name, period="2011-12")
+def test_before_the_survey_begins_each_chart_says_so():
+    left = cells.run("05_engagement", borough="London", period="2011-12")
     assert all(left.figures[figure].absent for figure in FIGURES)
     assert left.tables["survey"].is_empty() and not cells.check_words(left)
 

@@ -126,13 +126,6 @@ def test_the_svg_says_what_it_is_to_who_cannot_see_it(drawn):
     assert "<script>" not in f.Figure.of("x", rows_chart(), ROWS, words).svg()
 
 
-def test_the_picture_carries_its_title_and_source(drawn):
-    picture = Image.open(io.BytesIO(drawn.png()))
-    assert picture.text["Title"] == WORDS["title"][0]
-    assert picture.text["Source"] == WORDS["source"]
-    assert picture.convert("RGB").getpixel((2, 2)) == (255, 255, 255)
-
-
 def test_where_there_is_no_chart_the_reason_stands_in_its_place(tmp_path):
     none = f.Figure.of("none", None, ROWS.clear(), WORDS | {"absent": "nothing was published"})
     assert [path.suffix for path in none.save(tmp_path)] == [".json", ".txt"]
@@ -183,13 +176,6 @@ def test_numbers_are_written_in_one_way():
     assert wording.possessive("Tower Hamlets") == "Tower Hamlets'"
     assert wording.listed(["a", "b", "c"]) == "a, b and c"
     assert rounded({"a": [0.1 + 0.2, 1 / 3]}) == {"a": [0.3, 0.33333333]}
-
-
-def test_a_text_that_names_what_is_not_there_is_an_error():
-    from jinja2 import UndefinedError
-
-    with pytest.raises(UndefinedError):
-        wording.say("claim", "claim", rows=[])
 
 
 def test_lines_are_as_wide_as_they_are_drawn():

@@ -138,11 +138,3 @@ def test_the_mps_ward_file_fits_2024_and_not_2018(raw, wards):
         places.check_ward_vintage(
             codes, codes_of(wards, "2018"), data="MPS ward-level crime", table="the wards of 2018"
         )
-
-
-@pytest.mark.raw
-def test_published_outlines_of_2018_and_2024_load(raw):
-    for year, name, n in ((2018, "London_Ward.shp", 657), (2024, "london_ward.gpkg", 684)):
-        table, quality = ons.read_ward_shapes(raw / f"ons/wards-{year}/{name}")
-        assert len(table) == n and set(table["vintage"]) == {year}
-        assert table.is_valid.all() and quality.rows_read == n

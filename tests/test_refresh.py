@@ -126,11 +126,3 @@ def test_build_prints_the_table_and_a_first_build_or_a_broken_edition_does_not(f
     (out / "wards.parquet").write_bytes(b"spoilt")
     spoilt = CliRunner().invoke(app, arguments)
     assert spoilt.exit_code == 0 and "headlines" not in spoilt.output
-
-
-def test_the_committed_edition_has_headlines_of_every_kind():
-    table = refresh.headlines(edition.open_edition())
-    assert set(table["table"]) == {"borough_offences", "knife_offences", "stops", "confidence"}
-    assert table.select("headline", "area", "period").is_unique().all()
-    assert table.filter(area="Tower Hamlets")["headline"].n_unique() >= 10
-    assert table["value"].null_count() == 0
