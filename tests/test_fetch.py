@@ -632,15 +632,6 @@ def test_another_months_stops_under_a_months_name_are_not_put_in_its_place(serve
     assert not list((tmp_path / "raw").rglob("*2024-06*"))
 
 
-def test_two_snapshots_of_the_dashboard_are_not_added_up(server, run, tmp_path):
-    for refreshed, count in [("2024-05-20", 7), ("2024-06-20", 8)]:
-        month = f"{refreshed[:5]}0{int(refreshed[5:7]) - 1}-01"
-        serve_datastore(server, "e5n6w", {KNIFE: Answer(knife_csv(month, refreshed, count))})
-        run("mps-knife-crime")
-    made = edition.build(tmp_path / "raw", tmp_path / "edition").table("knife_offences")
-    assert made.filter(borough_code="E09000003").select("month", "offences").rows() == [(date(2024, 5, 1), 8)]
-
-
 @pytest.mark.parametrize(
     ("listing", "said"),
     [
@@ -811,15 +802,6 @@ def test_a_capture_tells_none_published_from_not_captured_and_goes_on_later(serv
     assert server.paths() == [f"{API}metropolitan/neighbourhoods", f"{API}metropolitan/E05009319N/events"]
     again = police_uk_api.read_captures(tmp_path / "raw").captures.filter(kind="events")
     assert again["status"].to_list() == ["published", "none published", "none published"]
-
-
-def test_a_capture_on_another_day_is_added_to_the_history(server, clock, run, tmp_path):
-    serve_neighbourhoods(server)
-    run("engagement", borough="Tower Hamlets")
-    later = clock.manners(now=lambda: datetime(2025, 6, 30, 23, 30, tzinfo=UTC))  # already July in London
-    run("engagement", borough="Tower Hamlets", manners=later)
-    days = police_uk_api.read_captures(tmp_path / "raw").captures["capture_date"].unique().sort().to_list()
-    assert days == [date(2025, 6, 3), date(2025, 7, 1)]
 
 
 def test_no_name_reaches_a_file_a_table_or_the_log(server, tmp_path, monkeypatch):

@@ -254,24 +254,6 @@ def test_a_people_answer_in_place_of_another_is_refused_without_repeating_it(peo
     assert PLANTED not in str(caught.value)
 
 
-def test_captures_are_read_as_the_manifest_names_them(saved, tmp_path):
-    saved(
-        manifest("A1,events,published,1", "A1,priorities,none published,0", "B2,events,failed,"), f"{DAY}/captures.csv"
-    )
-    saved([EVENT], f"{DAY}/A1/events.json")
-    for name in ("A1/people.json", "B2/events.json", "C3/events.json", "people.json"):
-        saved([{"name": PLANTED, "start_date": "2025-06-03T10:00:00", "title": PLANTED}], f"{DAY}/{name}")
-    got = read_captures(tmp_path)
-    assert got.captures.select("neighbourhood_id", "kind", "status", "count").rows() == [
-        ("A1", "events", "published", 1),
-        ("A1", "priorities", "none published", 0),
-        ("B2", "events", "failed", 0),
-    ]
-    assert got.events.select("type", "title").rows() == [("street briefing", "street briefing")]
-    assert got.priorities.is_empty()
-    assert PLANTED not in got.events.write_csv() + got.priorities.write_csv() + got.captures.write_csv()
-
-
 # Nineteen texts: eleven kinds of naming somebody, and eight more. Beside each, what of it may be in no cell and no file.
 NAMING = {
     "Street briefing with Sgt Siobhan O'Quillan, drugs": "Siobhan O'Quillan",

@@ -273,41 +273,25 @@ def test_no_tracked_file_is_large():
 # What an import costs -------------------------------------------------------------------------------------------------
 
 IMPORT = """
-import json, os, sys, time
-clock, seen = time.perf_counter, []
-def told(*_):
-    seen.append("clock")
-    return 0.0
-for name in ("time", "time_ns", "monotonic", "perf_counter"):
-    setattr(time, name, told)
-def watch(event, arguments):
-    if event.startswith(("socket.", "subprocess.", "os.system")):
-        seen.append(event)
-    # A module looked for where it is not is an attempt to open nothing; what is read of the package is code.
-    if event == "open" and isinstance(arguments[0], str) and not arguments[0].endswith((".py", ".pyc")):
-        seen.append(arguments[0])
-sys.addaudithook(watch)
-start = clock()
+import json, sys, time
+start = time.perf_counter()
 __import__(sys.argv[1])
-spent = clock() - start
-print(json.dumps([spent, seen, sorted({name.partition(".")[0] for name in sys.modules})]))
+print(json.dumps([time.perf_counter() - start, sorted({name.partition(".")[0] for name in sys.modules})]))
 """
 
 
-def imported(module: str) -> tuple[float, list[str], set[str]]:
-    """Import a module in a process of its own: seconds, what it touched but code, the packages it brought along."""
+def imported(module: str) -> tuple[float, set[str]]:
+    """Import a module in a process of its own: seconds, and the packages it brought along."""
     command = [sys.executable, "-c", IMPORT, module]
-    seconds, seen, modules = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return seconds, seen, set(modules)
+    seconds, modules = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return seconds, set(modules)
 
 
-def test_importing_wardbook_is_quick_and_touches_no_network_clock_or_disk_beyond_itself():
-    """Seen to fail with `time.time()`, with a file opened and with `import polars` in `wardbook/__init__.py`."""
-    found = [imported("wardbook") for _ in range(3)]
-    assert min(seconds for seconds, *_ in found) <= 0.3
-    _, seen, modules = found[0]
-    assert seen == []
-    assert not modules & {"polars", "altair", "numpy", "pandas", "scipy", "papermill"}
+def test_importing_wardbook_is_quick():
+    """Seen to fail with `import polars` in `wardbook/__init__.py`."""
+    loaded = [imported("wardbook") for _ in range(3)]
+    assert min(seconds for seconds, _ in loaded) <= 0.3
+    assert not loaded[0][1] & {"polars", "altair", "numpy", "pandas", "scipy", "papermill"}
 
 
 @pytest.mark.parametrize(
@@ -319,4 +303,4 @@ def test_importing_wardbook_is_quick_and_touches_no_network_clock_or_disk_beyond
     ],
 )
 def test_what_is_slow_to_import_is_imported_only_where_it_is_used(module, brings):
-    assert imported(module)[2] & {"geopandas", "statsmodels", "dask", "distributed"} == brings
+    assert imported(module)[1] & {"geopandas", "statsmodels", "dask", "distributed"} == brings
