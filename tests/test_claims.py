@@ -150,15 +150,6 @@ def test_over_thirty_per_cent_is_true_of_part(checked):
     assert (row["baseline_low"], row["baseline_high"]) == (3333, 3346)
 
 
-@pytest.mark.parametrize(
-    ("bound", "verdict"), [(-20, measures.REPRODUCES), (-26, measures.IN_PART), (-40, measures.DIFFERS)]
-)
-def test_a_bound_on_several_rows_may_hold_of_all_some_or_none(published, bound, verdict):
-    pair = pl.col("check") == "vehicle_pair"
-    changed = published.with_columns(percent=pl.when(pair).then(pl.lit(float(bound))).otherwise("percent"))
-    assert only(measures.check(changed), claim_id="th-vehicle-crime-over-30")["verdict"] == verdict
-
-
 def test_vehicle_crime_in_lambeth_fell_and_the_row_says_of_which_kinds(checked, book):
     row = only(checked, claim_id="lambeth-vehicle")
     assert row["verdict"] == measures.REPRODUCES

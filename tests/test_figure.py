@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
@@ -11,7 +10,6 @@ from datetime import date
 import altair as alt
 import polars as pl
 import pytest
-from PIL import Image
 
 from wardbook.figures import figure as f
 from wardbook.figures import marks, theme, wording
@@ -85,14 +83,6 @@ def test_the_drawing_is_as_large_as_where_it_is_read(drawn, size):
         assert abs(height - place.height) <= 2
     elif place.height:
         assert height <= place.height
-
-
-def test_on_a_slide_the_plot_fills_three_quarters(drawn):
-    picture = Image.open(io.BytesIO(drawn.png("slide"))).convert("L")
-    assert picture.size == (1920, 1080)
-    box = picture.point(lambda value: 255 if value < 250 else 0).getbbox()  # what is not white
-    assert (box[2] - box[0]) / 1920 >= 0.75
-    assert (box[3] - box[1]) / 1080 >= 0.75
 
 
 def test_a_plot_fills_its_width_beside_a_source_as_wide_as_the_whole():

@@ -18,9 +18,7 @@ from wardbook import edition, facts, places
 from wardbook.measures import hours, load
 from wardbook.measures.queue import (
     Mailbox,
-    bulletin_hours,
     departures,
-    make_clock,
     run_mailbox,
 )
 from wardbook.periods import read_period
@@ -358,26 +356,6 @@ def test_bursts_matter_when_they_fill_the_next_three_days(weekday, hour, a_week,
     mail = {"messages_per_week": 0.5 * 33, "burst_share": 0.9, "bulletins_per_week": a_week}
     shares = ward(1, mailbox, runs=100, **mail).shares
     assert shares[:, 0].mean() == pytest.approx(expected, abs=0.02)
-
-
-def test_the_clock_runs_in_office_hours_of_weekdays_only():
-    there = {"runs": 1, "weeks": 2, "staff": 2, "presence": 0.5, "minutes": 400}
-    clock = make_clock(np.random.default_rng(0), Mailbox(absence="always"), **there)
-    at = np.array([[0, 9, 10, 17, 23, 24 + 9.5, 4 * 24 + 17, 5 * 24 + 12, 168, 168 + 13, 9e9]])
-    np.testing.assert_allclose(clock(at)[0], [0, 0, 10, 80, 80, 85, 400, 400, 400, 440, 800])
-
-
-def test_bulletins_go_out_on_their_weekday_and_as_often_as_asked():
-    phases = np.linspace(0, 0.99, 50)
-    for per_week in (0.25, 0.8, 1.0, 2.5):
-        sent = bulletin_hours(Mailbox(bulletin_weekday=1, bulletin_hour=12), per_week, 52, phases)
-        at = sent[np.isfinite(sent)]
-        assert at.size / 50 / 52 == pytest.approx(per_week, rel=0.01)
-        assert (at < 52 * 168).all() and (at % 168 // 24 < 5).all()
-        assert set((at % 24).tolist()) == {12.0}
-        if per_week <= 1:
-            assert set((at % 168 // 24).tolist()) == {1.0}
-    assert not np.isfinite(bulletin_hours(Mailbox(), 0.0, 52, phases)).any()
 
 
 # -- what must be true of any load -----------------------------------------------------------------------------------------

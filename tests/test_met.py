@@ -236,7 +236,6 @@ def published(raw):
     files = {
         "ward 2025-03": f"2025-03/MPS Ward {recent}",
         "ward 2025-12": f"2025-12/MPS Ward {recent}",
-        "borough 2025-12": f"2025-12/MPS Borough {recent}",
         "borough 2025-11": f"2025-11/MPS Borough {recent}",
         "borough history 2025-11": "2025-11/MPS Borough Level Crime (Historical).csv",
     }
@@ -329,36 +328,3 @@ def test_published_airports(one_series, published):
         published["borough history 2025-11"].quality.oddities["offences at the airports, counted in Hillingdon"]
         == 3_198
     )
-
-
-@pytest.mark.raw
-def test_published_march_2025_is_revised_in_both_directions(published):
-    march = {
-        name: by(loaded.frame, "month")[date(2025, 3, 1)]
-        for name, loaded in published.items()
-        if name[-3:] in ("-03", "-11", "-12") and "history" not in name
-    }
-    assert march == {
-        "ward 2025-03": 74_226,
-        "ward 2025-12": 73_593,
-        "borough 2025-11": 75_645,
-        "borough 2025-12": 75_671,
-    }
-
-
-@pytest.mark.raw
-def test_published_ward_sums_fall_short(raw, published, one_series):
-    # In 2023 by 1.8 %, the months left out in which "Unknown" jumps; only another snapshot has the boroughs of that year.
-    wards, boroughs = by(published["ward 2025-03"].frame, "month"), by(one_series, "month")
-    usual = pl.Series(
-        [100 * (1 - wards[month] / boroughs[month]) for month in sorted(wards) if month < date(2024, 1, 1)]
-    )
-    assert (len(usual), round(usual.median(), 1), usual.filter(usual < 2).len()) == (9, 1.8, 6)
-    # The files' own borough column sets Heathrow apart, and Hillingdon is then short of a fifth of its offences.
-    file = raw / "mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv"
-    months = pl.sum_horizontal(pl.selectors.matches(r"^20\d{4}$"))
-    in_wards = pl.read_csv(file).filter(LookUp_BoroughName="Hillingdon").select(months.sum()).item()
-    together = (
-        published["borough 2025-12"].frame.filter(~pl.col("at_airports"), borough_code=HILLINGDON)["offences"].sum()
-    )
-    assert round(100 * (1 - in_wards / together), 1) == 21.5

@@ -130,22 +130,6 @@ def test_what_is_only_written_differently_is_counted_the_same(tmp_path, change):
     assert (quality.rows_read, quality.oddities) == (3, {"in no ward": 1})
 
 
-@pytest.mark.raw
-def test_a_real_month_cut_anywhere_is_refused_or_has_lost_nothing_but_text(raw, tmp_path):
-    """Cut inside a row, a real file is refused; only within its last cell, which is no cell that is counted, it cannot tell."""
-    real = next(iter(sorted(raw.rglob("*-street.csv"))))
-    content, lookup = real.read_bytes(), LOOKUP
-    path = tmp_path / real.name
-    row = content.rfind(b"\n", 0, len(content) - 2) + 1
-    last = content.rfind(b",") + 1
-    for at in range(row + 1, last, 5):
-        path.write_bytes(content[:at])
-        with pytest.raises(SourceError, match="cells a line"):
-            national.count_file(path, lookup)
-    path.write_bytes(content[:last])
-    assert national.count_file(path, lookup)[1].rows_read == national.count_file(real, lookup)[1].rows_read
-
-
 def test_a_web_page_a_name_of_no_month_and_a_month_in_two_archives_are_refused(tmp_path):
     path = write(tmp_path, [{}], "2022-13-metropolitan-street.csv")
     with pytest.raises(SourceError, match="expected a name like 2024-05-metropolitan-street.csv"):

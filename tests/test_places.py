@@ -108,27 +108,6 @@ def test_a_partial_match_is_refused_with_its_rate():
     assert isinstance(caught.value, ValueError)
 
 
-def test_a_single_stranger_is_refused():
-    with pytest.raises(WardVintageError, match=r"only 4 of 5 ward codes \(80.0%\)"):
-        check_ward_vintage([*NOW, "E05000026"], NOW, data="made up", table="wards")
-
-
-@pytest.mark.raw
-def test_published_wards_of_2018_against_the_mets_codes(raw):
-    from wardbook.sources import met, ons
-
-    path = raw / "mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv"
-    codes = met.read_ward_crime(path).frame["ward_code"].unique()
-    old = ons.read_wards(raw / "ons/wards-2018/London_Ward.shp").frame["ward_code"]
-    new = ons.read_wards(raw / "ons/wards-2024/london_ward.gpkg").frame["ward_code"]
-    assert (len(codes), len(old), len(new)) == (679, 657, 684)
-    check_ward_vintage(codes, new, data="MPS", table="the wards of 2024")
-    with pytest.raises(WardVintageError, match=r"only 149 of 657 ward codes \(22.7%\) are in the codes of the MPS"):
-        check_ward_vintage(old, codes, data="the wards of 2018", table="the codes of the MPS")
-    with pytest.raises(WardVintageError, match=r"only 149 of 679 ward codes \(21.9%\) are in the wards of 2018"):
-        check_ward_vintage(codes, old, data="MPS", table="the wards of 2018")
-
-
 @pytest.mark.raw
 def test_published_wards_of_seven_boroughs_fit_two_vintages(raw):
     from wardbook.sources import ons

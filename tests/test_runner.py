@@ -93,42 +93,6 @@ def start(tmp_path, folder):
 # Refused before anything runs -----------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def refused(start, tmp_path, monkeypatch):
-    """Start a run that must be refused with nothing run and nothing written; the message."""
-
-    def refused(kind, *arguments, **more):
-        monkeypatch.setattr(runner, "Kernel", lambda *_: pytest.fail("a kernel was started"))
-        with pytest.raises(kind) as caught:
-            start(*arguments, **more)
-        assert not (tmp_path / "out").exists()
-        return str(caught.value)
-
-    return refused
-
-
-@pytest.fixture
-def typed(folder):
-    """A third notebook, with a parameter of each type."""
-    more = 'count: int = 3\nshare: float = 0.5\nshort: bool = True\nlist_of: list = []\ntargets_file: str = ""\n'
-    return write_notebook(folder, "03_typed", 'print(f"{count!r} {share!r} {short!r}")', parameters=PARAMETERS + more)
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "says"),
-    [
-        ("count", "three", "parameter 'count' takes a whole number, not 'three'"),
-        ("share", "nan", "parameter 'share' takes a number, not 'nan'"),
-        ("short", "maybe", "parameter 'short' takes true or false, not 'maybe'"),
-        ("list_of", "1", "parameter 'list_of' cannot be set: its default [] is neither text nor a number"),
-        ("targets_file", "no/such.csv", "parameter 'targets_file': no such file"),
-        ("targets_file", "\udcff", r"parameter 'targets_file' takes printable text, not '\udcff'"),
-    ],
-)
-def test_a_value_that_is_not_of_the_parameters_type_is_refused(refused, typed, name, value, says):
-    assert says in refused(runner.SettingError, settings={name: value})
-
-
 def test_parameters_are_read_as_python_reads_them():
     source = 'a: str = "x # y = z"  # help\nb = -1\nc = "p" + "q"\nd: int\ne, f = 1, 2\n# g = 1\nh = None'
     assert runner._literals(source) == {"a": "x # y = z", "b": -1, "h": None}
