@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import shutil
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -17,10 +19,24 @@ FILE = "mps/2025-03/MPS Borough Level Crime (made up).csv"
 HEAD = ["headline", "area", "period", "before", "after", "why"]
 
 
+@pytest.fixture(scope="module")
+def first(tmp_path_factory):
+    """A made-up folder of every publisher, and what the edition built from it holds."""
+    home = tmp_path_factory.mktemp("first")
+    raw = synthetic_folder(home / "raw")
+    return raw, Held.of(edition.build(raw, home / "edition"))
+
+
 @pytest.fixture
-def folder(tmp_path):
-    """A made-up folder of every publisher."""
-    return synthetic_folder(tmp_path / "raw")
+def folder(first, tmp_path):
+    """A copy of the folder, to be changed."""
+    return Path(shutil.copytree(first[0], tmp_path / "raw"))
+
+
+@pytest.fixture
+def built(folder, tmp_path):
+    """What the edition of the changed folder holds."""
+    return lambda: Held.of(edition.build(folder, tmp_path / "two"))
 
 
 def edit(path, change):
@@ -38,21 +54,17 @@ def one_robbery_more(row):
     return row
 
 
-def moved(folder, tmp_path, change):
-    one = Held.of(edition.build(folder, tmp_path / "one"))
-    change()
-    return refresh.compare(one, Held.of(edition.build(folder, tmp_path / "two")))
-
-
-def test_the_same_files_move_nothing(folder, tmp_path):
-    table = moved(folder, tmp_path, lambda: None)
+def test_the_same_files_move_nothing(first, built):
+    table = refresh.compare(first[1], built())
     assert table.columns == HEAD and table.is_empty()
     assert refresh.report(table) == ["No headline moved."]
 
 
-def test_one_offence_more_moves_the_headlines_it_is_in_and_no_other(folder, tmp_path):
+def test_one_offence_more_moves_the_headlines_it_is_in_and_no_other(first, folder, built):
     """Planted: `<` for `ne_missing`, which is silent about what fell."""
-    table = moved(folder, tmp_path, lambda: edit(folder / FILE, one_robbery_more))
+    edit(folder / FILE, one_robbery_more)
+    one, two = first[1], built()
+    table = refresh.compare(one, two)
     total = "total recorded offences excluding fraud"
     assert table.select("headline", "area", "period").rows() == [
         ("robbery", "all places", "2024-25"),
@@ -62,33 +74,30 @@ def test_one_offence_more_moves_the_headlines_it_is_in_and_no_other(folder, tmp_
     ]
     assert (table["after"] - table["before"]).to_list() == [1] * 4
     assert set(table["why"]) == {"revision"}
-    back = refresh.compare(*reversed([Held.of(edition.open_edition(tmp_path / n)) for n in ("one", "two")]))
+    back = refresh.compare(two, one)
     assert (back["after"] - back["before"]).to_list() == [-1] * 4
 
 
-def test_a_new_snapshot_is_a_revision_that_names_both(folder, tmp_path):
-    def newer():
-        edit(folder / FILE, one_robbery_more)
-        (folder / "mps/2025-03").rename(folder / "mps/2025-04")
-
-    table = moved(folder, tmp_path, newer)
+def test_a_new_snapshot_is_a_revision_that_names_both(first, folder, built):
+    edit(folder / FILE, one_robbery_more)
+    (folder / "mps/2025-03").rename(folder / "mps/2025-04")
+    table = refresh.compare(first[1], built())
     assert table.height == 4 and set(table["why"]) == {"revision (2025-03 to 2025-04)"}
 
 
-def test_a_year_that_was_not_held_is_a_new_month_and_one_no_longer_held_says_so(folder, tmp_path):
-    def cut():
-        edit(folder / FILE, lambda row: {k: v for k, v in row.items() if k != "202503"})
-
-    table = moved(folder, tmp_path, cut)
+def test_a_year_that_was_not_held_is_a_new_month_and_one_no_longer_held_says_so(first, folder, built):
+    edit(folder / FILE, lambda row: {k: v for k, v in row.items() if k != "202503"})
+    one, two = first[1], built()
+    table = refresh.compare(one, two)
     assert set(table["why"]) == {"no longer held"} and table["after"].is_null().all()
     assert set(table["period"]) == {"2024-25"}
-    back = refresh.compare(*reversed([Held.of(edition.open_edition(tmp_path / n)) for n in ("one", "two")]))
+    back = refresh.compare(two, one)
     assert set(back["why"]) == {"new month"} and back["before"].is_null().all()
     assert "not held" in refresh.report(back)[1]
 
 
-def test_a_changed_definition_is_told_from_a_revision(folder, tmp_path):
-    made = Held.of(edition.build(folder, tmp_path / "one"))
+def test_a_changed_definition_is_told_from_a_revision(first):
+    made = first[1]
     other = made.headlines.with_columns(
         pl.when(pl.col("headline") == "robbery").then(pl.col("value") * 2).otherwise("value").alias("value")
     )
@@ -100,13 +109,13 @@ def test_a_changed_definition_is_told_from_a_revision(folder, tmp_path):
     assert set(unexplained["why"]) == {"same files, read or counted differently"}
 
 
-def test_a_shapefile_whose_names_and_codes_changed_is_a_changed_file(folder, tmp_path):
+def test_a_shapefile_whose_names_and_codes_changed_is_a_changed_file(first, folder, built):
     """Planted: a manifest that names the .shp alone, by which its table was the same files, read differently."""
-    one = Held.of(edition.build(folder, tmp_path / "one"))
+    one = first[1]
     part = folder / "ons/wards-2018/made_up.dbf"
     # The date of the last change, which GDAL does not read: the table stays as it is.
     part.write_bytes(part.read_bytes()[:1] + b"\x7d\x01\x01" + part.read_bytes()[4:])
-    two = Held.of(edition.build(folder, tmp_path / "two"))
+    two = built()
     assert one.manifest["tables"] == two.manifest["tables"]
     assert refresh._files(one, "wards") != refresh._files(two, "wards")
     assert refresh._files(one, "stops") == refresh._files(two, "stops")
