@@ -10,7 +10,7 @@ import pytest
 
 import cells
 import wardbook
-from wardbook.run import committed, runner
+from wardbook.run import runner
 
 ROWS = pl.DataFrame({"ward": ["A", "B"], "offences": [3, 5]})
 CHART = alt.Chart(ROWS).mark_bar().encode(x="offences:Q", y="ward:N")
@@ -50,15 +50,6 @@ def test_opening_a_borough_prints_on_one_screen():
     assert len(text.splitlines()) <= 25 and text.startswith("Hackney, year to ") and "book.figure(" in text
 
 
-def test_the_tables_say_what_their_columns_mean():
-    tables = wardbook.open("Hackney").tables
-    assert tables["borough_offences"].columns == ["column", "meaning", "unit", "example"]
-    for name, columns in tables.items():
-        assert columns["column"].to_list() and set(columns["column"]) == set(
-            wardbook.open("Hackney").table(name).columns
-        ), name
-
-
 def test_a_plain_chart_becomes_a_set_with_the_words_it_was_given(tmp_path):
     book = wardbook.open("Hackney", output_dir=str(tmp_path))
     words = {"title": "B has more", "alt": "Bar chart of offences where B has 5.", "source": "A list from the council"}
@@ -87,22 +78,3 @@ def test_a_chart_that_lacks_words_says_which(given, missing, there):
 def test_a_word_that_no_figure_has_is_refused():
     with pytest.raises(ValueError, match="no words called titel"):
         wardbook.open("Hackney").figure("mine", CHART, ROWS, titel="B", alt="x", source="y")
-
-
-def test_jupyterlab_opens_on_it_where_it_is_there(tmp_path, monkeypatch):
-    commands = []
-
-    class Server:
-        def __init__(self, command):
-            commands.append(command)
-
-        __enter__ = lambda self: self  # noqa: E731
-        __exit__ = lambda self, *error: None  # noqa: E731
-        wait = lambda self: 0  # noqa: E731
-
-    monkeypatch.setattr(committed.subprocess, "Popen", Server)
-    committed.lab(work=tmp_path)
-    (tmp_path / committed.FIRST).write_text('{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}')
-    committed.lab(work=tmp_path)
-    opened = ["--LabApp.default_url=/lab/tree/00_your_own_analysis.ipynb" in command for command in commands]
-    assert opened == [False, True]

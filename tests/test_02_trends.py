@@ -14,12 +14,22 @@ import cells
 from conftest import older_runs, sampled_kinds, sampled_runs
 from wardbook import claim, edition, places
 from wardbook.figures.figure import SIZES
+from wardbook.measures import trends
 
 FIVE = ("Tower Hamlets", "Kingston upon Thames", "Islington", "Croydon", "London")  # Islington: three kinds far outside
 RUNS = sampled_runs(*((area, "latest") for area in FIVE), ("Croydon", "2024-25"))
 FIGURES = {"changing", "groups", "violence-beside", "knife-outcomes", "vawg", "before-after", "assurance"}
 NAME = "02_trends"
 pytestmark = pytest.mark.usefixtures("one_ruler")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_simulations():
+    """How often chance alone would signal is half the time of a run: here its words are held, not its last digit."""
+    simulate = trends.false_alarm_rate
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trends, "false_alarm_rate", lambda *given: simulate(*given, simulations=20))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +55,7 @@ def test_it_runs_for_older_periods(area, period):
     assert not cells.check_words(left)
 
 
-@pytest.mark.parametrize("item", sampled_kinds("homicide", "vehicle crime", "arson", "MOPAC 7"))
+@pytest.mark.parametrize("item", sampled_kinds("homicide", "MOPAC 7"))
 def test_any_kind_of_offence_has_words(item):
     assert not cells.check_words(cells.run(NAME, borough="Sutton", period="latest", offence_group=item))
 
@@ -67,7 +77,7 @@ def test_words_and_marks_say_which_months_they_count(tower_hamlets):
 @pytest.mark.parametrize("name", ["groups", "violence-beside"])
 def test_small_multiples_are_as_wide_as_where_they_are_read(tower_hamlets, name):
     """Headings wider than their panels made the page's chart 842 px wide, and the print's 782."""
-    for size in ("page", "phone", "print"):
+    for size in ("page", "print"):
         head = tower_hamlets.figures[name].svg(size).split(">", 1)[0]
         assert abs(float(re.search(r' width="([\d.]+)"', head)[1]) - SIZES[size].width) <= 3, size
 

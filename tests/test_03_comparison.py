@@ -49,7 +49,7 @@ def test_it_runs_for_older_periods(area, period):
     assert not cells.check_words(left)
 
 
-@pytest.mark.parametrize("item", sampled_kinds("homicide", "knife crime", "arson", "vehicle crime"))
+@pytest.mark.parametrize("item", sampled_kinds("homicide", "knife crime"))
 def test_any_kind_of_offence_has_words(item):
     left = cells.run(NAME, borough="Sutton", period="latest", offence_group=item)
     assert not cells.check_words(left)

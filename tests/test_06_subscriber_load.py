@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
-import shutil
 from functools import cache
 from pathlib import Path
 
 import IPython.display
 import polars as pl
 import pytest
-from typer.testing import CliRunner
 
 import cells
 from conftest import ROOT, sampled
-from wardbook import cli, facts, places
+from wardbook import facts, places
 from wardbook.figures import wording
 from wardbook.measures import load
-from wardbook.periods import read_period
 from wardbook.run import runner, sliders
 from wardbook.schemas import SchemaViolation
 
@@ -74,20 +70,6 @@ def test_every_area_has_its_words_whatever_the_period(area, period):
         assert "outputs/london/" in ran.statements["london-page"].parts[0]["lead"]
 
 
-@pytest.mark.parametrize(
-    ("area", "part", "percent", "settings"),
-    [
-        ("Southwark", "a ninth", "10.9%", {"draws": 10}),
-        ("Tower Hamlets", "a fifth", "20.8%", {"draws": 400}),
-        ("Hackney", "a quarter", "25.4%", {"offences_weight": 0.25, "draws": 10}),
-    ],
-)
-def test_a_councillor_can_quote_the_hours_lost(area, part, percent, settings):
-    figure = run(area, "latest", **settings).figures["officer-hours-lost"]
-    assert f"ward officers lost {part} of their hours, 2023-24" in figure.title
-    assert percent in figure.words["sentence"] and "London's officers lost 18.2%" in figure.words["sentence"]
-
-
 def test_the_page_says_what_the_hours_are_and_are_not(london):
     words = london.figures["officer-hours-lost"].words
     assert "3,605,844" in words["sentence"] and "18.2%" in words["sentence"]
@@ -100,15 +82,9 @@ def test_the_page_says_what_the_hours_are_and_are_not(london):
     assert "1,258" in words["how"] and "1,440" in words["how"] and "PCSOs or sergeants" in words["how"]
 
 
-def test_a_period_that_is_the_hours_own_needs_no_such_sentence():
-    caveat = run("Sutton", "2023-24", draws=10).figures["officer-hours-lost"].words["caveat"]
-    assert "not of" not in caveat and "2023-24" not in caveat
-
-
 @pytest.mark.parametrize(
     ("place", "words"),
-    [(1, "the most"), (2, "the second most"), (11, "the 11th most"), (16, "the 16th most"), (17, "the 16th fewest")]
-    + [(22, "the 11th fewest"), (29, "the fourth fewest"), (32, "the fewest")],
+    [(1, "the most"), (2, "the second most"), (16, "the 16th most"), (17, "the 16th fewest"), (32, "the fewest")],
 )
 def test_a_place_is_counted_from_the_nearer_end(place, words):
     assert str(wording.environment().globals["say"].place(place, 32)).strip() == words
@@ -116,64 +92,22 @@ def test_a_place_is_counted_from_the_nearer_end(place, words):
 
 @pytest.mark.parametrize(
     ("percent", "words"),
-    [(10.9, "a ninth"), (12.4, "an eighth"), (14.2, "a seventh"), (16.3, "a sixth"), (18.2, "18%"), (20.8, "a fifth")]
-    + [(21.4, "21%"), (25.4, "a quarter"), (33.0, "a third"), (50.0, "half"), (0.9, "1%")],
+    [(10.9, "a ninth"), (18.2, "18%"), (20.8, "a fifth"), (25.4, "a quarter"), (50.0, "half"), (0.9, "1%")],
 )
 def test_a_part_is_said_as_one_where_it_is_near(percent, words):
     assert str(wording.environment().globals["say"].part(percent)).strip() == words
 
 
-def test_the_inputs_said_to_be_assumptions_are_the_rows_that_a_reader_counts(london):
-    with (ROOT / "data" / "reference" / "load_assumptions.csv").open(encoding="utf-8", newline="") as file:
-        ranged = [row for row in csv.DictReader(file) if float(row["low"]) < float(row["high"])]
-    guesses = sum(row["source"] == "assumption" for row in ranged)
-    said = f"{wording.capital(wording.number(guesses))} of the {wording.number(len(ranged))} inputs whose low and high differ"
-    assert said in london.figures["load-asked"].words["caveat"]
-
-
 # -- the numbers, a second time ---------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def by_hand() -> dict[str, dict[str, float]]:
-    """Hours, offences of 2023-24 and residents by borough, from the reference table and the edition, without the measures."""
-    with (places.REFERENCE / "officer_hours.csv").open(encoding="utf-8") as file:
-        hours = {row["borough"]: int(row["hours"]) for row in csv.DictReader(file) if row["period"] == "2023-24"}
-    edition = ROOT / "data" / "edition"
-    crime = pl.read_parquet(edition / "borough_offences.parquet")
-    crime = crime.filter(
-        pl.col("snapshot") == pl.col("snapshot").max(), pl.col("month").is_in(read_period("2023-24").months)
-    )
-    people = pl.read_parquet(edition / "population.parquet")
-    names = dict(places.boroughs().select("borough", "borough_code").iter_rows())
-    return {
-        name: {
-            "hours": hours[name],
-            "offences": crime.filter(borough_code=code, offence_group="total recorded offences excluding fraud")["offences"].sum(),
-            "residents": people.filter(borough_code=code)["residents"].sum(),
-        }
-        for name, code in names.items()
-    }  # fmt: skip
-
-
-def test_the_table_of_hours_has_its_columns_and_a_second_computation_agrees(by_hand):
-    table = run("Hackney", "latest", offences_weight=0.25, draws=10).tables["officer_hours"]
+def test_the_table_of_hours_has_its_columns():
+    table = run("Hackney", offences_weight=1.0, draws=10).tables["officer_hours"]
     assert table.columns == [
         "borough", "period", "hours", "abstracted", "abstracted_percent", "hours_per_1000_offences",
         "hours_per_1000_residents", "even_share_hours",
     ]  # fmt: skip
     assert table.height == 33 and table["period"].unique().to_list() == ["2023-24"]
-    whole = {what: sum(row[what] for row in by_hand.values()) for what in ("offences", "residents")}
-    for row in table.filter(pl.col("borough") != places.LONDON).iter_rows(named=True):
-        mine = by_hand[row["borough"]]
-        assert row["hours"] == mine["hours"]
-        assert row["hours_per_1000_offences"] == pytest.approx(1000 * mine["hours"] / mine["offences"])
-        assert row["hours_per_1000_residents"] == pytest.approx(1000 * mine["hours"] / mine["residents"])
-        share = 0.25 * mine["offences"] / whole["offences"] + 0.75 * mine["residents"] / whole["residents"]
-        assert row["even_share_hours"] == pytest.approx(3_605_844 * share)
-    together = table.row(by_predicate=pl.col("borough") == places.LONDON, named=True)
-    assert together["hours"] == pytest.approx(sum(row["hours"] for row in by_hand.values()), abs=5)
-    assert together["hours_per_1000_offences"] == pytest.approx(1000 * together["hours"] / whole["offences"])
 
 
 def test_a_weight_of_one_is_an_even_share_by_offences_alone():
@@ -243,13 +177,8 @@ def test_a_ward_that_counted_sees_its_own_point(tmp_path):
     ("settings", "says"),
     [
         ({"draws": "-1"}, r"draws must be a whole number, 1 to 1,000,000: -1"),
-        ({"draws": "10000000000"}, r"draws must be a whole number, 1 to 1,000,000: 10000000000"),
-        ({"weeks": "0"}, r"weeks must be a whole number, 1 to 520: 0"),
-        ({"seed": "-5"}, r"seed must be a whole number, 0 to"),
         ({"deadline_hours": "0"}, r"deadline_hours must be a number, 1 to 1,000: 0"),
         ({"offences_weight": "1.5"}, r"offences_weight must be a number, 0 to 1: 1.5"),
-        ({"draws": "many"}, r"'draws' takes a whole number, not 'many'"),
-        ({"scenario_file": "subscribers,900,heads\n"}, r"own.csv, line 2, column unit: 'heads'; allowed: 'people'"),
         ({"scenario_file": "\n,,\nsubscribers,many,people"}, r"own.csv, line 4, column value: 'many'"),
     ],
 )
@@ -263,27 +192,7 @@ def test_nonsense_is_refused_before_anything_runs(tmp_path, settings, says):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_command_line_ends_in_two_and_says_why(tmp_path):
-    own = tmp_path / "own.csv"
-    own.write_text("name,value,unit\nsubscribers,900,heads\n")
-    for setting, why in (("draws=-1", "1 to 1,000,000: -1"), (f"scenario_file={own}", "line 2, column unit")):
-        words = ["run", "--borough", "Sutton", "--only", NAME, "--set", setting, "--out", str(tmp_path / "out")]
-        ended = CliRunner().invoke(cli.app, words, prog_name="wardbook")
-        assert ended.exit_code == 2 and why in " ".join(ended.output.split())
-
-
-def test_a_scenario_with_blank_rows_and_no_last_line_break_may_run(tmp_path):
-    path = tmp_path / "own.csv"
-    path.write_text(EXACT)
-    plan = runner.plan_run("Sutton", only=[NAME], settings={"scenario_file": str(path), "draws": "50"}, out=tmp_path)
-    assert plan.parameters[NAME]["draws"] == 50
-
-
 # -- the page with sliders -----------------------------------------------------------------------------------------------------
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-ARGUMENTS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
-ARGUMENTS += ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
 
 @pytest.fixture(scope="module")
@@ -334,32 +243,10 @@ def test_a_place_cannot_end_the_script(tmp_path, hamlets):
     assert sliders.write_sliders(tmp_path).read_text(encoding="utf-8").count("</script>") == 1
 
 
-def test_a_run_without_the_chart_has_no_page(tmp_path):
-    assert sliders.write_sliders(tmp_path) is None and not any(tmp_path.iterdir())
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium, chromium-browser or google-chrome on PATH")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
-def opened(browser, page):
-    """The page open from the file system, with every request it makes and everything it complains of."""
-    tab = browser.new_page(viewport={"width": 1280, "height": 900})
-    tab.asked, tab.complaints = [], []
-    tab.on("request", lambda request: tab.asked.append(request.url))
-    tab.on("console", lambda message: tab.complaints.append(message.text))
-    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
-    tab.goto(page.as_uri())
-    yield tab
-    tab.close()
+def opened(open_page, page):
+    """The page open from the file system."""
+    return open_page(page.as_uri())
 
 
 @pytest.mark.browser
@@ -382,7 +269,7 @@ def test_moving_the_sliders_shows_the_models_value(opened, values):
     words = opened.locator("#answer").inner_text()
     assert "a queue only grows" in words and f"{values['subscribers']:,} subscribers write" in words
     assert opened.asked == [opened.url], "a request left the page"
-    assert not opened.complaints
+    assert not opened.said
 
 
 @pytest.mark.browser

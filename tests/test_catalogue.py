@@ -44,9 +44,3 @@ def test_a_copy_says_by_whom_it_was_converted_and_its_licence_and_what_is_as_pub
     assert "converted the published CSV to Parquet" in copy.by_way_of
     published = source.copy_of("mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv")
     assert (published.by_way_of, published.licence) == ("", source.licence)
-
-
-def test_every_copy_is_a_file_of_its_source():
-    for source in sources().values():
-        for copy in source.copies:
-            assert source.recognises(copy.pattern.replace("*", "x")), copy.pattern

@@ -12,7 +12,7 @@ import pytest
 from wardbook import accounts, check, places, tables
 from wardbook.edition import edition_id, open_edition
 from wardbook.periods import breaks_between, declared_breaks, financial_year_of
-from wardbook.places import LONDON, LONDON_CODE, UNKNOWN
+from wardbook.places import LONDON_CODE, UNKNOWN
 
 BARNET, HILLINGDON, TOWER_HAMLETS = "E09000003", "E09000017", "E09000030"
 MONTHS = [date(2024, month, 1) for month in (4, 5, 6, 7)]
@@ -193,45 +193,7 @@ def test_what_does_not_add_up_is_wrong_and_the_first_row_is_named(synthetic_edit
     assert wrong.startswith(f"{name.replace('_', ' ')}: ") and says in wrong
 
 
-def test_months_of_unknown_borough_and_offences_at_the_airports_are_noted(synthetic_edition):
-    # 12 of 332 offences of each group are 3.6 %; 9 of 329 are 2.7 %.
-    few, many = synthetic_boroughs(months=MONTHS[:3], unknown=9), synthetic_boroughs(months=MONTHS[3:], unknown=12)
-    frame = pl.concat([few, many])
-    for group in ("robbery", tables.TOTAL):
-        frame = added(frame, "airport_offences", 3, borough_code=HILLINGDON, month=MONTHS[1], offence_group=group)
-    made = synthetic_edition(
-        borough_offences=frame, ward_offences=synthetic_wards({"E05009317": 9}, "2025-11"), wards=WARDS
-    )
-    notes = texts(made, "note")
-    assert "borough comparisons: more than 3% of offences have no borough in 1 months: 2024-25 (1 months)" in notes
-    assert any(note.startswith("Hillingdon: 3 offences recorded apart under the airports") for note in notes)
-    assert "ward offences: no snapshot has both levels, so the shortfall of ward sums is not known" in notes
-
-
 # Shortfalls and revisions ---------------------------------------------------------------------------------------------
-
-
-def test_a_shortfall_is_the_share_without_a_ward_and_londons_counts_what_has_no_borough(two_levels):
-    table = accounts.ward_shortfall(two_levels)
-    assert table["snapshot"].unique().to_list() == ["2025-12"], "no snapshot is mixed with another"
-    assert table.height == 33 * 4
-    assert table.filter(area_code=BARNET).select("total", "in_wards").unique().rows() == [(110, 105)]
-    here = accounts.area_shortfall(two_levels, places.area("Tower Hamlets"))
-    assert here["area"].to_list() == ["Tower Hamlets"] * 4 + [LONDON] * 4
-    assert here["shortfall"].to_list() == pytest.approx([0.1] * 4 + [1 - 204 / (32 * 110 + 11)] * 4)
-    assert accounts.area_shortfall(two_levels, places.area("London")).equals(here.filter(area=LONDON))
-
-
-def test_revisions_are_of_the_newest_snapshot_against_each_one_before(synthetic_edition):
-    newest = synthetic_boroughs("2025-12", MONTHS[1:])
-    doubled = pl.when(pl.col("month") == MONTHS[1]).then(2 * pl.col("offences")).otherwise("offences").cast(pl.Int32)
-    frames = [synthetic_boroughs("2025-10", each=50), synthetic_boroughs("2025-11", MONTHS[:3])]
-    edition = synthetic_edition(borough_offences=pl.concat([*frames, newest.with_columns(offences=doubled)]))
-    table = accounts.all_revisions(edition)
-    assert set(table["newer_snapshot"]) == {"2025-12"}
-    mine = table.filter(area_code=BARNET, older_snapshot="2025-11")
-    assert mine.select("month", "older", "newer").rows() == [(MONTHS[1], 110, 220), (MONTHS[2], 110, 110)]
-    assert accounts.all_revisions(synthetic_edition(borough_offences=WHOLE)).is_empty(), "one snapshot has none"
 
 
 # The committed edition: what data/README says of these files --------------------------------------------------------

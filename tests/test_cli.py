@@ -12,7 +12,6 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from test_edition import synthetic_crime
 from test_runner import PARAMETERS, saves, write_notebook
 from wardbook import check, cli, edition
 from wardbook.check import Finding
@@ -48,13 +47,10 @@ def folder(tmp_path, monkeypatch) -> Path:
     ("words", "says"),
     [
         (["--borough", "Tower Hamlet"], "unknown borough 'Tower Hamlet': did you mean 'Tower Hamlets'?"),
-        (["--borough", "Lewisham", "--period", "2031-32"], "unknown period '2031-32'"),
-        (["--borough", "Lewisham", "--only", "01_frist"], "unknown notebook '01_frist': did you mean '01_first'?"),
         (["--borough", "Lewisham", "--set", "time=2"], "unknown parameter 'time': did you mean 'times'?"),
         (["--borough", "Lewisham", "--set", "times=two"], "parameter 'times' takes a whole number, not 'two'"),
         (["--borough", "Lewisham", "--set", "borough=x"], "parameter 'borough' is given by --borough, not by --set"),
         (["--borough", "Lewisham", "--set", "times"], "'times' is not NAME=VALUE"),
-        (["--borough", "Lewisham", "--set", "times=1", "--set", "times=2"], "'times' is set twice"),
         ([], "Missing option '--borough'"),
         (["--borrow", "Lewisham"], "--borrow"),
     ],
@@ -68,15 +64,6 @@ def test_a_name_that_is_not_known_is_2_and_nothing_is_written(wardbook, folder, 
     if "Usage" not in told.stderr:
         assert told.stderr.startswith("wardbook: ")
         assert told.stderr.count("\n") == 1
-
-
-def test_the_real_notebooks_parameters_are_the_ones_known(wardbook, tmp_path):
-    told = wardbook("run", "--borough", "Lewisham", "--out", "out", "--set", "target_file=x.csv")
-    assert told.exit_code == 2
-    assert (
-        "unknown parameter 'target_file': did you mean 'targets_file'? (the parameters of 01_targets, " in told.stderr
-    )
-    assert not (tmp_path / "out").exists()
 
 
 def test_a_targets_file_that_cannot_be_judged_is_2(wardbook, tmp_path):
@@ -118,47 +105,17 @@ def test_the_last_lines_are_the_folder_that_was_filled_and_its_page(wardbook, fo
     assert copy.exists()
 
 
-def test_without_out_results_go_to_the_projects_own_folder(wardbook, monkeypatch):
-    asked = {}
-    monkeypatch.setattr(runner, "run", lambda *words, **more: asked.update(more) or ROOT / "outputs" / "x")
-    told = wardbook("run", "--borough", "Lewisham")
-    assert (asked["out"], asked["edition"], asked["only"]) == ("outputs", "data/edition", None)
-    assert told.stdout == f"{ROOT / 'outputs' / 'x'}\n{ROOT / 'outputs' / 'x' / 'summary.html'}\n"
-
-
-def test_a_fault_of_the_program_keeps_its_traceback(wardbook, monkeypatch):
-    def fault(*_, **__):
-        raise ZeroDivisionError
-
-    monkeypatch.setattr(runner, "run", fault)
-    assert isinstance(wardbook("run", "--borough", "Lewisham").exception, ZeroDivisionError)
-
-
-def test_a_terminal_has_a_bar_with_the_notebook_and_its_cell(monkeypatch, capsys):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    with cli._steps() as step:
-        step("01_first", 1, 2)
-        step("01_first", 2, 2)
-        step("02_second", 1, 9)
-    error = capsys.readouterr().err
-    assert "01_first: cell 2 of 2 |" in error
-    assert "02_second: cell 1 of 9 |" in error
-
-
 # build ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [["--raw", "raw"], []], ids=["option", "environment"])
-def test_an_unreadable_file_is_1_named_and_nothing_is_written(wardbook, tmp_path, monkeypatch, failed_download, words):
-    content, what = failed_download
+def test_an_unreadable_file_is_1_named_and_nothing_is_written(wardbook, tmp_path):
     path = tmp_path / "raw" / "ons" / "census2021-ts044-ltla.csv"
     path.parent.mkdir(parents=True)
-    path.write_bytes(content)
-    monkeypatch.setenv("WARDBOOK_RAW", str(tmp_path / "raw"))
-    told = wardbook("build", *words, "--out", "made")
+    path.write_text("<!DOCTYPE html>\n<html><title>503 Service Unavailable</title></html>\n")
+    told = wardbook("build", "--raw", "raw", "--out", "made")
     assert told.exit_code == 1
     assert told.stderr.startswith(f"wardbook: {path.relative_to(tmp_path)}: expected ")
-    assert what in told.stderr
+    assert "a web page" in told.stderr
     assert told.stderr.endswith("; nothing was written\n")
     assert told.stderr.count("\n") == 1
     assert sorted(item.name for item in tmp_path.iterdir()) == ["raw"]
@@ -181,21 +138,6 @@ def test_a_relative_raw_folder_counts_from_here_and_that_of_the_environment_from
     wardbook("build", "--out", "made")
     assert [raw for raw, _ in asked] == [tmp_path / "there", ROOT / ".." / "somewhere", ROOT / "data" / "raw"]
     assert {out for _, out in asked} == {tmp_path / "made"}
-
-
-def test_a_build_that_would_shorten_the_history_exits_1_and_is_allowed_by_name(wardbook, tmp_path):
-    months = ["202401", "202402", "202403", "202404"]
-    synthetic_crime(tmp_path / "raw", {"Barnet": 5}, months=months)
-    build = ("build", "--raw", "raw", "--out", "made")
-    assert wardbook(*build).exit_code == 0
-    before = (tmp_path / "made/manifest.json").read_bytes()
-    synthetic_crime(tmp_path / "raw", {"Barnet": 5}, months=months[1:])
-    refused = wardbook(*build)
-    assert refused.exit_code == 1
-    assert "borough_offences held 2024-01-01 to 2024-04-01 and would hold 2024-02-01 to 2024-04-01" in refused.stderr
-    assert (tmp_path / "made/manifest.json").read_bytes() == before
-    assert wardbook(*build, "--allow-shorter").exit_code == 0
-    assert '"shorter"' in (tmp_path / "made/manifest.json").read_text()
 
 
 def test_build_accounts_for_every_file(wardbook, tmp_path):
@@ -244,15 +186,6 @@ def test_check_is_1_for_an_edition_that_does_not_add_up(wardbook, monkeypatch):
     assert told.stdout.splitlines()[1:] == ["", "Wrong", "- this does not", "", "Right", "- this adds up"]
 
 
-def test_check_is_1_for_a_table_that_was_changed(wardbook, tmp_path):
-    shutil.copytree(edition.COMMITTED, tmp_path / "copy")
-    with (tmp_path / "copy" / "wards.parquet").open("ab") as table:
-        table.write(b"x")
-    told = wardbook("check", "copy")
-    assert told.exit_code == 1
-    assert told.stderr.startswith("wardbook: copy: wards.parquet is not the table its manifest describes")
-
-
 # notebooks and lab ----------------------------------------------------------------------------------------------------
 
 
@@ -279,17 +212,10 @@ def test_lab_copies_says_what_it_kept_and_hands_its_options_on(wardbook, folder,
 # The program ----------------------------------------------------------------------------------------------------------
 
 
-def test_help_does_not_wait_for_the_libraries():
-    heavy = "import sys, wardbook.cli; print({'polars', 'papermill', 'altair', 'tqdm'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
-
-
-@pytest.mark.parametrize(("words", "code"), [(["run", "--borough", "Tower Hamlet"], 2), (["check", "nowhere"], 1)])
-def test_the_installed_command_exits_with_the_code_and_one_sentence(tmp_path, words, code):
+def test_the_installed_command_exits_with_the_code_and_one_sentence(tmp_path):
     command = shutil.which("wardbook", path=Path(sys.executable).parent)
-    done = subprocess.run([command, *words], cwd=tmp_path, env=os.environ, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (code, "")
+    done = subprocess.run([command, "check", "nowhere"], cwd=tmp_path, env=os.environ, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("wardbook: ")
     assert done.stderr.count("\n") == 1
 
@@ -312,9 +238,7 @@ def test_a_claim_is_answered_in_a_sentence_and_a_chart_set(wardbook, tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"--borough": "Lambth"}, "unknown borough 'Lambth': did you mean 'Lambeth'?"),
         ({"--offence": "vehicle crimes"}, "unknown offence 'vehicle crimes': did you mean 'vehicle crime'?"),
-        ({"--to": "2025-26"}, "2023-24 and 2025-26 of vehicle crime cannot be compared"),
         ({"--from": "2024-25", "--to": "2023-24"}, "2024-25 and 2023-24 are in reverse order"),
         (
             {"--offence": "fraud and forgery", "--from": "2011-12"},

@@ -77,12 +77,6 @@ def test_sentinels_are_of_no_borough_and_no_ward(synthetic_knife, code):
     assert table.filter(borough_code=UNKNOWN).select("offences", "team_offences").row(0) == (3, 2)
 
 
-def test_a_team_stands_in_the_borough_its_name_begins_with(synthetic_knife):
-    names = {"Kingston upon Thames Norbiton": "E09000021", "Barking and Dagenham Abbey": "E09000002"}
-    path = synthetic_knife(*[team("made up", "E05000001", 1, borough_snt=name) for name in names])
-    assert dashboards.read_knife_crime(path).frame["borough_code"].sort().to_list() == sorted(names.values())
-
-
 # Violence against women and girls -------------------------------------------------------------------------------------
 
 
@@ -158,13 +152,6 @@ def test_heathrow_under_another_police_area_is_in_hillingdon_and_the_rest_of_it_
         ("borough", UNKNOWN, 11),
         ("ward", "E05013570", 7),
     ]
-
-
-def test_two_wards_of_one_name_in_a_borough_are_refused(synthetic_vawg):
-    frame = dashboards.read_vawg(synthetic_vawg([("Barnet", "Abbey", 1)], [("Rape", 1)])).frame
-    more = pl.concat([WARDS, pl.DataFrame({"ward_code": ["E05000001"], "ward": ["ab-bey"], "borough_code": [BARNET]})])
-    with pytest.raises(ValueError, match="two wards of one borough share a name: E05000001, E05013631"):
-        tables.vawg_offences(frame, more)
 
 
 # Outcomes of business crime -------------------------------------------------------------------------------------------

@@ -222,24 +222,7 @@ def test_the_manifest_accounts_for_every_file(synthetic_build):
         assert set(entry["sources"]) <= set(made.manifest["sources"])
 
 
-def holds_no_clock_commit_or_path(manifest, *folders):
-    """Fail if the text of a manifest would differ on another day, commit or machine."""
-    text = json.dumps(manifest, ensure_ascii=False)
-    for folder in ("/work", "/home", "/tmp", "/Users", "\\\\", *map(str, folders)):
-        assert folder not in text
-    assert not re.search(r"\d{4}-\d{2}-\d{2}[T ]\d{2}|\d{2}:\d{2}(:\d{2})?|\b[0-9a-f]{40}\b|\b1[6-9]\d{8}\b", text)
-    # Every date in it is a date of the data; a table by financial year names years.
-    data = {value for entry in manifest["tables"].values() for name, value in entry.items() if name in ("from", "to")}
-    assert set(re.findall(r"(?<!\d)\d{4}-\d{2}-\d{2}(?!\d)", text)) == {value for value in data if len(value) == 10}
-
-
-def test_the_manifest_holds_no_clock_commit_or_path(synthetic_build):
-    raw, made = synthetic_build
-    holds_no_clock_commit_or_path(made.manifest, raw, raw.parent)
-    holds_no_clock_commit_or_path(open_edition().manifest, places.ROOT)
-
-
-@pytest.mark.parametrize("pattern", ["mps/2025-03/*Borough*", "mps/*.parquet", "mopac/*", "ons/wards-2024/*"])
+@pytest.mark.parametrize("pattern", ["mps/2025-03/*Borough*", "mopac/*"])
 def test_a_folder_of_one_source_is_enough(synthetic_build, raw_folder, built, pattern):
     (file,) = synthetic_build[0].glob(pattern)
     copy = raw_folder / file.relative_to(synthetic_build[0])
@@ -335,26 +318,14 @@ def test_more_thorough_searches_are_those_of_the_newest_file(raw_folder, built):
 # Refusing -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "finding"),
-    [
-        ("mps/2025-03/MPS Borough Level Crime (b).csv", b"<!DOCTYPE html><html></html>", "a web page"),
-        ("mps/monthly-crime-dashboard.parquet", b"PAR1" + bytes(90), "parquet: File out of specification"),
-        (
-            "police_uk/2024-07/2024-07-metropolitan-stop-and-search.csv",
-            Path("police_uk/2024-05/2024-05-metropolitan-stop-and-search.csv"),
-            "32 of 32 rows of other months, 32 of May 2024",
-        ),
-    ],
-    ids=["web page", "truncated", "a month of stops under another's name"],
-)
-def test_an_unreadable_file_is_named_and_the_edition_stays(synthetic_build, copied, tmp_path, name, content, finding):
+def test_a_month_of_stops_under_anothers_name_is_named_and_the_edition_stays(synthetic_build, copied, tmp_path):
     raw = Path(shutil.copytree(synthetic_build[0], tmp_path / "raw"))
-    (raw / name).parent.mkdir(exist_ok=True, parents=True)
-    (raw / name).write_bytes((raw / content).read_bytes() if isinstance(content, Path) else content)
-    with pytest.raises(SourceError) as caught:
+    july = raw / "police_uk/2024-07/2024-07-metropolitan-stop-and-search.csv"
+    july.parent.mkdir()
+    shutil.copyfile(raw / "police_uk/2024-05/2024-05-metropolitan-stop-and-search.csv", july)
+    with pytest.raises(SourceError, match="32 of 32 rows of other months, 32 of May 2024") as caught:
         edition.build(raw, copied)
-    assert caught.value.path == raw / name and caught.value.found.startswith(finding)
+    assert caught.value.path == july
     assert sorted(path.name for path in tmp_path.iterdir()) == ["edition", "raw"]
     assert hashes(copied) == hashes(synthetic_build[1].path)
 
@@ -398,12 +369,6 @@ def test_two_files_that_give_one_month_twice_are_refused_and_another_snapshot_is
     twice.unlink()
     synthetic_crime(raw_folder, {NOW[0]: 5}, level="Ward", snapshot="2025-04")
     assert built().table("ward_offences")["snapshot"].unique().sort().to_list() == ["2025-03", "2025-04"]
-
-
-def test_an_edition_is_found_whatever_the_working_directory(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert places.from_root("data/edition") == edition.COMMITTED == places.ROOT / "data/edition"
-    assert places.from_root(tmp_path) == tmp_path
 
 
 # Tampering ------------------------------------------------------------------------------------------------------------
@@ -483,14 +448,10 @@ TAMPERING = {
     "a share past 1": ("confidence", {"share": pl.lit(1.7)}, None, "1.7; allowed: a number from 0 to 1"),
     "a share that is no number": ("confidence", {"share": pl.lit(float("nan"))}, None, "nan; allowed"),
     "an empty cell": ("stops", {"stops": first_row("stops", None)}, None, "None; allowed"),
-    "a month that is none": ("stops", {"month": pl.col("month").dt.offset_by("3d")}, None, "the first day of a month"),
-    "a code of nothing": ("wards", {"ward_code": first_row("ward_code", "E05")}, None, "'E05'; allowed: the GSS code"),
     "more at airports than offences": (
         *("borough_offences", {"airport_offences": pl.col("offences") + 1}, None),
         "airport offences within offences",
     ),
-    "another type": ("stops", lambda p: pl.read_parquet(p).cast({"stops": float}).write_parquet(p), None, "'Float64'"),
-    "a column left out": ("stops", lambda p: pl.read_parquet(p).drop("stops").write_parquet(p), None, "no such column"),
     "damage in the middle": ("ward_offences", damaged, None, "cannot be read to its end"),
     "a wrong row count": ("households", lambda p: None, rows_twice, "rows where the manifest names"),
     "another span": ("knife_offences", lambda p: None, another_span, "where the manifest names 2010-04-01"),
@@ -645,7 +606,7 @@ def test_of_a_ward_snapshot_that_a_newer_one_holds_in_full_only_the_total_is_kep
 # Which months of stops are whole --------------------------------------------------------------------------------------
 
 
-def stops_of(month, rows=60, *, last_day=None, unplaced=0, without_age=0, without_ethnicity=0):
+def stops_of(month, rows=60, *, last_day=None, unplaced=0, without_age=0):
     """A made-up month of placed stops, spread over its days."""
     last = last_day or monthrange(month.year, month.month)[1]
     stop = dict.fromkeys(STOPS_SCHEMA) | {"force": "made up", "month": month, "search_type": "Person search"}
@@ -657,7 +618,7 @@ def stops_of(month, rows=60, *, last_day=None, unplaced=0, without_age=0, withou
                 "local_time": noon.replace(day=1 + (last - 1) * n // (rows - 1), minute=n % 60),
                 "borough_code": tables_stops.UNPLACED if n < unplaced else BARNET,
                 "age_range": None if n < without_age else "18-24",
-                "self_defined": None if n < without_ethnicity else "White - Irish",
+                "self_defined": "White - Irish",
             }
             for n in range(rows)
         ],
@@ -673,17 +634,11 @@ SPRING = [date(2022, month, 1) for month in (9, 10, 11, 12)] + [date(2023, month
     [
         ({}, None),
         ({"last_day": 17}, "ends on the 17th"),
-        ({"last_day": 22}, "ends on the 22nd"),
-        ({"last_day": 11}, "ends on the 11th"),
-        ({"rows": 20}, "20 rows where the months around it have about 60"),
         ({"unplaced": 57}, "95% without a place"),
         ({"without_age": 58}, "almost no ages or ethnicities"),
-        ({"without_ethnicity": 58}, "almost no ages or ethnicities"),
         ({"rows": 20, "last_day": 17}, "ends on the 17th; 20 rows where the months around it have about 60"),
         ({"rows": 31}, None),
-        ({"unplaced": 30}, None),
         ({"without_age": 54}, None),
-        ({"rows": 200}, None),
     ],
 )
 def test_a_month_that_is_not_whole_says_why_and_one_a_little_unlike_its_neighbours_is_whole(december, why):
@@ -786,7 +741,7 @@ def test_every_column_of_every_table_is_in_the_dictionary(committed):
 
 
 @pytest.mark.raw
-@pytest.mark.slow
+@pytest.mark.whole
 def test_building_from_the_publishers_files_gives_the_committed_bytes_and_no_copy_of_a_file(raw, tmp_path):
     made = edition.build(raw, tmp_path / "edition")
     assert hashes(made.path) == hashes(edition.COMMITTED)

@@ -381,26 +381,3 @@ def test_the_tables_that_are_added_up_hold_the_same_words_for_an_arrest(rows):
     """Were a third word for an arrest published, both computations would have to learn it."""
     words = {row["outcome"] for row in rows["stops"] if "arrest" in row["outcome"].lower()}
     assert words and words <= ARRESTS
-
-
-@pytest.mark.raw
-def test_recorded_crime_comes_out_the_same_from_the_publishers_file(rows, raw):
-    """Seen to fail when an offence of the file was taken for one of another name."""
-    (path,) = (raw / "mps/2025-11").glob("*Historical*.csv")
-    wanted = {
-        "robbery": {("ROBBERY", "ROBBERY OF BUSINESS PROPERTY"), ("ROBBERY", "ROBBERY OF PERSONAL PROPERTY")},
-        "theft from a vehicle": {("VEHICLE OFFENCES", "THEFT FROM A VEHICLE")},
-        "criminal damage": {("ARSON AND CRIMINAL DAMAGE", "CRIMINAL DAMAGE")},
-    }
-    sums = defaultdict(int)
-    with path.open(encoding="utf-8-sig", newline="") as handle:
-        for row in csv.DictReader(handle):
-            for group, kinds in wanted.items():
-                if (row["MajorText"].upper(), row["MinorText"].upper()) in kinds:
-                    for year in (2011, 2015):
-                        columns = [month[:4] + month[5:7] for month in months_of(year)]
-                        sums[row["BoroughName"], group, year] += sum(int(row[column] or 0) for column in columns)
-    for borough, code in BOROUGHS.items():
-        for group in wanted:
-            held = recorded(rows, code, {group}, 2011, 2015)
-            assert held == [sums[borough, group, 2011], sums[borough, group, 2015]], (borough, group)

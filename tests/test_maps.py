@@ -6,7 +6,6 @@ import geopandas
 import polars as pl
 import pytest
 import shapely
-from shapely.affinity import translate
 
 from wardbook import open as open_book
 from wardbook import places
@@ -33,12 +32,11 @@ def squares(codes, size=100.0):
     return geopandas.GeoDataFrame({"WD24CD": codes, "WD24NM": [f"Ward {c}" for c in codes]}, geometry=shapes, crs=27700)
 
 
-def outline_file(folder, codes, year=2024, shapes=None, crs=27700, kind="gpkg"):
-    frame = squares(codes) if shapes is None else shapes
-    frame = frame.rename(columns={"WD24CD": f"WD{year % 100}CD", "WD24NM": f"WD{year % 100}NM"})
+def outline_file(folder, codes, year=2024, crs=27700, kind="gpkg"):
+    frame = squares(codes).rename(columns={"WD24CD": f"WD{year % 100}CD", "WD24NM": f"WD{year % 100}NM"})
     path = folder / f"ons/wards-{year}/wards.{kind}"
     path.parent.mkdir(parents=True, exist_ok=True)
-    (frame.set_crs(None, allow_override=True) if crs is None else frame.to_crs(crs)).to_file(path)
+    frame.to_crs(crs).to_file(path)
     return path
 
 
@@ -71,21 +69,6 @@ def test_outlines_that_hold_every_ward_are_drawn_and_their_vintage_said(tmp_path
         assert sorted(plan.cells["ward_code"]) == codes
 
 
-@pytest.mark.filterwarnings("ignore:'crs' was not provided")  # of pyogrio, on writing the made-up file
-def test_wards_of_2014_load_with_their_broken_outlines_repaired_and_reported(tmp_path):
-    # Synthetic, as the full-resolution file of 2014 has been described: two invalid polygons, and no EPSG code.
-    shapes = squares(["E05009392", "E05009400", "E05009401"])
-    bow = shapely.Polygon([(530_000, 180_000), (531_000, 181_000), (531_000, 180_000), (530_000, 181_000)])
-    shapes.loc[[0, 1], "geometry"] = [bow, translate(bow, 1000)]
-    path = outline_file(tmp_path, [], 2014, shapes, crs=None)
-    table = pl.DataFrame({"ward_code": shapes["WD24CD"].to_list(), "vintages": ["2014"] * 3})
-    plan = maps.ward_plan(table, table["ward_code"], str(path))
-    assert plan.vintage == 2014
-    assert plan.cells.is_valid.all() and plan.cells.crs.to_epsg() == 27700
-    assert "invalid outlines repaired: 2" in plan.note
-    assert "no coordinate system declared" in plan.note
-
-
 def test_outlines_of_another_vintage_are_refused_with_the_rate(tmp_path, wards):
     codes = codes_of(wards, "2024")
     path = outline_file(tmp_path, codes_of(wards, "2018"), 2018)
@@ -116,11 +99,3 @@ def test_the_mps_ward_file_fits_2024_and_not_2018(raw, wards):
         places.check_ward_vintage(
             codes, codes_of(wards, "2018"), data="MPS ward-level crime", table="the wards of 2018"
         )
-
-
-@pytest.mark.raw
-def test_published_outlines_of_2018_and_2024_load(raw):
-    for year, name, n in ((2018, "London_Ward.shp", 657), (2024, "london_ward.gpkg", 684)):
-        table, quality = ons.read_ward_shapes(raw / f"ons/wards-{year}/{name}")
-        assert len(table) == n and set(table["vintage"]) == {year}
-        assert table.is_valid.all() and quality.rows_read == n

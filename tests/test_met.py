@@ -100,19 +100,6 @@ def test_a_parquet_copy_with_headers_in_lower_case_reads_as_the_csv_does(synthet
 # Wide files: months ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("level", ["Borough", "Ward"])
-def test_the_stub_of_a_25_column_file_is_left_out_and_reported(synthetic_crime, level):
-    months = [f"{year}{month:02}" for year in (2023, 2024, 2025) for month in range(1, 13)][11:]
-    place, column, reader = LEVELS[level]
-    path = synthetic_crime([(STALKING, place, (45, *[73_000] * 24))], column, months)
-    loaded = reader(path)
-    assert len(months) == 25
-    assert loaded.frame["month"].min() == date(2024, 1, 1)
-    assert loaded.frame["month"].n_unique() == 24
-    assert loaded.quality.oddities == {"stub month 202312 left out (offences in it)": 45}
-    assert loaded.quality.rows_kept == 1
-
-
 def test_a_stub_at_the_end_is_no_month_of_the_snapshot_and_a_quiet_month_no_stub(synthetic_crime):
     path = synthetic_crime([(STALKING, "Barnet", (700, 710, 690, 9))], months=(*MONTHS, "202601"))
     loaded = met.read_borough_crime(path)
@@ -177,37 +164,11 @@ def test_a_full_file_without_stalking_is_the_one_of_march_2025(read_offences):
     assert read_offences(shared).frame["taxonomy"].unique().to_list() == [MARCH_2025]
 
 
-KNOWN = "offences of one taxonomy listed in data/reference/offence_groups.csv"
-
-
-@pytest.mark.parametrize(
-    ("offences", "expected", "found"),
-    [
-        ([*offences_of(UPPER), ("Theft", "PIRACY")], KNOWN, "Theft / PIRACY (6 offences)"),
-        (
-            [*offences_of(UPPER), ("BURGLARY", "BURGLARY IN A DWELLING")],
-            KNOWN,
-            "BURGLARY / BURGLARY IN A DWELLING (6 offences)",
-        ),
-        ([*offences_of(MARCH_2025), STALKING], KNOWN, f"{STALKING[0]} / {STALKING[1]} (6 offences)"),
-        # With stalking in it or apart from it: the same two words, a third apart.
-        (
-            [("VIOLENCE AGAINST THE PERSON", "VIOLENCE WITHOUT INJURY")],
-            "offences that only one taxonomy has",
-            f"offences that fit {MARCH_2025} and {UPPER}",
-        ),
-    ],
-    ids=["of none", "upper case and March 2025", "March 2025 and upper case", "too small to tell"],
-)
-def test_a_file_of_no_or_two_taxonomies_is_refused(synthetic_crime, offences, expected, found):
-    rows = [(pair, "Barnet", (1, 2, 3)) for pair in offences]
-    error = refused(met.read_borough_crime, synthetic_crime(rows))
-    assert (error.expected, error.found) == (expected, found)
-
-
-def test_no_two_offences_of_a_taxonomy_have_one_spelling():
-    table = met.offence_groups().select("taxonomy", "major", "minor").unique().with_columns(met._spelling())
-    assert table.select("taxonomy", "spelling").is_unique().all()
+def test_a_file_too_small_to_tell_its_taxonomy_is_refused(read_offences):
+    # With stalking in it or apart from it: the same two words, a third apart.
+    says = f"expected offences that only one taxonomy has; found offences that fit {MARCH_2025} and {UPPER}"
+    with pytest.raises(SourceError, match=says):
+        read_offences([("VIOLENCE AGAINST THE PERSON", "VIOLENCE WITHOUT INJURY")])
 
 
 def test_the_labels_of_2022_to_2026_that_earlier_files_have_not(synthetic_crime, read_offences):
@@ -226,21 +187,6 @@ def test_the_labels_of_2022_to_2026_that_earlier_files_have_not(synthetic_crime,
     assert table.filter(offence_group=tables.TOTAL)["offences"].to_list() == [3, 6, 9]
 
 
-def test_a_series_is_only_made_where_every_taxonomy_can_fill_it():
-    both = tables.groups_filled_by([UPPER, MARCH_2025])
-    names = set(both["offence_group"])
-    assert "stalking and harassment" not in names
-    assert "violence without injury" not in names
-    assert "death or serious injury by illegal driving" not in names
-    assert {"violence without injury including stalking and harassment", "residential burglary", tables.TOTAL} <= names
-    alone = set(tables.groups_filled_by([UPPER])["offence_group"])
-    assert {"stalking and harassment", "violence without injury"} <= alone
-    assert names < alone
-    # A group stands for the same offences by whatever names: fraud is in none of those that are summed.
-    assert not both.filter(offence_group=tables.TOTAL)["major"].str.to_uppercase().str.contains("FRAUD").any()
-    assert set(tables.PARTITION) < names
-
-
 @pytest.mark.parametrize("taxonomy", [UPPER, MARCH_2025, TITLE])
 def test_the_partition_holds_every_offence_but_fraud_once(taxonomy):
     groups = tables.groups_filled_by([taxonomy])
@@ -254,17 +200,6 @@ def test_the_partition_holds_every_offence_but_fraud_once(taxonomy):
 
 
 # Places ---------------------------------------------------------------------------------------------------------------
-
-
-def test_a_ward_under_two_areas_is_summed_and_reported(synthetic_crime):
-    path = synthetic_crime([(STALKING, "E05013570", (1, 2, 3)), (STALKING, "E05013570 ", (10, 0, 30))], "WardCode")
-    table = pl.read_csv(path, infer_schema=False)
-    areas = pl.Series("LookUp_BoroughName", ["Aviation Security (SO18)", "Hillingdon"])
-    table.insert_column(3, areas).write_csv(path)
-    loaded = met.read_ward_crime(path)
-    assert loaded.frame["offences"].to_list() == [11, 2, 33]
-    assert loaded.quality.oddities == {"rows of a repeated (place, offence), summed": 2}
-    assert (loaded.quality.rows_read, loaded.quality.rows_kept, loaded.quality.set_aside) == (2, 2, {})
 
 
 def test_the_airports_are_counted_in_hillingdon_and_marked(synthetic_crime):
@@ -301,7 +236,6 @@ def published(raw):
     files = {
         "ward 2025-03": f"2025-03/MPS Ward {recent}",
         "ward 2025-12": f"2025-12/MPS Ward {recent}",
-        "borough 2025-12": f"2025-12/MPS Borough {recent}",
         "borough 2025-11": f"2025-11/MPS Borough {recent}",
         "borough history 2025-11": "2025-11/MPS Borough Level Crime (Historical).csv",
     }
@@ -394,36 +328,3 @@ def test_published_airports(one_series, published):
         published["borough history 2025-11"].quality.oddities["offences at the airports, counted in Hillingdon"]
         == 3_198
     )
-
-
-@pytest.mark.raw
-def test_published_march_2025_is_revised_in_both_directions(published):
-    march = {
-        name: by(loaded.frame, "month")[date(2025, 3, 1)]
-        for name, loaded in published.items()
-        if name[-3:] in ("-03", "-11", "-12") and "history" not in name
-    }
-    assert march == {
-        "ward 2025-03": 74_226,
-        "ward 2025-12": 73_593,
-        "borough 2025-11": 75_645,
-        "borough 2025-12": 75_671,
-    }
-
-
-@pytest.mark.raw
-def test_published_ward_sums_fall_short(raw, published, one_series):
-    # In 2023 by 1.8 %, the months left out in which "Unknown" jumps; only another snapshot has the boroughs of that year.
-    wards, boroughs = by(published["ward 2025-03"].frame, "month"), by(one_series, "month")
-    usual = pl.Series(
-        [100 * (1 - wards[month] / boroughs[month]) for month in sorted(wards) if month < date(2024, 1, 1)]
-    )
-    assert (len(usual), round(usual.median(), 1), usual.filter(usual < 2).len()) == (9, 1.8, 6)
-    # The files' own borough column sets Heathrow apart, and Hillingdon is then short of a fifth of its offences.
-    file = raw / "mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv"
-    months = pl.sum_horizontal(pl.selectors.matches(r"^20\d{4}$"))
-    in_wards = pl.read_csv(file).filter(LookUp_BoroughName="Hillingdon").select(months.sum()).item()
-    together = (
-        published["borough 2025-12"].frame.filter(~pl.col("at_airports"), borough_code=HILLINGDON)["offences"].sum()
-    )
-    assert round(100 * (1 - in_wards / together), 1) == 21.5

@@ -183,43 +183,6 @@ def test_what_holds_the_same_counts_makes_the_same_edition(original, rebuilt, do
     same_tables(rebuilt(done), original)
 
 
-def test_a_month_of_stops_in_two_parts_is_refused(rebuilt):
-    """Stops have no identifier, so two parts of a month cannot be told from two copies, which would count stops twice."""
-
-    def split(raw):
-        (path,) = (raw / "police_uk/2024-05").glob("*.csv")
-        rows = read(path)
-        write(path, rows[::2])
-        write(raw / "police_uk/part" / path.name, rows[1::2])
-
-    with pytest.raises(ValueError, match="two files give May 2024, metropolitan"):
-        rebuilt(split)
-
-
-def test_the_names_of_wards_change_no_number(original, rebuilt):
-    """Planted: counts put beside wards in the order of their names in `measures.wards.ward_rates`."""
-
-    def rename(raw):
-        import geopandas
-
-        (path,) = (raw / "ons/wards-2024").glob("*.gpkg")
-        outlines = geopandas.read_file(path)
-        outlines["WD24NM"] = ["Zz Ward", "Aa Ward"]
-        outlines.to_file(path)
-
-    made = rebuilt(rename)
-    same_tables(made, original, but=("wards",))
-    assert made.table("wards").drop("ward").equals(original.table("wards").drop("ward"))
-    people = pl.DataFrame({"ward_code": NOW, "residents": [9_000, 12_000]})
-    people = people.with_columns(borough_code=pl.lit(TOWER_HAMLETS), ethnic_group=pl.lit("White"))
-    rates = []
-    for each in (made, original):
-        events = wards.ward_years(each.table("ward_offences"), "robbery", [YEAR]).rename({str(YEAR): "events"})
-        rates.append(wards.in_area(wards.ward_rates(events, each.table("wards"), people), TOWER_HAMLETS))
-    assert rates[0].drop("ward").equals(rates[1].drop("ward"))
-    assert rates[0]["ward"].to_list() != rates[1]["ward"].to_list()
-
-
 # The measures of change, on the committed edition ---------------------------------------------------------------------
 
 

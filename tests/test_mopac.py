@@ -59,15 +59,6 @@ def test_question_ids_are_stable():
     assert set(ids) < set(QUESTIONS)
 
 
-def test_two_spellings_of_a_borough_are_one_borough(synthetic_table):
-    extra = (
-        "30/06/2023;PAS;Richmond upon Thames;Trust MPS;0,7;0,7\n30/09/2023;PAS;Richmond upon Thames;Trust MPS;0,7;0,7\n"
-    )
-    loaded = read_attitudes(synthetic_table(SEMICOLONS + extra))
-    assert loaded.frame.filter(borough_code=RICHMOND).height == 3
-    assert loaded.quality.oddities == {"rows under a second spelling of a borough's name": 1}
-
-
 @pytest.mark.raw
 def test_published_london_is_what_stands_beside_each_borough(raw):
     london = {row[::2]: row[3] for row in read_attitudes(raw / "mopac/PAS_Total.csv").frame.rows()}

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
-import subprocess
-import sys
-
 import geopandas
 import polars as pl
 import pytest
@@ -38,11 +34,6 @@ def synthetic_outlines(tmp_path):
 def without_crs(path):
     path.with_suffix(".prj").unlink()
     return path
-
-
-def test_importing_the_reader_does_not_import_geopandas():
-    code = "import sys, wardbook.sources.ons, wardbook.sources.placing; sys.exit('geopandas' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_wards_of_a_geopackage(synthetic_outlines):
@@ -96,17 +87,6 @@ def test_a_projection_file_without_an_epsg_code_is_the_grid(synthetic_outlines):
     loaded = ons.read_wards(path)
     assert loaded.frame.select("easting", "northing").row(0) == (530_500.0, 180_500.0)
     assert loaded.quality.oddities == {}
-
-
-def test_a_geopackage_without_outlines_is_refused(tmp_path):
-    path = tmp_path / "attributes.gpkg"
-    geopandas.GeoDataFrame(WARDS, geometry=SQUARES, crs=27700).to_file(path)
-    with sqlite3.connect(path) as database:
-        database.execute("DELETE FROM gpkg_geometry_columns")
-        database.execute("UPDATE gpkg_contents SET data_type = 'attributes'")
-    database.close()
-    with pytest.raises(SourceError, match="attributes.gpkg: expected outlines; found a table without any"):
-        ons.read_wards(path)
 
 
 @pytest.mark.parametrize("column", ["gss_code", "LAD24CD"])

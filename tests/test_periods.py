@@ -12,7 +12,6 @@ from wardbook.periods import (
     breaks_between,
     complete_years,
     declared_breaks,
-    financial_year_of,
     month_after,
     read_period,
     year_to,
@@ -24,16 +23,13 @@ from wardbook.places import UnknownName
     ("asked", "first", "last", "words", "slug"),
     [
         ("2024-25", (2024, 4), (2025, 3), "2024-25", "2024-25"),
-        ("2024/25", (2024, 4), (2025, 3), "2024-25", "2024-25"),
         (" 2024 - 2025 ", (2024, 4), (2025, 3), "2024-25", "2024-25"),
         ("1999-00", (1999, 4), (2000, 3), "1999-00", "1999-00"),
         ("year to 2025-11", (2024, 12), (2025, 11), "year to November 2025", "year-to-2025-11"),
-        ("year-to-2025-11", (2024, 12), (2025, 11), "year to November 2025", "year-to-2025-11"),
         ("Year  to 2025-03", (2024, 4), (2025, 3), "2024-25", "2024-25"),
         ("latest", (2025, 3), (2026, 2), "year to February 2026", "year-to-2026-02"),
         ("2025-06 to 2025-08", (2025, 6), (2025, 8), "June to August 2025", "2025-06-to-2025-08"),
         ("2024-12 to 2025-02", (2024, 12), (2025, 2), "December 2024 to February 2025", "2024-12-to-2025-02"),
-        ("2025-06 to 2025-06", (2025, 6), (2025, 6), "June 2025", "2025-06-to-2025-06"),
     ],
 )
 def test_the_ways_a_period_may_be_asked_for(asked, first, last, words, slug):
@@ -47,19 +43,9 @@ def test_the_ways_a_period_may_be_asked_for(asked, first, last, words, slug):
 @pytest.mark.parametrize(
     "asked",
     [
-        "2024",
-        "24-25",
-        "2024-26",
-        "2025-24",
-        "2024-1925",
-        "2024-25-26",
-        "",
-        "April 2024",
-        None,
-        "year to 2025-13",
-        "latest",
-    ]
-    + ["2025-08 to 2025-06", "2024-01 to 2025-06"],
+        *("2024", "2024-26", "2024-25-26", "", "April 2024", None, "year to 2025-13", "latest"),
+        *("2025-08 to 2025-06", "2024-01 to 2025-06"),
+    ],
 )
 def test_what_is_no_period_is_refused_with_what_is_allowed(asked):
     with pytest.raises(UnknownName, match="a financial year such as") as refused:
@@ -87,15 +73,9 @@ def test_the_newest_period_is_the_newest_twelve_months_without_a_gap():
     assert complete_years(months[:11]) == []
 
 
-def test_months_are_put_into_financial_years():
-    frame = pl.DataFrame({"month": [date(2024, 3, 1), date(2024, 4, 1), date(2025, 3, 1)]})
-    assert frame.select(financial_year_of(pl.col("month"))).to_series().to_list() == [2023, 2024, 2024]
-
-
 @pytest.mark.parametrize(
     ("item", "before", "after", "crossed"),
     [
-        ("robbery", "2015-16", "2016-17", []),
         ("violence with injury", "2013-14", "2014-15", ["violence recording"]),
         ("robbery", "2019-20", "2020-21", ["pandemic"]),
         ("robbery", "2023-24", "2024-25", ["CRIS to CONNECT (other offences)"]),
@@ -106,21 +86,12 @@ def test_months_are_put_into_financial_years():
             "2023-24",
             ["residential burglary renamed", "CRIS to CONNECT (other offences)"],
         ),
-        ("violence with injury", "2023-24", "2024-25", ["CRIS to CONNECT", "CRIS to CONNECT (other offences)"]),
     ],
 )
 def test_the_documented_breaks_are_declared(item, before, after, crossed):
     first, last = read_period(before).first, read_period(after).last
     rows = breaks_between(declared_breaks(), "borough_offences", item, first, last)
     assert sorted(rows["break_id"]) == sorted(crossed)
-
-
-def test_every_break_says_what_it_does_and_whom_it_hit():
-    breaks = declared_breaks()
-    assert set(breaks["effect"]) <= {"cuts", "marks", "ends"}
-    assert set(breaks["alike"]) | set(breaks["teaches"]) == {"yes", "no"}
-    assert breaks["break_id"].is_unique().all()
-    assert set(breaks.filter(teaches="no", alike="no")["break_id"]) >= {"pandemic"}
 
 
 def test_a_break_dated_at_a_month_parts_it_from_the_one_before():

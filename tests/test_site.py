@@ -233,16 +233,13 @@ def test_what_the_box_does_not_hold_is_refused_with_its_reason_or_its_command(vi
     ("parts", "says"),
     [
         (["%"], ""),
-        (["Hackney"], ""),
         (["Hackney", "burglary", "2023-24"], ""),
         (["Hackney", "<img src=x onerror=hit=1>", "2023-24", "2024-25"], "“<img src=x onerror=hit=1>” is not known"),
         (['"><script>hit=1</script>', "burglary", "2023-24", "2024-25"], "hit=1</script>” is no area here"),
         (["Hackney", "x" * 5000, "2023-24", "2024-25"], "is not known"),
         (["Hackney", "\u202e\u2028\x1b[31m=1+1", "2023-24", "2024-25"], "is not known"),
         (["Hackney", "constructor", "2023-24", "2024-25"], "“constructor” is not known"),
-        (["Hackney", "__proto__", "2023-24", "2024-25"], "“__proto__” is not known"),
         (["Hackney", "burglary", "'; touch hit; '", "2024-25"], r"--from ''\''; touch hit; '\''' --to"),
-        (["Hackney", "burglary", "x" * 5000, "2024-25"], "This command answers for other periods"),
     ],
 )
 def test_what_the_address_bar_says_is_text_and_no_more(visit, parts, says):

@@ -133,11 +133,8 @@ def test_a_row_of_each_kind_is_read(tmp_path, kind):
     ("kind", "old", "new", "column", "says"),
     [
         ("change", ",robbery,Hackney", ",roberry,Hackney", "item", "did you mean 'robbery'"),
-        ("change", "Hackney", "Brixton", "area", "every area"),
         ("change", "-10", "ten", "target", "a number"),
-        ("change", ",2024-25,", ",2024-26,", "period", "financial year"),
         ("change of my own", ",200,150,", ",200,,", "outturn", "the two counts"),
-        ("level", ",88.5,", ",,", "result", "held against"),
         ("aim", ",10,", ",,", "", "over how many years"),
     ],
 )
