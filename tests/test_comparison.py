@@ -26,6 +26,7 @@ same_examples = settings(derandomize=True, deadline=None, max_examples=40)
 def test_overdispersion_needs_two_areas_and_without_errors_weighs_them_alike():
     with pytest.raises(ValueError, match="needs at least two areas: 1"):
         c.overdispersion([0.5])
+    assert c.overdispersion([0.1, -0.1]).tau2 == 0
     z = [-3.0, 2.0, 0.5, 4.0]
     assert c.overdispersion(z) == c.overdispersion(z, np.ones(4)) != c.overdispersion(z, np.full(4, 0.5))
 
