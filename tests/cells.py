@@ -159,9 +159,9 @@ class shaken_chart:
     def __init__(self, chart: Any, seed: int = 1):
         self.chart, self.draw = chart, np.random.default_rng(seed)
 
-    def to_dict(self) -> dict:
+    def to_dict(self, **how: Any) -> dict:
         """Its specification, shaken."""
-        return self._shake(self.chart.to_dict())
+        return self._shake(self.chart.to_dict(**how))
 
     def _shake(self, part: Any) -> Any:
         if isinstance(part, float):
@@ -179,10 +179,10 @@ def drawn_twice(monkeypatch: Any, name: str, **parameters: Any) -> list[str]:
 
     made, compared = figure.Figure.of.__func__, []
 
-    def twice(cls, figure_name, chart, data, words):
-        one = made(cls, figure_name, chart, data, words)
+    def twice(cls, figure_name, chart, data, words, **how):
+        one = made(cls, figure_name, chart, data, words, **how)
         if chart is not None:
-            other = made(cls, figure_name, shaken_chart(chart), shaken(data), words)
+            other = made(cls, figure_name, shaken_chart(chart), shaken(data), words, **how)
             assert other.svg() == one.svg(), figure_name
             assert (other.csv(), other.fingerprint) == (one.csv(), one.fingerprint), figure_name
             compared.append(figure_name)

@@ -507,35 +507,39 @@ def test_a_notebook_that_cannot_be_committed_stays_as_it_was(tmp_path, source, s
 # A reader's copies ----------------------------------------------------------------------------------------------------
 
 
+def notebook_of(words):
+    return nbformat.writes(nbformat.v4.new_notebook(metadata={"words": words}))
+
+
 def test_copies_are_brought_up_to_date_unless_a_reader_changed_them(tmp_path):
     folder, work = tmp_path / "notebooks", tmp_path / "work"
     folder.mkdir()
     for name in ("a", "b", "_template"):
-        (folder / f"{name}.ipynb").write_text("committed")
+        (folder / f"{name}.ipynb").write_text(notebook_of("committed"))
     assert committed.copy_notebooks(folder, work) == []
     assert sorted(tree(work)) == [".copied.json", "_template.ipynb", "a.ipynb", "b.ipynb"]
 
-    (work / "a.ipynb").write_text("mine")
-    (work / "own.ipynb").write_text("own")
+    (work / "a.ipynb").write_text(notebook_of("mine"))
+    (work / "own.ipynb").write_text(notebook_of("own"))
     for name in ("a", "b"):
-        (folder / f"{name}.ipynb").write_text("committed later")
+        (folder / f"{name}.ipynb").write_text(notebook_of("committed later"))
     for _ in range(2):
         assert committed.copy_notebooks(folder, work) == ["a.ipynb"]
-        assert (work / "a.ipynb").read_text() == "mine"
-        assert (work / "b.ipynb").read_text() == "committed later"
-        assert (work / "own.ipynb").read_text() == "own"
+        assert (work / "a.ipynb").read_text() == notebook_of("mine")
+        assert (work / "b.ipynb").read_text() == notebook_of("committed later")
+        assert (work / "own.ipynb").read_text() == notebook_of("own")
 
 
 def test_a_copy_nobody_remembers_making_is_the_readers(tmp_path):
     folder, work = tmp_path / "notebooks", tmp_path / "work"
     folder.mkdir()
     work.mkdir()
-    (folder / "a.ipynb").write_text("committed")
-    (work / "a.ipynb").write_text("mine")
-    (folder / "b.ipynb").write_text("the same")
-    (work / "b.ipynb").write_text("the same")
+    (folder / "a.ipynb").write_text(notebook_of("committed"))
+    (work / "a.ipynb").write_text(notebook_of("mine"))
+    (folder / "b.ipynb").write_text(notebook_of("the same"))
+    (work / "b.ipynb").write_text(notebook_of("the same"))
     assert committed.copy_notebooks(folder, work) == ["a.ipynb"]
-    assert (work / "a.ipynb").read_text() == "mine"
+    assert (work / "a.ipynb").read_text() == notebook_of("mine")
 
 
 def test_lab_opens_the_first_notebook_on_this_machine_alone_and_leaves_ctrl_c_to_jupyter(tmp_path, monkeypatch):
