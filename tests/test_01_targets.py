@@ -108,7 +108,11 @@ def test_a_readers_own_target_is_judged_with_the_published_ones(tmp_path):
     row = left.tables["targets"].row(by_predicate=pl.col("target_set") == "mine", named=True)
     assert row["verdict"] == targets.MISSED
     assert row["against_london"] in change.VERDICTS
-    assert "Robbery in my borough" in left.figures["live-targets"].svg()
+    figure = left.figures["live-targets"]
+    assert "Robbery in my borough" in figure.svg()
+    assert re.search(
+        r"Robbery in my borough \(Tower Hamlets\): missed, [+−]\d+\.\d% against −50\.0%", figure.words["sentence"]
+    )
 
 
 @pytest.mark.parametrize("area", [*sampled("Kingston upon Thames")])

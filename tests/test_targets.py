@@ -134,6 +134,14 @@ def test_a_row_of_each_kind_is_read(tmp_path, kind):
     [
         ("change", ",robbery,Hackney", ",roberry,Hackney", "item", "did you mean 'robbery'"),
         ("change", "-10", "ten", "target", "a number"),
+        (
+            "change",
+            ",change,",
+            ",count,",
+            "kind",
+            "judged by how its counts moved",
+        ),  # 993 robberies were "met" against 900
+        ("change", ",2023-24,", ",,", "baseline_period", "the period it is counted from"),
         ("change of my own", ",200,150,", ",200,,", "outturn", "the two counts"),
         ("aim", ",10,", ",,", "", "over how many years"),
     ],

@@ -180,7 +180,7 @@ def claim(
     borough: Borough,
     offence: Annotated[str, typer.Option(help='An offence, such as "vehicle crime"; "list" prints every name taken.')],
     first: Annotated[str, typer.Option("--from", help='The earlier period: "2023-24", "year to 2024-11", …')] = "",
-    last: Annotated[str, typer.Option("--to", help='The later one, or "latest".  [default: latest]')] = "latest",
+    last: Annotated[str, typer.Option("--to", help='The later one, or "latest".')] = "latest",
     out: Results = None,
     edition: Tables = None,
 ) -> None:

@@ -161,7 +161,8 @@ def read_rows(path: Path | str, schema: type[dy.Schema], *, needed: Sequence[str
     missing = [name for name in needed or columns if name not in given]
     if strange or missing:
         at, what = (strange[0], "no such column here") if strange else (missing[0], "missing")
-        raise SchemaViolation(path, Violation(at, 1, what, f"columns {', '.join(columns)}"))
+        allowed = columns if strange else needed or columns
+        raise SchemaViolation(path, Violation(at, 1, what, f"columns {', '.join(allowed)}"))
     table = table.with_row_index(LINE, offset=2)
     for name in given:
         broken = table.filter(pl.col(name).str.contains(_CONTROL))
@@ -395,14 +396,20 @@ def _resolved(row: dict, path: Path, held: Mapping[str, Sequence[str]]) -> dict:
         if row["item"] not in items:
             near = places.UnknownName("item", row["item"] or "", list(items), f"the edition's {row['series']}")
             raise refuse("item", str(near))
+        if row["kind"] not in ("change", "aim"):
+            raise refuse(
+                "kind", f"change or aim: {row['series']} is judged by how its counts moved, not by a number reached"
+            )
         for column in ("baseline_period", "period"):
             if row[column] and row[column].casefold() != "latest":
                 try:
                     periods.read_period(row[column])
                 except places.UnknownName as error:
                     raise refuse(column, str(error)) from error
-        if row["kind"] == "aim" and not row["baseline_period"]:
-            raise refuse("baseline_period", "the year an aim is counted from")
+        if not row["baseline_period"] and (row["kind"] == "aim" or row["period"].casefold() != "latest"):
+            raise refuse(
+                "baseline_period", "the period it is counted from; a change to the latest one may leave it out"
+            )
         if row["baseline_period"] and row["period"].casefold() != "latest":
             first, last = (periods.read_period(row[name]) for name in ("baseline_period", "period"))
             if first >= last:
