@@ -163,6 +163,8 @@ def test_numbers_are_written_in_one_way():
     assert wording.possessive("Tower Hamlets") == "Tower Hamlets'"
     assert wording.listed(["a", "b", "c"]) == "a, b and c"
     assert rounded({"a": [0.1 + 0.2, 1 / 3]}) == {"a": [0.3, 0.33333333]}
+    half_way = [11.9140625 * (1 + shake) for shake in (-1e-13, 0, 1e-13)]  # 305 of 2,560 in per cent: Lambeth's thefts
+    assert rounded(half_way) == rounded(pl.DataFrame({"a": half_way}))["a"].to_list() == [11.914063] * 3
 
 
 def test_lines_are_as_wide_as_they_are_drawn():

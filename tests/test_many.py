@@ -211,7 +211,9 @@ def test_a_stopped_batch_is_finished_by_the_same_command(start, tmp_path, how):
     _, error = running.communicate(timeout=60)
     assert "_bootstrap" not in error, "a worker printed its own end"
     before = stamps(out)
-    assert len(before) < len(AREAS)
+    assert (
+        len(before) < len(AREAS) or how == signal.SIGINT
+    )  # which lets what is running end, and on a busy machine that is all
     found = start()
     assert {area for area, state in states(found).items() if state == "unchanged"} == {
         area for area in AREAS if area.lower().replace(" ", "-") in before
