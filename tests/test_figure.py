@@ -14,6 +14,7 @@ import pytest
 from wardbook.figures import figure as f
 from wardbook.figures import marks, theme, wording
 from wardbook.figures.table import guarded_csv, read_csv, rounded
+from wardbook.places import UnknownName
 
 WORDS = {
     "title": ["Shoplifting rose 22% while the rest of London's fell", "Shoplifting rose 22%"],
@@ -130,6 +131,8 @@ def test_a_file_that_no_figure_wrote_is_refused(tmp_path):
         f.read_figure(tmp_path / "x.json")
     with pytest.raises(ValueError, match="lower-case words"):
         f.Figure("A chart", None, ROWS, WORDS)
+    with pytest.raises(UnknownName, match="did you mean 'slide'"):
+        f.Figure("a", {}, ROWS, WORDS).svg("slid")
 
 
 def test_small_multiples_are_two_abreast_on_a_phone():

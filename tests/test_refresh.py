@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from test_edition import synthetic_folder
+from test_edition import synthetic_build as synthetic_build
 from wardbook import edition, refresh
 from wardbook.cli import app
 
@@ -18,18 +18,10 @@ FILE = "mps/2025-03/MPS Borough Level Crime (made up).csv"
 HEAD = ["headline", "area", "period", "before", "after", "why"]
 
 
-@pytest.fixture(scope="module")
-def first(tmp_path_factory):
-    """A made-up folder of every publisher, and the edition built from it."""
-    home = tmp_path_factory.mktemp("first")
-    raw = synthetic_folder(home / "raw")
-    return raw, edition.build(raw, home / "edition")
-
-
 @pytest.fixture
-def folder(first, tmp_path):
+def folder(synthetic_build, tmp_path):
     """A copy of the folder, to be changed."""
-    return Path(shutil.copytree(first[0], tmp_path / "raw"))
+    return Path(shutil.copytree(synthetic_build[0], tmp_path / "raw"))
 
 
 @pytest.fixture
@@ -57,16 +49,16 @@ def one_robbery_more(row):
     return row
 
 
-def test_the_same_files_move_nothing(first, built):
-    table = compare(first[1], built())
+def test_the_same_files_move_nothing(synthetic_build, built):
+    table = compare(synthetic_build[1], built())
     assert table.columns == HEAD and table.is_empty()
     assert refresh.report(table) == ["No headline moved."]
 
 
-def test_one_offence_more_moves_the_headlines_it_is_in_and_no_other(first, folder, built):
+def test_one_offence_more_moves_the_headlines_it_is_in_and_no_other(synthetic_build, folder, built):
     """Planted: `<` for `ne_missing`, which is silent about what fell."""
     edit(folder / FILE, one_robbery_more)
-    one, two = first[1], built()
+    one, two = synthetic_build[1], built()
     table = compare(one, two)
     total = "total recorded offences excluding fraud"
     assert table.select("headline", "area", "period").rows() == [
@@ -81,16 +73,16 @@ def test_one_offence_more_moves_the_headlines_it_is_in_and_no_other(first, folde
     assert (back["after"] - back["before"]).to_list() == [-1] * 4
 
 
-def test_a_new_snapshot_is_a_revision_that_names_both(first, folder, built):
+def test_a_new_snapshot_is_a_revision_that_names_both(synthetic_build, folder, built):
     edit(folder / FILE, one_robbery_more)
     (folder / "mps/2025-03").rename(folder / "mps/2025-04")
-    table = compare(first[1], built())
+    table = compare(synthetic_build[1], built())
     assert table.height == 4 and set(table["why"]) == {"revision (2025-03 to 2025-04)"}
 
 
-def test_a_year_that_was_not_held_is_a_new_month_and_one_no_longer_held_says_so(first, folder, built):
+def test_a_year_that_was_not_held_is_a_new_month_and_one_no_longer_held_says_so(synthetic_build, folder, built):
     edit(folder / FILE, lambda row: {k: v for k, v in row.items() if k != "202503"})
-    one, two = first[1], built()
+    one, two = synthetic_build[1], built()
     table = compare(one, two)
     assert set(table["why"]) == {"no longer held"} and table["after"].is_null().all()
     assert set(table["period"]) == {"2024-25"}
@@ -99,8 +91,8 @@ def test_a_year_that_was_not_held_is_a_new_month_and_one_no_longer_held_says_so(
     assert "not held" in refresh.report(back)[1]
 
 
-def test_a_changed_definition_is_told_from_a_revision(first):
-    made, robbery = refresh.headlines(first[1]), pl.col("headline") == "robbery"
+def test_a_changed_definition_is_told_from_a_revision(synthetic_build):
+    made, robbery = refresh.headlines(synthetic_build[1]), pl.col("headline") == "robbery"
     other = made.with_columns(pl.when(robbery).then(pl.col("value") * 2).otherwise("value").alias("value"))
     redefined = other.with_columns(pl.when(robbery).then(pl.lit("0" * 64)).otherwise("rules").alias("rules"))
     table = refresh.compare(made, redefined)
@@ -108,9 +100,9 @@ def test_a_changed_definition_is_told_from_a_revision(first):
     assert set(refresh.compare(made, other)["why"]) == {"same files, read or counted differently"}
 
 
-def test_a_shapefile_whose_names_and_codes_changed_is_a_changed_file(first, folder, built):
+def test_a_shapefile_whose_names_and_codes_changed_is_a_changed_file(synthetic_build, folder, built):
     """Planted: a manifest that names the .shp alone, by which its table was the same files, read differently."""
-    one = first[1]
+    one = synthetic_build[1]
     part = folder / "ons/wards-2018/made_up.dbf"
     # The date of the last change, which GDAL does not read: the table stays as it is.
     part.write_bytes(part.read_bytes()[:1] + b"\x7d\x01\x01" + part.read_bytes()[4:])

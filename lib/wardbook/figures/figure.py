@@ -21,6 +21,7 @@ import polars as pl
 from wardbook.figures import theme
 from wardbook.figures.marks import TALL
 from wardbook.figures.table import guarded_csv, rounded
+from wardbook.places import UnknownName
 
 # A chart's parts are validated when it is drawn, as a whole, and not each again whenever it is copied.
 alt.utils.schemapi.disable_debug_mode()
@@ -63,6 +64,19 @@ SIZES = {
     "print": Size(604, 472, 12, scale=300 / 96),  # 160 mm, two to a sheet of A4; 12 px are 9 points
     "slide": Size(1920, 1080, 26, fill=True, scale=1.0),
 }
+
+
+def check_size(size: str) -> Size:
+    """The size of this name.
+
+    Raises
+    ------
+    wardbook.places.UnknownName
+        for another name, naming the nearest.
+    """
+    if size not in SIZES:
+        raise UnknownName("size", size, list(SIZES), "sizes are where a chart is read")
+    return SIZES[size]
 
 
 @dataclass(frozen=True)
@@ -114,8 +128,8 @@ class Figure:
         columns = {column: str(kind) for column, kind in self.data.schema.items()}
         rows = json.loads(self.data.write_json()) if self.data.height else []
         beside = self.beside if self.absent or self.beside is not None else self._drawn("page", False)[1]
-        whole = {"name": self.name, "words": self.words, "columns": columns, "rows": rows, "beside": beside}
-        whole |= {"spec": self.spec}
+        whole = {"name": self.name, "words": self.words, "columns": columns, "rows": rows}
+        whole |= {"beside": beside, "spec": self.spec}
         return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
 
     @property
@@ -151,7 +165,7 @@ class Figure:
     def _drawn(self, size: str, bare: bool) -> tuple[str, float]:
         """Vega's SVG of it at a size, and the px beside its plots."""
         if (size, bare) not in self._kept:
-            self._kept[size, bare] = _draw(self, SIZES[size], bare)
+            self._kept[size, bare] = _draw(self, check_size(size), bare)
         return self._kept[size, bare]
 
     @cached_property
