@@ -219,6 +219,20 @@ def test_on_a_slide_each_chart_fills_three_quarters_and_on_a_phone_none_is_cropp
 # JupyterLab -----------------------------------------------------------------------------------------------------------
 
 
+def _once_whole(find, wanted, wait=lambda ms: time.sleep(ms / 1000)):
+    """The JSON of the file that ``find`` returns, once it is as ``wanted``, within a minute.
+
+    Jupyter writes in place: who reads in between finds no file, or an empty or a cut one, and looks again.
+    """
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(StopIteration, json.JSONDecodeError):
+            if wanted(read := json.loads(find().read_text(encoding="utf-8"))):
+                return read
+        wait(200)
+    raise TimeoutError(f"nothing as {wanted} within a minute")
+
+
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
     """JupyterLab as `wardbook lab` starts it, on copies of the notebooks: its address, its token and the copies' folder."""
@@ -231,11 +245,7 @@ def lab(tmp_path, monkeypatch):
     options = ["--no-browser", "--port=0", "--allow-root"]
     server = threading.Thread(target=lambda: committed.lab(options, work=work))
     server.start()
-    deadline = time.monotonic() + 60
-    while not (infos := list((tmp_path / "runtime").glob("jpserver-*.json"))) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(0.5)
-    info = json.loads(infos[0].read_text())
+    info = _once_whole(lambda: next((tmp_path / "runtime").glob("jpserver-*.json")), bool)
     address = f"http://127.0.0.1:{info['port']}"
     yield address, info["token"], work
     request = urllib.request.Request(
@@ -264,9 +274,7 @@ def test_a_notebook_runs_whole_in_jupyterlab_with_no_outside_request(open_page, 
             break
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=180_000)
     page.keyboard.press("Control+s")
-    deadline = time.monotonic() + 30
-    while (saved := json.loads(path.read_text(encoding="utf-8"))) == before and time.monotonic() < deadline:
-        page.wait_for_timeout(200)
+    saved = _once_whole(lambda: path, lambda read: read != before, page.wait_for_timeout)
     cells = [cell for cell in saved["cells"] if cell["cell_type"] == "code"]
     # A second run of the same kernel would count on: 1 to n is each cell run once, in order, in this session.
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1)) and saved != before
