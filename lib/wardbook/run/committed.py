@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -35,11 +34,9 @@ def refresh_notebooks(folder: Path | None = None, *, progress: Progress | None =
         for an output that shows a path of this machine (a warning does), naming the cell.
     """
     changed, folder = {}, folder or runner.NOTEBOOKS
-    with Kernel(folder) as kernel, tempfile.TemporaryDirectory(prefix="wardbook-") as scratch:
+    with Kernel(folder) as kernel:
         for path in sorted(folder.glob("[!.]*.ipynb")):
-            executed = Path(scratch) / path.name
-            kernel.execute(path, executed, {}, progress)
-            notebook = nbformat.read(executed, as_version=4)
+            notebook = kernel.execute(path, {}, progress)
             clean(notebook)
             _refuse_machine_paths(path.stem, notebook)
             text = nbformat.writes(notebook) + "\n"

@@ -1,4 +1,4 @@
-"""Executes notebooks by papermill, all of a run in one kernel, and leaves copies that name neither machine nor moment."""
+"""Executes notebooks that papermill gave parameters, all of a run in one kernel, and leaves copies that name neither machine nor moment."""
 
 from __future__ import annotations
 
@@ -12,16 +12,14 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import papermill
 from nbclient import NotebookClient
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import Engine, papermill_engines
-from papermill.exceptions import PapermillExecutionError
+from nbclient.exceptions import CellExecutionError
 from papermill.translators import PythonTranslator
 
 from wardbook.folders import write_text
 from wardbook.places import ROOT
 
+INJECTED = "injected-parameters"  # the tag papermill gives the cell it puts behind the parameters
 Progress = Callable[[str, int, int], None]  # notebook, the cell about to run, how many there are
 
 
@@ -30,10 +28,10 @@ class RunError(RuntimeError):
 
 
 class RunFailed(RunError):
-    """A notebook that failed: which, in which cell, with which error, and where its executed copy is."""
+    """A notebook that failed: which, in which cell, with which error, as it was executed, and where a copy of that is."""
 
-    def __init__(self, notebook: str, cell: int, source: str, error: str):
-        self.notebook, self.cell, self.copy = notebook, cell, None
+    def __init__(self, notebook: str, cell: int, source: str, error: str, executed: nbformat.NotebookNode):
+        self.notebook, self.cell, self.executed, self.copy = notebook, cell, executed, None
         line = next((line.strip() for line in source.splitlines() if line.strip()), "")
         where = f"in cell [{cell}] `{line}`" if cell else "before its first cell"
         super().__init__(f"{notebook} failed {where}: {error}")
@@ -43,40 +41,21 @@ class RunFailed(RunError):
         return f"{super().__str__()}{left}; earlier results are as they were"
 
 
-class _KernelThatRuns(Engine):
-    """papermill's own engine starts a kernel a notebook; this one takes the kernel there is."""
-
-    @classmethod
-    def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, *, kernel: NotebookClient, on_cell_execute: Callable, **_: Any
-    ) -> None:
-        # How often a stream was flushed must not show.
-        client = PapermillNotebookClient(nb_man, kernel.km, on_cell_execute=on_cell_execute, coalesce_streams=True)
-        client.kc = kernel.kc
-        # Without a place papermill cannot save the copy twice a cell, a third of a run's own time; it does when this has ended.
-        place = nb_man.output_path
-        nb_man.output_path = None
-        try:
-            client.execute()
-        finally:
-            nb_man.output_path = place
-
-
-_ENGINE = "the kernel that runs"
-papermill_engines.register(_ENGINE, _KernelThatRuns)
-
-
 class Kernel:
-    """One kernel for notebooks of one folder: each finds an empty namespace, and the packages that one before it imported."""
+    """One kernel for notebooks of one folder: each finds an empty namespace, and the packages that one before it imported.
+
+    Not papermill's engine, which starts a kernel a notebook and saves the copy twice a cell, a third of a run's own time.
+    """
 
     def __init__(self, folder: Path):
-        reset = nbformat.v4.new_code_cell("get_ipython().reset()")
         self._client = NotebookClient(
-            nbformat.v4.new_notebook(cells=[reset]),
+            nbformat.v4.new_notebook(),
             kernel_name="python3",
+            coalesce_streams=True,  # how often a stream was flushed must not show
+            raise_on_iopub_timeout=True,
             # A kernel logs to our terminal: that loopback is not encrypted, that it was stopped.
             extra_arguments=["--log-level=50"],
-            # nbval and Lab start a kernel in the notebook's folder. Not papermill's `cwd`: that moves this process.
+            # nbval and Lab start a kernel in the notebook's folder.
             resources={"metadata": {"path": str(folder)}},
         )
 
@@ -89,64 +68,59 @@ class Kernel:
     def __exit__(self, *error: object) -> None:
         self._setup.__exit__(*error)
 
-    def execute(self, path: Path, executed: Path, parameters: dict[str, Any], progress: Progress | None = None) -> None:
-        """Run one notebook, its executed copy saved whatever happens.
+    def execute(
+        self, path: Path, parameters: dict[str, Any], progress: Progress | None = None
+    ) -> nbformat.NotebookNode:
+        """Run one notebook with these parameters; it as it was executed.
 
         Raises
         ------
         RunFailed
             naming the cell and the error.
         """
-        at, source, cells = 0, "", 0
-
-        def begin(cell: nbformat.NotebookNode, cell_index: int) -> None:
-            nonlocal at, source
-            at, source = at + 1, cell.source
-            if progress:
-                progress(path.stem, at, cells)
-
+        notebook = nbformat.read(path, as_version=4)
+        if parameters:
+            tagged = [
+                place for place, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])
+            ]
+            cell = nbformat.v4.new_code_cell(_assigned(parameters), id=INJECTED, metadata={"tags": [INJECTED]})
+            notebook.cells.insert(tagged[0] + 1, cell)
+        code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+        for cell in code:
+            cell.outputs, cell.execution_count = [], None
+        number, source = 0, ""
         try:
-            committed = nbformat.read(path, as_version=4).cells
-            cells = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in committed) + bool(parameters)
-            self._client.execute_cell(self._client.nb.cells[0], 0, store_history=False)
-            made = papermill.execute_notebook(
-                _unformatted(path),
-                _unformatted(executed),
-                parameters,
-                kernel_name="python3",
-                language="python",
-                progress_bar=False,
-                on_cell_execute=begin,
-                engine_name=_ENGINE,
-                kernel=self._client,
-            )
-        except PapermillExecutionError as error:
-            last = next((line for line in reversed(error.evalue.splitlines()) if line.strip()), "")
-            message = f"{error.ename}: {last.strip()}" if last else error.ename
-            raise RunFailed(path.stem, error.exec_count or at, error.source, message) from error
-        except OSError:  # the copy of what was executed cannot be written: there is none to look into
-            raise
-        except Exception as error:  # a kernel that died or never answered; papermill gives these no one type
-            raise RunFailed(path.stem, at, source, f"{type(error).__name__}: {error}") from error
-        # papermill takes a SystemExit for a good end, whatever came after it.
-        if at < cells or any(
-            cell.cell_type == "code" and cell.source.strip() and not cell.execution_count for cell in made.cells
-        ):
-            raise RunFailed(path.stem, at, source, "the notebook ended here, before its last cell")
+            self._reset()
+            self._client.nb = notebook
+            for number, cell in enumerate(code, 1):
+                source = cell.source
+                if progress:
+                    progress(path.stem, number, len(code))
+                self._client.execute_cell(cell, notebook.cells.index(cell))
+        except Exception as error:  # a kernel that died or never answered has no one type
+            what = f"{type(error).__name__}: {error}"
+            if isinstance(error, CellExecutionError):
+                lines = [line.strip() for line in error.evalue.splitlines() if line.strip()]
+                what = ": ".join([error.ename, *lines[-1:]])
+            raise RunFailed(path.stem, number, source, what, notebook) from error
+        return notebook
+
+    def _reset(self) -> None:
+        self._client.reset_execution_trackers()
+        self._client.nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("get_ipython().reset()")])
+        self._client.execute_cell(self._client.nb.cells[0], 0, store_history=False)
 
 
-def _unformatted(path: Path) -> str:
-    """A path as papermill takes it: it fills in `{name}` from the parameters."""
-    return str(path).replace("{", "{{").replace("}", "}}")
+def _assigned(parameters: dict[str, Any]) -> str:
+    return PythonTranslator.codify(parameters, "Parameters")
 
 
 @contextmanager
 def kernel_of_this_environment() -> Iterator[None]:
     """Have the kernel name `python3` mean this interpreter, whatever kernels the machine or its user has installed."""
     before = os.environ.get("JUPYTER_PATH")
-    own = str(
-        Path(sys.prefix) / "share" / "jupyter"
-    )  # where ipykernel's wheel puts its kernel; searched first from here
+    # Where ipykernel's wheel puts its kernel; searched first from here.
+    own = str(Path(sys.prefix) / "share" / "jupyter")
     os.environ["JUPYTER_PATH"] = os.pathsep.join([own, before] if before else [own])
     try:
         yield
@@ -160,31 +134,25 @@ def kernel_of_this_environment() -> Iterator[None]:
 # The executed copy ----------------------------------------------------------------------------------------------------
 
 
-def tidy(path: Path, parameters: dict[str, Any], *, scrub: Path) -> None:
-    """Rewrite an executed notebook without anything that differs from run to run or names this machine."""
-    notebook = nbformat.read(path, as_version=4)
+def save(notebook: nbformat.NotebookNode, path: Path, parameters: dict[str, Any], *, scrub: Path) -> None:
+    """Write an executed notebook without anything that differs from run to run or names this machine."""
     clean(notebook)
     machine = machine_paths(scrub)
     for cell in notebook.cells:
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.id = "injected-parameters"  # papermill's is random
-            cell.source = PythonTranslator.codify(parameters, "Parameters")
+        if cell.id == INJECTED:
+            cell.source = _assigned(parameters)
         for holder, key in texts(cell):
             holder[key] = machine.sub(lambda path: "" if path[0][-1] in "/\\" else ".", holder[key])
+    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, nbformat.writes(notebook) + "\n")
 
 
 def clean(notebook: nbformat.NotebookNode) -> None:
-    """Leave the metadata that a reader's Jupyter needs: no clock, no version number, no trace of papermill."""
+    """Leave the metadata that a reader's Jupyter needs: no clock and no version number."""
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": {"name": "python"}})
-    for number, cell in enumerate(notebook.cells):
-        cell.metadata.pop("papermill", None)
+    for cell in notebook.cells:
         cell.metadata.pop("execution", None)
-        if not cell.metadata.get("tags", True):
-            del cell.metadata["tags"]
-        if "papermill-error-cell-tag" in cell.metadata.get("tags", []):
-            cell.id = f"error-{number}"
 
 
 def texts(cell: nbformat.NotebookNode) -> Iterator[tuple[Any, Any]]:

@@ -34,7 +34,7 @@ from wardbook.measures import load
 from wardbook.periods import Period
 from wardbook.places import REFERENCE, ROOT, Area, UnknownName, from_root
 from wardbook.register import read_claims
-from wardbook.run.execute import Kernel, Progress, RunError, RunFailed, tidy
+from wardbook.run.execute import Kernel, Progress, RunError, RunFailed, save
 from wardbook.run.page import write_page
 from wardbook.run.sliders import write_sliders
 from wardbook.sources.reading import shorten
@@ -378,8 +378,6 @@ def _run_one(plan: Plan, notebook: _Notebook, kernel: Kernel, work: Path, progre
     """Run a notebook into a folder of its own below `work`; its entry in `run.json`, its files still to come."""
     part = _part(work, notebook.name)  # a folder to itself is how the runner knows which files the notebook made
     part.mkdir(parents=True)
-    executed = part / "notebooks" / f"{notebook.name}.ipynb"
-    executed.parent.mkdir()
     given = plan.parameters[notebook.name]
     shown = dict(given)
     if "output_dir" in notebook.defaults:
@@ -389,14 +387,12 @@ def _run_one(plan: Plan, notebook: _Notebook, kernel: Kernel, work: Path, progre
     if files := _files_read(shown):
         entry["files_read"] = files
     try:
-        kernel.execute(notebook.path, executed, given, progress)
+        executed = kernel.execute(notebook.path, given, progress)
     except RunFailed as error:
-        tidy(executed, shown, scrub=part)
-        error.copy = _failed(plan.target) / "notebooks" / executed.name
-        error.copy.parent.mkdir(parents=True, exist_ok=True)
-        executed.replace(error.copy)
+        error.copy = _failed(plan.target) / "notebooks" / notebook.path.name
+        save(error.executed, error.copy, shown, scrub=part)
         raise
-    tidy(executed, shown, scrub=part)
+    save(executed, part / "notebooks" / notebook.path.name, shown, scrub=part)
     return entry
 
 
