@@ -24,6 +24,7 @@ from importlib.metadata import requires, version
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from polars.exceptions import PolarsError
 
 from wardbook import facts
@@ -101,11 +102,13 @@ def _literals(source: str) -> dict[str, Any]:
     """
     values = {}
     for statement in ast.parse(source).body:
-        targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
-        value = getattr(statement, "value", None)
-        if len(targets) == 1 and isinstance(targets[0], ast.Name) and value is not None:
-            with suppress(ValueError):  # a value that is computed is no parameter
-                values[targets[0].id] = ast.literal_eval(value)
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+            ):
+                with suppress(ValueError):  # a value that is computed is no parameter
+                    values[name] = ast.literal_eval(value)
     return values
 
 
@@ -128,32 +131,19 @@ def _settings(chosen: list[_Notebook], settings: Mapping[str, Any]) -> dict[str,
     }
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError(text)
-    return text
-
-
-_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_KINDS = {
-    bool: ("true or false", lambda text: _BOOLEANS[text.strip().lower()]),
-    int: ("a whole number", int),
-    float: ("a number", float),
-    str: ("printable text", _printable),
-}
+# What a parameter takes, by the type of its default.
+_TAKES = {bool: "true or false", int: "a whole number", float: "a number", str: "printable text"}
 
 
 def _converted(name: str, value: Any, default: Any) -> Any:
     """A setting read as a value of its default's type."""
-    if type(default) not in _KINDS:
-        raise SettingError(f"parameter {name!r} cannot be set: its default {default!r} is neither text nor a number")
-    words, read = _KINDS[type(default)]
     try:
-        converted = read(str(value))
-    except (ValueError, KeyError):
-        converted = None
-    if converted is None or (isinstance(converted, float) and not math.isfinite(converted)):
-        raise SettingError(f"parameter {name!r} takes {words}, not {value!r}")
+        converted = msgspec.convert(str(value), type(default), strict=False)
+        allowed = math.isfinite(converted) if isinstance(converted, float) else str(converted).isprintable()
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        allowed = False
+    if not allowed:
+        raise SettingError(f"parameter {name!r} takes {_TAKES.get(type(default), 'no other value')}, not {value!r}")
     if name.endswith("_file") and converted:
         path = from_root(converted)
         if not os.path.isfile(path):  # noqa: PTH113 - which a name too long for the file system does not upset
