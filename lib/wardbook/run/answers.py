@@ -6,11 +6,9 @@ claim's own template with its numbers left open: a page puts them in, and no wor
 
 from __future__ import annotations
 
-import hashlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -21,7 +19,8 @@ from wardbook.book import MONTHLY, Book
 from wardbook.figures import wording
 from wardbook.measures import change
 from wardbook.periods import Period, year_to
-from wardbook.places import LONDON, REFERENCE, Area
+from wardbook.places import LONDON, Area
+from wardbook.run import runner
 
 
 @cache
@@ -52,9 +51,9 @@ def answers(book: Book, earlier: str = "") -> str:
 
     Parameters
     ----------
-    earlier : the script as it was made before, given back if it is of the same edition and rules.
+    earlier : the script as it was made before, given back if it was made from the same.
     """
-    head = f"// edition {book.edition.id}, rules {_rules()}\n"
+    head = f"// edition {book.edition.id}, made from {runner.made_from(book.edition)}\n"
     if earlier.startswith(head):
         return earlier
     numbers, offences, rows, patterns, pairs = {}, [], {}, {}, set()
@@ -85,13 +84,6 @@ def answers(book: Book, earlier: str = "") -> str:
 
 def _judged(book: Book, series: str, pair: tuple[Period, Period]) -> pl.DataFrame:
     return change.compare(book.monthly(series, *pair), *pair, periods.declared_breaks(), series)
-
-
-def _rules() -> str:
-    """A digest of what an answer depends on besides the edition."""
-    files = [Path(module.__file__) for module in (claim, change, periods, wording)]
-    files += [Path(__file__), *sorted(wording.FOLDER.glob("[cm]*.[tj]*")), REFERENCE / "breaks.csv", claim.SYNONYMS]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
 
 def _row(series: str, item: str, before: Period, after: Period, judged: pl.DataFrame, patterns: dict[str, int]) -> Any:

@@ -264,6 +264,11 @@ def _basis(edition: Edition) -> dict[str, Any]:
     }
 
 
+def made_from(edition: Edition) -> str:
+    """One hash over all that a result rests on but a notebook: edition, hand-kept tables, code, packages."""
+    return _hash_of(_basis(edition), _code())
+
+
 @cache
 def _code() -> str:
     """One hash over what computes: the package, the files it reads beside the edition, and the packages under it.

@@ -45,7 +45,7 @@ def write_site(out: Path | str = "outputs", to: Path | str | None = None, editio
     Parameters
     ----------
     out : where the runs are. to : the site's folder; by default `site` in it. Answers that an earlier site at this place
-        holds of the same edition and the same rules are kept, since to judge every change takes minutes.
+        holds, made from the same edition, tables and code, are kept, since to judge every change takes minutes.
     """
     out = from_root(out)
     to = from_root(to) if to else out / SITE
