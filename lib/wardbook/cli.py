@@ -12,8 +12,8 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,8 +21,6 @@ import typer
 
 # Everything else is imported by the command that needs it: help then answers at once.
 if TYPE_CHECKING:
-    import polars as pl
-
     from wardbook.edition import Edition
     from wardbook.fetch import Outcome
 
@@ -96,7 +94,7 @@ def run(
         raise typer.BadParameter("Missing option '--borough', or --all for every borough (one of the two)")
     if not every and (workers or scheduler):
         raise typer.BadParameter("--workers and --scheduler go with --all")
-    what = {"only": only or None, "settings": _pairs(settings or [])}
+    what = {"only": only or None, "settings": dict(map(_pair, settings or []))}
     what |= {"out": out or "outputs", "edition": edition or "data/edition"}
     if every:
         _run_all(period, workers=workers, scheduler=scheduler, **what)
@@ -105,30 +103,21 @@ def run(
         from wardbook.run import runner
         from wardbook.run.page import PAGE
 
-        with _steps() as step:
-            folder = runner.run(borough, period, progress=step, **what)
+        folder = runner.run(borough, period, progress=_began, **what)
         print(_relative(folder))
         print(_relative(folder / PAGE))
 
 
 def _run_all(period: str, *, out: Path | str, edition: Path | str, **what: object) -> None:
     with _told(stopped="what is whole stays; the same command does the rest"):
-        from tqdm import tqdm
-
         from wardbook.places import from_root
         from wardbook.run import many
         from wardbook.run import site as sites
 
-        form = "{n_fmt} of {total_fmt} |{bar:30}| {elapsed} {postfix}"
-        with tqdm(disable=not sys.stderr.isatty(), bar_format=form) as bar:
+        def told(outcome: many.Outcome, number: int, total: int) -> None:
+            print(f"{number} of {total} {outcome.area}: {outcome.state}", file=sys.stderr, flush=True)
 
-            def told(outcome: many.Outcome, total: int) -> None:
-                bar.n, bar.total = bar.n + 1, total
-                bar.set_postfix_str(outcome.area)
-                if bar.disable:
-                    print(f"{bar.n} of {total} {outcome.area}: {outcome.state}", file=sys.stderr, flush=True)
-
-            outcomes = many.run_all(period, out=out, edition=edition, told=told, **what)
+        outcomes = many.run_all(period, out=out, edition=edition, told=told, **what)
         failed = [outcome for outcome in outcomes if outcome.state == "failed"]
         for outcome in failed:
             print(_relative(f"{outcome.area}: {outcome.why}"))
@@ -262,7 +251,9 @@ def build(
             if street:
                 _count_street(raw, street, out, scheduler)
                 return
-            before = _held_at(out)
+            before = None
+            with suppress(editions.EditionError):  # none, or none that is whole: then nothing is compared
+                before = refresh.headlines(editions.open_edition(out))
             made = editions.build(raw, out, allow_shorter=allow_shorter)
         except (ValueError, editions.EditionError) as error:  # a file, or two together, that are not what they claim
             raise _Refused(f"{error}; nothing was written") from error
@@ -273,17 +264,6 @@ def build(
             for line in refresh.report(refresh.compare(before, refresh.headlines(made))):
                 print(f"  {line}")
         print(_relative(made.path))
-
-
-def _held_at(out: Path) -> pl.DataFrame | None:
-    """The headlines of the edition that a build replaces; None where there is none that is whole: nothing is compared."""
-    from wardbook.edition import EditionError, open_edition
-    from wardbook.refresh import headlines
-
-    try:
-        return headlines(open_edition(out))
-    except EditionError:
-        return None
 
 
 def _raw() -> Path:
@@ -336,9 +316,7 @@ def notebooks() -> None:
     with _told():
         from wardbook.run import committed
 
-        with _steps() as step:
-            changed = committed.refresh_notebooks(progress=step)
-        for name, new in changed.items():
+        for name, new in committed.refresh_notebooks(progress=_began).items():
             print(f"{name}: {'changed' if new else 'as it was'}")
 
 
@@ -408,16 +386,11 @@ def _told(stopped: str = "what was there before is as it was") -> Iterator[None]
             signal.signal(number, handler)
 
 
-def _pairs(settings: list[str]) -> dict[str, str]:
-    pairs = {}
-    for text in settings:
-        name, equals, value = text.partition("=")
-        if not equals or not name.strip():
-            raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--set")
-        if name.strip() in pairs:
-            raise typer.BadParameter(f"{name.strip()!r} is set twice", param_hint="--set")
-        pairs[name.strip()] = value
-    return pairs
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name.strip():
+        raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--set")
+    return name.strip(), value
 
 
 def _relative(text: object) -> str:
@@ -425,26 +398,10 @@ def _relative(text: object) -> str:
     return str(text).replace(f"{Path.cwd()}{os.sep}", "")
 
 
-@contextmanager
-def _steps() -> Iterator[Callable[[str, int, int], None]]:
-    """How far the notebooks have come: a bar on a terminal, a line a notebook in a log."""
-    from tqdm import tqdm
-
-    with tqdm(
-        disable=not sys.stderr.isatty(), bar_format="{desc}cell {n_fmt} of {total_fmt} |{bar:30}| {elapsed}"
-    ) as bar:
-
-        def step(notebook: str, cell: int, cells: int) -> None:
-            if bar.disable and cell == 1:
-                print(f"{notebook}: {cells} cells", file=sys.stderr, flush=True)
-            bar.n, bar.total = cell, cells
-            bar.set_description(notebook)  # which draws it
-
-        yield step
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB" if count >= 1e5 else f"{count / 1e3:,.1f} kB"
+def _began(notebook: str, cell: int, cells: int) -> None:
+    """How far the notebooks have come: a line as each begins."""
+    if cell == 1:
+        print(f"{notebook}: {cells} cells", file=sys.stderr, flush=True)
 
 
 def _fetched(outcomes: list[Outcome]) -> Iterator[str]:
@@ -455,9 +412,9 @@ def _fetched(outcomes: list[Outcome]) -> Iterator[str]:
         its = [outcome for outcome in outcomes if outcome.source == key and outcome.status != "failed"]
         counts = Counter(outcome.status for outcome in its)
         size = sum(outcome.bytes for outcome in its if outcome.status == "fetched")
-        told = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        told = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
         if told:
-            yield f"{catalogue.sources()[key].title}: {told}" + (f" ({_size(size)})" if size else "")
+            yield f"{catalogue.sources()[key].title}: {told}" + (f" ({size / 1e6:,.1f} MB)" if size else "")
         for outcome in its:
             if outcome.said and outcome.said != "put there by hand":
                 yield f"  {outcome.status}: {outcome.file} ({outcome.said})"
@@ -468,15 +425,14 @@ def _account(raw: Path, made: Edition) -> Iterator[str]:
     from wardbook import accounts, catalogue
 
     read = {row["source"]: row for row in accounts.inputs(made).iter_rows(named=True)}
-    for key, source in catalogue.sources().items():
+    for source in catalogue.sources().values():
         if row := read.get(source.title):
-            yield f"{source.title}: {_files(row['files'])}, {row['rows_read']:,} rows read, {row['rows_kept']:,} kept"
+            files = f"{row['files']} file{'s' if row['files'] > 1 else ''}"
+            yield f"{source.title}: {files}, {row['rows_read']:,} rows read, {row['rows_kept']:,} kept"
             if row["what_was_odd"]:
                 yield f"  {row['what_was_odd']}"
         else:
-            there = catalogue.files(raw, key)
-            why = f"{_files(len(there))}, which no table draws on" if there else f"no file ({source.pattern})"
-            yield f"{source.title}: {why}"
+            yield f"{source.title}: no file that a table draws on ({source.pattern})"
 
     # A shapefile is several files of one name; the manifest names the .shp.
     used = {(raw / entry["file"]).with_suffix("") for entry in made.manifest["inputs"]}
@@ -491,7 +447,3 @@ def _account(raw: Path, made: Edition) -> Iterator[str]:
         yield f"not used, no source in data/catalogue.toml recognises or needs them: {len(left)} files ({shown})"
     rows = ", ".join(f"{name} ({entry['rows']:,})" for name, entry in sorted(made.manifest["tables"].items()))
     yield f"edition {made.id}, tables and their rows: {rows}"
-
-
-def _files(count: int) -> str:
-    return f"{count} file{'s' if count > 1 else ''}"

@@ -43,7 +43,7 @@ def run_all(
     areas: Iterable[str] | None = None,
     workers: int | None = None,
     scheduler: str | None = None,
-    told: Callable[[Outcome, int], None] | None = None,
+    told: Callable[[Outcome, int, int], None] | None = None,
     **what: Any,
 ) -> list[Outcome]:
     """Run the notebooks for the Met's 32 boroughs and London; one outcome an area.
@@ -55,7 +55,7 @@ def run_all(
     workers : processes of this machine; by default one a processor.
     scheduler : the address of a Dask scheduler, which is sent the runs instead. Its workers have this project and its packages
         installed, and see the same folders.
-    told : called with each outcome and the number of areas, as it comes.
+    told : called with each outcome as it comes, how many there are by then, and the number of areas.
     what : `only`, `settings`, `out`, `edition`, `folder`, as for `runner.run`; they are checked before anything runs.
 
     Raises
@@ -69,7 +69,7 @@ def run_all(
     def tell(outcome: Outcome) -> None:
         outcomes[outcome.area] = outcome
         if told:
-            told(outcome, len(plans))
+            told(outcome, len(outcomes), len(plans))
 
     waiting = []
     for name, plan in plans.items():
