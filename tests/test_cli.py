@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from test_runner import PARAMETERS, saves, write_notebook
+from test_runner import two_notebooks, write_notebook
 from wardbook import check, cli, edition
 from wardbook.check import Finding
 from wardbook.places import ROOT
@@ -35,9 +35,7 @@ def folder(tmp_path, monkeypatch) -> Path:
     """The project's notebooks, for this test: two that save a table each."""
     folder = tmp_path / "notebooks"
     monkeypatch.setattr(runner, "NOTEBOOKS", folder)
-    write_notebook(folder, "01_first", saves(tables_a="1"), parameters=f"{PARAMETERS}times: int = 1\n")
-    write_notebook(folder, "02_second", saves(tables_b="1"))
-    return folder
+    return two_notebooks(folder)
 
 
 # run ------------------------------------------------------------------------------------------------------------------
@@ -53,6 +51,8 @@ def folder(tmp_path, monkeypatch) -> Path:
         (["--borough", "Lewisham", "--set", "times"], "'times' is not NAME=VALUE"),
         ([], "Missing option '--borough'"),
         (["--borrow", "Lewisham"], "--borrow"),
+        (["--all", "--borough", "Lewisham"], "one of the two"),
+        (["--borough", "Lewisham", "--workers", "2"], "--workers and --scheduler go with --all"),
     ],
 )
 def test_a_name_that_is_not_known_is_2_and_nothing_is_written(wardbook, folder, tmp_path, words, says):

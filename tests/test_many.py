@@ -15,7 +15,7 @@ import pytest
 
 from test_cli import folder as folder  # the same two notebooks
 from test_cli import wardbook as wardbook
-from test_runner import PARAMETERS, hidden, saves, tree, write_notebook
+from test_runner import hidden, tree, two_notebooks, write_notebook
 from wardbook import folders
 from wardbook.places import UnknownName
 from wardbook.run import many, runner, site
@@ -26,8 +26,7 @@ AREAS = ["Camden", "Lewisham", "Tower Hamlets", "London"]
 @pytest.fixture
 def start(tmp_path):
     """Run some areas into tmp_path/out with the notebooks of tmp_path/notebooks; the outcomes by area."""
-    write_notebook(tmp_path / "notebooks", "01_first", saves(tables_a="1"), parameters=f"{PARAMETERS}times: int = 1\n")
-    write_notebook(tmp_path / "notebooks", "02_second", "print(borough)")
+    two_notebooks(tmp_path / "notebooks")
 
     def start(period="2023-24", areas=AREAS, **more):
         more = {"workers": 2, "out": tmp_path / "out", "folder": tmp_path / "notebooks"} | more
@@ -73,8 +72,7 @@ def test_what_is_whole_and_unchanged_is_left_alone(start, tmp_path):
 def camden(tmp_path_factory) -> Path:
     """One run of Camden, and beside it the notebooks it was made with."""
     folder = tmp_path_factory.mktemp("camden")
-    write_notebook(folder / "notebooks", "01_first", saves(tables_a="1"), parameters=f"{PARAMETERS}times: int = 1\n")
-    write_notebook(folder / "notebooks", "02_second", "print(borough)")
+    two_notebooks(folder / "notebooks")
     runner.run("Camden", "2023-24", out=folder / "out", folder=folder / "notebooks")
     return folder
 
@@ -116,8 +114,7 @@ def test_a_failure_is_a_row_and_costs_no_other(in_process, start, tmp_path):
     assert set(states(start()).values()) == {"done"}, "other notebooks, other results"
 
 
-@pytest.mark.parametrize("workers", [1, 2])  # on one worker every run waits behind the one that kills it
-def test_a_worker_that_dies_is_replaced_and_its_run_tried_again(start, tmp_path, workers):
+def test_a_worker_that_dies_is_replaced_and_its_run_tried_again(start, tmp_path):
     once = tmp_path / "once"
     kills = (
         f"import os, pathlib, signal\nonce = pathlib.Path({str(once)!r})\n"
@@ -125,7 +122,7 @@ def test_a_worker_that_dies_is_replaced_and_its_run_tried_again(start, tmp_path,
         "if borough == 'Camden':\n    os.kill(os.getppid(), signal.SIGKILL)\n"
     )
     write_notebook(tmp_path / "notebooks", "02_second", kills)
-    found = start(workers=workers)
+    found = start(workers=1)  # every run waits behind the one that kills its worker
     assert states(found) == dict.fromkeys(AREAS, "done") | {"Camden": "failed"}
     assert "KilledWorker" in found["Camden"].why
 
@@ -248,55 +245,20 @@ def test_the_command_says_what_failed_and_why(in_process, wardbook, folder, tmp_
     assert wardbook(*words).stdout.splitlines() == last
 
 
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["--all", "--borough", "Lewisham"], "one of the two"),
-        (["--borough", "Lewisham", "--workers", "2"], "--workers and --scheduler go with --all"),
-    ],
-)
-def test_options_that_do_not_go_together_are_2(wardbook, folder, tmp_path, words, says):
-    told = wardbook("run", "--out", "out", *words)
-    assert told.exit_code == 2
-    assert says in " ".join(told.stderr.replace("│", " ").split())
-    assert not (tmp_path / "out").exists()
-
-
 # Past one machine -----------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """Two worker processes with a thread each."""
-    from distributed import LocalCluster
-
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as made:
-        yield made
-
-
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
-def test_a_cluster_gives_the_same_bytes(start, cluster, tmp_path):
+def test_a_cluster_gives_the_same_bytes(start, tmp_path):
+    from distributed import LocalCluster
+
     start(out=tmp_path / "here", areas=AREAS[:2])
-    found = start(scheduler=cluster.scheduler_address, areas=AREAS[:2])
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+        found = start(scheduler=cluster.scheduler_address, areas=AREAS[:2])
     assert states(found) == dict.fromkeys(AREAS[:2], "done")
     assert tree(tmp_path / "out") == tree(tmp_path / "here")
     assert states(start(areas=AREAS[:2])) == dict.fromkeys(AREAS[:2], "unchanged")
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("default")
-def test_killing_a_worker_of_the_cluster_loses_nothing(start, cluster, tmp_path):
-    once = tmp_path / "once"
-    kills = (
-        f"import os, pathlib, signal\nonce = pathlib.Path({str(once)!r})\n"
-        "if borough == 'Lewisham' and not once.exists():\n    once.touch()\n    os.kill(os.getppid(), signal.SIGKILL)\n"
-    )
-    write_notebook(tmp_path / "notebooks", "02_second", kills)
-    found = start(scheduler=cluster.scheduler_address)
-    assert states(found) == dict.fromkeys(AREAS, "done")
-    assert once.exists()
-    assert len(stamps(tmp_path / "out")) == len(AREAS)
 
 
 def test_a_worker_with_other_code_is_refused(start, tmp_path, monkeypatch):

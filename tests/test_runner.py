@@ -55,6 +55,13 @@ def saves(**files: str) -> str:
     return f"FILES = { {name.replace('_', '/', 1) + '.csv': text for name, text in files.items()} }\n{SAVES}"
 
 
+def two_notebooks(folder: Path) -> Path:
+    """A folder of two notebooks: the one has a parameter more, each saves a table."""
+    write_notebook(folder, "01_first", saves(tables_a="1"), parameters=f"{PARAMETERS}times: int = 1\n")
+    write_notebook(folder, "02_second", saves(tables_b="1"))
+    return folder
+
+
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, with its bytes."""
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
