@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from unittest import mock
 
 import nbformat
 import polars as pl
@@ -151,15 +152,9 @@ def two_runs(tmp_path_factory) -> list[Path]:
 def test_a_run_is_where_its_borough_and_period_say(two_runs):
     (run, _) = two_runs
     assert run.parts[-2:] == ("tower-hamlets", "2023-24")
-    assert sorted(path.name for path in run.iterdir()) == [
-        "charts",
-        "drawings.json",
-        "notebooks",
-        "run.json",
-        "summary.html",
-        "tables",
-    ]
-    assert sorted(path.name for path in run.parents[1].iterdir()) == ["tower-hamlets"]
+    parts = {"charts", "drawings.json", "notebooks", "run.json", "summary.html", "tables"}
+    assert {path.name for path in run.iterdir()} == parts
+    assert [path.name for path in run.parents[1].iterdir()] == ["tower-hamlets"]
     assert (run / "tables" / "a.csv").read_text() == "Tower Hamlets,2023-24,1\n"
     assert hidden(run.parents[1]) == []
 
@@ -189,29 +184,18 @@ def test_run_json_says_what_each_file_was_made_from(two_runs):
     assert (record["area"], record["area_code"], record["period"]) == ("Tower Hamlets", "E09000030", "2023-24")
     assert record["edition"] == committed.id
     assert record["inputs"] == {entry["file"]: entry["sha256"] for entry in committed.manifest["inputs"]}
-    assert record["wardbook"] == "0.1.0"
     targets = ROOT / "data" / "reference" / "targets.csv"
     assert record["reference"]["targets.csv"] == hashlib.sha256(targets.read_bytes()).hexdigest()
-
     first, second = record["notebooks"]["01_first"], record["notebooks"]["02_second"]
     own = first["parameters"].pop("own_file")
     assert not Path(own).is_absolute()
-    assert (ROOT / own).read_text() == "a,b\n"
-    assert first["files_read"] == {own: hashlib.sha256(b"a,b\n").hexdigest()}
-    assert first["parameters"] == {
-        "borough": "Tower Hamlets",
-        "period": "2023-24",
-        "edition": "data/edition",
-        "output_dir": "",
-        "times": 5,
-    }
+    assert first["files_read"] == {own: hashlib.sha256((ROOT / own).read_bytes()).hexdigest()}
+    given = {"borough": "Tower Hamlets", "period": "2023-24", "edition": "data/edition", "output_dir": "", "times": 5}
+    assert first["parameters"] == given
     assert (second["parameters"], "files_read" in second) == ({"other": 1}, False)
-    listed = first["files"] | second["files"] | {"run.json": None, "summary.html": None, "drawings.json": None}
-    found = tree(run)
-    assert sorted(listed) == sorted(found)
-    assert {name: hashlib.sha256(found[name]).hexdigest() for name in listed if listed[name]} == {
-        name: digest for name, digest in listed.items() if digest
-    }
+    left = {name: hashlib.sha256(content).hexdigest() for name, content in tree(run).items()}
+    of_all = {name: left[name] for name in ("run.json", "summary.html", "drawings.json")}
+    assert left == first["files"] | second["files"] | of_all
 
 
 def test_progress_is_told_before_each_cell_and_london_is_a_place(start):
@@ -233,15 +217,11 @@ def test_only_replaces_what_its_notebook_makes_and_keeps_the_rest(start, folder)
     after = tree(run)
     assert "charts/a.csv" not in after, "an earlier file that the notebook no longer makes"
     assert after["charts/new.csv"].endswith(b",2\n")
-    assert after["tables/a.csv"].endswith(b",2\n")
     same = ["charts/b.csv", "notebooks/02_second.ipynb"]
     assert [after[name] for name in same] == [before[name] for name in same]
     records = [json.loads(files["run.json"])["notebooks"] for files in (before, after)]
     assert records[0]["02_second"] == records[1]["02_second"]
     assert sorted(records[1]["01_first"]["files"]) == ["charts/new.csv", "notebooks/01_first.ipynb", "tables/a.csv"]
-    assert sorted(after) == sorted(
-        [*records[1]["01_first"]["files"], *same, "run.json", "summary.html", "drawings.json"]
-    )
 
 
 @pytest.fixture
@@ -257,15 +237,17 @@ def earlier(tmp_path, folder) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("file", "old", "new", "says"),
     [
-        ({"edition": "abc"}, "holds results of 02_second from edition abc, and this is "),
-        ({"notebooks": None}, r"run.json cannot be read"),
+        ("run.json", '"edition": "', '"edition": "abc', "holds results of 02_second from edition abc.*, and this is "),
+        ("run.json", '"notebooks"', '"was"', r"run.json cannot be read"),
+        ("charts/b.csv", "b", "better", r"charts/b\.csv is no longer what the run made"),
     ],
 )
-def test_results_that_rest_on_something_else_are_not_mixed(start, earlier, monkeypatch, change, says):
-    record = json.loads((earlier / "run.json").read_text()) | change
-    (earlier / "run.json").write_text(json.dumps(record))
+def test_results_that_rest_on_something_else_or_were_edited_are_not_mixed(
+    start, earlier, monkeypatch, file, old, new, says
+):
+    (earlier / file).write_text((earlier / file).read_text().replace(old, new))
     before = tree(earlier)
     monkeypatch.setattr(runner, "Kernel", lambda *_: pytest.fail("a kernel was started"))
     with pytest.raises(runner.RunError, match=f"{says}.*run all notebooks again"):
@@ -273,32 +255,30 @@ def test_results_that_rest_on_something_else_are_not_mixed(start, earlier, monke
     assert tree(earlier) == before
 
 
-def test_a_file_that_was_edited_is_not_passed_off_as_the_runs(start, earlier, monkeypatch):
-    (earlier / "charts" / "b.csv").write_text("better\n")
-    monkeypatch.setattr(runner, "Kernel", lambda *_: pytest.fail("a kernel was started"))
-    with pytest.raises(runner.RunError, match=r"charts/b\.csv is no longer what the run made"):
-        start(only=["01_first"])
-    assert (earlier / "charts" / "b.csv").read_text() == "better\n"
+def end_another_run(earlier):
+    record = json.loads((earlier / "run.json").read_text())
+    record["notebooks"]["02_second"]["parameters"] = {"times": 2}
+    (earlier / "run.json").write_text(json.dumps(record))
 
 
-def test_an_edit_or_another_run_while_this_one_worked_is_not_lost(start, earlier):
-    def edit(*_):
-        (earlier / "charts" / "b.csv").write_text("better\n")
+@pytest.mark.parametrize(
+    ("happens", "says"),
+    [
+        (lambda earlier: (earlier / "charts/b.csv").write_text("better"), r"b\.csv is no longer what the run made"),
+        (end_another_run, "another run has ended in .* meanwhile"),
+    ],
+)
+def test_an_edit_or_another_run_while_this_one_worked_is_not_lost(start, earlier, happens, says):
+    there = {}
 
-    with pytest.raises(runner.RunError, match=r"charts/b\.csv is no longer what the run made"):
-        start(only=["01_first"], progress=edit)
-    assert (earlier / "charts" / "b.csv").read_text() == "better\n"
+    def once(*_):
+        if not there:
+            happens(earlier)
+            there.update(tree(earlier))
 
-    (earlier / "charts" / "b.csv").write_text("b\n")
-
-    def end(*_):
-        record = json.loads((earlier / "run.json").read_text())
-        record["notebooks"]["02_second"]["parameters"] = {"times": 2}
-        (earlier / "run.json").write_text(json.dumps(record))
-
-    with pytest.raises(runner.RunError, match="another run has ended in .* meanwhile"):
-        start(only=["01_first"], progress=end)
-    assert json.loads((earlier / "run.json").read_text())["notebooks"]["02_second"]["parameters"] == {"times": 2}
+    with pytest.raises(runner.RunError, match=says):
+        start(only=["01_first"], progress=once)
+    assert tree(earlier) == there
     assert hidden(earlier.parent) == []
 
 
@@ -378,17 +358,9 @@ def test_a_failing_notebook_says_where_leaves_its_copy_and_touches_nothing(start
     assert not copy.parents[1].exists()
 
 
-@pytest.mark.parametrize(
-    ("source", "says"),
-    [
-        ("import os\nos._exit(1)", r"failed in cell \[3\] `import os`: DeadKernelError"),
-        ("import sys\nsys.exit()", r"failed in cell \[3\] `import sys`: SystemExit"),
-    ],
-    ids=["kernel died", "notebook left"],
-)
-def test_an_end_that_papermill_does_not_call_an_error(start, folder, tmp_path, source, says):
-    write_notebook(folder, "01_first", source, "print('never')")
-    with pytest.raises(runner.RunFailed, match=says) as caught:
+def test_a_kernel_that_dies_is_a_failure_like_another(start, folder, tmp_path):
+    write_notebook(folder, "01_first", "import os\nos._exit(1)", "print('never')")
+    with pytest.raises(runner.RunFailed, match=r"failed in cell \[3\] `import os`: DeadKernelError") as caught:
         start(only=["01_first"])
     assert caught.value.copy.is_file()
     assert [path.name for path in (tmp_path / "out" / "tower-hamlets").iterdir()] == ["2023-24.failed"]
@@ -475,16 +447,12 @@ def test_refreshing_runs_and_cleans_in_place_and_then_changes_nothing(tmp_path):
     text = path.read_text()
     assert text.endswith("}\n")
     made = nbformat.read(path, as_version=4)
-    assert made.metadata == {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python"},
-    }
+    assert set(made.metadata) == {"kernelspec", "language_info"} and made.metadata.language_info == {"name": "python"}
     assert [cell.id for cell in made.cells] == ["title", "cell-0", "cell-1", "cell-2"]
     assert [cell.metadata for cell in made.cells] == [{}, {"tags": ["parameters"]}, {}, {}]
     assert [cell.execution_count for cell in made.cells[1:]] == [1, 2, 3]
     assert made.cells[2].outputs[0].data["text/plain"] == "'Tower Hamlets'"
     assert made.cells[3].outputs[0].text == "latest\n"
-
     assert committed.refresh_notebooks(folder) == {"_template": False}
     assert path.read_text() == text
     assert [path.name for path in folder.iterdir()] == ["_template.ipynb"]
@@ -498,7 +466,6 @@ def test_refreshing_runs_and_cleans_in_place_and_then_changes_nothing(tmp_path):
             f"print({backwards(ROOT / 'data')})",
             rf"01_first, cell \[2\] shows a path of this machine \({ROOT / 'data'}\)",
         ),
-        (f"here = {str(ROOT / 'data')!r}", r"01_first, cell \[2\] shows a path of this machine \(here = "),
     ],
 )
 def test_a_notebook_that_cannot_be_committed_stays_as_it_was(tmp_path, source, says):
@@ -512,65 +479,39 @@ def test_a_notebook_that_cannot_be_committed_stays_as_it_was(tmp_path, source, s
 # A reader's copies ----------------------------------------------------------------------------------------------------
 
 
-def notebook_of(words):
-    return nbformat.writes(nbformat.v4.new_notebook(metadata={"words": words}))
-
-
 def test_copies_are_brought_up_to_date_unless_a_reader_changed_them(tmp_path):
     folder, work = tmp_path / "notebooks", tmp_path / "work"
-    folder.mkdir()
-    for name in ("a", "b", "_template"):
-        (folder / f"{name}.ipynb").write_text(notebook_of("committed"))
-    assert committed.copy_notebooks(folder, work) == []
-    assert sorted(tree(work)) == [".copied.json", "_template.ipynb", "a.ipynb", "b.ipynb"]
-
-    (work / "a.ipynb").write_text(notebook_of("mine"))
-    (work / "own.ipynb").write_text(notebook_of("own"))
-    for name in ("a", "b"):
-        (folder / f"{name}.ipynb").write_text(notebook_of("committed later"))
-    for _ in range(2):
-        assert committed.copy_notebooks(folder, work) == ["a.ipynb"]
-        assert (work / "a.ipynb").read_text() == notebook_of("mine")
-        assert (work / "b.ipynb").read_text() == notebook_of("committed later")
-        assert (work / "own.ipynb").read_text() == notebook_of("own")
-
-
-def test_a_copy_nobody_remembers_making_is_the_readers(tmp_path):
-    folder, work = tmp_path / "notebooks", tmp_path / "work"
-    folder.mkdir()
     work.mkdir()
-    (folder / "a.ipynb").write_text(notebook_of("committed"))
-    (work / "a.ipynb").write_text(notebook_of("mine"))
-    (folder / "b.ipynb").write_text(notebook_of("the same"))
-    (work / "b.ipynb").write_text(notebook_of("the same"))
-    assert committed.copy_notebooks(folder, work) == ["a.ipynb"]
-    assert (work / "a.ipynb").read_text() == notebook_of("mine")
+
+    def write(there: Path, words: str, *names: str) -> None:
+        for name in names:
+            write_notebook(there, name, repr(words))
+
+    write(folder, "committed", "a", "b", "c", "_template")
+    write(work, "mine", "c")  # which nobody remembers making
+    assert committed.copy_notebooks(folder, work) == ["c.ipynb"]
+    assert sorted(tree(work)) == [".copied.json", "_template.ipynb", "a.ipynb", "b.ipynb", "c.ipynb"]
+    write(work, "mine", "a", "own")
+    write(folder, "committed later", "a", "b")
+    before = tree(work)
+    for _ in range(2):
+        assert committed.copy_notebooks(folder, work) == ["a.ipynb", "c.ipynb"]
+        after = tree(work)
+        assert after["b.ipynb"] == (folder / "b.ipynb").read_bytes()
+        assert {name for name in before if after[name] != before[name]} == {"b.ipynb", ".copied.json"}
 
 
 def test_lab_opens_the_first_notebook_on_this_machine_alone_and_leaves_ctrl_c_to_jupyter(tmp_path, monkeypatch):
     """Planted: `--ServerApp.ip=0.0.0.0`."""
     (tmp_path / committed.FIRST).write_text("{}")
-    happens = iter([KeyboardInterrupt, KeyboardInterrupt, SystemExit])
-    done = []
-
-    class Server:
-        def __init__(self, command):
-            done.append(set(command))
-
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *error):
-            done.append("waited for")
-
-        def wait(self):
-            raise next(happens)
-
-        def terminate(self):
-            done.append("told to end")
-
-    monkeypatch.setattr(subprocess, "Popen", Server)
+    server = mock.MagicMock()
+    server.__enter__.return_value.wait.side_effect = [KeyboardInterrupt, KeyboardInterrupt, SystemExit]
+    started = mock.Mock(return_value=server)
+    monkeypatch.setattr(subprocess, "Popen", started)
     with pytest.raises(SystemExit):
         committed.lab(work=tmp_path)
-    assert {"--ServerApp.ip=127.0.0.1", "--LabApp.default_url=/lab/tree/00_your_own_analysis.ipynb"} <= done[0]
-    assert done[1:] == ["told to end", "waited for"]
+    (command,) = started.call_args.args
+    assert {"--ServerApp.ip=127.0.0.1", "--LabApp.default_url=/lab/tree/00_your_own_analysis.ipynb"} <= set(command)
+    assert [name for name, *_ in server.mock_calls if name != "__enter__().wait"] == [
+        *("__enter__", "__enter__().terminate", "__exit__")
+    ]
