@@ -109,16 +109,8 @@ NEEDS = {"fetch": "fetch", "build": "edition", "run": "run.runner", "all": "run.
 # What a process that was disturbed ends with.
 CODES = {"SIGKILL": -signal.SIGKILL, "SIGINT": 130, "SIGTERM": 143, "full disk": 1, "two at once": 0}
 ODD = 'wardbook\'s "faults" {é} %e '  # in the name of the folder of it all
-OPERATIONS = {
-    "open",
-    "os.rename",
-    "os.remove",
-    "os.rmdir",
-    "os.mkdir",
-    "shutil.rmtree",
-    "shutil.move",
-    "shutil.copyfile",
-}
+OPERATIONS = {"open", "shutil.rmtree", "shutil.move", "shutil.copyfile"}
+OPERATIONS |= {f"os.{what}" for what in ("rename", "remove", "rmdir", "mkdir")}
 
 
 def send(number: int, pid: int) -> None:
