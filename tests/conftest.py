@@ -129,6 +129,28 @@ def browser():
         browser.close()
 
 
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def violations(page) -> list:
+    """What axe finds on a page with every disclosure open."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    open_all(page)
+    found = Axe().run(page, options={"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": WCAG}})
+    return [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in found.response["violations"]]
+
+
+def open_all(page) -> None:
+    """Open every disclosure."""
+    page.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
+
+
+def is_wider(page, width: int) -> bool:
+    """Is a page wider than so many pixels, so that it scrolls sideways?"""
+    return page.evaluate("document.documentElement.scrollWidth") > width
+
+
 @pytest.fixture
 def open_page(browser):
     """Open an address at a width; the page, on which `.asked` are its requests and `.said` what the console said."""

@@ -11,9 +11,8 @@ from urllib.parse import quote
 
 import polars as pl
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
-from conftest import EVERY
+from conftest import EVERY, is_wider, violations
 from made_runs import Page, a_figure, a_run
 from wardbook import claim, periods
 from wardbook.book import open_book
@@ -22,7 +21,6 @@ from wardbook.figures.table import rounded
 from wardbook.run import answers, page, runner, site
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 NEWEST, BEFORE = "year to 2026-02", "year to 2025-02"
 
 
@@ -37,15 +35,11 @@ def built(tmp_path_factory, book):
     `--every-borough` of all.
     """
     out = tmp_path_factory.mktemp("out")
-    change = {"offence_group": "total recorded offences excluding fraud", "change_percent": 1.7, "against_london": ""}
+    total = {"offence_group": "total recorded offences excluding fraud", "change_percent": 1.7, "against_london": ""}
+    tables = {"changes": pl.DataFrame([total])}
     for area in ("Hackney", "London", "Tower Hamlets"):
-        a_run(
-            out,
-            [a_figure(), a_figure("ranking", "Burglary is ranked first")],
-            {"changes": pl.DataFrame([change])},
-            area=area,
-            period=NEWEST,
-        )
+        figures = [a_figure(), a_figure("ranking", "Burglary is ranked first")]
+        a_run(out, figures, tables, area=area, period=NEWEST)
         a_run(out, [], area=area, period="2015-16")
     held = answers.box_windows
 
@@ -162,7 +156,7 @@ def test_the_wards_of_a_borough_add_up_to_the_table(built, book):
 
 
 @ALSO_SERVED
-def test_typing_hack_and_enter_lands_on_hackney(visit):
+def test_typing_hack_and_enter_lands_on_hackney_and_from_there_another_is_a_choice_away(visit):
     opened = visit()
     opened.get_by_label("Type a borough").fill("hack")
     assert opened.locator("tr[data-find]:visible").count() == 1
@@ -172,13 +166,8 @@ def test_typing_hack_and_enter_lands_on_hackney(visit):
     opened.get_by_role("link", name="Wardbook: all areas").click()
     opened.locator(".map a", has_text="Tower").click()
     opened.wait_for_url("**/tower-hamlets/index.html")
-
-
-@ALSO_SERVED
-def test_an_area_is_switched_in_place(visit):
-    opened = visit("hackney/index.html")
-    opened.get_by_label("Switch to").select_option("Tower Hamlets")
-    opened.wait_for_url("**/tower-hamlets/index.html")
+    opened.get_by_label("Switch to").select_option("Hackney")
+    opened.wait_for_url("**/hackney/index.html")
 
 
 @ALSO_SERVED
@@ -215,11 +204,10 @@ def test_a_claim_asked_by_keyboard_has_a_link_that_gives_the_same_answer_in_a_fr
 def test_the_box_answers_in_a_tenth_of_a_second(visit):
     opened = visit()
     ask(opened, "Hackney", "burglary")
-    took = opened.evaluate(
-        "() => { const at = performance.now(); document.querySelector('.ask form').requestSubmit();"
-        " return performance.now() - at }"
+    ask_again = "document.querySelector('.ask form').requestSubmit()"
+    assert (
+        opened.evaluate(f"() => {{ const at = performance.now(); {ask_again}; return performance.now() - at }}") < 100
     )
-    assert took < 100
 
 
 def test_what_the_box_does_not_hold_is_refused_with_its_reason_or_its_command(visit):
@@ -239,7 +227,6 @@ def test_what_the_box_does_not_hold_is_refused_with_its_reason_or_its_command(vi
     ("parts", "says"),
     [
         (["%"], ""),
-        (["Hackney", "burglary", "2023-24"], ""),
         (["Hackney", "<img src=x onerror=hit=1>", "2023-24", "2024-25"], "“<img src=x onerror=hit=1>” is not known"),
         (['"><script>hit=1</script>', "burglary", "2023-24", "2024-25"], "hit=1</script>” is no area here"),
         (["Hackney", "x" * 5000, "2023-24", "2024-25"], "is not known"),
@@ -255,7 +242,7 @@ def test_what_the_address_bar_says_is_text_and_no_more(visit, parts, says):
     opened.wait_for_selector(".ask[data-ready]")
     assert says in " ".join(opened.locator(".ask .answer").inner_text().split())
     assert opened.evaluate("typeof hit") == "undefined"
-    assert opened.evaluate("document.documentElement.scrollWidth") <= 390
+    assert not is_wider(opened, 390)
 
 
 @ALSO_SERVED
@@ -326,11 +313,8 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_screen(visit, path, wid
     if opened.locator(".wards").count():
         opened.locator("#wards").scroll_into_view_if_needed()
         opened.wait_for_selector(".wards tbody tr")
-    opened.evaluate("document.querySelectorAll('details').forEach(part => part.open = true)")
-    violations = Axe().run(opened, options={"resultTypes": ["violations"], "runOnly": {"type": "tag", "values": WCAG}})
-    listed = [(v["id"], [node["html"][:200] for node in v["nodes"][:3]]) for v in violations.response["violations"]]
-    assert listed == []
-    assert opened.evaluate("document.documentElement.scrollWidth") <= width
+    assert violations(opened) == []
+    assert not is_wider(opened, width)
 
 
 def test_without_a_script_every_page_is_whole(visit):
