@@ -118,16 +118,15 @@ def _assigned(parameters: dict[str, Any]) -> str:
 @contextmanager
 def kernel_of_this_environment() -> Iterator[None]:
     """Have the kernel name `python3` mean this interpreter, whatever kernels the machine or its user has installed."""
-    before = os.environ.get("JUPYTER_PATH")
     # Where ipykernel's wheel puts its kernel; searched first from here.
     own = str(Path(sys.prefix) / "share" / "jupyter")
+    before = os.environ.get("JUPYTER_PATH")
     os.environ["JUPYTER_PATH"] = os.pathsep.join([own, before] if before else [own])
     try:
         yield
     finally:
-        if before is None:
-            os.environ.pop("JUPYTER_PATH", None)
-        else:
+        del os.environ["JUPYTER_PATH"]
+        if before is not None:
             os.environ["JUPYTER_PATH"] = before
 
 

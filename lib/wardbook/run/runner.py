@@ -336,7 +336,7 @@ def run(borough: str, period: str = "latest", *, progress: Progress | None = Non
 def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
     """Do what `plan_run` planned; see `run`."""
     target = plan.target
-    if target.exists() and not (target / RECORD).is_file() and not (target.is_dir() and not any(target.iterdir())):
+    if target.exists() and not (target / RECORD).is_file():
         raise RunError(f"{target} is there and is no run (no {RECORD}): move it, or name another --out")
     target.parent.mkdir(parents=True, exist_ok=True)
     with beside(target) as work:
@@ -345,7 +345,6 @@ def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
             entries = {notebook.name: _run_one(plan, notebook, kernel, work, progress) for notebook in plan.chosen}
         if open_edition(plan.edition).id != plan.basis["edition"]:
             raise RunError(f"{plan.edition} was built again meanwhile, so nothing was kept: run this one again")
-        entries = _gather(work, entries, kept)
         record = {
             "area": plan.area.name,
             "area_code": plan.area.code,
@@ -365,56 +364,40 @@ def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
         if plan.partly and _earlier(plan) != kept:
             raise RunError(f"another run has ended in {target} meanwhile, so nothing was kept: run this one again")
         put_in_place(work, target)
-    _forget_failures(plan)
+    shutil.rmtree(_failed(target), ignore_errors=True)
     return target
 
 
 def _run_one(plan: Plan, notebook: _Notebook, kernel: Kernel, work: Path, progress: Progress | None) -> dict[str, Any]:
-    """Run a notebook into a folder of its own below `work`; its entry in `run.json`, its files still to come."""
-    part = _part(work, notebook.name)  # a folder to itself is how the runner knows which files the notebook made
-    part.mkdir(parents=True)
+    """Run a notebook into the run's folder; its entry in `run.json`."""
+    before = _written(work)
     given = plan.parameters[notebook.name]
     shown = dict(given)
     if "output_dir" in notebook.defaults:
-        given = given | {"output_dir": str(part)}
+        given = given | {"output_dir": str(work)}
         shown["output_dir"] = ""  # so that running the saved copy again writes over nothing
-    entry = {"parameters": notebook.defaults | shown, "digest": plan.digests[notebook.name]}
-    if files := _files_read(shown):
-        entry["files_read"] = files
     try:
         executed = kernel.execute(notebook.path, given, progress)
     except RunFailed as error:
         error.copy = _failed(plan.target) / "notebooks" / notebook.path.name
-        save(error.executed, error.copy, shown, scrub=part)
+        save(error.executed, error.copy, shown, scrub=work)
         raise
-    save(executed, part / "notebooks" / notebook.path.name, shown, scrub=part)
-    return entry
+    save(executed, work / "notebooks" / notebook.path.name, shown, scrub=work)
+    made = [name for name, when in _written(work).items() if before.get(name) != when]
+    if lost := sorted(before.keys() & made):
+        raise RunError(
+            f"{notebook.name} and another notebook both make {lost[0]}: one would be lost, so nothing was kept"
+        )
+    entry = {"parameters": notebook.defaults | shown, "digest": plan.digests[notebook.name]}
+    if files := _files_read(shown):
+        entry["files_read"] = files
+    return entry | {"files": {name: sha256(work / name) for name in made}}
 
 
-def _part(work: Path, name: str) -> Path:
-    return work / ".parts" / name
-
-
-def _gather(work: Path, entries: dict[str, dict], kept: dict[str, dict]) -> dict[str, dict]:
-    """Move what the notebooks made into the run's folders, and name it in their entries."""
-    for name in ("charts", "tables"):
-        (work / name).mkdir(exist_ok=True)
-    maker = {path: name for name, entry in kept.items() for path in entry["files"]}
-    for name, entry in entries.items():
-        entry["files"] = {}
-        for path in sorted(_part(work, name).rglob("*")):
-            relative = path.relative_to(_part(work, name)).as_posix()
-            if not path.is_file() or any(part.startswith(".") for part in relative.split("/")):
-                continue
-            if relative in maker:
-                why = f"{maker[relative]} and {name} both make {relative}"
-                raise RunError(f"{why}: one would be lost, so nothing was kept")
-            maker[relative] = name
-            entry["files"][relative] = sha256(path)
-            (work / relative).parent.mkdir(parents=True, exist_ok=True)
-            path.rename(work / relative)
-    shutil.rmtree(work / ".parts")
-    return entries
+def _written(folder: Path) -> dict[str, int]:
+    """When each file below a folder was written last, but those that are hidden."""
+    paths = (path for path in folder.rglob("[!.]*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in paths}
 
 
 def _earlier(plan: Plan, into: Path | None = None) -> dict[str, dict]:
@@ -432,15 +415,14 @@ def _earlier(plan: Plan, into: Path | None = None) -> dict[str, dict]:
     try:
         record = json.loads((target / RECORD).read_text(encoding="utf-8"))
         others = {name: entry for name, entry in record["notebooks"].items() if name not in plan.digests}
-        for key, value in plan.basis.items():
-            if others and record.get(key) != value:
-                rests = (
-                    f"other {key} files" if isinstance(value, dict) else f"{key} {record.get(key)}, and this is {value}"
-                )
-                raise RunError(f"{target} holds results of {', '.join(others)} from {rests}: {again}")
+        other = [key for key, value in plan.basis.items() if others and record.get(key) != value]
         files = {name: digest for entry in others.values() for name, digest in entry["files"].items()}
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise RunError(f"{target / RECORD} cannot be read ({error}): {again}") from error
+    if other:
+        raise RunError(
+            f"{target} holds results of {', '.join(others)} that rest on another {' and '.join(other)}: {again}"
+        )
     for name, digest in files.items():
         place = target / name
         if into and place.is_file():
@@ -453,13 +435,3 @@ def _earlier(plan: Plan, into: Path | None = None) -> dict[str, dict]:
 
 def _failed(target: Path) -> Path:
     return target.with_name(f"{target.name}.failed")
-
-
-def _forget_failures(plan: Plan) -> None:
-    """Remove the executed copies of earlier failures of notebooks that have now passed."""
-    folder = _failed(plan.target) / "notebooks"
-    for notebook in plan.chosen:
-        (folder / notebook.path.name).unlink(missing_ok=True)
-    with suppress(OSError):  # not empty, or never there
-        folder.rmdir()
-        folder.parent.rmdir()
