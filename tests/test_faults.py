@@ -177,14 +177,15 @@ def test_what_a_killed_build_left_is_swept_a_day_later_and_nothing_else(tmp_path
 # At any moment --------------------------------------------------------------------------------------------------------
 
 
+FEW = {("fetch", "run"): ("SIGINT", "full disk", "two at once"), ("all",): ("SIGKILL", "SIGINT")}
+
+
 @pytest.mark.slow
-def test_no_fault_at_a_seeded_point_loses_anything():
-    """Ctrl-C, a full disk and two at once in a fetch and a run; with `--every-borough` every fault in every work."""
-    whole = os.environ.get(EVERY)
-    kinds = tuple(faults.WORK) if whole else ("fetch", "run")
-    only = tuple(faults.CODES) if whole else ("SIGINT", "full disk", "two at once")
+@pytest.mark.parametrize(("kinds", "only"), [(faults.WORK, faults.CODES)] if os.environ.get(EVERY) else FEW.items())
+def test_no_fault_at_a_seeded_point_loses_anything(kinds, only):
+    """Some faults in a fetch, a run and a batch; with `--every-borough` every fault in every work."""
     said, many = [], len(kinds) * len(only)
-    assert faults.run(many, 1, said.append, kinds, only) == []
+    assert faults.run(many, 1, said.append, tuple(kinds), tuple(only)) == []
     assert said[-1] == f"{many} faults, 0 wrong"
 
 

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from unittest import mock
 
@@ -173,51 +172,6 @@ def test_what_a_killed_run_left_is_swept_by_the_next_and_a_living_one_keeps_its_
     running[1].communicate("")
     folders.sweep(target)
     assert list(tmp_path.iterdir()) == []
-
-
-SCRIPT = """\
-import sys
-from pathlib import Path
-from wardbook.run import many
-if __name__ == "__main__":
-    done = many.run_all("2023-24", areas={areas}, out={out!r}, folder=Path({folder!r}), workers=2)
-    print([outcome.state for outcome in done])
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
-def test_a_stopped_batch_is_finished_by_the_same_command(start, tmp_path, how):
-    out = tmp_path / "out"
-    # One area takes long, so that a busy machine does not stop it too late.
-    waits = f"import time\nif borough == {AREAS[-1]!r}:\n    time.sleep(10)\nprint(borough)"
-    write_notebook(tmp_path / "notebooks", "02_second", waits)
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(areas=AREAS, out=str(out), folder=str(tmp_path / "notebooks")))
-    command = [sys.executable, script]
-    running = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not stamps(out):  # at least one is whole, and others are not
-        assert running.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    os.killpg(running.pid, how)
-    _, error = running.communicate(timeout=60)
-    assert "_bootstrap" not in error, "a worker printed its own end"
-    before = stamps(out)
-    assert (
-        len(before) < len(AREAS) or how == signal.SIGINT
-    )  # which lets what is running end, and on a busy machine that is all
-    found = start()
-    assert {area for area, state in states(found).items() if state == "unchanged"} == {
-        area for area in AREAS if area.lower().replace(" ", "-") in before
-    }
-    assert set(states(found).values()) <= {"done", "unchanged"}
-    after = stamps(out)
-    assert len(after) == len(AREAS)
-    assert {name: after[name] for name in before} == before, "a run that was whole was made again"
-    assert hidden(out) == []
 
 
 # The command ----------------------------------------------------------------------------------------------------------
