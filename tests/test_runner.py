@@ -343,7 +343,6 @@ def test_a_failing_notebook_says_where_leaves_its_copy_and_touches_nothing(start
     message = str(caught.value)
     assert message.startswith("01_first failed in cell [4] `# why`: ValueError: last line of ")
     assert message.endswith(f"; its executed copy is {copy}; earlier results are as they were")
-    assert (caught.value.notebook, caught.value.cell, caught.value.copy) == ("01_first", 4, copy)
     assert set(ran) == {"01_first"}, "the first failure ends the run"
     assert tree(earlier) == before
     assert hidden(tmp_path / "out") == []

@@ -28,10 +28,10 @@ class RunError(RuntimeError):
 
 
 class RunFailed(RunError):
-    """A notebook that failed: which, in which cell, with which error, as it was executed, and where a copy of that is."""
+    """A notebook that failed, in which cell and with which error; as it was executed, and where a copy of that is."""
 
     def __init__(self, notebook: str, cell: int, source: str, error: str, executed: nbformat.NotebookNode):
-        self.notebook, self.cell, self.executed, self.copy = notebook, cell, executed, None
+        self.executed, self.copy = executed, None
         line = next((line.strip() for line in source.splitlines() if line.strip()), "")
         where = f"in cell [{cell}] `{line}`" if cell else "before its first cell"
         super().__init__(f"{notebook} failed {where}: {error}")

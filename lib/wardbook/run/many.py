@@ -7,11 +7,10 @@ the table at the end and costs no other run; one whose worker died is given to a
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from pathlib import Path
 from tempfile import gettempdir
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from wardbook import places
 from wardbook.folders import sweep
 from wardbook.run import runner
-from wardbook.run.runner import Plan, RunError, RunFailed
+from wardbook.run.runner import Plan, RunError
 
 if TYPE_CHECKING:
     from distributed import Client, Future, LocalCluster
@@ -33,8 +32,7 @@ class Outcome:
     area: str
     state: str
     folder: Path
-    notebook: str = ""  # which one failed, and why
-    why: str = ""
+    why: str = ""  # it failed
 
 
 def run_all(
@@ -79,21 +77,17 @@ def run_all(
         else:
             waiting.append(plan)
     if waiting:
-        with _client(scheduler, min(workers or _processors(), len(waiting))) as client:
+        with _client(scheduler, workers, len(waiting)) as client:
             for outcome in _sent(client, waiting, what):
                 tell(outcome)
     return [outcomes[name] for name in plans]
 
 
-def _processors() -> int:
-    """The processors this process may use, which in a container are fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 @contextmanager
-def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
+def _client(scheduler: str | None, workers: int | None, runs: int) -> Iterator[Client]:
     """A client of the scheduler at this address, or of a cluster that lives as long as this."""
     import dask
+    from dask.system import CPU_COUNT  # those this process may use, which in a container are fewer than the machine's
     from distributed import Client
 
     if scheduler:
@@ -107,7 +101,7 @@ def _client(scheduler: str | None, workers: int) -> Iterator[Client]:
                 "distributed.scheduler.allowed-failures": 1,  # a run that killed two workers is then tried alone
             }
         ),
-        _cluster(workers) as cluster,
+        _cluster(min(workers or CPU_COUNT, runs)) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
@@ -172,10 +166,9 @@ def _futures(client: Client, plans: list[Plan], what: dict[str, Any]) -> Iterato
 
 def _outcome(plan: Plan, future: Future) -> Outcome:
     if (error := future.exception()) is not None:  # every worker that was given it died
-        return Outcome(plan.area.name, "failed", plan.target, "", f"{type(error).__name__}: {error}")
+        return Outcome(plan.area.name, "failed", plan.target, f"{type(error).__name__}: {error}")
     if (outcome := future.result()).state == "done" and not plan.is_done:
-        why = "its worker does not see the folder that the results are to be in"
-        return Outcome(plan.area.name, "failed", plan.target, "", why)
+        return replace(outcome, state="failed", why="its worker does not see the folder that the results are to be in")
     return outcome
 
 
@@ -186,8 +179,6 @@ def _attempt(area: str, period: str, what: dict[str, Any], digests: dict[str, st
         if plan.digests != digests:
             raise RunError("this worker has another version of the project, its packages, its data or its Python")
         return Outcome(area, "done", runner.carry_out(plan))
-    except RunFailed as error:
-        return Outcome(area, "failed", target, error.notebook, str(error))
     except Exception as error:  # even for a fault of this program: the other boroughs' runs may still be right
         name = "" if isinstance(error, (RunError, ValueError, OSError)) else f"{type(error).__name__}: "
-        return Outcome(area, "failed", target, "", f"{name}{error}")
+        return Outcome(area, "failed", target, f"{name}{error}")
