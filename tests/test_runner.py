@@ -457,19 +457,10 @@ def test_refreshing_runs_and_cleans_in_place_and_then_changes_nothing(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["_template.ipynb"]
 
 
-@pytest.mark.parametrize(
-    ("source", "says"),
-    [
-        ("1 / 0", r"01_first failed in cell \[2\] `1 / 0`: ZeroDivisionError: division by zero; earlier"),
-        (
-            f"print({backwards(ROOT / 'data')})",
-            rf"01_first, cell \[2\] shows a path of this machine \({ROOT / 'data'}\)",
-        ),
-    ],
-)
-def test_a_notebook_that_cannot_be_committed_stays_as_it_was(tmp_path, source, says):
-    path = write_notebook(tmp_path / "notebooks", "01_first", source)
+def test_a_notebook_that_fails_stays_as_it_was(tmp_path):
+    path = write_notebook(tmp_path / "notebooks", "01_first", "1 / 0")
     before = path.read_bytes()
+    says = r"01_first failed in cell \[2\] `1 / 0`: ZeroDivisionError: division by zero; earlier"
     with pytest.raises(runner.RunError, match=says):
         committed.refresh_notebooks(path.parent)
     assert path.read_bytes() == before

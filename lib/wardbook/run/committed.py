@@ -14,7 +14,7 @@ import nbformat
 from wardbook.folders import sha256, write_text
 from wardbook.places import ROOT
 from wardbook.run import runner
-from wardbook.run.execute import Kernel, Progress, RunError, clean, kernel_of_this_environment, machine_paths, texts
+from wardbook.run.execute import Kernel, Progress, clean, kernel_of_this_environment
 
 WORK = ROOT / "work"
 FIRST = "00_your_own_analysis.ipynb"  # what JupyterLab opens on
@@ -24,38 +24,23 @@ _COPIED = ".copied.json"  # what `copy_notebooks` last put into work/, so that i
 def refresh_notebooks(folder: Path | None = None, *, progress: Progress | None = None) -> dict[str, bool]:
     """Run the committed notebooks in place with their own parameters and clean them; which of them changed.
 
-    What is committed is what nbval compares with, so it holds results and nothing that differs between two machines.
+    What is committed is what nbval compares with; that it names nothing of one machine (a warning does) a test looks after.
 
     Raises
     ------
     RunFailed
         for a notebook that failed; it is as it was.
-    RunError
-        for an output that shows a path of this machine (a warning does), naming the cell.
     """
     changed, folder = {}, folder or runner.NOTEBOOKS
     with Kernel(folder) as kernel:
         for path in sorted(folder.glob("[!.]*.ipynb")):
             notebook = kernel.execute(path, {}, progress)
             clean(notebook)
-            _refuse_machine_paths(path.stem, notebook)
             text = nbformat.writes(notebook) + "\n"
             changed[path.stem] = text != path.read_text(encoding="utf-8")
             if changed[path.stem]:
                 write_text(path, text)
     return changed
-
-
-def _refuse_machine_paths(name: str, notebook: nbformat.NotebookNode) -> None:
-    machine = machine_paths()
-    for cell in notebook.cells:
-        for holder, key in [(cell, "source"), *texts(cell)]:
-            if shown := machine.search(holder[key]):
-                line = next(line for line in holder[key].splitlines() if shown[0] in line)
-                raise RunError(
-                    f"{name}, cell [{cell.get('execution_count') or 'text'}] shows a path of this machine "
-                    f"({line.strip()[:160]}); the committed notebook is as it was"
-                )
 
 
 def copy_notebooks(folder: Path | None = None, work: Path | None = None) -> list[str]:
