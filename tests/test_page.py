@@ -35,35 +35,19 @@ def test_the_page_holds_each_chart_with_its_words_its_table_and_its_links(tmp_pa
         for kind in ("json", "svg", "png", "csv", "txt"):
             assert f"./charts/{name}.{kind}" in hrefs
             assert (folder / "charts" / f"{name}.{kind}").is_file()
-    images = [attrs for tag, attrs in read.tags if tag == "svg"]
-    ids = {attrs["id"] for _, attrs in read.tags if "id" in attrs}
-    assert len(images) == 4, "each for a page and for a phone"
-    for attrs in images:
-        assert attrs["role"] == "img"
-        assert set(attrs["aria-labelledby"].split()) <= ids
+    assert len([tag for tag, _ in read.tags if tag == "svg"]) == 4, "each for a page and for a phone"
     assert "1,234" in read.text
     assert "0.1250" in read.text, "the table behind the disclosure"
 
 
-def test_ids_are_unique_headings_in_order_and_nothing_is_asked_for(tmp_path):
+def test_ids_are_unique_and_links_lead_somewhere(tmp_path):
     absent = a_figure("ward-rates", absent="too few wards")
     read = read_page(a_run(tmp_path, [a_figure(), a_figure("zebra"), absent]))
     ids = [attrs["id"] for _, attrs in read.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
-    levels = [int(tag[1]) for tag, _ in read.tags if re.fullmatch(r"h[1-6]", tag)]
-    assert levels[0] == 1
-    assert levels.count(1) == 1
-    assert all(b - a <= 1 for a, b in zip(levels, levels[1:]))
-    assert ("html", {"lang": "en-GB"}) in read.tags
-    for tag, attrs in read.tags:
-        assert "src" not in attrs
-        assert not [name for name in attrs if name.startswith("on")]
-        assert tag not in {"script", "link", "iframe", "img", "object", "use", "image"}
-        if re.match(r"[a-z]+:", attrs.get("href", "")):
-            assert tag == "a"
-            assert attrs["href"].startswith("https://")
-    for attrs in (attrs for tag, attrs in read.tags if tag == "a" and attrs["href"].startswith("#")):
-        assert attrs["href"][1:] in ids
+    hrefs = [attrs["href"] for tag, attrs in read.tags if tag == "a"]
+    assert all(href.startswith(("#", "./", "https://")) for href in hrefs)
+    assert {href[1:] for href in hrefs if href.startswith("#")} <= set(ids)
 
 
 def test_a_chart_that_cannot_be_drawn_says_why_in_its_place(tmp_path):
@@ -186,14 +170,6 @@ def test_the_workbook_has_the_numbers_of_the_csv_with_units_rounded_under_readab
         assert not [sheet for sheet in sheets if b"mergeCell" in sheet]
         parts = [name for name in made.namelist() if name.startswith("xl/tables/")]
         assert len(parts) == 4, "contents, notes, two tables"
-
-
-def test_a_page_and_its_workbook_have_the_same_bytes_twice(tmp_path):
-    folder = a_run(tmp_path, [a_figure()], {"changes": pl.DataFrame({"measure": ["a"], "n": [1]})})
-    page.write_page(folder)
-    before = {name: (folder / name).read_bytes() for name in ("summary.html", "tables.xlsx")}
-    page.write_page(folder)
-    assert before == {name: (folder / name).read_bytes() for name in before}
 
 
 # Taking a chart away --------------------------------------------------------------------------------------------------
