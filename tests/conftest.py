@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from contextlib import contextmanager
@@ -66,6 +67,22 @@ def sampled_kinds(*kinds: str) -> list[str]:
     from wardbook.measures import change
 
     return [*dict.fromkeys([*kinds, *(change.YEARLY_GROUPS if os.environ.get(EVERY) else ())])]
+
+
+def changed_edition(folder: Path, name: str, change) -> Path:
+    """A copy of the committed edition with a table that is changed, and a manifest that agrees."""
+    import polars as pl
+
+    from wardbook import edition
+
+    shutil.copytree(edition.COMMITTED, folder)
+    table = pl.read_parquet(folder / f"{name}.parquet")
+    change(table).cast(table.schema).write_parquet(folder / f"{name}.parquet")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    manifest["tables"][name]["sha256"] = edition.sha256(folder / f"{name}.parquet")
+    manifest["edition"] = edition.edition_id(manifest)
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return folder
 
 
 @contextmanager

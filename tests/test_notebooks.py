@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from wardbook import edition
+from conftest import changed_edition
 from wardbook.places import ROOT
 from wardbook.run import execute
 
@@ -134,20 +133,12 @@ def nbval(notebook):
     return done.returncode, done.stdout
 
 
-def one_robbery_more(folder):
-    """A copy of the committed edition with one robbery more in Sutton in 2013, in every snapshot; its manifest agrees."""
-    shutil.copytree(edition.COMMITTED, folder)
-    table = pl.read_parquet(folder / "borough_offences.parquet")
+def one_robbery_more(table):
+    """A table of offences with one robbery more in Sutton in 2013, in every snapshot."""
     where = {"borough_code": "E09000029", "offence_group": "robbery", "month": date(2013, 5, 1)}
     row = pl.all_horizontal(pl.col(name) == value for name, value in where.items())
     assert table.filter(row).height
-    changed = table.with_columns(pl.col("offences") + row.cast(pl.Int64)).cast(table.schema)
-    changed.write_parquet(folder / "borough_offences.parquet")
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    manifest["tables"]["borough_offences"]["sha256"] = edition.sha256(folder / "borough_offences.parquet")
-    manifest["edition"] = edition.edition_id(manifest)
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    return folder
+    return table.with_columns(pl.col("offences") + row.cast(pl.Int64))
 
 
 def of_edition(folder):
@@ -176,10 +167,11 @@ def one_digit(kind):
 
 @pytest.mark.slow
 def test_nbval_turns_red_when_a_count_or_a_committed_digit_changes(tmp_path):
+    edition = changed_edition(tmp_path / "edition", "borough_offences", one_robbery_more)
     cases = {
         "untouched": lambda notebook: None,
         # The notebook is of Tower Hamlets, its newest year.
-        "count and manifest changed": of_edition(one_robbery_more(tmp_path / "edition")),
+        "count and manifest changed": of_edition(edition),
         "digit in a chart's text": one_digit("text/plain"),
         "digit in a table": one_digit("text/html"),
     }

@@ -1,10 +1,10 @@
 """The runner: what it refuses, what a run leaves and says of itself, and what a failure does not touch."""
 
 import hashlib
+import itertools
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,9 +13,9 @@ from pathlib import Path
 from unittest import mock
 
 import nbformat
-import polars as pl
 import pytest
 
+from conftest import changed_edition
 from wardbook import edition, folders
 from wardbook.places import ROOT
 from wardbook.run import committed, execute, runner
@@ -282,9 +282,6 @@ def test_an_edit_or_another_run_while_this_one_worked_is_not_lost(start, earlier
     assert hidden(earlier.parent) == []
 
 
-READS = "from wardbook.book import open_book\nbook = open_book(edition=edition)\n"
-
-
 @pytest.mark.parametrize(
     ("cell", "says"),
     [
@@ -299,20 +296,15 @@ READS = "from wardbook.book import open_book\nbook = open_book(edition=edition)\
 def test_an_edition_built_again_under_a_run_is_never_mixed_with_the_one_it_began_with(
     start, folder, tmp_path, cell, says
 ):
-    ours = Path(shutil.copytree(edition.COMMITTED, tmp_path / "edition"))
-    other = Path(shutil.copytree(ours, tmp_path / "other"))
-    pl.read_parquet(other / "stops.parquet").tail(-1).write_parquet(other / "stops.parquet")
-    manifest = json.loads((other / "manifest.json").read_text())
-    manifest["tables"]["stops"]["sha256"] = folders.sha256(other / "stops.parquet")
-    manifest["edition"] = edition.edition_id(manifest)
-    (other / "manifest.json").write_text(json.dumps(manifest))
-    write_notebook(folder, "01_first", READS, "book.table('stops').height")
-    write_notebook(folder, "02_second", f"{READS}book.table('stops').height")
-    ran = []
+    ours = changed_edition(tmp_path / "edition", "stops", lambda table: table)
+    other = changed_edition(tmp_path / "other", "stops", lambda table: table.tail(-1))
+    reads = "from wardbook.book import open_book\nbook = open_book(edition=edition)\n"
+    write_notebook(folder, "01_first", reads, "book.table('stops').height")
+    write_notebook(folder, "02_second", f"{reads}book.table('stops').height")
+    cells = itertools.count(1)
 
     def build_again(*_):
-        ran.append(1)
-        if len(ran) == cell:
+        if next(cells) == cell:
             folders.put_in_place(other, ours)
 
     with pytest.raises(runner.RunError, match=says):
