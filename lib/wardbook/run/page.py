@@ -13,6 +13,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -214,6 +215,7 @@ _MARK = re.compile(
 _PLACED = re.compile(r' (?:d|transform|[xyr][12]?|width|height|font-size)="[^"]*"')
 _CIRCLE = re.compile(r'<path([^>]*) d="M([\d.]+),0A\2,\2,0,1,1,-\2,0A\2,\2,0,1,1,\2,0"')
 _TEXT = re.compile(r'<text([^>]*) transform="translate\(([-\d.]+),([-\d.]+)\)"(?=[^>]*>[^<]*</text>)')
+_LINES = re.compile(r' d="([MLZ\d.,-]+)"')
 _ALIKE = re.compile(r"<g>((?:<(?:path|circle|rect|line)[^>]*/>|<text[^>]*>[^<]*</text>){3,})</g>")
 _STYLE = re.compile(r' (?:fill|stroke|stroke-width|text-anchor|font-size|font-weight)="[^"]*"')
 MOST_MARKS = 150  # a drawing with more says its numbers in its table alone
@@ -228,9 +230,22 @@ def slim(svg: str) -> str:
     drawn = _PLACED.sub(lambda part: re.sub(r"\d+\.\d\d+", lambda place: f"{float(place[0]):.1f}", part[0]), drawn)
     drawn = _CIRCLE.sub(r'<circle\1 r="\2"', drawn)
     drawn = _TEXT.sub(r'<text\1 x="\2" y="\3"', drawn)
+    drawn = _LINES.sub(lambda path: f' d="{_in_steps(path[1])}"', drawn)
     while drawn != (drawn := re.sub(r"<g></g>|<g/>|<g>(<g>(?:(?!</?g).)*</g>)</g>", r"\1", drawn)):
         pass
     return _ALIKE.sub(_styled_once, drawn)
+
+
+def _in_steps(path: str) -> str:
+    """A path of straight lines with each point as a step from the one before it, which has fewer digits."""
+    steps = []
+    for line in re.findall(r"M[^MZ]*|Z", path):
+        points = [[round(10 * float(place)) for place in point.split(",")] for point in line[1:].split("L") if point]
+        if points:
+            steps.append(f"M{points[0][0] / 10:g},{points[0][1] / 10:g}")
+        moved = [f"{(x - x0) / 10:g},{(y - y0) / 10:g}" for (x0, y0), (x, y) in pairwise(points)]
+        steps.append("Z" if line == "Z" else "l" + " ".join(moved) if moved else "")
+    return "".join(steps)
 
 
 def _styled_once(group: re.Match[str]) -> str:
