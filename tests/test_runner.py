@@ -349,9 +349,17 @@ def test_a_failing_notebook_says_where_leaves_its_copy_and_touches_nothing(start
     assert not copy.parents[1].exists()
 
 
-def test_a_kernel_that_dies_is_a_failure_like_another(start, folder, tmp_path):
-    write_notebook(folder, "01_first", "import os\nos._exit(1)", "print('never')")
-    with pytest.raises(runner.RunFailed, match=r"failed in cell \[3\] `import os`: DeadKernelError") as caught:
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("import os\nos._exit(1)", r"failed in cell \[3\] `import os`: DeadKernelError"),
+        ("import sys\nsys.exit()", r"failed in cell \[3\] `import sys`: the notebook ended here, before its last cell"),
+    ],
+    ids=["kernel died", "notebook left"],
+)
+def test_an_end_that_papermill_does_not_call_an_error(start, folder, tmp_path, source, says):
+    write_notebook(folder, "01_first", source, "print('never')")
+    with pytest.raises(runner.RunFailed, match=says) as caught:
         start(only=["01_first"])
     assert caught.value.copy.is_file()
     assert [path.name for path in (tmp_path / "out" / "tower-hamlets").iterdir()] == ["2023-24.failed"]

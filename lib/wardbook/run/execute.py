@@ -1,4 +1,4 @@
-"""Executes notebooks that papermill gave parameters, all of a run in one kernel, and leaves copies that name neither machine nor moment."""
+"""Executes notebooks by papermill, all of a run in one kernel, and leaves copies that name neither machine nor moment."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import papermill
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import Engine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
 from papermill.translators import PythonTranslator
 
 from wardbook.folders import write_text
@@ -41,27 +44,47 @@ class RunFailed(RunError):
         return f"{super().__str__()}{left}; earlier results are as they were"
 
 
+class _KernelThatRuns(Engine):
+    """papermill's own engine starts a kernel a notebook; this one takes the kernel there is."""
+
+    @classmethod
+    def execute_managed_notebook(
+        cls, nb_man: Any, kernel_name: str, *, kernel: Kernel, on_cell_execute: Callable, **_: Any
+    ) -> None:
+        kernel.executed = nb_man.nb
+        # How often a stream was flushed must not show.
+        client = PapermillNotebookClient(
+            nb_man, kernel.client.km, on_cell_execute=on_cell_execute, coalesce_streams=True
+        )
+        client.kc = kernel.client.kc
+        client.execute()
+
+
+_ENGINE = "the kernel that runs"
+papermill_engines.register(_ENGINE, _KernelThatRuns)
+
+
 class Kernel:
     """One kernel for notebooks of one folder: each finds an empty namespace, and the packages that one before it imported.
 
-    Not papermill's engine, which starts a kernel a notebook and saves the copy twice a cell, a third of a run's own time.
+    `executed` is the notebook that ran last, as far as it came.
     """
 
     def __init__(self, folder: Path):
-        self._client = NotebookClient(
-            nbformat.v4.new_notebook(),
+        self.executed = nbformat.v4.new_notebook()
+        reset = nbformat.v4.new_code_cell("get_ipython().reset()")
+        self.client = NotebookClient(
+            nbformat.v4.new_notebook(cells=[reset]),
             kernel_name="python3",
-            coalesce_streams=True,  # how often a stream was flushed must not show
-            raise_on_iopub_timeout=True,
             # A kernel logs to our terminal: that loopback is not encrypted, that it was stopped.
             extra_arguments=["--log-level=50"],
-            # nbval and Lab start a kernel in the notebook's folder.
+            # nbval and Lab start a kernel in the notebook's folder. Not papermill's `cwd`: that moves this process.
             resources={"metadata": {"path": str(folder)}},
         )
 
     def __enter__(self) -> Kernel:
         with kernel_of_this_environment():
-            self._setup = self._client.setup_kernel()
+            self._setup = self.client.setup_kernel()
             self._setup.__enter__()
         return self
 
@@ -71,48 +94,49 @@ class Kernel:
     def execute(
         self, path: Path, parameters: dict[str, Any], progress: Progress | None = None
     ) -> nbformat.NotebookNode:
-        """Run one notebook with these parameters; it as it was executed.
+        """Run one notebook by papermill with these parameters; it as it was executed.
 
         Raises
         ------
         RunFailed
             naming the cell and the error.
         """
-        notebook = nbformat.read(path, as_version=4)
-        if parameters:
-            tagged = [
-                place for place, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])
-            ]
-            cell = nbformat.v4.new_code_cell(_assigned(parameters), id=INJECTED, metadata={"tags": [INJECTED]})
-            notebook.cells.insert(tagged[0] + 1, cell)
-        code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-        for cell in code:
-            cell.outputs, cell.execution_count = [], None
-        number, source = 0, ""
+        at, source = 0, ""
+        self.executed = nbformat.read(path, as_version=4)
+        cells = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in self.executed.cells)
+        cells += bool(parameters)
+
+        def begin(cell: nbformat.NotebookNode, cell_index: int) -> None:
+            nonlocal at, source
+            at, source = at + 1, cell.source
+            if progress:
+                progress(path.stem, at, cells)
+
         try:
-            self._reset()
-            self._client.nb = notebook
-            for number, cell in enumerate(code, 1):
-                source = cell.source
-                if progress:
-                    progress(path.stem, number, len(code))
-                self._client.execute_cell(cell, notebook.cells.index(cell))
-        except Exception as error:  # a kernel that died or never answered has no one type
-            what = f"{type(error).__name__}: {error}"
-            if isinstance(error, CellExecutionError):
-                lines = [line.strip() for line in error.evalue.splitlines() if line.strip()]
-                what = ": ".join([error.ename, *lines[-1:]])
-            raise RunFailed(path.stem, number, source, what, notebook) from error
-        return notebook
-
-    def _reset(self) -> None:
-        self._client.reset_execution_trackers()
-        self._client.nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("get_ipython().reset()")])
-        self._client.execute_cell(self._client.nb.cells[0], 0, store_history=False)
-
-
-def _assigned(parameters: dict[str, Any]) -> str:
-    return PythonTranslator.codify(parameters, "Parameters")
+            self.client.execute_cell(self.client.nb.cells[0], 0, store_history=False)
+            papermill.execute_notebook(
+                str(path).replace("{", "{{").replace("}", "}}"),  # it fills in `{name}` from the parameters
+                None,  # saved twice a cell, the copy would take a third of a run's own time
+                parameters,
+                kernel_name="python3",
+                language="python",
+                progress_bar=False,
+                on_cell_execute=begin,
+                engine_name=_ENGINE,
+                kernel=self,
+            )
+        except PapermillExecutionError as error:
+            lines = [line.strip() for line in error.evalue.splitlines() if line.strip()]
+            what = ": ".join([error.ename, *lines[-1:]])
+            raise RunFailed(path.stem, error.exec_count or at, error.source, what, self.executed) from error
+        except Exception as error:  # a kernel that died or never answered; papermill gives these no one type
+            raise RunFailed(path.stem, at, source, f"{type(error).__name__}: {error}", self.executed) from error
+        # papermill takes a SystemExit for a good end, whatever came after it.
+        code = [cell for cell in self.executed.cells if cell.cell_type == "code" and cell.source.strip()]
+        if not all(cell.execution_count for cell in code):
+            said = "the notebook ended here, before its last cell"
+            raise RunFailed(path.stem, at, source, said, self.executed)
+        return self.executed
 
 
 @contextmanager
@@ -138,8 +162,9 @@ def save(notebook: nbformat.NotebookNode, path: Path, parameters: dict[str, Any]
     clean(notebook)
     machine = machine_paths(scrub)
     for cell in notebook.cells:
-        if cell.id == INJECTED:
-            cell.source = _assigned(parameters)
+        if INJECTED in cell.metadata.get("tags", []):
+            cell.id = INJECTED  # papermill's is random
+            cell.source = PythonTranslator.codify(parameters, "Parameters")
         for holder, key in texts(cell):
             holder[key] = machine.sub(lambda path: "" if path[0][-1] in "/\\" else ".", holder[key])
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,11 +172,16 @@ def save(notebook: nbformat.NotebookNode, path: Path, parameters: dict[str, Any]
 
 
 def clean(notebook: nbformat.NotebookNode) -> None:
-    """Leave the metadata that a reader's Jupyter needs: no clock and no version number."""
+    """Leave the metadata that a reader's Jupyter needs: no clock, no version number, no trace of papermill."""
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata = nbformat.from_dict({"kernelspec": kernel, "language_info": {"name": "python"}})
-    for cell in notebook.cells:
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
+        if not cell.metadata.get("tags", True):
+            del cell.metadata["tags"]
+        if "papermill-error-cell-tag" in cell.metadata.get("tags", []):
+            cell.id = f"error-{number}"
 
 
 def texts(cell: nbformat.NotebookNode) -> Iterator[tuple[Any, Any]]:
