@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from conftest import ROOT
 from wardbook import edition as editions
 from wardbook.book import Book
 from wardbook.figures.figure import Figure, Statements
+from wardbook.figures.table import guarded_csv
 from wardbook.places import from_root
 
 # One copy of the committed edition's tables for all runs of a process: kept runs would each hold their own.
@@ -92,6 +94,28 @@ def run_until(name: str, wanted: str, **parameters: Any) -> dict[str, Any]:
         if wanted in names:
             return names
     raise KeyError(f"{name} gives no value to {wanted}")
+
+
+def golden(left: Left) -> dict[str, Any]:
+    """What a notebook left, as its golden holds it: every text a reader meets, and a line on every frame drawn or saved."""
+    drawn, absent = ("title", "subtitle", "sentence", "caveat", "alt", "how"), ("title", "absent")
+    return {
+        "figures": {
+            name: {part: figure.words[part] for part in (absent if figure.absent else drawn)}
+            | {"data": _line(figure.data)}
+            for name, figure in left.figures.items()
+        },
+        "statements": {
+            name: [f"{part['lead']} {part['text']}" for part in one.parts] for name, one in left.statements.items()
+        },
+        "tables": {name: _line(frame) for name, frame in left.tables.items()},
+    }
+
+
+def _line(frame: pl.DataFrame) -> str:
+    """A frame in one line: its rows, its columns, and a fingerprint of its CSV."""
+    digest = hashlib.sha256(guarded_csv(frame).encode()).hexdigest()[:12]
+    return f"{frame.height} rows, {digest}: {', '.join(frame.columns)}"
 
 
 @contextmanager
