@@ -6,6 +6,7 @@ import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -66,6 +67,17 @@ def sampled_kinds(*kinds: str) -> list[str]:
     from wardbook.measures import change
 
     return [*dict.fromkeys([*kinds, *(change.YEARLY_GROUPS if os.environ.get(EVERY) else ())])]
+
+
+def relative_rate(counts, people, group="Black", reference="White", ethnicity="self-defined", **drawn):
+    """One group's searches per resident over another's: a row of `measures.stops.Spread.against`, its columns as attributes."""
+    import polars as pl
+
+    from wardbook.measures import stops
+
+    residents = stops.residents_by_group(counts, people, ethnicity)
+    table = stops.Spread.of(counts, ethnicity, **drawn).against(residents, reference)
+    return SimpleNamespace(**table.row(by_predicate=pl.col("group") == group, named=True))
 
 
 @contextmanager
