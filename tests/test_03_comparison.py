@@ -116,28 +116,6 @@ def test_a_ward_that_is_asked_for_is_shown_and_another_boroughs_is_refused():
         cells.run(NAME, borough="Lambeth", period="latest", ward="Fairfield")
 
 
-def test_no_year_of_a_ward_lies_across_march_2024_and_lines_are_cut_there():
-    left = cells.shared(NAME, borough="Croydon", period="2024-25")
-    years = left.names["history"].select("year", "spell").unique().sort("year")
-    assert "2023-24" not in years["year"] and {"2022-23", "2024-25"} <= set(years["year"])
-    before, after = (years.filter(year=year)["spell"][0] for year in ("2022-23", "2024-25"))
-    assert after == before + 1
-    assert left.figures["ward-years"].spec["spec"]["layer"][0]["encoding"]["detail"]["field"] == "spell"
-
-
-def test_the_funnel_drawn_is_the_verdict_given():
-    left = cells.run(NAME, borough="London", period="latest", offence_group="shoplifting")
-    limits, points = (left.names[name] for name in ("limits", "points"))
-    # The nearest volume of the funnel that is drawn: a point beyond it by more than the step between two is judged so.
-    for row in points.iter_rows(named=True):
-        at = limits.sort((pl.col("both") - row["both"]).abs()).row(0, named=True)
-        beyond = row["relative_percent"] > at["high"] + 1 or row["relative_percent"] < at["low"] - 1
-        inside = at["low"] + 1 < row["relative_percent"] < at["high"] - 1
-        if beyond or inside:
-            assert (row["against_london"] != change.IN_LINE) == beyond, row["area"]
-    assert points.filter(pl.col("against_london") != change.IN_LINE).height == 8
-
-
 def test_a_kind_that_is_not_held_for_the_period_is_refused_with_what_to_do():
     with pytest.raises(LookupError, match="Knife Crime is not held for 2017-18 and 2018-19: choose another"):
         cells.run(NAME, borough="Brent", period="2018-19", offence_group="knife crime")

@@ -162,8 +162,6 @@ def test_a_ward_that_counted_sees_its_own_point(tmp_path):
     ("settings", "says"),
     [
         ({"draws": "-1"}, r"draws must be a whole number, 1 to 1,000,000: -1"),
-        ({"deadline_hours": "0"}, r"deadline_hours must be a number, 1 to 1,000: 0"),
-        ({"offences_weight": "1.5"}, r"offences_weight must be a number, 0 to 1: 1.5"),
         ({"scenario_file": "\n,,\nsubscribers,many,people"}, r"own.csv, line 4, column value: 'many'"),
     ],
 )

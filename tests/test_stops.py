@@ -14,7 +14,7 @@ import pytest
 from shapely.geometry import box
 
 from conftest import EVERY, relative_rate
-from wardbook import edition, places, tables_stops
+from wardbook import edition, places
 from wardbook.measures import stops
 from wardbook.periods import declared_breaks, read_period
 from wardbook.places import Area
@@ -173,24 +173,6 @@ def test_a_month_that_is_not_whole_is_no_end_of_a_comparison():
     planted = pl.concat([planted, monthly((date(2023, 12, 1), 9_000))])
     with pytest.raises(ValueError, match="December 2022 are not complete"):
         stops.compare_months(planted, [date(2022, 12, 1)], [date(2023, 12, 1)], declared_breaks())
-
-
-def test_a_month_in_a_break_of_publication_is_not_complete():
-    start = date(2024, 1, 1)
-    rows = [
-        {"force": "metropolitan", "month": month, "borough_code": "E09000030", "is_repeat": False}
-        | {"local_time": month, "age_range": "18-24", "self_defined": "White - Irish"}
-        for month, n in zip(months(start, 16), [1_000] * 8 + [200] * 8)
-        for _ in range(n)
-    ]
-    frame = pl.DataFrame(rows).with_columns(pl.col("local_time").dt.month_end())
-    table = tables_stops.stop_coverage(frame, declared_breaks())
-    assert table.filter("complete")["month"].to_list() == months(start, 8)
-    why = set(table.filter(~pl.col("complete"))["why_not"])
-    # Held against their own side of the break, months of 200 are as large as their neighbours.
-    assert why == {"in a break of publication: stops cut in publication"}
-    # Rows alone do not tell: after a while a fifth of them looks like any other month.
-    assert tables_stops.stop_coverage(frame).filter(pl.col("month") > date(2024, 11, 1))["complete"].all()
 
 
 # Shares ---------------------------------------------------------------------------------------------------------------
