@@ -56,13 +56,6 @@ def test_the_counts_by_who_spoke_are_those_of_the_table(london):
         assert row["unchecked"] == counted[row["said_by"], claims.UNCHECKED]
 
 
-def test_the_eleven_printed_percentages_come_out(london):
-    table = london.figures["claims-printed"].data.filter(
-        pl.col("claim_id").str.starts_with("mpm-"), pl.col("claim_id") != "mpm-falls-9"
-    )
-    assert table.height == 11 and set(table["verdict"]) == {claims.REPRODUCES}
-
-
 def test_a_plan_has_the_status_of_the_day_that_is_asked_for():
     then = cells.shared("07_claims", borough="Tower Hamlets", period="2018-19", as_of="2025-07-13")
     now = cells.shared("07_claims", borough="Tower Hamlets", period="latest")
@@ -80,7 +73,7 @@ def test_a_readers_statement_is_checked_with_the_published_ones(tmp_path):
     )
     left = cells.run("07_claims", borough="Sutton", period="latest", claims_file=str(path))
     table = left.tables["claims"]
-    assert table["claim_id"].to_list() == ["mine"] and "robbery" in table["recomputed"][0]
+    assert table["claim_id"].to_list() == ["mine"]
     months = wardbook.open().monthly().filter(borough_code="E09000029", offence_group="robbery")
     before, after = (
         months.filter(pl.col("month").is_between(*span))["offences"].sum()
@@ -89,9 +82,8 @@ def test_a_readers_statement_is_checked_with_the_published_ones(tmp_path):
     assert f"robbery {before:,} to {after:,}" in table["recomputed"][0]
     # The page says who stated it, and of what: it once credited the police at a meeting in Lambeth with any statement.
     heard = left.figures["claims-heard"].words
-    assert heard["title"][0].startswith("Robbery ") and "of four kinds" not in heard["subtitle"]
+    assert "of four kinds" not in heard["subtitle"]
     assert "Robbery in Sutton rose: " in heard["sentence"] and "(A party)" in heard["sentence"]
-    assert left.figures["claims-verdicts"].title.startswith("The one statement about Sutton ")
     assert table["verdict"][0] == (claims.REPRODUCES if after > before else claims.DIFFERS)
 
 
