@@ -345,6 +345,14 @@ def test_every_figure_of_the_table_lies_where_it_must(ratios):
     assert seen["mapping_low"] < seen["ratio"] < seen["mapping_none"] < seen["mapping_high"]
 
 
+def test_a_row_of_the_table_is_of_its_boroughs_searches_and_residents(ratios, year, people):
+    kingston = places.area("Kingston upon Thames")
+    rate = relative_rate(*(table.filter(borough_code=kingston.code) for table in (year, people)))
+    row = ratios.filter(area=kingston.name, ethnicity="self-defined", group="Black").row(0, named=True)
+    for name in ("ratio", "lower", "upper", "known_only", "bound_low", "bound_high", "unknown_share", "rate_group"):
+        assert row[name] == pytest.approx(getattr(rate, name))
+
+
 def test_by_object_too_few_searches_give_no_ratio_and_say_why(year, made):
     table = stops.disproportionality_by_object(year, made["population"], AREAS, MET, str(YEAR))
     assert table.columns == ["object", *stops.TABLE]
