@@ -13,8 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import IPython.display
 import numpy as np
 import polars as pl
+import pytest
 
 from conftest import ROOT
 from wardbook import edition as editions
@@ -137,11 +139,12 @@ def _watched(left: Left) -> Iterator[None]:
     def opened(path=editions.COMMITTED):
         return committed() if from_root(path) == editions.COMMITTED else open_edition(path)
 
-    Book.figure, Book.say, Book.save, editions.open_edition = noted, heard, kept, opened
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, watched in {"figure": noted, "say": heard, "save": kept}.items():
+            patch.setattr(Book, name, watched)
+        patch.setattr(editions, "open_edition", opened)
+        patch.setattr(IPython.display, "display", lambda *shown: None)  # charts are made and not drawn
         yield
-    finally:
-        Book.figure, Book.say, Book.save, editions.open_edition = figure, say, save, open_edition
 
 
 def sentences(text: str) -> list[str]:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from functools import cache
 from pathlib import Path
 
-import IPython.display
 import polars as pl
 import pytest
 
 import cells
-from conftest import ROOT, sampled
+from conftest import sampled
 from wardbook import facts, places
 from wardbook.figures import wording
 from wardbook.measures import load
@@ -26,14 +24,8 @@ HOURS = ("officer-hours-lost", "officer-hours-demand", "officer-hours-even")
 LONDON_ONLY = {"load-asked", "load-answered", "load-lists", "load-matters"}
 
 
-@cache
 def run(borough: str, period: str = "latest", **settings) -> cells.Left:
-    """The notebook's own cells in this process, once for all tests that ask for the same; its charts made and not drawn."""
-    shown, IPython.display.display = IPython.display.display, lambda *shown: None
-    try:
-        return cells.run(NAME, borough=borough, period=period, edition=str(ROOT / "data" / "edition"), **settings)
-    finally:
-        IPython.display.display = shown
+    return cells.shared(NAME, borough=borough, period=period, **settings)
 
 
 @pytest.fixture(scope="module")
