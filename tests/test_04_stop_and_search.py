@@ -15,7 +15,7 @@ import pytest
 import cells
 import wardbook
 from attack import Attacker, tried
-from conftest import EVERY, relative_rate
+from conftest import EVERY, relative_rate, remembered
 from wardbook import edition, places
 from wardbook.figures import withhold
 from wardbook.figures.figure import Figure
@@ -41,17 +41,12 @@ CAUSAL = r"because|due to|caus\w*|led by|leads? to|results? (?:in|from)|owing|dr
 @pytest.fixture(scope="module", autouse=True)
 def one_table_of_ratios():
     """The ratios of all areas are the same whichever is in focus: made once for this module's runs."""
-    made, held = stops.disproportionality, {}
 
-    def remembered(counts, population, areas, boroughs, period):
-        key = (counts["searches"].sum(), counts.width, tuple(area.code for area in areas), period)
-        if key not in held:
-            held[key] = made(counts, population, areas, boroughs, period)
-        return held[key]
+    def key(counts, population, areas, boroughs, period):
+        return counts["searches"].sum(), counts.width, tuple(area.code for area in areas), period
 
-    stops.disproportionality = remembered
-    yield
-    stops.disproportionality = made
+    with remembered(stops, "disproportionality", key):
+        yield
 
 
 @pytest.fixture(scope="module")
