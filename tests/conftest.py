@@ -7,6 +7,7 @@ import os
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -85,24 +86,40 @@ def changed_edition(folder: Path, name: str, change) -> Path:
     return folder
 
 
+def relative_rate(counts, people, group="Black", reference="White", ethnicity="self-defined", **drawn):
+    """One group's searches per resident over another's: a row of `measures.stops.Spread.against`, its columns as attributes."""
+    import polars as pl
+
+    from wardbook.measures import stops
+
+    residents = stops.residents_by_group(counts, people, ethnicity)
+    table = stops.Spread.of(counts, ethnicity, **drawn).against(residents, reference)
+    return SimpleNamespace(**table.row(by_predicate=pl.col("group") == group, named=True))
+
+
 @contextmanager
+def remembered(module, name, key):
+    """A module's function that computes once for all runs within what has the same key, which is made of its arguments."""
+    function, held = getattr(module, name), {}
+
+    def once(*given):
+        if (at := key(*given)) not in held:
+            held[at] = function(*given)
+        return held[at]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, name, once)
+        yield
+
+
 def remember_rulers():
     """The ruler of two windows is the same for every area: learnt once for all runs within."""
     from wardbook.measures import change
 
-    learn, learnt = change.learn_ruler, {}
+    def key(monthly, before, after, breaks, series):
+        return series, before, after, tuple(sorted(monthly["offence_group"].unique())), monthly.height
 
-    def remembered(monthly, before, after, breaks, series):
-        key = (series, before, after, tuple(sorted(monthly["offence_group"].unique())), monthly.height)
-        if key not in learnt:
-            learnt[key] = learn(monthly, before, after, breaks, series)
-        return learnt[key]
-
-    change.learn_ruler = remembered
-    try:
-        yield
-    finally:
-        change.learn_ruler = learn
+    return remembered(change, "learn_ruler", key)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,9 @@ from wardbook import edition, places
 from wardbook.figures import wording
 from wardbook.measures import change, targets
 
-RUNS = sampled_runs(("Tower Hamlets", "latest"), ("London", "latest"), ("Havering", "latest"), ("London", "2024-25"))
+FIVE = [(area, "latest") for area in ("Tower Hamlets", "Kingston upon Thames", "Westminster", "London")]
+FIVE += [("Croydon", "2024-25")]
+RUNS = sampled_runs(*FIVE, ("London", "2024-25"))
 OLD = [
     (area, period)
     for area in ("Camden", "Sutton", "Havering", "Tower Hamlets", "London")
@@ -33,6 +35,11 @@ def test_every_template_renders_in_plain_words(area, period):
     assert set(left.figures) == {"year-change", "live-targets", "past-targets", "mopac-7-other-years", "knife-crime"}
 
 
+@pytest.mark.parametrize(("area", "period"), FIVE)
+def test_every_word_and_number_is_the_goldens(area, period, snapshot):
+    assert cells.golden(cells.shared("01_targets", borough=area, period=period)) == snapshot
+
+
 def test_two_kinds_of_offence_are_never_said_alike():
     """Violence without injury is a group of its own; with stalking and harassment it went by the same name."""
     groups = edition.open_edition().table("borough_offences")["offence_group"].unique().to_list()
@@ -40,24 +47,11 @@ def test_two_kinds_of_offence_are_never_said_alike():
     assert len(said) == len(set(said)) > 20
 
 
-def test_what_stands_out_but_cannot_be_compared_is_no_rise_or_fall():
-    """Croydon's violence with injury in 2024-25 stands out from London, and recording changed within the two years."""
-    left = cells.shared("01_targets", borough="Croydon", period="2024-25")
-    row = left.tables["changes"].row(by_predicate=pl.col("offence_group") == "violence with injury", named=True)
-    assert not row["comparable"] and row["against_london"] == change.ABOVE
-    first = [f"{part['lead']} {part['text']}" for part in left.statements["first-screen"].parts]
-    said = [left.figures["year-change"].title, left.figures["year-change"].words["sentence"], *first]
-    said = [text for text in said if "Violence with injury" in text]
-    assert len(said) == 4 and not any(re.search(r"Violence with injury (?:rose|fell)", text) for text in said)
-    assert "Violence with injury is +11% beside the rest of London" in said[1]
-
-
 def test_a_printed_change_stands_beside_a_target_of_its_own_period():
     """London's theft from motor vehicle of 2009-10 (-7.9%) stood beside its target of 2015-16 too."""
     left = cells.shared("01_targets", borough="London", period="latest")
     vehicles = left.figures["past-targets"].data.filter(measure="theft from motor vehicle")
     assert dict(vehicles.select("period", "london").iter_rows()) == {"2009-10": -7.9, "2015-16": None}
-    assert "year to February 2026" in left.figures["live-targets"].svg()
 
 
 def test_searches_in_london_are_as_many_as_in_04():
@@ -71,31 +65,12 @@ def test_searches_in_london_are_as_many_as_in_04():
     assert names["search"]["rate"] == pytest.approx(1000 * people / residents)
 
 
-def test_a_total_that_stands_out_alone_is_said_once():
-    """Read by a second reader: Westminster's first screen said its fall of 11% in two lines of five."""
-    first = cells.shared("01_targets", borough="Westminster", period="latest").statements["first-screen"].parts
-    assert [part["lead"] for part in first[:2]] == [
-        "Recorded crime fell 11%",
-        "No kind of offence stands out from London",
-    ]
-
-
 @pytest.mark.parametrize(("area", "period"), OLD if os.environ.get(EVERY) else OLD[::7])
 def test_it_runs_for_older_periods(area, period):
     left = cells.shared("01_targets", borough=area, period=period)
     assert left.tables["changes"].height == 17  # knife crime is not held
     assert left.figures["knife-crime"].absent
     assert not cells.check_words(left)
-
-
-def test_its_tables_keep_their_columns():
-    left = cells.shared("01_targets", borough="Tower Hamlets", period="latest")
-    assert tuple(left.tables["changes"].columns) == change.COLUMNS
-    assert tuple(left.tables["targets"].columns) == targets.COLUMNS
-    assert set(left.tables["targets"]["verdict"]) <= set(targets.VERDICTS)
-    assert left.tables["targets"].filter(target_set="MOPAC 7").height == 1
-    row = left.tables["changes"].row(by_predicate=pl.col("offence_group") == change.TOTAL, named=True)
-    assert (row["before"], row["after"]) == (36_396, 37_013)
 
 
 def test_a_readers_own_target_is_judged_with_the_published_ones(tmp_path):

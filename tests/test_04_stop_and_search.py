@@ -15,7 +15,7 @@ import pytest
 import cells
 import wardbook
 from attack import Attacker, tried
-from conftest import EVERY
+from conftest import EVERY, relative_rate, remembered
 from wardbook import edition, places
 from wardbook.figures import withhold
 from wardbook.figures.figure import Figure
@@ -41,17 +41,12 @@ CAUSAL = r"because|due to|caus\w*|led by|leads? to|results? (?:in|from)|owing|dr
 @pytest.fixture(scope="module", autouse=True)
 def one_table_of_ratios():
     """The ratios of all areas are the same whichever is in focus: made once for this module's runs."""
-    made, held = stops.disproportionality, {}
 
-    def remembered(counts, population, areas, boroughs, period):
-        key = (counts["searches"].sum(), counts.width, tuple(area.code for area in areas), period)
-        if key not in held:
-            held[key] = made(counts, population, areas, boroughs, period)
-        return held[key]
+    def key(counts, population, areas, boroughs, period):
+        return counts["searches"].sum(), counts.width, tuple(area.code for area in areas), period
 
-    stops.disproportionality = remembered
-    yield
-    stops.disproportionality = made
+    with remembered(stops, "disproportionality", key):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -89,10 +84,11 @@ def test_every_template_renders_in_plain_words(runs, area):
     years = ("2023-24", "2024", "2019", "2025")
     for figure in left.figures.values():
         assert any(word in figure.words["subtitle"] for word in years), f"{figure.name}: no period in its subtitle"
-    ratio, clothing, months = (left.figures[name] for name in ("disproportionality", "clothing", "stops-by-month"))
-    alone = {ratio.words["sentence"]: f"{area} had ", clothing.words["sentence"]: f"searches in {area}."}
-    assert all(words in sentence for sentence, words in alone.items()), "a sentence that does not say of where"
-    assert ">month not whole<" in months.svg() and " than a year earlier, to August 2024" in months.title
+
+
+@pytest.mark.parametrize("area", FIVE)
+def test_every_word_and_number_is_the_goldens(runs, area, snapshot):
+    assert cells.golden(runs(area)[0]) == snapshot
 
 
 @pytest.mark.parametrize("area", AREAS)
@@ -136,16 +132,6 @@ def test_months_after_the_break_stand_in_no_sentence_with_those_before(runs):
     assert checked >= len(FIVE)
 
 
-def test_a_comparison_across_the_break_planted_in_the_notebook_is_refused(monkeypatch):
-    source = "before, after = stops.matched_months(coverage, newest)\n"
-    planted = "before, after = newest.months[:8], pl.date_range(pl.date(2024, 9, 1), pl.date(2025, 4, 1), '1mo', eager=True).to_list()\n"
-    code = cells.code(NAME)
-    assert sum(source in text for _, text in code) == 1
-    monkeypatch.setattr(cells, "code", lambda name: [(first, text.replace(source, planted)) for first, text in code])
-    with pytest.raises(stops.AcrossBreak, match="September 2023 and of April 2025 cannot be compared"):
-        cells.run(NAME, borough="Sutton", period="latest")
-
-
 def test_it_runs_for_periods_before_the_searches_held_and_says_so():
     left = cells.run(NAME, borough="Havering", period="2018-19")
     assert not cells.check_words(left)
@@ -160,18 +146,12 @@ def test_it_runs_for_periods_before_the_searches_held_and_says_so():
 
 def test_london_is_what_was_measured_beforehand(runs):
     left, _ = runs("London")
-    row = left.figures["disproportionality"].data.row(0, named=True)
-    assert row["known_only"] == pytest.approx(3.06, abs=0.02)
-    assert (row["bound_low"], row["bound_high"]) == pytest.approx((1.48, 7.31), abs=0.05)
-    assert row["ratio"] == pytest.approx(3.6, abs=0.1)
     objects = left.figures["disproportionality-by-object"].data
     known = dict(objects.select("object", "known_only").iter_rows())
     assert [known[kind] for kind in ("drugs", "stolen goods", "weapons")] == pytest.approx([2.8, 2.6, 5.8], abs=0.1)
     arrests = left.figures["arrest-share-by-group"].data.filter(object="weapons")
     shares = dict(arrests.select("group", "share").iter_rows())
     assert (100 * shares["Black"], 100 * shares["White"]) == pytest.approx((19.2, 22.5), abs=0.3)
-    alike = re.search(r"agrees with the true outline for (\d+)%", left.figures["ward-stops"].words["sentence"])
-    assert int(alike[1]) in (84, 85)
 
 
 def test_the_bootstrap_by_day_is_as_much_wider_than_counting_as_was_found():
@@ -181,7 +161,7 @@ def test_the_bootstrap_by_day_is_as_much_wider_than_counting_as_was_found():
     people = held.table("population").filter(pl.col("borough_code").is_in(places.boroughs()["borough_code"].implode()))
 
     def wider(rows):
-        both = [stops.relative_rate(one, people, "Black", "White") for one in (rows, rows.drop("day"))]
+        both = [relative_rate(one, people) for one in (rows, rows.drop("day"))]
         one, other = (np.log(rate.upper / rate.lower) for rate in both)
         return one / other
 
@@ -189,23 +169,6 @@ def test_the_bootstrap_by_day_is_as_much_wider_than_counting_as_was_found():
     assert 1.85 < wider(days) < 2.2
     assert 1.5 < wider(days.filter(pl.col("self_defined").is_in(stops.GROUPS))) < 1.75
     assert 1.3 < wider(days.filter(~sixty)) < 1.6
-
-
-def test_its_tables_keep_their_columns(runs):
-    left, folder = runs("Tower Hamlets")
-    assert left.tables["disproportionality"].columns == list(stops.TABLE)
-    assert left.tables["disproportionality"].height == 33 * 2 * 4
-    assert left.tables["disproportionality_by_object"].columns == ["object", *stops.TABLE]
-    columns = ["area", "period", "measure", "item", "stops", "of", "rate_per_1000", "share", "lower", "upper"]
-    assert left.tables["stops"].columns == columns
-    saved = {path.stem for path in (folder / "tables").glob("*.csv")}
-    assert saved == {
-        "disproportionality",
-        "disproportionality_by_object",
-        "stops",
-        "stop_coverage",
-        "thorough_searches",
-    }
 
 
 # The attack -----------------------------------------------------------------------------------------------------------

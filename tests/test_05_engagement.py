@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from datetime import date
 
 import polars as pl
@@ -14,19 +13,12 @@ import cells
 import wardbook
 from conftest import EVERY, sampled
 from wardbook import edition as editions
-from wardbook.figures.figure import SIZES
-from wardbook.measures import survey
 from wardbook.places import area
 from wardbook.sources import police_uk_api as api
 
 FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Lambeth", "London"]
 AREAS = list(sampled(*FIVE))
 FIGURES = {"survey", "survey-changes", "survey-years", "contact-hours", "engagement-events"}
-# The columns of tables/survey.csv that its readers may count on.
-SURVEY = [
-    "question", "area", "to", "share", "low", "high", "london", "gap_points", "gap_low", "gap_high", "against_london",
-    "year_before", "change_points", "change_low", "change_high", "change_verdict", "why",
-]  # fmt: skip
 
 
 @pytest.mark.parametrize(("period", "areas"), [("latest", AREAS), ("2018-19", AREAS[-2:])])
@@ -41,45 +33,29 @@ def test_every_template_renders_for_every_area_in_plain_words(period, areas):
     assert not wrong
 
 
+@pytest.mark.parametrize("area", FIVE)
+def test_every_word_and_number_is_the_goldens(area, snapshot):
+    assert cells.golden(cells.shared("05_engagement", borough=area, period="latest")) == snapshot
+
+
 def test_before_the_survey_begins_each_chart_says_so():
     left = cells.run("05_engagement", borough="London", period="2011-12")
     assert all(left.figures[figure].absent for figure in FIGURES)
     assert left.tables["survey"].is_empty() and not cells.check_words(left)
 
 
-def test_its_table_keeps_its_columns_and_holds_the_published_values():
+def test_its_table_holds_the_published_values():
     left = cells.shared("05_engagement", borough="Tower Hamlets", period="latest")
     table = left.tables["survey"]
-    assert set(SURVEY) <= set(table.columns)
     asked = wardbook.open().table("confidence").filter(borough_code="E09000030", quarter_end=date(2023, 12, 31))
     assert dict(table.select("question", "share").iter_rows()) == dict(asked.select("question", "share").iter_rows())
-
-
-def test_each_verdict_in_a_sentence_is_that_of_its_table():
-    left = cells.shared("05_engagement", borough="Lambeth", period="latest")
-    apart = left.figures["survey-changes"].data.filter(pl.col("change_verdict").is_in([survey.ROSE, survey.FELL]))
-    said = cells.sentences(left.figures["survey-changes"].words["sentence"])
-    assert len(said) == apart.height == 3
-    for row in apart.iter_rows(named=True):
-        assert any(f"{row['name']}: {row['year_before']:.0%} to {row['share']:.0%}" in one for one in said), row["name"]
-    assert left.figures["survey-changes"].title == "Three of Lambeth's eight answers moved apart from London's"
 
 
 def test_the_hours_stand_beside_the_answer():
     left = cells.shared("05_engagement", borough="Tower Hamlets", period="latest")
     residents = wardbook.open().table("population").filter(borough_code="E09000030")["residents"].sum()
     hours = 1000 * (117_084 - 24_383) / residents  # EVIDENCE, 2b
-    # Hours on duty, whatever was done in them: not hours in the ward.
-    sentence = left.figures["contact-hours"].words["sentence"]
-    assert f"had {hours:.0f} hours not taken for other work in 2023-24" in sentence and "in wards" not in sentence
-    assert left.figures["contact-hours"].data.height == 32
-
-
-def test_with_nothing_captured_one_line_says_how_to_begin():
-    left = cells.shared("05_engagement", borough="Croydon", period="latest")
-    figure = left.figures["engagement-events"]
-    assert figure.absent and "wardbook fetch --source engagement" in figure.words["absent"]
-    assert left.tables["engagement"].is_empty() and "status" in left.tables["engagement"].columns
+    assert f"had {hours:.0f} hours not taken" in left.figures["contact-hours"].words["sentence"]
 
 
 @pytest.mark.parametrize("name", ["Sutton", "London"])
@@ -114,13 +90,6 @@ def test_what_was_captured_is_shown_ward_by_ward(tmp_path, monkeypatch, name):
     assert shown.filter(ward_code=codes[1])["captures"].to_list() == [1, 0]
     assert "Q1 2025 to Q2 2025" in figure.words["subtitle"]
     assert figure.svg("phone")
-
-
-@pytest.mark.parametrize("size", ["page", "phone", "print"])
-def test_the_panels_of_the_years_fit_where_they_are_read(size):
-    figure = cells.shared("05_engagement", borough="Tower Hamlets", period="latest").figures["survey-years"]
-    width = float(re.search(r'viewBox="0 0 ([0-9.]+) ', figure.svg(size))[1])
-    assert width <= SIZES[size].width + 2
 
 
 @pytest.mark.parametrize("name", ["Tower Hamlets", *(["London"] if os.environ.get(EVERY) else [])])

@@ -16,15 +16,6 @@ from wardbook.measures import claims
 FIVE = ["Tower Hamlets", "Lambeth", "Kingston upon Thames", "Redbridge", "London"]
 AREAS = list(sampled(*FIVE))
 FIGURES = {"claims-verdicts", "claims-printed", "claims-heard", "claims-plans"}
-# The columns of tables/claims.csv before the register was rebuilt.
-COLUMNS = [
-    "claim_id", "document", "office", "where", "claim", "kind", "measure", "area", "baseline_period", "period", "check",
-    "before", "after", "change", "percent", "decimals", "successes", "trials", "target", "printed", "found", "unit",
-    "found_unit", "direction", "printed_verdict", "parts", "item", "overlaps", "what_it_takes", "source",
-    "source_address", "quality", "note", "verdict", "recomputed", "why", "recomputed_percent", "noise_low",
-    "noise_high", "per_day_percent", "per_day_low", "per_day_high", "overdispersion_limit", "baseline_low",
-    "baseline_high", "outturn_low", "outturn_high",
-]  # fmt: skip
 
 pytestmark = pytest.mark.usefixtures("one_ruler")
 
@@ -45,15 +36,15 @@ def test_every_template_renders_for_every_area_in_plain_words(period, areas):
     assert not wrong
 
 
+@pytest.mark.parametrize("area", FIVE)
+def test_every_word_and_number_is_the_goldens(area, snapshot):
+    assert cells.golden(cells.shared("07_claims", borough=area, period="latest")) == snapshot
+
+
 def test_london_shows_the_whole_register_and_a_borough_its_own_rows(london):
     assert london.tables["claims"].height == register.read_claims().height
-    assert set(COLUMNS) <= set(london.tables["claims"].columns)
     lambeth = cells.shared("07_claims", borough="Lambeth", period="latest")
     assert set(lambeth.tables["claims"]["area"]) == {"Lambeth"}
-    kingston = cells.shared("07_claims", borough="Kingston upon Thames", period="latest").figures["claims-verdicts"]
-    assert kingston.absent and "None of the 105" in kingston.words["absent"]
-    redbridge = cells.shared("07_claims", borough="Redbridge", period="latest").figures["claims-verdicts"]
-    assert redbridge.title == "The one statement about Redbridge cannot be checked"
 
 
 def test_the_counts_by_who_spoke_are_those_of_the_table(london):
@@ -63,47 +54,6 @@ def test_the_counts_by_who_spoke_are_those_of_the_table(london):
         assert row["statements"] == sum(n for (who, _), n in counted.items() if who == row["said_by"])
         assert row["hold"] == counted[row["said_by"], claims.REPRODUCES] + counted[row["said_by"], claims.AGREES]
         assert row["unchecked"] == counted[row["said_by"], claims.UNCHECKED]
-    whole = london.figures["claims-verdicts"].words["sentence"]
-    assert "Of 105 statements, 38 reproduce or agree" in whole and "a slip of the pen" in whole
-
-
-def test_the_eleven_printed_percentages_come_out_and_two_kinds_are_weak(london):
-    figure = london.figures["claims-printed"]
-    table = figure.data.filter(pl.col("claim_id").str.starts_with("mpm-"), pl.col("claim_id") != "mpm-falls-9")
-    assert table.height == 11 and set(table["verdict"]) == {claims.REPRODUCES}
-    assert "Murder, racist and religious offences and serious sexual offences" in figure.words["sentence"]
-    assert "639 and 641 days" in figure.words["caveat"]
-
-
-def test_each_text_of_the_register_says_its_figures(london):
-    said = {row["claim_id"]: row for row in london.tables["claims"].iter_rows(named=True)}
-    expected = {
-        "lambeth-vehicle": "3,632 to 2,674, −26.4% (rest of London −13.5%); theft of and from vehicles 3,063 to 2,308, −24.6% "
-        "(rest of London −12.8%)",
-        "none-of-26": "none of 26 still allows a true share of 10.9%; none of 55, of 5.3%",
-        "stops-decrease": "535,307 less 547,003 is −11,696",
-        "mps-satisfaction-gap": "78.8 less 73.9 is 4.9",
-        "th-residential-burglary-verdict": "missed: a fall above 0.6% was required",
-        "th-gun-crime-verdict": "missed: bounds no fall that was required",
-        "th-residential-burglary": "924–1,090 to 918–1,084: −0.6%",
-        "mpm-windows": "21 months each, 639 and 641 days",
-        "lambeth-vauxhall": "Vauxhall is number 2 of 25 wards",
-        "specials-target": "3,000 is 3,700 short of 6,700",
-    }
-    for name, text in expected.items():
-        assert text in said[name]["recomputed"], said[name]["recomputed"]
-    assert said["year-1917"]["why"] == "a slip of the pen for 2017, not a figure that failed"
-    assert said["misuse-strategy"]["why"] == "another plan had taken its place by then"
-    assert "the other kinds cannot be compared" in said["lambeth-serious"]["why"]
-
-
-def test_statements_that_contradict_each_other_stand_together(london):
-    pairs = london.tables["claims_together"]
-    assert pairs.height == 5
-    texts = [" ".join(row) for row in pairs.rows()]
-    assert any("falls by 9%" in text and "down by 2%" in text for text in texts)
-    assert any("100,000" in text and "1,610,463" in text for text in texts)
-    assert any("Vehicle crime in Lambeth" in text and "inaccurate" in text for text in texts)
 
 
 def test_a_plan_has_the_status_of_the_day_that_is_asked_for():
@@ -123,7 +73,7 @@ def test_a_readers_statement_is_checked_with_the_published_ones(tmp_path):
     )
     left = cells.run("07_claims", borough="Sutton", period="latest", claims_file=str(path))
     table = left.tables["claims"]
-    assert table["claim_id"].to_list() == ["mine"] and "robbery" in table["recomputed"][0]
+    assert table["claim_id"].to_list() == ["mine"]
     months = wardbook.open().monthly().filter(borough_code="E09000029", offence_group="robbery")
     before, after = (
         months.filter(pl.col("month").is_between(*span))["offences"].sum()
@@ -132,9 +82,8 @@ def test_a_readers_statement_is_checked_with_the_published_ones(tmp_path):
     assert f"robbery {before:,} to {after:,}" in table["recomputed"][0]
     # The page says who stated it, and of what: it once credited the police at a meeting in Lambeth with any statement.
     heard = left.figures["claims-heard"].words
-    assert heard["title"][0].startswith("Robbery ") and "of four kinds" not in heard["subtitle"]
+    assert "of four kinds" not in heard["subtitle"]
     assert "Robbery in Sutton rose: " in heard["sentence"] and "(A party)" in heard["sentence"]
-    assert left.figures["claims-verdicts"].title.startswith("The one statement about Sutton ")
     assert table["verdict"][0] == (claims.REPRODUCES if after > before else claims.DIFFERS)
 
 

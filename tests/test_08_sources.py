@@ -26,6 +26,11 @@ def test_every_template_renders_for_every_area_in_plain_words(period, areas):
     assert not wrong
 
 
+@pytest.mark.parametrize("area", FIVE)
+def test_every_word_and_number_is_the_goldens(area, snapshot):
+    assert cells.golden(cells.shared("08_sources", borough=area, period="latest")) == snapshot
+
+
 def test_no_label_is_the_name_of_a_table():
     left = cells.shared("08_sources", borough="Croydon", period="latest")
     names = wardbook.open().tables
@@ -39,8 +44,6 @@ def test_what_is_held_runs_as_far_as_the_manifest_says():
     tables = wardbook.open().edition.manifest["tables"]
     for name, table in (("Recorded crime, by borough", "borough_offences"), ("Knife crime", "knife_offences")):
         assert (str(held[name]["from"]), str(held[name]["to"])) == (tables[table]["from"], tables[table]["to"])
-    assert held["Recorded crime, by borough"]["releases"] == 3
-    assert "Stops and searches are whole to August 2024 only." in left.figures["holdings"].words["sentence"]
 
 
 def test_a_revision_is_the_newest_release_over_the_one_before():
@@ -58,8 +61,6 @@ def test_a_revision_is_the_newest_release_over_the_one_before():
     held = dict(counts.select("snapshot", "offences").iter_rows())
     assert (row["older"], row["newer"]) == (held["2025-11"], held["2026-02"])
     assert row["revision_percent"] == pytest.approx(100 * (held["2026-02"] / held["2025-11"] - 1))
-    # The release of October 2025 is not held: what changed is its count in a later one, not its first.
-    assert left.figures["revisions"].title == "A later release changed October 2025 by −0.6% in Tower Hamlets"
 
 
 def test_the_files_licences_and_conversions_are_those_of_the_manifest():
@@ -67,13 +68,8 @@ def test_the_files_licences_and_conversions_are_those_of_the_manifest():
     inputs = wardbook.open().edition.manifest["inputs"]
     table = left.tables["sources"]
     assert table["files"].sum() == len(inputs) and table["licence"].is_not_null().all()
-    third = sum(bool(entry.get("by_way_of")) for entry in inputs)
-    said = left.statements["by-way-of"].parts
-    assert said[0]["lead"].startswith("Eleven of 60 files") and third == 11
-    assert (
-        f"{sum(entry['rows_kept'] for entry in inputs):,} of {sum(entry['rows_read'] for entry in inputs):,}"
-        in said[1]["lead"]
-    )
+    kept, read = (sum(entry[rows] for entry in inputs) for rows in ("rows_kept", "rows_read"))
+    assert f"{kept:,} of {read:,}" in left.statements["by-way-of"].parts[1]["lead"]
 
 
 @pytest.mark.parametrize("name", ["Tower Hamlets", *(["London"] if os.environ.get(EVERY) else [])])

@@ -152,18 +152,10 @@ GOOD_HOURS = (
 )
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "says"),
-    [
-        ("Barnet", "Barnett", r"line 2, column borough: 'Barnett'; allowed: one of Barking and Dagenham, Barnet"),
-        ("100", "1OO", r"line 2, column hours: '1OO'; allowed: a whole number, 1 or more"),
-        ("10,5,4,1", "10,5,4,9", r"line 2.*allowed: kinds that add up to abstracted"),
-    ],
-)
-def test_a_row_of_hours_that_cannot_stand_is_refused_by_line_and_column(tmp_path, old, new, says):
+def test_a_row_of_hours_whose_kinds_do_not_add_up_is_refused_by_its_line(tmp_path):
     path = tmp_path / "officer_hours.csv"
-    path.write_text(GOOD_HOURS.replace(old, new, 1))
-    with pytest.raises(ValueError, match=f"^{path}, {says}"):
+    path.write_text(GOOD_HOURS.replace("10,5,4,1", "10,5,4,9"))
+    with pytest.raises(ValueError, match=f"^{path}, line 2.*allowed: kinds that add up to abstracted"):
         facts.read_facts(path, facts.OfficerHours)
     path.write_text(GOOD_HOURS.rstrip("\n"))  # no last line break
     assert facts.read_facts(path, facts.OfficerHours)["hours"].to_list() == [100]

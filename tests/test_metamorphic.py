@@ -14,6 +14,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import wardbook
+from conftest import relative_rate
 from test_edition import NOW, TOWER_HAMLETS, TWO_YEARS, UPPER, offences_of, synthetic_folder
 from wardbook import accounts, edition, places
 from wardbook.measures import change, stops, wards
@@ -129,7 +130,7 @@ def searched(made):
 
 
 def relative(made):
-    return stops.relative_rate(searched(made), PEOPLE, "Black", "White")
+    return relative_rate(searched(made), PEOPLE)
 
 
 # Nothing changes ------------------------------------------------------------------------------------------------------
@@ -281,10 +282,10 @@ def test_swapping_the_years_inverts_the_ratio(original, rebuilt):
 
 
 def test_exchanging_the_groups_inverts_the_search_ratio(original):
-    """Planted: the reference group's residents over residents of all in the scale of `relative_rate`."""
+    """Planted: the reference group's residents over residents of all in the scale of `Spread.against`."""
     counts = searched(original)
-    one = stops.relative_rate(counts, PEOPLE, "Black", "White")
-    other = stops.relative_rate(counts, PEOPLE, "White", "Black")
+    one = relative_rate(counts, PEOPLE)
+    other = relative_rate(counts, PEOPLE, "White", "Black")
     assert one.searches_known > 10 and one.unknown_share > 0
     for a, b in (
         ("ratio", "ratio"),

@@ -97,9 +97,9 @@ def test_an_own_file_that_is_no_table_ends_a_run_with_two_and_a_line(tmp_path, n
 @pytest.mark.parametrize(
     ("name", "columns"),
     [
-        ("targets_file", facts.OWN_COLUMNS),
-        ("claims_file", register.OWN_COLUMNS),
-        ("scenario_file", ("name", "value", "unit")),
+        ("targets_file", list(facts.OwnTargets.columns())),
+        ("claims_file", list(register.Claims.columns())),
+        ("scenario_file", list(facts.OwnFigures.columns())),
     ],
 )
 def test_a_control_character_in_an_own_file_ends_a_run_with_its_place_before_anything_runs(

@@ -129,19 +129,11 @@ def answer(book: Book, offence: str, before: Period, after: Period) -> Answer:
         pl.col("borough_code") != places.UNKNOWN if book.area.is_london else pl.col("borough_code") == book.area.code
     )
     # The same months in every year held: the two that are compared stand among the others.
-    years = [
-        {
-            "period": str(window),
-            "year": window.last,
-            "offences": int(inside["offences"].sum()),
-            "compared": window in (before, after),
-        }
-        for shift in range(-30, 31)
-        for window in [after.earlier(shift)]
-        for inside in [here.filter(window.within(pl.col("month")))]
-        if inside["month"].n_unique() == window.length
-    ]
-    bars = pl.DataFrame(years).sort("year")
+    held = set(here["month"])
+    years = [window for window in map(after.earlier, range(30, -31, -1)) if held.issuperset(window.months)]
+    counts = [here.filter(window.within(pl.col("month")))["offences"].sum() for window in years]
+    named = {"period": map(str, years), "year": [window.last for window in years], "offences": counts}
+    bars = pl.DataFrame(named | {"compared": [window in (before, after) for window in years]})
     chart = (
         alt.Chart(bars)
         .mark_bar()

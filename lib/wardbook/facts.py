@@ -82,25 +82,6 @@ class LoadAssumptions(dy.Schema):
         return pl.col("low").is_between("minimum", "value") & pl.col("high").is_between("value", "maximum")
 
     @dy.rule()
-    def low_above_0_in_a_lognormal(cls) -> pl.Expr:
-        """Its spread is that of the logarithms."""
-        return (pl.col("distribution") != "lognormal") | (pl.col("low") > 0)
-
-    @dy.rule()
-    def shape_of_two_numbers_in_a_beta_of_values_and_shares_that_add_up_to_1_in_a_discrete_else_empty(cls) -> pl.Expr:
-        """What `load.draw_inputs` reads of a distribution beyond its value and range."""
-        number, shape, kind = r"\d+(\.\d+)?", pl.col("shape").fill_null(""), pl.col("distribution")
-        discrete = shape.str.contains(rf"^{number}:{number}(\|{number}:{number})*$")
-        shares = shape.str.extract_all(rf":{number}").list.eval(pl.element().str.slice(1).cast(pl.Float64)).list.sum()
-        return (
-            pl.when(kind == "beta")
-            .then(shape.str.contains(rf"^{number}\|{number}$"))
-            .when(kind == "discrete")
-            .then(discrete & ((shares - 1).abs() < 1e-9))
-            .otherwise(shape == "")
-        )
-
-    @dy.rule()
     def the_source_assumption_where_that_is_the_basis_and_nowhere_else(cls) -> pl.Expr:
         """A guess is never dressed as a source."""
         return (pl.col("basis") == "assumption") == (pl.col("source") == "assumption")
@@ -140,12 +121,13 @@ class OwnFigures(dy.Schema):
     unit = dy.String()
 
 
-def read_rows(path: Path | str, schema: type[dy.Schema], *, needed: Sequence[str] = (), **absent: str) -> pl.DataFrame:
+def read_rows(path: Path | str, schema: type[dy.Schema], **absent: str) -> pl.DataFrame:
     """Read a CSV under its schema, with each row's `line`; rows of nothing but separators are left out.
+
+    A column whose cells may all be empty may be left out.
 
     Parameters
     ----------
-    needed : the columns it must have, if not all of the schema's.
     absent : what stands, by column, where a cell or the column is not there; elsewhere that is null.
 
     Raises
@@ -157,12 +139,11 @@ def read_rows(path: Path | str, schema: type[dy.Schema], *, needed: Sequence[str
     """
     table, columns = read_text_table(path), list(schema.columns())
     given = table.columns
-    strange = [name for name in given if name not in columns]
-    missing = [name for name in needed or columns if name not in given]
-    if strange or missing:
-        at, what = (strange[0], "no such column here") if strange else (missing[0], "missing")
-        allowed = columns if strange else needed or columns
-        raise SchemaViolation(path, Violation(at, 1, what, f"columns {', '.join(allowed)}"))
+    needed = [name for name, column in schema.columns().items() if not column.nullable and name not in absent]
+    if strange := [name for name in given if name not in columns]:
+        raise SchemaViolation(path, Violation(strange[0], 1, "no such column here", f"columns {', '.join(columns)}"))
+    if missing := [name for name in needed if name not in given]:
+        raise SchemaViolation(path, Violation(missing[0], 1, "missing", f"columns {', '.join(needed)}"))
     table = table.with_row_index(LINE, offset=2)
     for name in given:
         broken = table.filter(pl.col(name).str.contains(_CONTROL))
@@ -178,7 +159,7 @@ def read_rows(path: Path | str, schema: type[dy.Schema], *, needed: Sequence[str
 
 
 def read_facts(path: Path | str, schema: type[dy.Schema]) -> pl.DataFrame:
-    """A CSV of facts under its schema, every column there (`read_rows`)."""
+    """A CSV of facts under its schema (`read_rows`)."""
     return read_rows(path, schema).drop(LINE)
 
 
@@ -328,31 +309,13 @@ class Results(dy.Schema):
 
 
 class OwnTargets(Targets):
-    """A reader's own targets: a row of `Targets` each, with the reader's own result where no series here holds it."""
+    """A reader's own targets: a row of `Targets` each, with its number, and the reader's own result where no series here holds it."""
 
+    target = dy.Float64(min=-100, max=1_000_000, description="a number, for example -20 for a fall of 20%")
     baseline = dy.Int64(nullable=True, min=0)
     outturn = dy.Int64(nullable=True, min=0)
     result = dy.Float64(nullable=True)
     sample = dy.Int64(nullable=True, min=1)
-
-    @dy.rule()
-    def a_target_states_its_number(cls) -> pl.Expr:
-        return pl.col("target").is_not_null()
-
-
-# What a reader must say of a target of their own; the rest may be left out.
-OWN_COLUMNS = (
-    "target_set",
-    "measure",
-    "kind",
-    "series",
-    "area",
-    "target_owner",
-    "period",
-    "direction",
-    "target",
-    "source",
-)
 
 
 def targets() -> pl.DataFrame:
@@ -370,7 +333,7 @@ def own_targets(path: Path, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
 
     Parameters
     ----------
-    path : a CSV with at least the columns `OWN_COLUMNS`.
+    path : a CSV with at least the columns of `OwnTargets` that are never empty, but `live`.
     held : by series of the edition, the items it holds (offence groups, kinds, survey questions).
 
     Raises
@@ -378,7 +341,7 @@ def own_targets(path: Path, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     wardbook.schemas.SchemaViolation, wardbook.sources.reading.SourceError
         naming file, line, column, value and what is allowed.
     """
-    read = read_rows(path, OwnTargets, needed=OWN_COLUMNS, live="yes", quality="reader's own")
+    read = read_rows(path, OwnTargets, live="yes", quality="reader's own")
     rows = [_resolved(row, path, held) for row in read.iter_rows(named=True)]
     return pl.DataFrame(rows, schema=read.schema).drop(LINE).cast({pl.Enum: pl.String})
 

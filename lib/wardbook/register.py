@@ -78,17 +78,13 @@ class Plans(dy.Schema):
     note = _text()
 
 
-# What a reader must say of a statement of their own; the rest may be left out where its check does not need it.
-OWN_COLUMNS = ("claim_id", "document", "office", "claim", "kind", "check", "source")
-
-
 def read_claims(claims_file: str = "") -> pl.DataFrame:
     """`data/reference/claims.csv` (`Claims`), and a reader's own rows after it.
 
     Parameters
     ----------
-    claims_file : path of a CSV with at least `OWN_COLUMNS` and what each row's check needs, or ""; a relative path counts
-        from the project's root.
+    claims_file : path of a CSV with at least the columns of `Claims` that are never empty, but `said_by`, and what each
+        row's check needs, or ""; a relative path counts from the project's root.
 
     Raises
     ------
@@ -103,7 +99,7 @@ def read_claims(claims_file: str = "") -> pl.DataFrame:
 
 
 def _read(path: Path, known: Mapping[str, dict]) -> pl.DataFrame:
-    claims, seen = read_rows(path, Claims, needed=OWN_COLUMNS, said_by="not stated"), dict(known)
+    claims, seen = read_rows(path, Claims, said_by="not stated"), dict(known)
     for row in claims.iter_rows(named=True):
         _check_row(row, path, seen)
         seen[row["claim_id"]] = row

@@ -12,7 +12,7 @@ import shapely
 
 from wardbook.figures import marks, theme, withhold
 from wardbook.figures.figure import LICENCE as OPEN
-from wardbook.places import WardVintageError, from_root
+from wardbook.places import check_ward_vintage, from_root
 
 REACH = 2_500  # m from the nearest centroid beyond which no ward is drawn
 _CROWN = "© Crown copyright and database right"
@@ -71,7 +71,7 @@ def ward_plan(wards: pl.DataFrame, codes: Iterable[str], outlines: str = "") -> 
     Raises
     ------
     WardVintageError
-        where no file holds every code, naming the nearest one's rate: a map with holes would be read as wards without crime.
+        where no file holds every code, with the newest one's match rate: a map with holes would be read as wards without crime.
     FileNotFoundError
         where there are no outlines at the path.
     """
@@ -88,25 +88,13 @@ def ward_plan(wards: pl.DataFrame, codes: Iterable[str], outlines: str = "") -> 
             f"no ward outlines at {outlines}: a file that ends in {', '.join(kinds)}, or a folder with some in ons/wards-YEAR/ "
             "(wardbook fetch --source ons gets them)"
         )
-    read = [ons.read_ward_shapes(file) for file in files]
-    rates = [
-        (len(set(codes) & set(table["ward_code"])) / max(1, len(codes)), table, quality) for table, quality in read
-    ]
-    fits = sorted((r for r in rates if r[0] == 1), key=lambda r: r[1]["vintage"].iloc[0], reverse=True)
-    if not fits:
-        rate, table, _ = max(rates, key=lambda r: r[0])
-        raise WardVintageError(
-            f"the outlines at {outlines} hold {rate:.1%} of the {len(codes)} wards to be drawn at best (those of "
-            f"{table['vintage'].iloc[0]}): these are wards of another vintage, so no map was drawn"
-        )
-    _, table, quality = fits[0]
-    vintage = int(table["vintage"].iloc[0])
-    years = sorted({int(other["vintage"].iloc[0]) for _, other, _ in fits})
-    note = f"Ward outlines are those of {vintage}."
-    if len(years) > 1:
-        note += f" These wards' codes are the same in {' and '.join(map(str, years))}."
+    read = {int(table["vintage"].iloc[0]): (table, quality) for table, quality in map(ons.read_ward_shapes, files)}
+    # The newest outlines that hold all of these wards, else the newest, which are refused.
+    vintage = max(read, key=lambda year: (set(codes) <= set(read[year][0]["ward_code"]), year))
+    table, quality = read[vintage]
+    check_ward_vintage(codes, table["ward_code"], data="the wards to be drawn", table=f"the outlines of {vintage}")
     odd = "; ".join(f"{kind}: {n}" for kind, n in quality.oddities.items())
-    note += f" Noted on reading them: {odd}." if odd else ""
+    note = f"Ward outlines are those of {vintage}." + (f" Noted on reading them: {odd}." if odd else "")
     return Plan(table, vintage, f"Ward boundaries of {vintage}", note)
 
 

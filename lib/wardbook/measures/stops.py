@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -26,6 +25,7 @@ REFERENCE = "White"  # the group that others are compared with in a table
 UNKNOWN = (NOT_STATED, BLANK)
 UNKNOWN_GROUP = "unknown"  # the two together
 DEFINITIONS = {"self-defined": "self_defined", "officer-defined": "officer_defined"}
+GROUPS_OF = {"self-defined": GROUPS, "officer-defined": OFFICER_GROUPS}
 KINDS = ("persons, other powers", "persons, section 60", "vehicle only")
 # "Anything to threaten or harm anyone" is the object of every search under section 60, and of no other.
 OBJECTS = {
@@ -258,67 +258,6 @@ def thorough_items(thorough: pl.DataFrame, here: pl.Expr) -> pl.DataFrame:
 # -- who: rates, bounds, and the unknown spread -------------------------------------------------------------------------
 
 
-def relative_rate(
-    counts: pl.DataFrame,
-    population: pl.DataFrame,
-    group: str,
-    reference: str,
-    *,
-    ethnicity: str = "self-defined",
-    draws: int = DRAWS,
-    seed: int = SEED,
-) -> SimpleNamespace:
-    """Searches per 1,000 residents of one group over those of another, unknown ethnicity carried through.
-
-    Not stating one's ethnicity is informative: of those whom officers saw as Black more do not state it. Here unknowns
-    are spread by P(self-defined | officer-defined) among the searches of the same borough that have both (for
-    officer-defined ethnicity the other way round); where a borough has no such search, all boroughs' serve.
-
-    Searches come in clusters, several from one operation, so the interval is a bootstrap by day (percentiles; Efron &
-    Tibshirani 1993): whole days are drawn again. Without a column `day` each count is drawn as Poisson, which for London
-    is about two thirds as wide as it should be.
-
-    Parameters
-    ----------
-    counts : `self_defined, officer_defined, searches`, and `borough_code` where there are several boroughs (unplaced
-        searches are one of their own); person searches only. `day` for the bootstrap.
-    population : `ethnic_group, residents`, of the same area.
-    group, reference : of `GROUPS`; with officer-defined ethnicity not Mixed. Officers' groups have no Mixed: Mixed
-        residents are then shared as officers saw those searched who call themselves Mixed.
-
-    Returns
-    -------
-    types.SimpleNamespace
-        `group`, `reference`, `ethnicity`; `rate_group`, `rate_reference`; `ratio` with the unknown spread, `lower` and `upper`
-        its 95 % interval; `known_only` without them; `bound_low` and `bound_high` with all unknowns given to the reference
-        group, and all to the group: whatever the unknown are, the ratio lies between; `unknown_share`; `searches_known`,
-        `searches_reference_known`, `residents_group`, `residents_reference`.
-
-    Raises
-    ------
-    ValueError
-        for a group or an ethnicity that is not known, or a group without residents.
-    """
-    allowed = _groups(ethnicity)
-    for name in (group, reference):
-        if name not in allowed:
-            raise ValueError(f"{ethnicity} groups are {', '.join(allowed)}: {name!r}")
-    if group == reference:
-        raise ValueError(f"a group is compared with another, not with itself: {group!r}")
-    people = residents_by_group(counts, population, ethnicity)
-    for name in (group, reference):
-        if not people.get(name):
-            raise ValueError(f"no residents of the group {name!r} in the population given")
-    table = _Spread.of(counts, ethnicity, draws, seed).against(people, reference)
-    return SimpleNamespace(**table.row(by_predicate=pl.col("group") == group, named=True))
-
-
-def _groups(ethnicity: str) -> tuple[str, ...]:
-    if ethnicity not in DEFINITIONS:
-        raise ValueError(f"ethnicity is {' or '.join(map(repr, DEFINITIONS))}: {ethnicity!r}")
-    return GROUPS if ethnicity == "self-defined" else OFFICER_GROUPS
-
-
 def residents_by_group(counts: pl.DataFrame, population: pl.DataFrame, ethnicity: str) -> dict[str, float]:
     """Residents by group; for officers' groups those who are Mixed are shared as officers saw the searched who are."""
     people = dict(population.group_by("ethnic_group").agg(pl.col("residents").sum()).iter_rows())
@@ -356,8 +295,13 @@ def _middle(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @dataclass(frozen=True)
-class _Spread:
-    """Searches of an area by group, known and with the unknown spread, as counted and as drawn again."""
+class Spread:
+    """Searches of an area by group, known and with the unknown spread, as counted and as drawn again.
+
+    Not stating one's ethnicity is informative: of those whom officers saw as Black more do not state it. Here unknowns
+    are spread by P(self-defined | officer-defined) among the searches of the same borough that have both (for
+    officer-defined ethnicity the other way round); where a borough has no such search, all boroughs' serve.
+    """
 
     ethnicity: str
     boroughs: tuple[str, ...]
@@ -367,8 +311,20 @@ class _Spread:
     drawn: np.ndarray  # [draw, b, g]
 
     @staticmethod
-    def of(counts: pl.DataFrame, ethnicity: str, draws: int, seed: int) -> _Spread:
-        groups = _groups(ethnicity)
+    def of(counts: pl.DataFrame, ethnicity: str, draws: int = DRAWS, seed: int = SEED) -> Spread:
+        """Count searches, and draw them again.
+
+        Searches come in clusters, several from one operation, so the interval is a bootstrap by day (percentiles; Efron &
+        Tibshirani 1993): whole days are drawn again. Without a column `day` each count is drawn as Poisson, which for London
+        is about two thirds as wide as it should be.
+
+        Parameters
+        ----------
+        counts : `self_defined, officer_defined, searches`, and `borough_code` where there are several boroughs (unplaced
+            searches are one of their own); person searches only. `day` for the bootstrap.
+        ethnicity : of `DEFINITIONS`.
+        """
+        groups = GROUPS_OF[ethnicity]
         if "borough_code" not in counts.columns:
             counts = counts.with_columns(pl.lit("all").alias("borough_code"))
         mine = DEFINITIONS[ethnicity]
@@ -393,7 +349,7 @@ class _Spread:
             again = (weights @ cells.reshape(days, -1)).reshape(draws, *whole.shape)
         else:
             again = rng.poisson(whole, size=(draws, *whole.shape)).astype(float)
-        return _Spread(
+        return Spread(
             ethnicity,
             boroughs,
             known=whole[..., :-1].sum(axis=(0, 1)),
@@ -402,9 +358,23 @@ class _Spread:
             drawn=_spread(again),
         )
 
-    def against(self, people: dict[str, float], reference: str) -> pl.DataFrame:
-        """A row a group with the attributes of `relative_rate`, and `times`, its searches over the reference's."""
-        groups = _groups(self.ethnicity)
+    def against(self, people: dict[str, float], reference: str = REFERENCE) -> pl.DataFrame:
+        """Each group's searches per 1,000 residents over those of another, unknown ethnicity carried through.
+
+        Parameters
+        ----------
+        people : from `residents_by_group`.
+
+        Returns
+        -------
+        pl.DataFrame
+            a row a group: `group`, `reference`, `ethnicity`; `rate_group`, `rate_reference`; `ratio` with the unknown spread,
+            `lower` and `upper` its 95 % interval; `known_only` without them; `bound_low` and `bound_high` with all unknowns
+            given to the reference group, and all to the group: whatever the unknown are, the ratio lies between;
+            `unknown_share`; `searches_known`, `searches_reference_known`, `residents_group`, `residents_reference`; `times`,
+            its searches over the reference's.
+        """
+        groups = GROUPS_OF[self.ethnicity]
         at, residents = groups.index(reference), np.array([float(people.get(g, 0)) for g in groups])
         drawn, unknown, known = self.drawn.sum(axis=1), self.unknown, int(self.known[at])
         lower, upper = _middle(_over(drawn * residents[at], drawn[:, [at]] * residents))
@@ -437,7 +407,7 @@ class _Spread:
         ----------
         Rothman & Greenland (1998), Modern Epidemiology, 2nd ed., eq. 15-22 for person-time data.
         """
-        groups, at = _groups(self.ethnicity), _groups(self.ethnicity).index(REFERENCE)
+        groups, at = GROUPS_OF[self.ethnicity], GROUPS_OF[self.ethnicity].index(REFERENCE)
         table = population.group_by("borough_code", "ethnic_group").agg(pl.col("residents").sum())
         residents = {(b, g): n for b, g, n in table.iter_rows()}
         people = np.array([[residents.get((b, g), 0) for g in groups] for b in self.boroughs], float)
@@ -473,7 +443,7 @@ def disproportionality(
     boroughs: Sequence[str],
     period: str,
 ) -> pl.DataFrame:
-    """`relative_rate` to White of every group in every area under both definitions: the rows of `tables/disproportionality.csv`.
+    """`Spread.against` White of every group in every area under both definitions: the rows of `tables/disproportionality.csv`.
 
     Parameters
     ----------
@@ -494,8 +464,8 @@ def disproportionality(
         here = pl.lit(value=True) if area.is_london else pl.col("borough_code") == area.code
         mine, people = counts.filter(here), met.filter(here)
         for ethnicity in DEFINITIONS:
-            spread = _Spread.of(mine, ethnicity, DRAWS, SEED)
-            table = spread.against(residents_by_group(mine, people, ethnicity), REFERENCE)
+            spread = Spread.of(mine, ethnicity)
+            table = spread.against(residents_by_group(mine, people, ethnicity))
             if ethnicity == "officer-defined":
                 table = table.with_columns(**_mappings(people))
             elif area.is_london:
@@ -562,7 +532,7 @@ def group_counts(counts: pl.DataFrame, areas: Sequence[Area], *, by_object: bool
     for area in areas:
         mine = kinds if area.is_london else kinds.filter(borough_code=area.code)
         for ethnicity, column in DEFINITIONS.items():
-            groups = pl.DataFrame({"group": [*_groups(ethnicity), UNKNOWN_GROUP]})
+            groups = pl.DataFrame({"group": [*GROUPS_OF[ethnicity], UNKNOWN_GROUP]})
             grid = mine.select(by).unique().join(groups, how="cross") if by else groups
             counted = mine.group_by(*by, known_group(column)).agg(pl.col("searches").sum().cast(pl.Int64))
             table = grid.join(counted, on=[*by, "group"], how="left").with_columns(pl.col("searches").fill_null(0))
