@@ -36,6 +36,9 @@ def test_xmr_screens_outlying_ranges_as_published():
     # METHODS.md (Making Data Count's screening rule): two of the seventeen ranges are screened out.
     chart = trends.xmr([1, 2, 1, 2, 10, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1])
     assert (round(chart.mean, 2), round(chart.upper, 2), round(chart.lower, 2)) == (1.94, 4.60, -0.72)
+    assert chart.points["rule"].to_list() == [None] * 4 + ["beyond a limit"] + [None] * 13
+    whole = trends.xmr(chart.points["value"], screen=False)
+    assert whole.upper - whole.mean == pytest.approx(2.66 * 32 / 17), "every range without screening"
 
 
 def test_xmr_reproduces_the_nist_worked_example():
@@ -47,6 +50,37 @@ def test_xmr_reproduces_the_nist_worked_example():
     assert round(width, 4) == 1.8778
     assert round(chart.mean + 3 / 1.128 * width, 4) == 55.8041
     assert round(chart.mean - 3 / 1.128 * width, 4) == 45.8159
+    assert chart.points["rule"].is_null().all(), "NIST: the process is in control"
+
+
+@pytest.mark.parametrize(
+    "values, rule, where",
+    [
+        ([1, 5, 1, 5, 1, 5, 3, 3.1, 3.2, 3.3, 3.4, 3.5, 3.6, 1, 5], "7 rising or falling", range(6, 13)),
+        ([1, 5, 1, 5, 1, 5, 1, 5, 4, 6, 4, 6, 4, 6, 1, 1.5], "7 on one side", range(7, 14)),
+    ],
+    ids=["rising", "one side"],
+)
+def test_xmr_marks_every_point_of_a_run(values, rule, where):
+    found = trends.xmr(values).points["rule"].to_list()
+    assert [i for i, r in enumerate(found) if r == rule] == list(where)
+
+
+def test_two_of_three_near_a_limit_leaves_the_point_between_unmarked():
+    base = [0, 1, -1] * 8
+    width = 2.66 * np.abs(np.diff(base)).mean()
+    near = 0.8 * width
+    found = trends.xmr([*base, near, 0.1, near, *base]).points["rule"].to_list()
+    assert [i for i, r in enumerate(found) if r == "2 of 3 near a limit"] == [24, 26]
+
+
+def test_first_rule_hits_between_a_fifth_and_one_and_a_half_percent_of_independent_points():
+    random = np.random.default_rng(3)
+    hits = [
+        (trends.xmr(random.normal(100, 10, 60)).points["rule"] == "beyond a limit").fill_null(False).mean()
+        for _ in range(300)
+    ]
+    assert 0.002 <= np.mean(hits) <= 0.015
 
 
 @pytest.mark.parametrize(
@@ -160,6 +194,11 @@ def test_a_months_baseline_ends_before_it_and_lies_since_the_break():
     assert after["month"].min() == date(2019, 4, 1)
     near = months.filter(month=date(2018, 6, 1))
     assert near["note"].item() == "cannot say: 2 months since moved"
+    # Without borrowing a new level needs two years.
+    alone, _ = trends.monitor(seasonal(72, seed=1), found, rebase_months=24)
+    judged = alone.filter(pl.col("signal") != "cannot say", pl.col("month") >= date(2018, 4, 1))
+    assert judged["month"].min() == date(2020, 4, 1)
+    assert not judged["note"].str.contains("shape of the year").any()
 
 
 def test_a_doubled_level_after_a_break_is_no_signal_and_no_change():

@@ -24,6 +24,7 @@ LEVEL = 0.99  # of the expected range of one month
 BASELINE_MONTHS = 36
 SHORTEST_BASELINE = 24  # months that a month-factor model needs to learn how far months vary
 REBASE_MONTHS = 12  # months after a break that set the new level, the shape of the year taken from before it
+RULES = ("beyond a limit", "7 on one side", "7 rising or falling", "2 of 3 near a limit")
 ASSURANCE = ("consistently met", "hit and miss", "consistently missed")
 _MONITORED = pl.Schema(
     {"month": pl.Date, "observed": pl.Int64, "expected": pl.Float64, "lower": pl.Float64, "upper": pl.Float64}
@@ -42,17 +43,18 @@ class BaselineError(ValueError):
 
 @dataclass(frozen=True)
 class XmR:
-    """Mean and natural process limits of a series."""
+    """Mean and natural process limits of a series; `points` has `value` and `rule` (null, or the rule a point breaks)."""
 
     mean: float
     lower: float
     upper: float
+    points: pl.DataFrame
 
 
-def xmr(values: Sequence[float]) -> XmR:
+def xmr(values: Sequence[float], *, screen: bool = True) -> XmR:
     """Individuals chart: mean ± 2.66 × mean moving range, ranges of 3.267 times their mean or more screened out once.
 
-    For assurance against a target; signals in a seasonal count come from `monitor`.
+    Kept for assurance against a target; signals in a seasonal count come from `monitor`.
 
     Raises
     ------
@@ -61,15 +63,40 @@ def xmr(values: Sequence[float]) -> XmR:
 
     References
     ----------
-    Wheeler (1993), Understanding Variation; the screening is that of NHS England's Making Data Count.
+    Wheeler (1993), Understanding Variation; the rules are those of NHS England's Making Data Count.
     """
     x = np.asarray(values, dtype=float)
     if len(x) < 2 or not np.isfinite(x).all():
         raise ValueError("an XmR chart needs two values or more, all of them numbers")
     ranges = np.abs(np.diff(x))
-    kept = ranges[ranges < 3.267 * ranges.mean()] if ranges.mean() > 0 else ranges
+    kept = ranges[ranges < 3.267 * ranges.mean()] if screen and ranges.mean() > 0 else ranges
     mean, width = float(x.mean()), 2.66 * float(kept.mean())
-    return XmR(mean, mean - width, mean + width)
+    side, step = np.sign(x - mean), np.sign(np.diff(x, prepend=np.nan))
+    outer = np.where(np.abs(x - mean) > 2 / 3 * width, side, 0) if width > 0 else np.zeros(len(x))
+    found = np.full(len(x), None, dtype=object)
+    near = np.zeros(len(x), dtype=bool)
+    for i in range(len(x) - 2):
+        for way in (-1, 1):
+            if (outer[i : i + 3] == way).sum() >= 2:
+                near[i : i + 3] |= outer[i : i + 3] == way
+    # Seven points rising are six steps; the point that a run of steps starts from belongs to it.
+    rising = _in_runs(step, 6)
+    rising[:-1] |= rising[1:] & (np.roll(step, 1)[1:] != step[1:])
+    marks = (np.abs(x - mean) > width, _in_runs(side, 7), rising, near)
+    for rule, where in reversed(list(zip(RULES, marks))):
+        found[where] = rule
+    points = pl.DataFrame({"value": x, "rule": pl.Series(found.tolist(), dtype=pl.String)})
+    return XmR(mean, mean - width, mean + width, points)
+
+
+def _in_runs(signs: np.ndarray, length: int) -> np.ndarray:
+    """Which entries stand in a run of at least `length` equal signs, neither 0 nor missing."""
+    inside, start = np.zeros(len(signs), dtype=bool), 0
+    for i in range(1, len(signs) + 1):
+        if i == len(signs) or signs[i] != signs[start]:
+            inside[start:i] = i - start >= length and signs[start] in (-1, 1)
+            start = i
+    return inside
 
 
 def assurance(chart: XmR, target: float, *, direction: str) -> str:
@@ -224,12 +251,14 @@ def segments(months: Sequence[date], breaks: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=shape, orient="row")
 
 
-def monitor(counts: pl.DataFrame, breaks: pl.DataFrame) -> tuple[pl.DataFrame, Baseline | None]:
+def monitor(
+    counts: pl.DataFrame, breaks: pl.DataFrame, *, rebase_months: int = REBASE_MONTHS
+) -> tuple[pl.DataFrame, Baseline | None]:
     """Every month of a series with what was expected of it, and the newest baseline.
 
     A month is judged on the 24 to 36 months before its block of twelve, all since the last declared break. Where a break is
-    nearer, the first twelve months since it set the level and only the *shape* of the year is taken from before it, so
-    that no level is compared across a break. A month that cannot be judged says why.
+    nearer, the first `rebase_months` since it set the level and only the *shape* of the year is taken from before it, so
+    that no level is compared across a break; `rebase_months=24` borrows nothing. A month that cannot be judged says why.
 
     Parameters
     ----------
@@ -246,7 +275,8 @@ def monitor(counts: pl.DataFrame, breaks: pl.DataFrame) -> tuple[pl.DataFrame, B
     cut, rows, clean, newest = segments(months, breaks), [], [], None
     for (segment,), part in cut.with_row_index("at").group_by("segment", maintain_order=True):
         at, since, spell = part["at"].to_list(), part["since"][0], part["spell"][0]
-        need = REBASE_MONTHS if len(clean) >= SHORTEST_BASELINE else SHORTEST_BASELINE
+        need = rebase_months if len(clean) >= SHORTEST_BASELINE else SHORTEST_BASELINE
+        need = max(1, min(need, SHORTEST_BASELINE))
         for n, i in enumerate(at if spell else at[:need]):
             why = f"within '{spell}'" if spell else f"{n} month{'s' if n != 1 else ''} since {since}"
             rows.append(_unjudged(months[i], y[i], segment, why))
