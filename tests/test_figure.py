@@ -81,8 +81,18 @@ def test_the_drawing_is_as_large_as_where_it_is_read(drawn, size):
     assert abs(width - place.width) <= 1
     if place.fill:
         assert abs(height - place.height) <= 2
-    elif place.height:
-        assert height <= place.height
+
+
+def test_on_paper_a_chart_takes_half_a_sheet_unless_that_leaves_its_marks_no_room(drawn):
+    """The year's changes had 18 rows of words in one line on paper, beside marks on a sixth of its width."""
+    place, few = f.SIZES["print"], ROWS.with_columns(head=pl.lit("5%"), rest=pl.lit("in line"))
+    halved = f.Figure.of("few-words", rows_chart(few), few, WORDS)
+    for figure, fits in ((halved, True), (drawn, False)):
+        width, height = measured(figure.svg("print"))
+        assert abs(width - place.width) <= 1
+        assert (height <= place.height) == fits
+        beside = figure._drawn("print", False)[1]
+        assert place.width - beside > 0.25 * place.width
 
 
 def test_a_plot_fills_its_width_beside_a_source_as_wide_as_the_whole():

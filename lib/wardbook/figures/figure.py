@@ -30,6 +30,7 @@ _classes_by_schema = cache(alt.utils.schemapi._FromDict)
 alt.utils.schemapi._FromDict = lambda classes: _classes_by_schema(tuple(classes))
 
 FORMATS = ("json", "svg", "png", "csv", "txt")
+LEAST_PLOT = 0.25  # of a chart's width on paper, under which its rows are given the height for words in two lines
 LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
 # What a text file says of a figure, in this order.
 _TEXT = {
@@ -298,7 +299,11 @@ def _draw(figure: Figure, size: Size, bare: bool) -> tuple[str, float]:
         over, seen, kept = target - wide, wide, width
         wrong = limit is not None and (abs(limit - tall) > 2 if size.fill else tall > limit)
         if abs(over) <= 1 and not wrong:
-            break
+            if height is None or size.fill or columns * width > LEAST_PLOT * size.width:
+                break
+            # Rows so close that their words stand in one line left the marks no room: it takes the height that it needs.
+            height, limit, target, seen = None, None, size.width, None
+            continue
         width = max(width + over / columns, 60.0)
         if wrong:
             more = (limit - tall) / math.ceil(_facets(figure.spec) / columns)

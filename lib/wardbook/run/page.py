@@ -188,17 +188,17 @@ def cell(value: Any) -> str:
     return str(value)
 
 
-MOST_ROWS = 33  # as many as there are areas; a longer table is a file to open, not a page to read
+MOST_ROWS = 33  # as many as there are areas; a longer table is a file to open, of which a page shows how it begins
+FIRST_ROWS = 12
 
 
 def _table(frame: pl.DataFrame) -> dict[str, Any]:
     numeric = [dtype.is_numeric() for dtype in frame.dtypes]
+    shown = frame if frame.height <= MOST_ROWS else frame.head(FIRST_ROWS)
     return {
         "height": frame.height,
         "columns": [(name.replace("_", " "), number) for name, number in zip(frame.columns, numeric)],
-        "rows": [
-            [(cell(value), number) for value, number in zip(row, numeric)] for row in frame.head(MOST_ROWS).iter_rows()
-        ],
+        "rows": [[(cell(value), number) for value, number in zip(row, numeric)] for row in shown.iter_rows()],
     }
 
 
