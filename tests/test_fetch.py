@@ -857,13 +857,15 @@ def features(path, columns):
 
 def serve_publishers(server, raw):
     """Every publisher's address, answered with the files it published; what is not at hand is made up."""
+    history = pl.read_csv(raw / f"mps/2025-11/{HISTORICAL}", infer_schema=False)
+    server.answers[RELEASED] = Answer(history.drop(months("2023-10", "2023-11")).write_csv().encode())
     knife = pl.read_parquet(raw / "mps/monthly-crime-dashboard.parquet").drop("sheet").rename(str.title)
     shapes = zipped({f"a/b/{path.name}": path.read_bytes() for path in sorted(raw.glob("ons/wards-2018/*"))})
     for dataset, patterns, made in (
         (
             "exy3m",
             (f"mps/2025-11/{RECENT}", "mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv"),
-            {HISTORICAL: Answer(crime_csv(months("2020-08", "2023-11")))},
+            {HISTORICAL: Answer(history.drop(months("2010-04", "2020-07")).write_csv().encode())},
         ),
         ("e5n6w", (), {KNIFE: Answer(knife.write_csv(datetime_format="%d/%m/%Y").encode())}),
         ("statistical-gis-boundary-files-london", (), {"London-wards-2018.zip": Answer(shapes)}),
