@@ -304,6 +304,15 @@ def test_a_month_of_stops_under_anothers_name_is_named_and_the_edition_stays(syn
     assert hashes(copied) == hashes(synthetic_build[1].path)
 
 
+def test_a_file_of_no_source_is_left_alone_and_a_link_to_nothing_refused(synthetic_build, copied, tmp_path):
+    raw = Path(shutil.copytree(synthetic_build[0], tmp_path / "raw"))
+    (raw / "holiday.jpg").write_bytes(b"\xff\xd8")
+    assert edition.build(raw, copied).id == synthetic_build[1].id
+    (raw / "mps/2025-03/MPS Borough Level Crime (link).csv").symlink_to(raw / "nowhere.csv")
+    with pytest.raises(SourceError, match="no such file"):
+        edition.build(raw, copied)
+
+
 def test_what_is_no_edition_is_neither_replaced_nor_opened(synthetic_build, copied, tmp_path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis/chapter.txt").write_text("years of work")

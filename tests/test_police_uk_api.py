@@ -335,3 +335,5 @@ def test_a_manifest_that_cannot_be_followed_is_refused(saved, tmp_path, content,
 
 def test_an_opaque_id_cannot_leave_its_folder(tmp_path):
     assert police_uk_api.answer_path(tmp_path, "../../x", "events") == tmp_path / "..%2F..%2Fx" / "events.json"
+    with pytest.raises(SourceError, match="an id that can name a folder"):
+        police_uk_api.answer_path(tmp_path, "..", "events")

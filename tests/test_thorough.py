@@ -32,12 +32,12 @@ LATER = {"postive_outcome_of_stop": None, "positive_outcome_of_stop": "Yes", "ou
 ROWS = [{}, {"stop_date": "2021-05-04 00:00:00.000000"}, {"age_group": "Under 18", "borough": "Hackney"}]
 
 
-def synthetic_searches(folder, *changes, rows=ROWS, without="", again=False):
+def synthetic_searches(folder, *changes, rows=ROWS, without=""):
     """A made-up file; `changes` are of its first rows, `rows` what its rows have that differs from `ROW`."""
     made = [ROW | row | (changes[n] if n < len(changes) else {}) for n, row in enumerate(rows)]
     schema = dict.fromkeys(ROW, pl.String) | {"col_0": pl.Int64}
     path = folder / "thorough-searches.parquet"
-    pl.DataFrame(made + made[:1] * again, schema=schema).drop(without or []).write_parquet(path)
+    pl.DataFrame(made, schema=schema).drop(without or []).write_parquet(path)
     return path
 
 
