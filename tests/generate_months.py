@@ -48,11 +48,11 @@ class World:
     lookup: pl.DataFrame  # lsoa_code, ward_code
 
 
-def world(points: int = 60_000, seed: int = 1) -> World:
+def world(points: int = 60_000) -> World:
     """Points in a grid of square wards, each ward cut into vertical strips that are its LSOAs."""
     import geopandas
 
-    chance = np.random.default_rng(seed)
+    chance = np.random.default_rng(1)
     x, y = chance.uniform(0, COLUMNS, points), chance.uniform(0, ROWS, points)
     # A published coordinate has six decimals (11 cm): kept off the borders, a point is in one ward by any reckoning.
     x = np.floor(x) + 0.01 + 0.98 * (x % 1)
@@ -96,17 +96,14 @@ def month_names(count: int) -> list[str]:
     return [f"{2016 + (number + 7) // 12}-{(number + 7) % 12 + 1:02}" for number in range(120 - count, 120)]
 
 
-def write_months(
-    folder: Path, crimes: int, months: int, *, seed: int = 1, force: str = "metropolitan", at: World | None = None
-) -> list[Path]:
+def write_months(folder: Path, crimes: int, months: int, *, at: World) -> list[Path]:
     """Write `months` street files with `crimes` rows between them into `folder/YYYY-MM/`; their paths."""
-    at = at or world(seed=seed)
     paths = []
     for number, month in enumerate(month_names(months)):
         rows = crimes * (number + 1) // months - crimes * number // months
-        path = folder / month / f"{month}-{force}-street.csv"
+        path = folder / month / f"{month}-metropolitan-street.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        _month(rows, month, at, np.random.default_rng([seed, number])).write_csv(path)
+        _month(rows, month, at, np.random.default_rng([1, number])).write_csv(path)
         paths.append(path)
     return paths
 

@@ -9,6 +9,7 @@ import pytest
 
 from test_met import BARNET, WESTMINSTER, by
 from wardbook import tables
+from wardbook.periods import financial_year_of
 from wardbook.places import LONDON_CODE, UNKNOWN
 from wardbook.sources import dashboards
 
@@ -211,10 +212,6 @@ def knife(raw):
     return dashboards.read_knife_crime(raw / "mps/monthly-crime-dashboard.parquet")
 
 
-def financial_year():
-    return (pl.col("month").dt.year() - (pl.col("month").dt.month() < 4)).alias("year")
-
-
 @pytest.mark.raw
 def test_published_knife_crime(knife):
     frame, quality = knife.frame, knife.quality
@@ -222,7 +219,7 @@ def test_published_knife_crime(knife):
     assert frame["subtype"].n_unique() == 5
     assert set(frame["measure"]) == {"Offences", "Positive Outcomes"}
     assert quality.oddities["area codes that end in a blank"] == 24_846
-    offences = frame.with_columns(financial_year()).filter(measure="Offences")
+    offences = frame.with_columns(financial_year_of(pl.col("month")).alias("year")).filter(measure="Offences")
     here = by(offences.filter(~pl.col("by_team"), borough_code="E09000030", subtype="Knife Crime"), "year")
     assert [here[y] for y in (2022, 2023, 2024)] == [502, 599, 687]
     sums = offences.group_by("year", "subtype").agg(

@@ -9,7 +9,6 @@ from wardbook.sources.reading import (
     Quality,
     SourceError,
     check_file,
-    parse_whole_numbers,
     read_text_table,
     take_columns,
 )
@@ -53,16 +52,6 @@ def test_a_header_is_known_however_it_is_spelt(header):
     assert take_columns(table, "f.csv", {"code": ["Code", "area_code"]}).columns == ["place", "code"]
     with pytest.raises(SourceError, match="^f.csv: expected a column 'Code' or 'area_code'; found columns place$"):
         take_columns(table.drop(header), "f.csv", {"code": ["Code", "area_code"]})
-
-
-# The counts in the table ----------------------------------------------------------------------------------------------
-
-
-def test_counts_are_integers_and_an_empty_cell_is_none():
-    table = pl.DataFrame({"place": ["Barnet", "Brent"], "202401": [" 7 ", None], "202402": ["0", "12"]})
-    parsed = parse_whole_numbers(table, ["202401", "202402"], "made_up.csv")
-    assert parsed.rows() == [("Barnet", 7, 0), ("Brent", 0, 12)]
-    assert parsed.schema == {"place": pl.String, "202401": pl.Int64, "202402": pl.Int64}
 
 
 # The account of the file ----------------------------------------------------------------------------------------------
