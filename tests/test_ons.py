@@ -140,9 +140,16 @@ SHEET = [
 
 
 def synthetic_workbook(path, rows, sheet="2021"):
-    """Write a made-up workbook of one sheet, every cell a text."""
-    header, *cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    pl.DataFrame(cells, schema=dict.fromkeys(header, pl.String), orient="row").write_excel(path, sheet)
+    """Write a made-up workbook of one sheet; a column of several types is text, as a spreadsheet's may be."""
+
+    def column(cells):
+        mixed = len({type(cell) for cell in cells if cell is not None}) > 1
+        return [cell if cell is None or not mixed else str(cell) for cell in cells]
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header, *cells = rows
+    table = {name: column([row[at] for row in cells]) for at, name in enumerate(header)}
+    pl.DataFrame(table).write_excel(path, sheet)
     return path
 
 

@@ -68,10 +68,7 @@ def manifest(*rows) -> bytes:
 @pytest.fixture(scope="module")
 def captured(raw):
     """An answer at hand, by its name without `.json`."""
-    folder = raw / "police_uk_api" / "neighbourhoods"
-    if not folder.is_dir():
-        pytest.skip("no captured answers here: set WARDBOOK_RAW to a folder with police_uk_api/neighbourhoods")
-    return lambda name: json.loads((folder / f"{name}.json").read_bytes())
+    return lambda name: json.loads((raw / "police_uk_api/neighbourhoods" / f"{name}.json").read_bytes())
 
 
 # The captured answers, each edge case by name -------------------------------------------------------------------------
@@ -189,12 +186,9 @@ def test_an_answer_says_force_and_month_in_its_name(saved, name):
         read_stops(saved([], name))
 
 
-@pytest.mark.parametrize(
-    ("neighbourhood", "ward"),
-    [("E05013806N", "E05013806"), ("E05013806", "E05013806"), ("00BKX6", None), ("NC04", None), ("XE05013806N", None)],
-)
-def test_a_ward_is_known_from_an_id_only_where_its_code_is_in_it(neighbourhood, ward):
-    assert ward_of(neighbourhood) == ward
+def test_a_ward_is_known_from_an_id_only_where_its_code_is_in_it():
+    ids = ("E05013806N", "E05013806", "00BKX6", "NC04", "XE05013806N")
+    assert [ward_of(one) for one in ids] == ["E05013806", "E05013806", None, None, None]
 
 
 @pytest.mark.parametrize(
@@ -244,9 +238,7 @@ def test_an_event_is_at_london_time_and_without_persons(capture):
     assert PLANTED not in frame.write_csv()
 
 
-@pytest.mark.parametrize(
-    "people", [[{"name": PLANTED, "rank": "PC", "bio": PLANTED}], {"name": PLANTED}, [PLANTED], PLANTED]
-)
+@pytest.mark.parametrize("people", [[{"name": PLANTED, "rank": "PC", "bio": PLANTED}], [PLANTED], PLANTED], ids=str)
 @pytest.mark.parametrize("kind", police_uk_api.KINDS)
 def test_a_people_answer_in_place_of_another_is_refused_without_repeating_it(people, kind):
     with pytest.raises(SourceError) as caught:
@@ -307,9 +299,7 @@ def test_nineteen_ways_of_naming_somebody_leave_nothing_behind(saved, tmp_path):
     for frame in tables_made:
         cells = {value for column in frame.select(pl.col(pl.String)).iter_columns() for value in column.drop_nulls()}
         assert cells <= CELLS, cells - CELLS
-        assert not {
-            name for name, kind in frame.schema.items() if not (kind.is_temporal() or kind in (pl.String, pl.Int64))
-        }
+        assert all(kind.is_temporal() or kind in (pl.String, pl.Int64) for kind in frame.dtypes)
     left = json.dumps(kept, ensure_ascii=False).casefold()
     for named in NAMING.values():
         assert not [word for word in named.casefold().split() if word in left], named

@@ -99,10 +99,7 @@ def test_the_table_says_how_many_months_of_a_year_are_there(tmp_path):
 
 @pytest.fixture(scope="module")
 def published(raw):
-    path = raw / "mps/2026-02/thorough-searches.parquet"
-    if not path.is_file():
-        pytest.skip("no more thorough searches here: put mps/2026-02/thorough-searches.parquet below WARDBOOK_RAW")
-    return read_thorough_searches(path)
+    return read_thorough_searches(raw / "mps/2026-02/thorough-searches.parquet")
 
 
 @pytest.mark.raw
