@@ -95,6 +95,7 @@ def synthetic_folder(raw):
     synthetic_outlines(raw, "wards-2024/made_up.gpkg", WARDS_2024)
     synthetic_outlines(raw, "wards-2018/made_up.shp", WARDS_2018)
     synthetic_outlines(raw, "London_Boroughs.gpkg", BOROUGHS)
+    synthetic_outlines(raw, "lsoa-2021/made_up.shp", {"LSOA21CD": ["E01000000", "E01000001"]})
     (raw / "mopac").mkdir()
     survey = "Date;Survey;Borough;Measure;Proportion;MPS\n31/12/2023;PAS;Barnet;Trust MPS;0,7;0,69\n"
     (raw / "mopac/PAS_made_up.csv").write_text(survey)
@@ -150,7 +151,7 @@ def test_every_table_its_files_allow_is_made_sorted_by_its_key(synthetic_build):
     empty = {"engagement", "engagement_captures", "priorities"}
     assert set(made.tables) == empty | {
         *("borough_offences", "confidence", "households", "knife_offences", "officer_hours", "searches"),
-        *("searches_by_day", "stop_coverage", "stops", "ward_offences", "ward_stops", "wards"),
+        *("searches_by_day", "stop_coverage", "stops", "ward_offences", "ward_placing", "ward_stops", "wards"),
     }
     assert {path.name for path in made.path.iterdir()} == {"manifest.json", *(f"{n}.parquet" for n in made.tables)}
     for name in made.tables:
@@ -163,7 +164,7 @@ def test_every_table_its_files_allow_is_made_sorted_by_its_key(synthetic_build):
     assert made.table("wards").row(0)[:4] == (NOW[0], "Bethnal Green East", TOWER_HAMLETS, "2018 2024")
     again = open_edition(made.path)
     assert (again.id, again.manifest) == (made.id, made.manifest)
-    assert again.provenance == f"edition {made.id} (11 publishers' files)"
+    assert again.provenance == f"edition {made.id} (12 publishers' files)"
 
 
 def test_the_same_files_in_another_place_give_the_same_bytes(synthetic_build, copied, tmp_path):
@@ -257,29 +258,25 @@ def test_months_of_the_api_join_those_of_the_files_each_once(raw_folder, built):
         built()
 
 
-def test_stops_are_placed_in_wards_by_lsoa_and_by_outline_where_no_ward_of_the_borough_changed(raw_folder, built):
-    synthetic_stops(raw_folder, "2024-05", range(1, 32))
-    synthetic_outlines(raw_folder, "London_Boroughs.gpkg", BOROUGHS)
+def test_stops_are_placed_in_wards_by_outline_where_no_ward_of_the_borough_changed_and_elsewhere_by_lsoa(
+    synthetic_build, built, raw_folder
+):
+    shutil.copytree(synthetic_build[0], raw_folder, dirs_exist_ok=True)
     boroughs = {"LAD24CD": [TOWER_HAMLETS] * 2}
     synthetic_outlines(raw_folder, "wards-2024/made_up.gpkg", WARDS_2024 | boroughs)
-    synthetic_outlines(raw_folder, "lsoa-2021/made_up.shp", {"LSOA21CD": ["E01000000", "E01000001"]})
     lookup = "".join(f"E0100000{n},{NOW[0]},x,{TOWER_HAMLETS}\n" for n in (0, 1))
     path = raw_folder / "ons/LSOA_(2021)_to_Electoral_Ward_(2024)_made_up.csv"
     path.write_text("LSOA21CD,WD24CD,WD24NM,LAD24CD\n" + lookup)
     made = built()
-    assert made.table("ward_stops").rows() == [(NOW[0], "2024-25", "best fit", 31)]
-    assert "ward_placing" not in made.tables
-    # With the outlines of 2018, which have all of its wards, they place them, and the best fit is held against it.
-    synthetic_outlines(raw_folder, "wards-2018/made_up.shp", WARDS_2018)
-    made = built()
-    assert made.table("ward_stops").rows() == [(NOW[1], "2024-25", "outline", 31)]
-    assert made.table("ward_placing").rows() == [(TOWER_HAMLETS, "2024-25", 31, 0)]
+    # The outlines of 2018, which have all of its wards, place them, and the best fit is held against it.
+    assert made.table("ward_stops").rows() == [(NOW[1], "2024-25", "outline", 49)]
+    assert made.table("ward_placing").rows() == [(TOWER_HAMLETS, "2024-25", 49, 0)]
     used = made.manifest["tables"]["ward_stops"]["sources"]
     assert used[-3:] == ["gla-wards-2018", "ons-lsoa-2021", "ons-lsoa-lookup"]
     # Where one ward was redrawn, its neighbours' stops are in doubt too.
     redrawn = {"WD24CD": [*NOW, "E05099999"], "WD24NM": ["a", "b", "c"], "LAD24CD": [TOWER_HAMLETS] * 3}
     synthetic_outlines(raw_folder, "wards-2024/made_up.gpkg", redrawn)
-    assert built(allow_shorter=True).table("ward_stops").rows() == [(NOW[0], "2024-25", "best fit", 31)]
+    assert built(allow_shorter=True).table("ward_stops").rows() == [(NOW[0], "2024-25", "best fit", 49)]
 
 
 def test_more_thorough_searches_are_those_of_the_newest_file(raw_folder, built):

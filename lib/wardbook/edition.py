@@ -269,16 +269,11 @@ def _stop_tables(folder: _Folder, wards: pl.DataFrame | None, lookup: pl.DataFra
     frames = folder.read(*keys, once=("file_month", "force")) if boroughs is not None else []
     if not sum(frame.height for frame in frames):
         return {}
-    wards_2018 = lsoas = None
-    if wards is not None:
-        wards_2018 = folder.outlines("gla-wards-2018", ons.read_ward_outlines)
-        lsoas = folder.outlines("ons-lsoa-2021")
-    unchanged = tables_stops.boroughs_unchanged_since_2018(wards) if wards is not None else []
-    by_name = tables_stops.make(pl.concat(frames), boroughs, wards_2018, unchanged, lsoas, lookup)
+    in_wards = ["gla-wards-2018", "ons-lsoa-2021", "ons-lsoa-lookup"]
+    wards_2018 = folder.outlines(in_wards[0], ons.read_ward_outlines)
+    lsoas = folder.outlines(in_wards[1])
+    by_name = tables_stops.make(pl.concat(frames), boroughs, wards, wards_2018, lsoas, lookup)
     used = [*(key for key in keys if catalogue.files(folder.raw, key)), borough_key]
-    in_wards = [
-        key for key in ("gla-wards-2018", "ons-lsoa-2021", "ons-lsoa-lookup") if catalogue.files(folder.raw, key)
-    ]
     return {name: (table, used + in_wards * name.startswith("ward_")) for name, table in by_name.items()}
 
 
