@@ -16,7 +16,7 @@ import polars as pl
 
 from wardbook.folders import write_text
 from wardbook.sources.police_uk import month_and_force
-from wardbook.sources.reading import Quality, SourceError, check_file, gss, headers_like, read_text_table, take_columns
+from wardbook.sources.reading import Quality, SourceError, check_file, find_columns, gss, read_text_table
 
 # Categories, not text: the answer for all of England and Wales is tens of millions of rows.
 STREET_SCHEMA = pl.Schema(
@@ -73,8 +73,8 @@ def street_files(folder: Path | str) -> list[Path]:
 def read_ward_lookup(path: Path | str) -> pl.DataFrame:
     """The ward each LSOA of England and Wales is best fitted to: `lsoa_code`, `ward_code`, by LSOA (codes of 2021)."""
     table = read_text_table(path)
-    fits = headers_like(table, {"lsoa_code": r"LSOA21CD", "ward_code": r"WD\d\dCD"})
-    table = take_columns(table, path, fits).select(gss("lsoa_code"), gss("ward_code"))
+    headers = find_columns(table, path, {"lsoa_code": ["LSOA21CD"], "ward_code": ["WD??CD"]})
+    table = table.select(gss(theirs).alias(ours) for ours, theirs in headers.items())
     if table["lsoa_code"].is_duplicated().any():
         raise SourceError(path, "each LSOA once", f"{table.filter(pl.col('lsoa_code').is_duplicated())[0, 0]} twice")
     return table.sort("lsoa_code")
@@ -153,7 +153,7 @@ def count_file(path: Path | str, lookup: pl.DataFrame) -> tuple[pl.DataFrame, Qu
     path = check_file(path, "csv")
     month, force = month_and_force(path, "street")
     counted = _counted(_crimes(path), lookup, path)
-    quality = Quality(str(path), "police-uk-street", rows_read=counted["offences"].sum())
+    quality = Quality(str(path), rows_read=counted["offences"].sum())
     if not quality.rows_read:
         # A month without any crime has never been; a month not published must not be read as one.
         raise SourceError(path, "a crime or more", "a header alone")

@@ -91,21 +91,16 @@ class OutcomeRows(_Refreshed):
     outcomes = reading.count("outcomes")
 
 
-def _read_rows(path: Path | str, schema: type[dy.Schema], source: str) -> tuple[pl.DataFrame, Quality]:
+def _read_rows(path: Path | str, schema: type[dy.Schema]) -> tuple[pl.DataFrame, Quality]:
     """A dashboard's file as typed rows: days of either form, the same row again set aside."""
-    table = reading.read_text_table(path)
-    spellings = {name: _COLUMNS.get(name, [name]) for name in schema.column_names()}
-    wanted = {
-        ours: [name for name in table.columns if reading.plain(name) in theirs] or theirs
-        for ours, theirs in spellings.items()
-    }
-    table, quality = reading.open_rows(table, path, wanted, source)
+    wanted = {name: _COLUMNS.get(name, [name]) for name in schema.column_names()}
+    table, quality = reading.open_rows(reading.read_text_table(path), path, wanted)
     days = pl.col([name for name, column in schema.columns().items() if isinstance(column, dy.Date)])
     days = days.str.strip_chars().str.slice(0, 10).str.replace(r"^(\d\d)/(\d\d)/(\d{4})$", "$3-$2-$1")
     table = reading.same_row_again(table.with_columns(days), quality)
     if "area_code" in table.columns:
         quality.note("area codes that end in a blank", table["area_code"].str.ends_with(" ").sum())
-    return reading.read_typed(table, schema, path, wanted).cast({pl.Enum: pl.String}), quality
+    return reading.read_typed(table, schema, quality).cast({pl.Enum: pl.String}), quality
 
 
 def read_knife_crime(path: Path | str) -> Loaded:
@@ -120,7 +115,7 @@ def read_knife_crime(path: Path | str) -> Loaded:
         `borough_code` (`unknown` for rows of no borough), `by_team`, `ward_code` (null but for a team of one ward), `month`,
         `subtype`, `measure`, `offences`, `refreshed`.
     """
-    table, quality = _read_rows(path, KnifeRows, "mps-knife-crime")
+    table, quality = _read_rows(path, KnifeRows)
     reading.with_borough_codes(table.filter(area_type="Borough"), "borough", path, _NO_BOROUGH)
     boroughs = {name: places.leading_borough(name) for name in table["borough"].drop_nulls().unique()}
     borough = pl.col("borough").replace_strict(boroughs, default=None, return_dtype=pl.String)
@@ -155,7 +150,7 @@ def read_vawg(path: Path | str) -> Loaded:
     SourceError
         also where the two sheets do not add up to the same in every month.
     """
-    table, quality = _read_rows(path, VawgRows, "mps-vawg")
+    table, quality = _read_rows(path, VawgRows)
     located, offences = pl.col("sheet") == LOCATION, pl.col("offences")
     by_sheet = {"by place": offences.filter(located).sum(), "by kind": offences.filter(~located).sum()}
     sums = table.group_by("month").agg(**by_sheet)
@@ -188,7 +183,7 @@ def read_outcomes(path: Path | str) -> Loaded:
         `borough_code` (`unknown` where no borough is named), `month`, `major`, `minor`, `taxonomy`, `positive`, `outcomes`,
         `refreshed`.
     """
-    table, quality = _read_rows(path, OutcomeRows, "mps-business-outcomes")
+    table, quality = _read_rows(path, OutcomeRows)
     quality.note("rows that name no outcome", table["outcome"].null_count())
     table = reading.with_borough_codes(table, "borough", path, _NO_BOROUGH)
     table, respelt = name_offences(table, pl.col("outcomes"), path)

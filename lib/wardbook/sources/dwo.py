@@ -52,13 +52,13 @@ def read_minutes(path: Path | str) -> Loaded:
     SourceError
         naming file, column, line and value.
     """
-    table, quality = open_rows(read_sheet(path, "Sheet1"), path, published(DutyRows), KEY)
+    table, quality = open_rows(read_sheet(path, "Sheet1"), path, published(DutyRows))
     quality.note("rows of a workbook known from its description alone", table.height)
     month = pl.col("month").str.strip_chars()
     forms = [(month.str.head(10), form) for form in _MONTHS[:2]] + [("1 " + month, form) for form in _MONTHS[2:]]
     days = pl.coalesce(text.str.to_date(form, strict=False).cast(pl.String) for text, form in forms)
     lower = pl.col("abstracted", "kind").str.strip_chars().str.to_lowercase()
-    table = read_typed(table.with_columns(pl.coalesce(days, "month").alias("month"), lower), DutyRows, path)
+    table = read_typed(table.with_columns(pl.coalesce(days, "month").alias("month"), lower), DutyRows, quality)
     kind = pl.col("kind").replace_strict(KINDS, default="other", return_dtype=pl.String)
     table = table.with_columns(
         pl.col("borough").map_elements(places.borough_code, return_dtype=pl.String).alias("borough_code"),

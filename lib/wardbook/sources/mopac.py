@@ -69,7 +69,7 @@ def read_attitudes(path: Path | str) -> Loaded:
     """
     table = reading.read_text_table(path, separators=";,")
     wanted = reading.published(AttitudeRows) | {"survey": ["Survey"]}
-    table, quality = reading.open_rows(table, path, wanted, "mopac-attitudes")
+    table, quality = reading.open_rows(table, path, wanted)
     # The dashboard also holds a survey of victims; its measures are other people's answers.
     ours = table.filter(pl.col("survey").str.strip_chars() == "PAS")
     quality.drop("not the Public Attitude Survey", table.height - ours.height)
@@ -77,7 +77,7 @@ def read_attitudes(path: Path | str) -> Loaded:
         raise SourceError(path, "rows of the survey 'PAS'", "none")
     iso = pl.col("quarter_end").str.strip_chars().str.replace(r"^(\d\d)/(\d\d)/(\d{4})$", "$3-$2-$1")
     point = pl.col("share").str.replace(",", ".", literal=True)
-    typed = reading.read_typed(ours.with_columns(iso, point, question_id(pl.col("question"))), AttitudeRows, path)
+    typed = reading.read_typed(ours.with_columns(iso, point, question_id(pl.col("question"))), AttitudeRows, quality)
     frame = reading.with_borough_codes(typed.with_columns(ours["line"]), "borough", path, _LONDON_NAMES)
     spellings = frame.group_by("borough_code", "borough").len().group_by("borough_code")
     second = spellings.agg(pl.col("len").sum() - pl.col("len").max())["len"].sum()

@@ -133,11 +133,11 @@ def tidy_stops(raw: pl.DataFrame, path: Path, file_month: date, force: str) -> L
     names = reading.published(StopRows)
     if not {*names["more_than_outer_clothing"]} & {*raw.columns}:
         raw = raw.with_columns(pl.lit(None, pl.String).alias(_REMOVAL))  # filled since February 2024 only
-    table, quality = reading.open_rows(raw, path, names, "police-uk-stops")
+    table, quality = reading.open_rows(raw, path, names)
     # Of rows equal in every published column, each after the first; the frame below keeps too few columns to tell.
     table = table.with_columns((~pl.struct(pl.exclude("line")).is_first_distinct()).alias("is_repeat"))
     answers = pl.col("outcome_linked", "more_than_outer_clothing")
-    typed = reading.read_typed(table.with_columns(answers.str.to_lowercase()), StopRows, path)
+    typed = reading.read_typed(table.with_columns(answers.str.to_lowercase()), StopRows, quality)
     frame = typed.with_columns(
         table["line"],
         table["is_repeat"],

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +59,16 @@ class Quality:
     """The account of one file: every row is kept or set aside for a named reason.
 
     `rows_read` counts data rows of the file (not its header); `rows_kept` those that reach the frame;
-    `set_aside` the rest by reason. `oddities` counts things kept but worth knowing, by kind.
+    `set_aside` the rest by reason. `oddities` counts things kept but worth knowing, by kind. `headers` are the file's own
+    names of our columns, for a message about a cell.
     """
 
     file: str
-    source: str
     rows_read: int = 0
     rows_kept: int = 0
     set_aside: dict[str, int] = field(default_factory=dict)
     oddities: dict[str, int] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
     def note(self, kind: str, count: int) -> None:
         """Record an oddity; a count of 0 is not an oddity and leaves no trace."""
@@ -256,48 +258,42 @@ def line_of(path: Path | str, row: int) -> str:
 
 def plain(header: str) -> str:
     """What the spellings of a header have in common: `Area Code`, `Area_Code` and `area_code` are one."""
-    return re.sub(r"[\W_]+", "_", header.casefold())
+    return re.sub(r"[^\w?]+|_+", "_", header.casefold())
 
 
-def headers_like(table: pl.DataFrame, patterns: Mapping[str, str]) -> dict[str, list[str]]:
-    """Our names, each with the headers that fit its pattern; where none does the pattern itself, for an error to name."""
-    return {
-        ours: [name for name in table.columns if re.fullmatch(like, name)] or [like] for ours, like in patterns.items()
-    }
-
-
-def take_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Sequence[str]]) -> pl.DataFrame:
-    """Rename header variants to one name each; refuse a file that lacks a column, naming it and what is there.
+def find_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The file's header of each wanted column, by our name; refuse a file that lacks one, naming it and what is there.
 
     Parameters
     ----------
-    wanted : our name → the publisher's spellings of it, any one of which will do, however it is spelt (`plain`).
+    wanted : our name → the publisher's spellings of it, any one of which will do, however it is spelt (`plain`); a question
+        mark stands for any letter or digit.
     """
-    renames = {}
+    headers = {}
     for ours, theirs in wanted.items():
-        present = [name for name in frame.columns if plain(name) in map(plain, theirs)]
+        present = [name for name in frame.columns if any(fnmatch(plain(name), plain(one)) for one in theirs)]
         if not present:
             raise SourceError(
                 path, f"a column {' or '.join(map(repr, theirs))}", f"columns {', '.join(frame.columns[:12])}"
             )
         if any(not frame[present[0]].equals(frame[other]) for other in present[1:]):
             raise SourceError(path, f"one column for {ours}", f"{' and '.join(map(repr, present))}, which differ")
-        renames[present[0]] = ours
-    return frame.rename(renames)
+        headers[ours] = present[0]
+    return headers
 
 
 def open_rows(
-    table: pl.DataFrame, path: Path | str, wanted: Mapping[str, Sequence[str]], source: str = ""
+    table: pl.DataFrame, path: Path | str, wanted: Mapping[str, Sequence[str]]
 ) -> tuple[pl.DataFrame, Quality]:
-    """A table's rows under our names (`take_columns`), each with its `line`, blank ones set aside; and the file's account.
+    """A table's rows under our names (`find_columns`), each with its `line`, blank ones set aside; and the file's account.
 
     Raises
     ------
     SourceError
         for a missing column, or a file without a row: what is not published must not be read as nothing counted.
     """
-    table = take_columns(table, path, wanted)
-    quality = Quality(str(path), source, rows_read=table.height)
+    quality = Quality(str(path), rows_read=table.height, headers=find_columns(table, path, wanted))
+    table = table.rename({theirs: ours for ours, theirs in quality.headers.items()})
     if "line" not in table.columns:
         table = table.with_row_index("line", offset=2)
     rows = table.filter(pl.any_horizontal(pl.exclude("line").str.strip_chars() != ""))
@@ -307,18 +303,13 @@ def open_rows(
     return rows, quality
 
 
-def read_typed(
-    table: pl.DataFrame,
-    schema: type[dy.Schema],
-    path: Path | str,
-    headers: Mapping[str, Sequence[str]] | None = None,
-) -> pl.DataFrame:
+def read_typed(table: pl.DataFrame, schema: type[dy.Schema], quality: Quality) -> pl.DataFrame:
     """The columns of `schema` from a text table, typed, blanks at a cell's ends left off; the first cell at fault is refused.
 
     Parameters
     ----------
-    table : a row a line after the header, or with the column `line`.
-    headers : as `wanted` of `take_columns`, for the message to name the file's own column; by default as `published` has it.
+    table : with the column `line`, as `open_rows` returns it.
+    quality : the account of its file.
 
     Raises
     ------
@@ -327,13 +318,12 @@ def read_typed(
     """
     cells = pl.col(pl.String).str.strip_chars()
     try:
-        return read_as(table.with_columns(pl.when(cells != "").then(cells)), schema, path)
+        return read_as(table.with_columns(pl.when(cells != "").then(cells)), schema, quality.file)
     except SchemaViolation as error:
         broken = error.violation
-        (name, *_) = (headers or published(schema)).get(broken.column, [broken.column])
-        where = f" in column {name}" if name else ""
-        line = "" if broken.line is None else f", {line_of(path, broken.line - 2)}"
-        raise SourceError(path, f"{broken.allowed}{where}", f"{broken.value!r}{line}") from error
+        where = f" in column {quality.headers.get(broken.column, broken.column)}" if broken.column else ""
+        line = "" if broken.line is None else f", {line_of(quality.file, broken.line - 2)}"
+        raise SourceError(quality.file, f"{broken.allowed}{where}", f"{broken.value!r}{line}") from error
 
 
 def spelt(*names: str) -> dict[str, Any]:
@@ -357,11 +347,11 @@ def day(description: str = "a date from the year 2000 on", **more: Any) -> dy.Da
 
 
 def parse_whole_numbers(
-    frame: pl.DataFrame, columns: Sequence[str], path: Path | str, *, of: str = "offences"
+    frame: pl.DataFrame, columns: Sequence[str], quality: Quality, *, of: str = "offences"
 ) -> pl.DataFrame:
     """Turn text columns into Int64 counts; an empty cell is 0, anything else that is no whole number ≥ 0 is refused."""
     schema = type("Counts", (dy.Schema,), {name: count(of, nullable=True) for name in columns})
-    return frame.with_columns(read_typed(frame, schema, path).fill_null(0).iter_columns())
+    return frame.with_columns(read_typed(frame, schema, quality).fill_null(0).iter_columns())
 
 
 def gss(column: str) -> pl.Expr:
