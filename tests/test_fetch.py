@@ -755,7 +755,7 @@ def test_stops_of_the_api_are_checked_by_their_reader(server, run, tmp_path):
     (tmp_path / "raw" / file).unlink()
     server.answers[f"{API}stops-force"] = Answer([record | {"datetime": "yesterday"}])
     run("police-uk-stops-api", **JUNE)
-    assert all(words in run.last[0].said for words in ("'yesterday'", "Date", "line 1"))
+    assert all(words in run.last[0].said for words in ("'yesterday'", "datetime", "line 1"))
 
 
 def test_a_capture_tells_none_published_from_not_captured_and_goes_on_later(server, run, tmp_path):

@@ -13,8 +13,8 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date
 from functools import cached_property
@@ -455,40 +455,21 @@ def fetch(
         raise places.UnknownName("month", f"{first:%Y-%m}", [f"{last:%Y-%m}"], "--from comes before --to")
     raw = Path(raw)
     raw.mkdir(parents=True, exist_ok=True)
-    with _alone(raw):
-        web = Web(mirror, manners or Manners())
-        return _fetch(_Run(raw, area, first, last, web), chosen)
-
-
-@contextmanager
-def _alone(raw: Path) -> Iterator[None]:
-    """Hold the raw folder for one fetch: two at once would take each other's half-made files away.
-
-    The lock is on the folder itself and goes with the process, however that ends.
-    """
-    lock = None
-    try:
-        lock = folders.lock(raw)
-    except BlockingIOError:
-        raise FetchError(f"another fetch is at work in {raw}: run this one again when it has ended") from None
-    except (ImportError, OSError):  # Windows, and disks that lock no folder
-        pass
-    try:
-        yield
-    finally:
-        if lock is not None:
-            os.close(lock)
-
-
-def _fetch(run: _Run, chosen: list[catalogue.Source]) -> list[Outcome]:
-    shutil.rmtree(run.staging, ignore_errors=True)
-    try:
+    with ExitStack() as held:
+        # Two at once would take each other's half-made files away. The lock goes with the process, however that ends.
+        try:
+            held.callback(os.close, folders.lock(raw))
+        except BlockingIOError:
+            raise FetchError(f"another fetch is at work in {raw}: run this one again when it has ended") from None
+        except (ImportError, OSError):  # Windows, and disks that lock no folder
+            pass
+        run = _Run(raw, area, first, last, Web(mirror, manners or Manners()))
+        held.callback(run.web.client.close)
+        shutil.rmtree(run.staging, ignore_errors=True)
+        held.callback(shutil.rmtree, run.staging, ignore_errors=True)
         for source in chosen:
             try:
                 getattr(run, source.fetch["kind"])(source)
             except (FetchError, SourceError) as error:
                 run.fail(source, source.key, error)
-    finally:
-        run.web.client.close()
-        shutil.rmtree(run.staging, ignore_errors=True)
     return run.outcomes
