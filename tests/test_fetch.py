@@ -375,28 +375,6 @@ def test_an_answer_without_end_is_not_read_to_its_end(server, asking, monkeypatc
         asking().read(A)
 
 
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
-        ({"body": PAGE}, "expected a CSV table; found a web page"),
-        # Less than the body: the rest is lost in silence.
-        ({"headers": {"Content-Length": "150"}}, "expected"),
-        ({"body": stops_csv()}, "expected a column"),
-    ],
-    ids=["web page", "too small a content length", "another file"],
-)
-def test_a_file_that_is_not_what_was_asked_for_replaces_nothing(server, run, tmp_path, fault, said):
-    good = Answer(knife_csv(), etag='"1"')
-    serve_datastore(server, "e5n6w", {KNIFE: good})
-    assert run("mps-knife-crime") == [("mps-knife-crime", f"mps/2024-04/{KNIFE}", "fetched")]
-    before = tree(tmp_path / "raw")
-    good.etag, good.faults = '"2"', [fault]
-    assert run("mps-knife-crime") == [("mps-knife-crime", "mps-knife-crime", "failed")]
-    assert said in run.last[0].said
-    assert "nothing was replaced; by hand: https://data.london.gov.uk/dataset/mps-monthly" in run.last[0].said
-    assert tree(tmp_path / "raw") == before
-
-
 BIG = bytes(range(256)) * 400
 
 
@@ -469,34 +447,6 @@ def test_the_archive_a_month_is_read_from_does_not_depend_on_what_is_there(serve
     run("police-uk-stops", **asked)
     assert tree(tmp_path / "raw") == before
     assert {path for path in server.paths() if path.startswith(ARCHIVE)} == {f"{ARCHIVE}2024-06.zip"}
-
-
-def linked(name: str) -> bytes:
-    info = zipfile.ZipInfo(name)
-    info.external_attr = (stat.S_IFLNK | 0o777) << 16
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr(info, "/etc/passwd")
-    return out.getvalue()
-
-
-BAD_ARCHIVES = {
-    "above": (zipped({"../London_Ward.shp": b"x"}), "points out of its folder"),
-    "link": (linked("a/London_Ward.shp"), "is a link"),
-    "no shapefile": (zipped({"readme.txt": b"x"}), "has no member like"),
-    "half a shapefile": (zipped({"a/London_Ward.shp": b"x"}), "expected a shapefile"),
-    "no UTF-8": (zipped({"é/London_Ward.shp": b"x"}).replace("é".encode(), b"\xff\xff"), "expected a zip archive"),
-    "cut short": (zipped({"a/London_Ward.shp": b"abc" * 50})[:-40], "File is not a zip file"),
-}
-
-
-@pytest.mark.parametrize(("body", "said"), BAD_ARCHIVES.values(), ids=BAD_ARCHIVES)
-def test_an_archive_that_is_not_what_it_should_be_is_refused(server, run, tmp_path, body, said):
-    serve_datastore(server, "statistical-gis-boundary-files-london", {"London-wards-2018.zip": Answer(body)})
-    assert run("gla-wards-2018") == [("gla-wards-2018", "gla-wards-2018", "failed")]
-    assert said in run.last[0].said
-    assert tree(tmp_path / "raw") == {}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["raw"]
 
 
 def test_the_members_that_are_wanted_are_taken_out_of_a_zip_though_another_publisher_fails(server, run, tmp_path):
@@ -603,46 +553,6 @@ def test_a_release_that_is_not_the_whole_history_is_not_kept_and_stops_nothing(s
     assert not (tmp_path / "raw/mps/2023-09").exists()
 
 
-def test_another_months_stops_under_a_months_name_are_not_put_in_its_place(server, run, tmp_path):
-    serve_dates(server, "2024-06")
-    wrong = {"2024-06/2024-06-metropolitan-stop-and-search.csv": stops_csv("2024-05")}
-    server.answers[f"{ARCHIVE}2024-06.zip"] = Answer(zipped(wrong), etag='"zip"')
-    assert run("police-uk-stops", **JUNE) == [("police-uk-stops", "police-uk-stops", "failed")]
-    assert "expected stops of June 2024; found 3 of 3 rows of other months, 3 of May 2024" in run.last[0].said
-    assert tree(tmp_path / "raw") == {}
-
-
-@pytest.mark.parametrize(
-    ("listing", "said"),
-    [
-        ({"resources": {"a": {"url": "https://data.london.gov.uk/M1045_TNOCrimeData.csv"}}}, "lists no file like"),
-        ({"resources": {"a": {"url": 7}}}, "Expected `str`, got `int` - at `$.resources[...].url`"),
-        ({"resources": [{"url": "x"}]}, "Expected `object`, got `array`"),
-        ({"resources": {"a": {"url": f"https://[::1/{KNIFE}"}}}, "Invalid port"),
-        ({"resources": {"a": {"url": f"file:///etc/{KNIFE}"}}}, "only https addresses are asked"),
-    ],
-)
-def test_a_listing_that_is_not_as_documented_is_said_with_the_page(server, run, tmp_path, listing, said):
-    server.answers[f"{DATASTORE}e5n6w"] = Answer(listing)
-    assert run("mps-knife-crime") == [("mps-knife-crime", "mps-knife-crime", "failed")]
-    assert said in run.last[0].said
-    assert "https://data.london.gov.uk/dataset/mps-monthly-crime-dahboard-data-e5n6w → mps/" in run.last[0].said
-    assert tree(tmp_path / "raw") == {}
-
-
-@pytest.mark.parametrize("escape", ["%2F..%2F..%2F..%2F..%2Fevil", "%5C..%5C..%5C..%5C..%5Cevil"])
-def test_a_name_that_a_listing_quotes_does_not_lead_out_of_the_folder(server, run, tmp_path, escape):
-    """A slash that was quoted came back inside the name, and with it a file of the server's choosing."""
-    path = f"/download/x/PAS_{escape}.csv"
-    server.answers[f"/data.london.gov.uk{path}"] = Answer(b"x")
-    server.answers[f"{DATASTORE}mopac-surveys-245jx"] = Answer(
-        {"resources": {"a": {"url": f"https://data.london.gov.uk{path}"}}}
-    )
-    run("mopac-attitudes")
-    assert "lists no file like" in run.last[0].said
-    assert [p.name for p in tmp_path.iterdir()] == ["raw"]
-
-
 # What is there already ------------------------------------------------------------------------------------------------
 
 
@@ -714,24 +624,6 @@ def test_a_layer_is_put_together_from_its_pages(server, run, tmp_path, page):
     assert run("ons-wards-2024")[0][2] == "kept"
 
 
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (layer(450, lose=10), "440 of 450 areas came"),
-        (Answer({"error": {"code": 400, "message": "Invalid query"}}), "Object missing required field `count`"),
-        (
-            lambda q: Answer({"count": 5} if "returnCountOnly" in q else {"error": {}}),
-            "Object missing required field `features`",
-        ),
-    ],
-)
-def test_a_layer_with_pages_missing_is_refused(server, run, tmp_path, answer, said):
-    server.answers[WARDS] = answer
-    run("ons-wards-2024")
-    assert said in run.last[0].said
-    assert tree(tmp_path / "raw") == {}
-
-
 def test_a_lookup_becomes_the_csv_that_its_page_offers(server, run, tmp_path):
     names = ("LSOA21CD", "LSOA21NM", "WD24CD", "WD24NM", "LAD24CD", "LAD24NM")
     rows = [(f"E0100000{n}", "x, y", "E05009317", "Bethnal Green", "E09000030", "Tower Hamlets") for n in (2, 1)]
@@ -740,6 +632,84 @@ def test_a_lookup_becomes_the_csv_that_its_page_offers(server, run, tmp_path):
     file = "ons/LSOA_(2021)_to_Electoral_Ward_(2024)_to_LAD_(2024)_Best_Fit_Lookup_in_EW.csv"
     assert run("ons-lsoa-lookup") == [("ons-lsoa-lookup", file, "fetched")]
     assert (tmp_path / "raw" / file).read_text().splitlines()[1].startswith('E01000001,"x, y",E05009317')
+
+
+# What is not what it should be ----------------------------------------------------------------------------------------
+
+
+def linked(name: str) -> bytes:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(info, "/etc/passwd")
+    return out.getvalue()
+
+
+def listing(*files: str, **more) -> dict:
+    """A page of the London Datastore that lists these addresses."""
+    return {"resources": {str(n): {"url": url, **more} for n, url in enumerate(files)}}
+
+
+LONDON = "https://data.london.gov.uk"
+CUT = Answer(knife_csv(), faults=[{"headers": {"Content-Length": "150"}}])  # the rest is lost in silence
+WRONG_MONTH = {f"2024-06/{STOPS}": stops_csv("2024-05")}
+# By source: what its page or its file is, and what is said of it.
+WRONG_FILES = {
+    "a web page": ("mps-knife-crime", Answer(PAGE), "expected a CSV table; found a web page"),
+    "too small a content length": ("mps-knife-crime", CUT, "expected"),
+    "another file": ("mps-knife-crime", Answer(stops_csv()), "expected a column"),
+    "another month": ("police-uk-stops", Answer(zipped(WRONG_MONTH)), "3 of 3 rows of other months, 3 of May 2024"),
+    "a member above": ("gla-wards-2018", Answer(zipped({"../London_Ward.shp": b"x"})), "points out of its folder"),
+    "a link": ("gla-wards-2018", Answer(linked("a/London_Ward.shp")), "is a link"),
+    "no shapefile": ("gla-wards-2018", Answer(zipped({"readme.txt": b"x"})), "has no member like"),
+    "half a shapefile": ("gla-wards-2018", Answer(zipped({"a/London_Ward.shp": b"x"})), "expected a shapefile"),
+    "a zip cut short": ("gla-wards-2018", Answer(zipped({"a": b"abc" * 50})[:-40]), "File is not a zip file"),
+    "no UTF-8": (
+        "gla-wards-2018",
+        Answer(zipped({"é/London_Ward.shp": b"x"}).replace("é".encode(), b"\xff\xff")),
+        "expected a zip archive",
+    ),
+}
+WRONG_PAGES = {
+    "no such file": ("mps-knife-crime", listing(f"{LONDON}/M1045_TNOCrimeData.csv"), "lists no file like"),
+    "another type": ("mps-knife-crime", listing(7), "Expected `str`, got `int` - at `$.resources[...].url`"),
+    "a list": ("mps-knife-crime", {"resources": [{"url": "x"}]}, "Expected `object`, got `array`"),
+    "no address": ("mps-knife-crime", listing(f"https://[::1/{KNIFE}"), "Invalid port"),
+    "a file of this machine": ("mps-knife-crime", listing(f"file:///etc/{KNIFE}"), "only https addresses are asked"),
+    # A slash that was quoted came back inside the name, and with it a file of the server's choosing.
+    "a quoted slash": ("mopac-attitudes", listing(f"{LONDON}/PAS_{'%2F..' * 5}%2Fevil.csv"), "lists no file like"),
+    "a quoted backslash": ("mopac-attitudes", listing(f"{LONDON}/PAS_{'%5C..' * 5}%5Cevil.csv"), "lists no file like"),
+    "areas that never come": ("ons-wards-2024", layer(450, lose=10), "440 of 450 areas came"),
+    "no count": ("ons-wards-2024", {"error": {"code": 400}}, "Object missing required field `count`"),
+    "no areas": (
+        *("ons-wards-2024", lambda q: Answer({"count": 5} if "returnCountOnly" in q else {"error": {}})),
+        "Object missing required field `features`",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "served", "said"), (WRONG_FILES | WRONG_PAGES).values(), ids=WRONG_FILES | WRONG_PAGES
+)
+def test_what_is_not_what_it_should_be_is_refused_and_changes_nothing(server, run, tmp_path, source, served, said):
+    page = catalogue.sources()[source].fetch["url"].replace("https:/", "").format(month="2024-06")
+    serve_dates(server, "2024-06")
+    if not isinstance(served, Answer):
+        server.answers[page] = served if callable(served) else Answer(served)
+    elif source == "police-uk-stops":
+        server.answers[page] = served
+    else:
+        name = {"mps-knife-crime": KNIFE}.get(source, "London-wards-2018.zip")
+        serve_datastore(server, PurePosixPath(page).name, {name: served})
+    held = tmp_path / "raw/mps/2024-04" / KNIFE
+    held.parent.mkdir(parents=True)
+    held.write_bytes(knife_csv())
+    before = tree(tmp_path / "raw")
+    assert run(source, **JUNE) == [(source, source, "failed")]
+    assert said in run.last[0].said
+    assert f"nothing was replaced; by hand: {catalogue.sources()[source].address} → " in run.last[0].said
+    assert tree(tmp_path / "raw") == before and [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 
 # The police API -------------------------------------------------------------------------------------------------------
