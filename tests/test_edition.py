@@ -20,7 +20,7 @@ from test_police_uk import STOP
 from test_thorough import synthetic_searches
 from wardbook import catalogue, check, edition, places, tables, tables_stops
 from wardbook.edition import EditionError, open_edition
-from wardbook.periods import financial_year_label
+from wardbook.periods import financial_year_label, financial_year_of
 from wardbook.places import WardVintageError
 from wardbook.sources.police_uk import STOPS_SCHEMA
 from wardbook.sources.reading import SourceError
@@ -662,30 +662,41 @@ def test_the_committed_history_has_every_month(committed, name, first, last):
     assert months.to_list() == pl.date_range(first, last, interval="1mo", eager=True).to_list()
 
 
-def test_the_committed_counts_of_violence_against_women_and_girls(committed):
-    table = committed.table("vawg_offences").with_columns(financial_year_label(pl.col("month")))
-    years = ["2022-23", "2023-24", "2024-25"]
-    for level in ("borough", "London"):
-        sums = dict(table.filter(level=level).group_by("financial_year").agg(pl.col("offences").sum()).iter_rows())
-        assert [sums[year] for year in years] == [152_679, 150_987, 124_545]
-    here = table.filter(area_code=TOWER_HAMLETS).group_by("financial_year").agg(pl.col("offences").sum())
-    assert [dict(here.iter_rows())[year] for year in years] == [5_932, 6_063, 5_087]
-    assert table.filter(level="ward")["area_code"].n_unique() == 679
+HERE = {"borough_code": TOWER_HAMLETS}
+# By table: which rows, what is summed, and what somebody else printed of each financial year.
+PRINTED = [
+    ("knife_offences", HERE | {"subtype": "Knife Crime"}, "offences", {2022: 502, 2023: 599, 2024: 687}),
+    ("knife_offences", {"subtype": "Knife Crime"}, "team_offences", {2024: 16_156}),
+    ("vawg_offences", {"level": "borough"}, "offences", {2022: 152_679, 2023: 150_987, 2024: 124_545}),
+    ("vawg_offences", {"level": "London"}, "offences", {2022: 152_679, 2023: 150_987, 2024: 124_545}),
+    ("vawg_offences", {"area_code": TOWER_HAMLETS}, "offences", {2022: 5_932, 2023: 6_063, 2024: 5_087}),
+    (
+        *("borough_offences", {"snapshot": "2025-11", "offence_group": "violence with injury"}, "offences"),
+        {2013: 58_274, 2014: 69_598},
+    ),
+    (
+        *("borough_offences", {"snapshot": "2025-11", "offence_group": tables.TOTAL}, "airport_offences"),
+        {2019: 37, 2023: 4_627},
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "rows", "counted", "years"), PRINTED)
+def test_the_committed_counts_are_those_that_were_printed(committed, name, rows, counted, years):
+    table = committed.table(name).filter(**rows).group_by(financial_year_of(pl.col("month"))).agg(pl.col(counted).sum())
+    assert {year: n for year, n in table.iter_rows() if year in years} == years
 
 
 def test_the_committed_outcomes_wards_and_stops_by_ward(committed):
     every = committed.table("outcomes").filter(offence_group=tables.ALL_BUSINESS)
     assert (every["positive_outcomes"].sum(), every["outcomes"].sum()) == (64_026, 872_784)
-    wards = committed.table("ward_offences")
-    newest = wards.filter(snapshot="2026-02").group_by("month").agg(pl.col("ward_code").n_unique())
-    assert newest["ward_code"].unique().to_list() == [679]
-    older = wards.filter(pl.col("snapshot") != "2026-02")
+    wards = committed.table("ward_offences").group_by("snapshot", "month").agg(pl.col("ward_code").n_unique())
+    assert wards.filter(snapshot="2026-02")["ward_code"].unique().to_list() == [679]
+    older = committed.table("ward_offences").filter(pl.col("snapshot") != "2026-02")
     assert set(older["snapshot"]) == {"2025-03", "2025-12"} and set(older["offence_group"]) == {tables.TOTAL}
     stops = committed.table("ward_stops")
     assert stops["ward_code"].n_unique() == 679
-    placed = (
-        stops.filter(placed_by="outline").select("ward_code").unique().join(committed.table("wards"), on="ward_code")
-    )
+    placed = stops.filter(placed_by="outline").unique("ward_code").join(committed.table("wards"), on="ward_code")
     assert (placed.height, placed["borough_code"].n_unique(), set(placed["vintages"])) == (149, 7, {"2018 2024"})
 
 

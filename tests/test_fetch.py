@@ -153,9 +153,8 @@ def run(server, clock, tmp_path):
     What became of the older release of the boroughs' file, which lies at an address of its own, is in `.release`.
     """
 
-    def run(*sources, manners=None, **more):
-        asked = {"raw": tmp_path / "raw", "mirror": server.url, "manners": manners or clock.manners()} | more
-        outcomes = fetch.fetch(sources, **asked)
+    def run(*sources, **more):
+        outcomes = fetch.fetch(sources, raw=tmp_path / "raw", mirror=server.url, manners=clock.manners(), **more)
         run.release = [outcome for outcome in outcomes if outcome.file == RELEASE["into"]]
         run.last = [outcome for outcome in outcomes if outcome.file != RELEASE["into"]]
         return [(outcome.source, outcome.file, outcome.status) for outcome in run.last]
@@ -210,13 +209,12 @@ def months(first, last):
     return days.dt.strftime("%Y%m").to_list()
 
 
-def zipped(members: dict[str, bytes], *, stored=()) -> bytes:
+def zipped(members: dict[str, bytes]) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, body in members.items():
             # A ZipInfo has a fixed date: the bytes stand in tests' names, which two workers must find alike.
-            kind = zipfile.ZIP_STORED if name in stored else zipfile.ZIP_DEFLATED
-            archive.writestr(zipfile.ZipInfo(name), body, kind)
+            archive.writestr(zipfile.ZipInfo(name), body, zipfile.ZIP_DEFLATED)
     return out.getvalue()
 
 
@@ -228,7 +226,7 @@ def serve_dates(server, *months):
 
 def serve_archive(server, *months, newest=None, extra=None):
     members = {f"{month}/{month}-metropolitan-stop-and-search.csv": stops_csv(month) for month in months}
-    body = zipped(members | (extra or {}), stored=(extra or {}))
+    body = zipped(members | (extra or {}))
     server.answers[f"{ARCHIVE}{newest or max(months)}.zip"] = Answer(body, etag='"zip"')
 
 
