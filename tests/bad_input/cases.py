@@ -23,6 +23,7 @@ from typing import Any
 import geopandas
 import polars as pl
 
+import generate_months
 from test_dashboards import DWELLING, KNIFE, OUTCOME
 from test_dwo import MINUTES, duty
 from test_met import ROBBERY, STALKING
@@ -30,7 +31,7 @@ from test_ons import HOUSEHOLDS, LOOKUP, SHEET, SQUARES, WARDS, synthetic_workbo
 from test_police_uk import STOP
 from test_police_uk_api import EVENT, STOP_RECORD
 from test_thorough import synthetic_searches
-from wardbook import facts, places, register
+from wardbook import facts, national, places, register
 from wardbook.schemas import SchemaViolation
 from wardbook.sources import dashboards, dwo, met, mopac, ons, police_uk, police_uk_api, thorough
 from wardbook.sources.reading import SourceError
@@ -90,6 +91,12 @@ def _captured(raw: Path) -> Read:
 def _boroughs(path: Path) -> Read:
     shapes = ons.read_borough_outlines(path)
     return shapes["borough_code"].to_list(), len(shapes), {}
+
+
+def _streets(path: Path) -> Read:
+    lookup = pl.DataFrame({"lsoa_code": ["E01000001", "E01000002"], "ward_code": ["E05000001", "E05000002"]})
+    frame, quality = national.count_file(path, lookup)
+    return frame.rows(), frame["offences"].sum(), quality.oddities
 
 
 def _targets(path: Path) -> Read:
@@ -156,6 +163,7 @@ claim_id,document,office,claim,kind,check,source,before,after,percent,direction
 mine,A paper,A council,Murder fell,trend,change,A paper,291,229,-21.3,fall
 none,A paper,A council,Murder fell,trend,change,A paper,291,229,-20,fall
 """
+STREET = dict.fromkeys(generate_months.HEADER, "x") | {"Month": "2022-06", "Crime type": "Drugs"}
 OWN = ("own targets", "own claims")  # a reader's own files: a further column is refused, since one may be misspelt
 TABLES = {
     "met borough": Table(
@@ -196,6 +204,11 @@ TABLES = {
         "2024-06-metropolitan-stop-and-search.csv",
         records(STOP, STOP | {"Date": "2024-06-11T12:00:00+00:00"}, STOP | {"Date": "2024-06-30T12:00:00+00:00"}),
         *("Date", "Object of search", partial(_loaded, police_uk.read_stops, "")),
+    ),
+    "street": Table(
+        "2022-06-metropolitan-street.csv",
+        records(*(STREET | {"LSOA code": code} for code in ("E01000001", "E01000002", ""))),
+        *("Crime type", "Location", _streets),
     ),
     "mopac": Table(
         "PAS_made_up.csv",
@@ -305,7 +318,7 @@ def delimited(reader: str) -> Iterator[tuple[str, bytes | str, str | Reported]]:
         ("carriage returns", text.replace("\n", "\r"), SAME),
         ("a stray carriage return", lines[0] + lines[1][:9] + "\r" + lines[1][9:] + "".join(lines[2:]), "cells|column|line"),
         ("NUL byte", good.having(good.text, "x\0y", row=-1), "NUL"),
-        ("ten-megabyte cell", good.having(good.text, "x" * 10_000_000), "field larger"),
+        ("ten-megabyte cell", good.having(good.text, "x" * 10_000_000), SAME if reader == "street" else "field larger"),
         ("a stray quote", lines[0] + '"' + "".join(lines[1:]), ""),
         ("rows of blanks at the end", f"{text}   \n {good.separator} \n" + good.separator * (len(header) + 3) + "\n\n", SAME),
         ("further column", beside, "no such column here|mean nothing" if reader in OWN else SAME),
@@ -353,6 +366,8 @@ CELLS: list[tuple] = [
     ("stops", "Outcome linked to object of search", "maybe", "True or False"),
     ("stops", "Outcome", "Sent to Mars", Reported("outcome label not recognised")),
     ("stops", "Type", "Dog search", Reported("search type not known")),
+    ("street", "Crime type", "Piracy", r"crimes of 2022-06, each of a type listed in wardbook.national; found .*'Piracy' \(1 crimes\)"),
+    ("street", "Month", "2022-05", r"crimes of 2022-06, .* found 2022-05, 'Drugs' \(1 crimes\)"),
     ("mopac", "Proportion", "71", SHARE),
     ("mopac", "Date", "30/12/2022", "the last day of a quarter"),
     ("mopac", "Measure", "Likes hats", Reported("without a plain wording")),
