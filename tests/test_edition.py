@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import shutil
 from calendar import monthrange
 from datetime import date, datetime
@@ -169,7 +168,8 @@ def test_every_table_its_files_allow_is_made_sorted_by_its_key(synthetic_build):
 
 def test_the_same_files_in_another_place_give_the_same_bytes(synthetic_build, copied, tmp_path):
     raw, made = synthetic_build
-    elsewhere = shutil.copytree(raw, tmp_path / "another name", copy_function=shutil.copyfile)
+    elsewhere = Path(shutil.copytree(raw, tmp_path / "another name", copy_function=shutil.copyfile))
+    (elsewhere / "holiday.jpg").write_bytes(b"a file of no source")
     (copied / "stops.parquet").write_bytes(b"an earlier edition, spoilt")
     edition.build(elsewhere, copied)
     assert hashes(copied) == hashes(made.path)
@@ -253,9 +253,6 @@ def test_months_of_the_api_join_those_of_the_files_each_once(raw_folder, built):
     empty = next(entry for entry in made.manifest["inputs"] if entry["file"].endswith("2025-06.json"))
     assert empty["oddities"] == {"an empty answer: the month is not published": 1}
     assert made.manifest["tables"]["searches"]["sources"] == ["police-uk-stops", "police-uk-stops-api", "gla-boroughs"]
-    synthetic_answer(raw_folder, "2024-08", range(1, 32))
-    with pytest.raises(ValueError, match="08.json: two files give August 2024, metropolitan: keep one of them"):
-        built()
 
 
 def test_stops_are_placed_in_wards_by_outline_where_no_ward_of_the_borough_changed_and_elsewhere_by_lsoa(
@@ -289,25 +286,58 @@ def test_more_thorough_searches_are_those_of_the_newest_file(raw_folder, built):
 # Refusing -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_month_of_stops_under_anothers_name_is_named_and_the_edition_stays(synthetic_build, copied, tmp_path):
-    raw = Path(shutil.copytree(synthetic_build[0], tmp_path / "raw"))
-    july = raw / "police_uk/2024-07/2024-07-metropolitan-stop-and-search.csv"
-    july.parent.mkdir()
-    shutil.copyfile(raw / "police_uk/2024-05/2024-05-metropolitan-stop-and-search.csv", july)
-    with pytest.raises(SourceError, match="32 of 32 rows of other months, 32 of May 2024") as caught:
-        edition.build(raw, copied)
-    assert caught.value.path == july
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["edition", "raw"]
-    assert hashes(copied) == hashes(synthetic_build[1].path)
+def as_of_2026(raw):
+    """The Historical file of 2026: from a later month, under the new headers."""
+    path = synthetic_crime(raw, {"Barnet": 5, "Tower Hamlets": 10, "Unknown": 1}, months=TWO_YEARS[12:])
+    header = {"MajorText": "Group", "MinorText": "SubGroup", "BoroughName": "BOCU"}
+    pl.read_csv(path, infer_schema=False).rename(header).write_csv(path)
 
 
-def test_a_file_of_no_source_is_left_alone_and_a_link_to_nothing_refused(synthetic_build, copied, tmp_path):
+STOPS = "police_uk/2024-0{0}/2024-0{0}-metropolitan-stop-and-search.csv"
+LATER = {"level": "Ward", "months": TWO_YEARS[12:]}
+# What becomes of a raw folder, and what a build says of it.
+REFUSED = {
+    "a month of stops under another's name": (
+        lambda raw: shutil.copyfile(raw / STOPS.format(5), raw / STOPS.format(6)),
+        "2024-06-metropolitan-stop-and-search.csv: expected .*; found 32 of 32 rows of other months, 32 of May 2024",
+    ),
+    "a link to nothing": (
+        lambda raw: (raw / "mps/2025-03/MPS Borough Level Crime (link).csv").symlink_to(raw / "nowhere.csv"),
+        r"Crime \(link\).csv: expected .*; found no such file",
+    ),
+    "a month of crime twice": (
+        lambda raw: synthetic_crime(raw, {NOW[0]: 5}, file="twice", **LATER),
+        r"\(twice\).csv: two files give April 2024, 2025-03: keep one of them",
+    ),
+    "a month of stops twice": (
+        lambda raw: synthetic_answer(raw, "2024-05", range(1, 32)),
+        "05.json: two files give May 2024, metropolitan: keep one of them",
+    ),
+    "a later first month": (
+        as_of_2026,
+        "borough_offences held 2023-04-01 to 2025-03-01 and would hold 2024-04-01 to 2025-03-01.*--allow-shorter",
+    ),
+    "an earlier last month": (
+        lambda raw: (raw / STOPS.format(6)).unlink(),
+        "stops held 2024-05-01 to 2024-06-01 and would hold 2024-05-01 to 2024-05-01",
+    ),
+    "a table less": (
+        lambda raw: (raw / "mps/monthly-crime-dashboard.parquet").unlink(),
+        "knife_offences held 2024-04-01 to 2024-05-01 and would hold nothing",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_folder_that_is_not_right_is_refused_and_the_edition_stays(synthetic_build, copied, tmp_path, kind):
     raw = Path(shutil.copytree(synthetic_build[0], tmp_path / "raw"))
-    (raw / "holiday.jpg").write_bytes(b"\xff\xd8")
-    assert edition.build(raw, copied).id == synthetic_build[1].id
-    (raw / "mps/2025-03/MPS Borough Level Crime (link).csv").symlink_to(raw / "nowhere.csv")
-    with pytest.raises(SourceError, match="no such file"):
+    spoil, says = REFUSED[kind]
+    spoil(raw)
+    (copied / "stops.parquet").write_bytes(b"a table that is spoilt has no less of a history")
+    before = hashes(copied)
+    with pytest.raises((SourceError, EditionError, ValueError), match=says):
         edition.build(raw, copied)
+    assert hashes(copied) == before and sorted(path.name for path in tmp_path.iterdir()) == ["edition", "raw"]
 
 
 def test_what_is_no_edition_is_neither_replaced_nor_opened(synthetic_build, copied, tmp_path):
@@ -334,21 +364,6 @@ def test_a_raw_folder_that_is_not_there_or_holds_nothing_known_is_refused(raw_fo
     with pytest.raises(SourceError, match="raw: expected at least one publisher's file .*mps/.*; found none of them"):
         built()
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
-
-
-def test_two_files_that_give_one_month_twice_are_refused_and_another_snapshot_is_a_revision(
-    raw_folder, built, tmp_path
-):
-    synthetic_crime(raw_folder, {NOW[0]: 5}, level="Ward", months=TWO_YEARS[:13], file="a")
-    twice = synthetic_crime(raw_folder, {NOW[0]: 5}, level="Ward", months=TWO_YEARS[12:], file="b")
-    with pytest.raises(
-        ValueError, match=f"{re.escape(str(twice))}: two files give April 2024, 2025-03: keep one of them"
-    ):
-        built()
-    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
-    twice.unlink()
-    synthetic_crime(raw_folder, {NOW[0]: 5}, level="Ward", snapshot="2025-04")
-    assert built().table("ward_offences")["snapshot"].unique().sort().to_list() == ["2025-03", "2025-04"]
 
 
 # Tampering ------------------------------------------------------------------------------------------------------------
@@ -449,38 +464,18 @@ def test_the_id_covers_tables_inputs_and_definitions(copied, part):
 # The history cannot shrink --------------------------------------------------------------------------------------------
 
 
-def test_an_edition_with_a_shorter_history_is_refused_with_table_and_months(raw_folder, built, tmp_path):
-    synthetic_crime(raw_folder, {"Barnet": 5, "Unknown": 1})
-    before = hashes(built().path)
-    # As the Historical file of 2026 has it: from a later month, under the new headers.
-    path = synthetic_crime(raw_folder, {"Barnet": 5, "Unknown": 1}, months=TWO_YEARS[12:])
-    header = {"MajorText": "Group", "MinorText": "SubGroup", "BoroughName": "BOCU"}
-    pl.read_csv(path, infer_schema=False).rename(header).write_csv(path)
-    with pytest.raises(EditionError, match="--allow-shorter") as caught:
-        built()
-    assert "borough_offences held 2023-04-01 to 2025-03-01 and would hold 2024-04-01 to 2025-03-01" in str(caught.value)
-    assert hashes(tmp_path / "edition") == before
-    made = built(allow_shorter=True)
+def test_a_shorter_history_that_is_allowed_is_in_the_manifest_until_the_next_build(synthetic_build, copied, tmp_path):
+    raw = Path(shutil.copytree(synthetic_build[0], tmp_path / "raw"))
+    as_of_2026(raw)
+    made = edition.build(raw, copied, allow_shorter=True)
     was_and_is = {"was": "2023-04-01 to 2025-03-01", "is": "2024-04-01 to 2025-03-01"}
     assert made.manifest["shorter"] == {"borough_offences": was_and_is}
     assert open_edition(made.path).table("borough_offences")["month"].min() == date(2024, 4, 1)
     # Once it is the one there, the same again loses nothing; an older release that is kept keeps the history.
-    assert "shorter" not in built().manifest
-    synthetic_crime(raw_folder, {"Barnet": 5}, snapshot="2025-04", months=["202504"])
-    table = built().table("borough_offences")
+    assert "shorter" not in edition.build(raw, copied).manifest
+    synthetic_crime(raw, {"Barnet": 5}, snapshot="2025-04", months=["202504"])
+    table = edition.build(raw, copied).table("borough_offences")
     assert (table["month"].min(), table["month"].max()) == (date(2024, 4, 1), date(2025, 4, 1))
-
-
-def test_a_table_that_ends_earlier_or_is_gone_is_refused_by_name(synthetic_build, copied, tmp_path):
-    raw = Path(shutil.copytree(synthetic_build[0], tmp_path / "raw"))
-    shutil.rmtree(raw / "police_uk/2024-06")
-    (raw / "mps/monthly-crime-dashboard.parquet").unlink()
-    # A table that is spoilt has no less of a history.
-    (copied / "stops.parquet").write_bytes(b"spoilt")
-    with pytest.raises(EditionError) as caught:
-        edition.build(raw, copied)
-    assert "stops held 2024-05-01 to 2024-06-01 and would hold 2024-05-01 to 2024-05-01" in str(caught.value)
-    assert "knife_offences held 2024-04-01 to 2024-05-01 and would hold nothing" in str(caught.value)
 
 
 # Wards of another vintage, and two taxonomies -------------------------------------------------------------------------
