@@ -59,7 +59,6 @@ def test_teams_are_never_added_to_their_boroughs(synthetic_knife):
     )
     loaded = dashboards.read_knife_crime(path)
     assert loaded.frame["borough_code"].unique().to_list() == [BARNET]
-    assert set(loaded.frame["ward_code"]) == {None, "E05013631", "E05013634"}
     assert loaded.frame.filter("by_team")["offences"].sum() == 13
     assert loaded.frame["refreshed"].unique().to_list() == [date(2024, 6, 18)]
     assert loaded.quality.oddities == {"area codes that end in a blank": 2}
@@ -68,11 +67,10 @@ def test_teams_are_never_added_to_their_boroughs(synthetic_knife):
 
 
 @pytest.mark.parametrize("code", ["N/K", "-1", "NON ATHENA FORCE", None])
-def test_sentinels_are_of_no_borough_and_no_ward(synthetic_knife, code):
+def test_sentinels_are_of_no_borough(synthetic_knife, code):
     path = synthetic_knife({}, team("N/K", code, 2, borough_snt="Other / NK"), {"borough_snt": None, "area_code": code})
     loaded = dashboards.read_knife_crime(path)
     assert loaded.frame.filter(borough_code=UNKNOWN)["offences"].sort().to_list() == [2, 3]
-    assert loaded.frame["ward_code"].null_count() == 3
     assert loaded.quality.oddities == {"rows of no borough (N/K, -1, NON ATHENA FORCE, null)": 2}
     table = tables.knife_offences(loaded.frame)
     assert table.filter(borough_code=UNKNOWN).select("offences", "team_offences").row(0) == (3, 2)

@@ -86,10 +86,7 @@ def _crimes(path: Path) -> pl.LazyFrame:
     That refuses it, naming the line, or finds it good all the same: with quotes, or with what a spreadsheet leaves behind.
     """
     rows = pl.scan_csv(path, infer_schema=False) if _is_even(path) else read_text_table(path).lazy()
-    try:
-        columns = [name.strip() for name in rows.collect_schema().names()]
-    except pl.exceptions.PolarsError as error:
-        raise SourceError(path, "a street-level CSV", str(error).splitlines()[0]) from error
+    columns = [name.strip() for name in rows.collect_schema().names()]
     if missing := [name for name in _COLUMNS.values() if name not in columns]:
         raise SourceError(path, f"a column {missing[0]!r}", f"columns {', '.join(columns[:12])}")
     return rows.select(pl.nth(columns.index(theirs)).alias(ours) for ours, theirs in _COLUMNS.items())
@@ -121,12 +118,12 @@ def _is_even(path: Path) -> bool:
     return commas == (ends + (not whole)) * header
 
 
-def _counted(rows: pl.LazyFrame, lookup: pl.DataFrame, path: Path) -> pl.DataFrame:
+def _counted(path: Path, lookup: pl.DataFrame) -> pl.DataFrame:
     """Offences by ward (null where none is known), month and type, and how many of them lack what."""
     key, lacking = ["ward_code", "month", "crime_type"], ["crime_id", "longitude", "lsoa_code"]
     counts = [pl.len().alias("offences"), *(pl.col(name).null_count().alias(f"no_{name}") for name in lacking)]
-    placed = rows.join(lookup.lazy(), on="lsoa_code", how="left")
     try:
+        placed = _crimes(path).join(lookup.lazy(), on="lsoa_code", how="left")
         counted = placed.group_by(key).agg(counts).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
         raise SourceError(path, "a street-level CSV", str(error).splitlines()[0]) from error
@@ -156,7 +153,7 @@ def count_file(path: Path | str, lookup: pl.DataFrame) -> tuple[pl.DataFrame, Qu
     """
     path = check_file(path, "csv")
     month, force = month_and_force(path, "street")
-    counted = _counted(_crimes(path), lookup, path)
+    counted = _counted(path, lookup)
     quality = Quality(str(path), rows_read=counted["offences"].sum())
     if not quality.rows_read:
         # A month without any crime has never been; a month not published must not be read as one.

@@ -317,6 +317,7 @@ def delimited(reader: str) -> Iterator[tuple[str, bytes | str, str | Reported]]:
         ("blanks around headers", good.content([[f" {name} " for name in header], *good.rows[1:]]), SAME),
         ("carriage returns", text.replace("\n", "\r"), SAME),
         ("a stray carriage return", lines[0] + lines[1][:9] + "\r" + lines[1][9:] + "".join(lines[2:]), "cells|column|line"),
+        ("no UTF-8", text.encode().replace(b"\n", b"\xff\n"), "(?i)utf-8"),
         ("NUL byte", good.having(good.text, "x\0y", row=-1), "NUL"),
         ("ten-megabyte cell", good.having(good.text, "x" * 10_000_000), SAME if reader == "street" else "field larger"),
         ("a stray quote", lines[0] + '"' + "".join(lines[1:]), ""),

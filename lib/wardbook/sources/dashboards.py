@@ -112,18 +112,15 @@ def read_knife_crime(path: Path | str) -> Loaded:
     Returns
     -------
     Loaded
-        `borough_code` (`unknown` for rows of no borough), `by_team`, `ward_code` (null but for a team of one ward), `month`,
-        `subtype`, `measure`, `offences`, `refreshed`.
+        `borough_code` (`unknown` for rows of no borough), `by_team`, `month`, `subtype`, `measure`, `offences`, `refreshed`.
     """
     table, quality = _read_rows(path, KnifeRows)
     reading.with_borough_codes(table.filter(area_type="Borough"), "borough", path, _NO_BOROUGH)
     boroughs = {name: places.leading_borough(name) for name in table["borough"].drop_nulls().unique()}
     borough = pl.col("borough").replace_strict(boroughs, default=None, return_dtype=pl.String)
-    code = reading.gss("area_code")
     frame = table.select(
         borough.fill_null(places.UNKNOWN).alias("borough_code"),
         (pl.col("area_type") != "Borough").alias("by_team"),
-        pl.when(code.str.contains(r"^E05\d{6}$")).then(code).alias("ward_code"),
         pl.col("month").dt.truncate("1mo"),
         *("subtype", "measure", "offences", "refreshed"),
     )
