@@ -306,16 +306,21 @@ def test_a_busy_server_is_asked_again_after_the_wait_it_names_or_a_growing_one(s
     assert clock.slept == slept
 
 
-def test_a_server_that_stays_busy_or_asks_for_too_long_is_given_up(server, asking):
-    server.answers["/example.org/a"] = Answer({}, faults=[{"status": 503}] * 9)
-    with pytest.raises(web.FetchError, match="answered 503 Service Unavailable, 5 times running"):
+@pytest.mark.parametrize(
+    ("status", "wait", "said", "times"),
+    [
+        (503, "", "answered 503 Service Unavailable, 5 times running", 5),
+        (429, "3600", "asks to wait 3,600 seconds", 1),
+        (404, "", "answered 404", 1),
+    ],
+)
+def test_a_server_that_stays_busy_asks_for_too_long_or_has_it_not_is_given_up(
+    server, asking, status, wait, said, times
+):
+    server.answers["/example.org/a"] = Answer({}, faults=[{"status": status, "headers": {"Retry-After": wait}}] * 9)
+    with pytest.raises(web.FetchError, match=said):
         asking().read(A)
-    assert len(server.asked) == 5
-    server.answers["/example.org/b"] = Answer({}, faults=[{"status": 429, "headers": {"Retry-After": "3600"}}])
-    for address, said in {"b": "asks to wait 3,600 seconds", "c": "answered 404"}.items():
-        with pytest.raises(web.FetchError, match=said):
-            asking().read(f"https://example.org/{address}")
-    assert len(server.asked) == 7, "what is not there is asked for once"
+    assert len(server.asked) == times
 
 
 def test_the_police_api_is_asked_fifteen_times_a_second_and_no_faster(server, clock, run):
@@ -348,21 +353,6 @@ def test_no_address_and_no_redirect_leads_to_anything_but_https(server, asking, 
 
 
 PAGE = b"<!DOCTYPE html>\n<html><title>Sorry</title></html>"
-
-
-@pytest.mark.parametrize(
-    ("body", "found"),
-    [
-        (PAGE, "a web page"),
-        (b'["x"]', r"something else \(Expected `object`, got `array`\)"),
-        (b'{"made up": ' + b"[" * 100_000, "something else"),
-    ],
-    ids=["web page", "another type", "deep"],
-)
-def test_an_error_page_with_status_200_is_no_json(server, body, found, asking):
-    server.answers["/example.org/a"] = Answer(body)
-    with pytest.raises(web.FetchError, match=f"expected a JSON answer of the documented shape; found {found}"):
-        asking().json(A, fetch._Resource, "")
 
 
 def test_an_answer_without_end_is_not_read_to_its_end(server, asking, monkeypatch):
@@ -671,6 +661,12 @@ WRONG_FILES = {
 }
 WRONG_PAGES = {
     "no such file": ("mps-knife-crime", listing(f"{LONDON}/M1045_TNOCrimeData.csv"), "lists no file like"),
+    "a page that is none": (
+        "mps-knife-crime",
+        lambda q: Answer(PAGE),
+        "found a web page (an error page saved as data?)",
+    ),
+    "a deep answer": ("mps-knife-crime", lambda q: Answer(b"[" * 100_000), "answer of the documented shape; found"),
     "another type": ("mps-knife-crime", listing(7), "Expected `str`, got `int` - at `$.resources[...].url`"),
     "a list": ("mps-knife-crime", {"resources": [{"url": "x"}]}, "Expected `object`, got `array`"),
     "no address": ("mps-knife-crime", listing(f"https://[::1/{KNIFE}"), "Invalid port"),
