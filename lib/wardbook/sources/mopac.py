@@ -75,9 +75,8 @@ def read_attitudes(path: Path | str) -> Loaded:
     quality.drop("not the Public Attitude Survey", table.height - ours.height)
     if ours.is_empty():
         raise SourceError(path, "rows of the survey 'PAS'", "none")
-    iso = pl.col("quarter_end").str.strip_chars().str.replace(r"^(\d\d)/(\d\d)/(\d{4})$", "$3-$2-$1")
     point = pl.col("share").str.replace(",", ".", literal=True)
-    typed = reading.read_typed(ours.with_columns(iso, point, question_id(pl.col("question"))), AttitudeRows, quality)
+    typed = reading.read_typed(ours.with_columns(point, question_id(pl.col("question"))), AttitudeRows, quality)
     frame = reading.with_borough_codes(typed.with_columns(ours["line"]), "borough", path, _LONDON_NAMES)
     spellings = frame.group_by("borough_code", "borough").len().group_by("borough_code")
     second = spellings.agg(pl.col("len").sum() - pl.col("len").max())["len"].sum()

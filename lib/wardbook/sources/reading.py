@@ -298,6 +298,8 @@ def open_rows(
 def read_typed(table: pl.DataFrame, schema: type[dy.Schema], quality: Quality) -> pl.DataFrame:
     """The columns of `schema` from a text table, typed, blanks at a cell's ends left off; the first cell at fault is refused.
 
+    A day may be written 2024-05-31 or 31/05/2024, with a time after it or without.
+
     Parameters
     ----------
     table : with the column `line`, as `open_rows` returns it.
@@ -309,8 +311,11 @@ def read_typed(table: pl.DataFrame, schema: type[dy.Schema], quality: Quality) -
         naming the file, what is allowed in the column, the value and its line.
     """
     cells = pl.col(pl.String).str.strip_chars()
+    days = pl.col(name for name, column in schema.columns().items() if isinstance(column, dy.Date)).str.head(10)
+    table = table.with_columns(pl.when(cells != "").then(cells))
+    table = table.with_columns(days.str.replace(r"^(\d\d)/(\d\d)/(\d{4})$", "$3-$2-$1"))
     try:
-        return read_as(table.with_columns(pl.when(cells != "").then(cells)), schema, quality.file)
+        return read_as(table, schema, quality.file)
     except SchemaViolation as error:
         broken = error.violation
         where = f" in column {quality.headers.get(broken.column, broken.column)}" if broken.column else ""

@@ -99,7 +99,7 @@ def _mend(table: pl.DataFrame, quality: Quality) -> pl.DataFrame:
     """The published table beside its cells as they are meant."""
     labels = table.select(
         "line",
-        pl.col("stop_date").str.slice(0, 10).alias("day"),
+        pl.col("stop_date").alias("day"),
         pl.coalesce(pl.when(rows).then(pl.lit(name)) for name, rows in _RELEASES.items()).alias("release"),
         "borough",
         pl.col("age_group").alias("age_band"),
