@@ -27,6 +27,7 @@ import generate_months
 from test_dashboards import DWELLING, KNIFE, OUTCOME
 from test_dwo import MINUTES, duty
 from test_met import ROBBERY, STALKING
+from test_mopac import SEMICOLONS
 from test_ons import HOUSEHOLDS, LOOKUP, SHEET, SQUARES, WARDS, synthetic_workbook
 from test_police_uk import STOP
 from test_police_uk_api import EVENT, STOP_RECORD
@@ -212,11 +213,7 @@ TABLES = {
     ),
     "mopac": Table(
         "PAS_made_up.csv",
-        [
-            ["Date", "Survey", "Borough", "Measure", "Proportion", "MPS"],
-            ["31/12/2022", "PAS", "Hackney", '"Good Job" local', "0,5", "0,67"],
-            ["31/03/2023", "PAS", "Richmond Upon Thames", "Trust MPS", "0,71", "0,7"],
-        ],
+        list(csv.reader(SEMICOLONS.splitlines(), delimiter=";")),
         *("Proportion", "Measure", partial(_loaded, mopac.read_attitudes, "share"), ";"),
     ),
     "ons lookup": Table("lookup.csv", lines_of(LOOKUP), "WD24CD", "WD24NM", partial(_loaded, ons.read_lsoa_lookup, "")),
