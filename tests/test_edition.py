@@ -10,11 +10,14 @@ from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import geopandas
 import polars as pl
 import pytest
+from shapely.geometry import box
 
 from test_dashboards import KNIFE
 from test_met import TITLE, UPPER, offences_of
+from test_ons import write_outlines
 from test_police_uk import STOP
 from test_thorough import synthetic_searches
 from wardbook import catalogue, check, edition, places, tables, tables_stops
@@ -73,15 +76,10 @@ def synthetic_stops(raw, month, days):
 
 
 def synthetic_outlines(raw, name, columns):
-    import geopandas
-    from shapely.geometry import box
-
-    path = raw / "ons" / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    west = [-0.10 + 0.05 * n for n in range(len(next(iter(columns.values()))))]
-    squares = [box(x, 51.50, x + 0.05, 51.55) for x in west]
-    geopandas.GeoDataFrame(columns, geometry=squares, crs=4326).to_crs(27700).to_file(path)
-    return path
+    """Areas side by side, of a twentieth of a degree; the second holds the place of every made-up stop."""
+    places = range(len(next(iter(columns.values()))))
+    squares = [box(-0.10 + 0.05 * n, 51.50, -0.05 + 0.05 * n, 51.55) for n in places]
+    return write_outlines(raw / "ons" / name, columns, geopandas.GeoSeries(squares, crs=4326).to_crs(27700))
 
 
 def synthetic_folder(raw):

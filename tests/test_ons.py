@@ -17,18 +17,17 @@ WARDS = {"WD24CD": ["E05000002", "E05000001 "], "WD24NM": ["West Made-up", "East
 GLA_WARDS = {"NAME": ["West"], "GSS_CODE": ["E05000002"], "LAGSSCODE": ["E09000030"]}
 
 
+def write_outlines(path, columns, shapes=None, crs=27700):
+    """Made-up outlines: squares of a kilometre in east London, or the given shapes on the grid."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shapes = SQUARES[: len(next(iter(columns.values())))] if shapes is None else shapes
+    geopandas.GeoDataFrame(columns, geometry=shapes, crs=27700).to_crs(crs).to_file(path)
+    return path
+
+
 @pytest.fixture
 def synthetic_outlines(tmp_path):
-    """Write made-up outlines: two squares of a kilometre in east London, or the given shapes."""
-
-    def write(name, columns, shapes=None, crs=27700):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        shapes = SQUARES[: len(next(iter(columns.values())))] if shapes is None else shapes
-        geopandas.GeoDataFrame(columns, geometry=shapes, crs=27700).to_crs(crs).to_file(path)
-        return path
-
-    return write
+    return lambda name, *more, **named: write_outlines(tmp_path / name, *more, **named)
 
 
 def without_crs(path):

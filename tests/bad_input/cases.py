@@ -20,7 +20,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import geopandas
 import polars as pl
 
 import generate_months
@@ -28,7 +27,7 @@ from test_dashboards import DWELLING, KNIFE, OUTCOME
 from test_dwo import MINUTES, duty
 from test_met import ROBBERY, STALKING
 from test_mopac import SEMICOLONS
-from test_ons import HOUSEHOLDS, LOOKUP, SHEET, SQUARES, WARDS, synthetic_workbook
+from test_ons import HOUSEHOLDS, LOOKUP, SHEET, SQUARES, WARDS, synthetic_workbook, write_outlines
 from test_police_uk import STOP
 from test_police_uk_api import EVENT, STOP_RECORD
 from test_thorough import synthetic_searches
@@ -271,10 +270,7 @@ def duties(folder: Path, rows: list[list] = DUTIES, name: str = "Sheet1") -> Pat
 
 
 def outlines(folder: Path, columns: dict = WARDS, shapes: list = SQUARES, name: str = "wards.gpkg", crs=27700) -> Path:
-    path = folder / name
-    path.parent.mkdir(exist_ok=True)
-    geopandas.GeoDataFrame(columns, geometry=shapes, crs=27700).to_crs(crs).to_file(path)
-    return path
+    return write_outlines(folder / name, columns, shapes, crs)
 
 
 def boroughs(folder: Path) -> Path:
