@@ -82,12 +82,9 @@ def outlines():
     import geopandas
     from shapely import box
 
-    cells = [(row, column) for row in range(ROWS) for column in range(COLUMNS)]
-    shapes = [
-        box(*(WEST + SIDE * (c + dx) if axis == 0 else SOUTH + SIDE * (r + dx) for dx in (0, 1) for axis in (0, 1)))
-        for r, c in cells
-    ]
-    codes = [f"E05{r * COLUMNS + c:06}" for r, c in cells]
+    cells = [(WEST + SIDE * column, SOUTH + SIDE * row) for row in range(ROWS) for column in range(COLUMNS)]
+    shapes = [box(x, y, x + SIDE, y + SIDE) for x, y in cells]
+    codes = [f"E05{number:06}" for number in range(ROWS * COLUMNS)]
     return geopandas.GeoDataFrame({"ward_code": codes}, geometry=shapes, crs=27700)
 
 

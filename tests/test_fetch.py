@@ -29,7 +29,7 @@ from typer.testing import CliRunner
 
 from test_dashboards import KNIFE as KNIFE_ROW
 from test_met import UPPER, offences_of
-from test_ons import GLA_WARDS, HOUSEHOLDS, SQUARES
+from test_ons import GLA_WARDS, HOUSEHOLDS, write_outlines
 from test_police_uk import STOP
 from test_police_uk_api import EVENT, PLANTED
 from wardbook import catalogue, cli, edition, fetch, web
@@ -426,9 +426,8 @@ def test_the_archive_a_month_is_read_from_does_not_depend_on_what_is_there(serve
 def test_the_members_that_are_wanted_are_taken_out_of_a_zip_though_another_publisher_fails(server, run, tmp_path):
     census = {"census2021-ts044-ltla.csv": HOUSEHOLDS.encode(), "census2021-ts044-oa.csv": b"not wanted"}
     server.answers["/www.nomisweb.co.uk/output/census/2021/census2021-ts044.zip"] = Answer(zipped(census), ranges=False)
-    (tmp_path / "shapes").mkdir()
-    geopandas.GeoDataFrame(GLA_WARDS, geometry=SQUARES[:1], crs=27700).to_file(tmp_path / "shapes/London_Ward.shp")
-    shapes = {f"a/b/{path.name}": path.read_bytes() for path in sorted((tmp_path / "shapes").iterdir())}
+    made = write_outlines(tmp_path / "shapes/London_Ward.shp", GLA_WARDS)
+    shapes = {f"a/b/{path.name}": path.read_bytes() for path in sorted(made.parent.iterdir())}
     served = {"London-wards-2018.zip": Answer(zipped(shapes | {"a/b/London_Borough.shp": b"not wanted"}))}
     serve_datastore(server, "statistical-gis-boundary-files-london", served)
     got = run("mps-knife-crime", "gla-wards-2018", "ons-households")
