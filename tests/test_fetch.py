@@ -288,7 +288,7 @@ A = "https://example.org/a"
 )
 def test_a_busy_server_is_asked_again_after_the_wait_it_names_or_a_growing_one(server, clock, faults, slept, asking):
     server.answers["/example.org/a"] = Answer({"ok": 1}, faults=faults)
-    assert asking().json(A, dict, "") == {"ok": 1}
+    assert asking().json(A, dict) == {"ok": 1}
     assert clock.slept == slept
 
 
@@ -324,7 +324,7 @@ def test_redirects_are_followed_but_not_for_ever(server, asking):
     server.answers["/example.com/new"] = Answer([1])
     new, loop = ({"status": 307, "headers": {"Location": to}} for to in ("https://example.com/new", "/loop"))
     server.answers |= {"/example.org/a": Answer(faults=[new]), "/example.org/loop": Answer(faults=[loop] * 20)}
-    assert asking().json(A, list, "") == [1]
+    assert asking().json(A, list) == [1]
     with pytest.raises(web.FetchError, match="maximum allowed redirects"):
         asking().read("https://example.org/loop")
 

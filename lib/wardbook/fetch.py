@@ -173,7 +173,7 @@ class _Run:
     def dates(self) -> dict[str, list[str]]:
         """What `crimes-street-dates` says is published: month → the forces whose stops are."""
         url = catalogue.sources()["police-uk-stops-api"].fetch["url"] + "crimes-street-dates"
-        listed = self.web.json(url, list[_Month], "crimes-street-dates")
+        listed = self.web.json(url, list[_Month])
         if not listed:
             raise FetchError(f"{url}: expected a list of months; found none")
         return {month.date: month.stops for month in listed}
@@ -201,7 +201,7 @@ class _Run:
         for release in spec.get("releases", ()):
             self.release(source, release)
         listed: dict[str, list[_Resource]] = {}
-        for resource in self.web.json(spec["url"], _Dataset, source.key).resources.values():
+        for resource in self.web.json(spec["url"], _Dataset).resources.values():
             # Unquoted first: a quoted slash would else come back inside a name, and lead out of the folder.
             name = PurePosixPath(unquote(resource.url.partition("?")[0]).replace("\\", "/")).name
             if re.fullmatch(spec["choose"], name):
@@ -304,14 +304,14 @@ class _Run:
             return
         fields, outlines = spec["fields"].split(","), file.endswith(".geojson")
         address = f"{spec['url']}?{urlencode({'where': spec['where']})}"
-        count = self.web.json(f"{address}&returnCountOnly=true&f=json", _Count, source.key).count
+        count = self.web.json(f"{address}&returnCountOnly=true&f=json", _Count).count
         asked = {"outFields": spec["fields"], "orderByFields": fields[0], "f": "geojson", "outSR": "4326"}
         asked |= {"geometryPrecision": "6", "returnGeometry": str(outlines).lower()}
         asked |= {"resultRecordCount": "200" if outlines else "2000"}
         features: dict[str, _Feature] = {}
         while len(features) < count:
             query = urlencode(asked | {"resultOffset": len(features)})
-            page = self.web.json(f"{address}&{query}", _Page, source.key).features
+            page = self.web.json(f"{address}&{query}", _Page).features
             more = {str(feature.properties.get(fields[0])): feature for feature in page}
             if more.keys() <= features.keys():
                 break
@@ -358,7 +358,7 @@ class _Run:
         today = self.web.manners.now().astimezone(ZoneInfo("Europe/London")).date().isoformat()
         folder, url = source.fetch["into"].format(day=today), f"{source.fetch['url']}{FORCE}/"
         day = self.raw / folder
-        listed = self.web.json(f"{url}neighbourhoods", list[_Neighbourhood], f"{FORCE}/neighbourhoods")
+        listed = self.web.json(f"{url}neighbourhoods", list[_Neighbourhood])
         ids = sorted(one.id for one in listed if police_uk_api.ward_of(one.id) in self.wards)
         if not ids:
             raise FetchError(f"none of the {len(listed)} neighbourhoods has the id of a ward of {self.area.name}")
@@ -371,7 +371,7 @@ class _Run:
             status, count = police_uk_api.FAILED, 0
             try:
                 path = f"{FORCE}/{quote(name, safe='')}/{kind}"
-                answer = police_uk_api.stored(kind, self.web.read(source.fetch["url"] + path, path), path)
+                answer = police_uk_api.stored(kind, self.web.read(source.fetch["url"] + path), path)
                 count, in_a_row = len(answer), 0
                 status = police_uk_api.PUBLISHED if answer else police_uk_api.NONE_PUBLISHED
                 target, staged = police_uk_api.answer_path(day, name, kind), self.stage("answer.json")
