@@ -13,17 +13,6 @@ from wardbook.sources.reading import (
     read_text_table,
 )
 
-
-@pytest.fixture
-def synthetic_table(tmp_path):
-    def write(content):
-        path = tmp_path / "made_up.csv"
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
-
 # The file itself ------------------------------------------------------------------------------------------------------
 
 
@@ -40,8 +29,9 @@ def test_a_web_page_is_told_however_it_begins(tmp_path, start):
 # The table in it ------------------------------------------------------------------------------------------------------
 
 
-def test_every_cell_is_text_and_every_line_a_row(synthetic_table):
-    table = read_text_table(synthetic_table("code,count\n007,\n\n E05 ,1.50\n"))
+def test_every_cell_is_text_and_every_line_a_row(tmp_path):
+    (tmp_path / "made_up.csv").write_text("code,count\n007,\n\n E05 ,1.50\n")
+    table = read_text_table(tmp_path / "made_up.csv")
     assert table.schema == {"code": pl.String, "count": pl.String}
     assert table.rows() == [("007", None), (None, None), (" E05 ", "1.50")]
 
