@@ -77,13 +77,6 @@ def name_offences(table: pl.DataFrame, count: pl.Expr, path: Path | str) -> tupl
         named = "; ".join(f"{r['major']} / {r['minor']} ({r['_count']:,} offences)" for r in nearest.to_dicts())
         raise SourceError(path, "offences of one taxonomy listed in data/reference/offence_groups.csv", named)
     if len(fits) > 1:
-        # Only the upper-case taxonomy tells stalking apart; a full file without it is the one of 2025-03.
-        full = {"VIOLENCE WITHOUT INJURY", "HOMICIDE", "RAPE", "SHOPLIFTING"} <= set(pairs["minor"])
-        exact = [n for n in fits if pairs.join(known.filter(taxonomy=n), on=["major", "minor"], how="anti").is_empty()]
-        fits = exact or fits
-        if set(fits) == {"upper-case", "2025-03 ward"} and full:
-            fits = ["2025-03 ward"]
-    if len(fits) > 1:
         raise SourceError(path, "offences that only one taxonomy has", f"offences that fit {' and '.join(fits)}")
     named = table.join(known.filter(taxonomy=fits[0]), on="spelling", suffix="_known", maintain_order="left")
     known_as = [pl.col("major_known").alias("major"), pl.col("minor_known").alias("minor")]
