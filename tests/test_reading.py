@@ -36,6 +36,14 @@ def test_every_cell_is_text_and_every_line_a_row(tmp_path):
     assert table.rows() == [("007", None), (None, None), (" E05 ", "1.50")]
 
 
+def test_a_parquet_file_of_lists_is_no_table(tmp_path):
+    pl.DataFrame({"code": [["a"]]}).write_parquet(tmp_path / "made_up.parquet")
+    with pytest.raises(
+        SourceError, match="expected a whole Parquet file of text, numbers and dates; found cannot cast"
+    ):
+        read_text_table(tmp_path / "made_up.parquet")
+
+
 @pytest.mark.parametrize("header", ["Area Code", "Area_Code", "area code", "AREA_CODE"])
 def test_a_header_is_known_however_it_is_spelt(header):
     table = pl.DataFrame({"place": ["Barnet"], header: ["1"]})

@@ -478,7 +478,7 @@ def of_answers() -> Iterator[tuple[str, str, Callable, str | Reported]]:
         ]:
             yield reader, kind, partial(answer, reader, value=value), outcome
     for reader, changes, outcome in [
-        ("API stops", {"location": {"latitude": "-0.05", "longitude": "51.515"}}, Reported("swapped")),
+        ("API stops", {"location": {"latitude": "-0.05", "longitude": "51.515"}}, Reported("outside London")),
         ("API stops", {"location": "51.5,-0.05"}, "a value of type dict|Expected `object"),
         ("API captures", {"start_date": "2025-06-10T19:00:00+09:00"}, "a time without a zone|no timezone"),
     ]:

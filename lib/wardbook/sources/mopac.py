@@ -87,10 +87,9 @@ def read_attitudes(path: Path | str) -> Loaded:
     key = ["quarter_end", "borough_code", "question"]
     kept = frame.unique([*key, "share"], keep="first", maintain_order=True)
     quality.drop("the same row again", frame.height - kept.height)
-    clash = kept.filter(pl.struct(key).is_duplicated()).sort(*key, "line").head(2)
+    clash = (
+        kept.filter(pl.struct(key).is_duplicated()).sort(*key, "line").select("borough", "question", "share", "line")
+    )
     if clash.height:
-        values = clash.select(
-            pl.format("{}, {}, {}: {} in line {}", "borough", "question", "quarter_end", "share", "line")
-        )
-        raise SourceError(path, "one value a borough, quarter and question", " and ".join(values.to_series()))
+        raise SourceError(path, "one value a borough, quarter and question", f"{clash.row(0)} and {clash.row(1)}")
     return Loaded(kept.select(*key, "share").sort(key), quality.close(kept.height))

@@ -220,14 +220,14 @@ def read_text_table(path: Path | str, *, separators: str = ",") -> pl.DataFrame:
 def _read_parquet_as_text(path: Path) -> pl.DataFrame:
     try:
         frame = pl.read_parquet(check_file(path, "parquet"))
+        # A converter makes decimals of whole numbers where a cell is empty.
+        floats = frame.select(pl.selectors.float()).iter_columns()
+        whole = [column.name for column in floats if (column == column.round()).all()]
+        frame = frame.with_columns(pl.col(whole).cast(pl.Int64, strict=False)).cast(pl.String)
     except pl.exceptions.PolarsError as error:
-        raise SourceError(path, "a whole Parquet file", str(error).splitlines()[0]) from error
-    if nested := [name for name, kind in frame.schema.items() if kind.is_nested() or kind == pl.Binary]:
-        raise SourceError(path, f"text, numbers or dates in column {nested[0]}", str(frame.schema[nested[0]]))
-    # A converter makes decimals of whole numbers where a cell is empty.
-    floats = frame.select(pl.selectors.float()).iter_columns()
-    whole = [column.name for column in floats if (column == column.round()).all()]
-    frame = frame.with_columns(pl.col(whole).cast(pl.Int64, strict=False)).cast(pl.String)
+        raise SourceError(
+            path, "a whole Parquet file of text, numbers and dates", str(error).splitlines()[0]
+        ) from error
     return frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
 
 
