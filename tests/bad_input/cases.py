@@ -304,7 +304,7 @@ def delimited(reader: str) -> Iterator[tuple[str, bytes | str, str | Reported]]:
         ("HTML with status 200", HTML, "a web page"),
         ("gzip saved as CSV", gzip.compress(text.encode(), mtime=0), "binary|UTF-8|NUL"),
         ("BOM", "\ufeff" + text, SAME),
-        ("UTF-16", text.encode("utf-16"), "UTF-16"),
+        ("UTF-16", text.encode("utf-16"), "(?i)utf-8"),
         ("duplicated header", good.beside(good.must, *"x" * 9), "repeats"),
         ("missing column", good.content([[*row[:at], *row[at + 1 :]] for row in good.rows]), "column"),
         ("blanks around headers", good.content([[f" {name} " for name in header], *good.rows[1:]]), SAME),

@@ -128,11 +128,10 @@ def check_file(path: Path | str, kind: str) -> Path:
         raise SourceError(shorten(str(path)), what, error.strerror) from error
     if not there:
         raise SourceError(path, what, "no such file")
-    size = path.stat().st_size
     with path.open("rb") as handle:
         head = handle.read(512)
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if size == 0:
+    if not head:
         wrong = "a file of zero bytes"
     elif text.startswith(b"version https://git-lfs"):
         wrong = "a Git LFS pointer (the file's stand-in; fetch the file itself with `git lfs pull`)"
@@ -140,8 +139,6 @@ def check_file(path: Path | str, kind: str) -> Path:
         wrong = "a web page (an error page saved as data?)"
     elif not head.startswith(magic):
         wrong = f"a file that starts with {head[:8]!r}"
-    elif kind == "csv" and b"\x00" in head:
-        wrong = "binary data or UTF-16 text (NUL bytes in the first lines)"
     else:
         if kind == "xlsx":
             _refuse_bomb(path, what)
