@@ -6,6 +6,7 @@ outputs, which serves the publishers' files where they are at hand. Clocks and s
 
 from __future__ import annotations
 
+import copy
 import csv
 import gzip
 import hashlib
@@ -680,7 +681,7 @@ def test_what_is_not_what_it_should_be_is_refused_and_changes_nothing(server, ru
         server.answers[page] = served
     else:
         name = {"mps-knife-crime": KNIFE}.get(source, "London-wards-2018.zip")
-        serve_datastore(server, PurePosixPath(page).name, {name: served})
+        serve_datastore(server, PurePosixPath(page).name, {name: copy.deepcopy(served)})  # a fault is used up
     held = tmp_path / "raw/mps/2024-04" / KNIFE
     held.parent.mkdir(parents=True)
     held.write_bytes(knife_csv())
