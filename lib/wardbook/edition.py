@@ -307,7 +307,7 @@ def build(raw: Path | str, out: Path | str, *, allow_shorter: bool = False) -> E
         patterns = "; ".join(source.pattern for source in catalogue.sources().values())
         raise SourceError(raw, f"at least one publisher's file ({patterns})", "none of them")
     for name, (frame, _) in made.items():
-        if broken := violations(frame, SCHEMAS[name], first_line=1):
+        if broken := violations(frame, SCHEMAS[name]):
             raise EditionError(f"table {name}, {broken[0]}")
     shorter = _shortened(out, made)
     if shorter and not allow_shorter:
