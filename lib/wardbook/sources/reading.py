@@ -240,11 +240,6 @@ def read_sheet(path: Path | str, sheet: str) -> pl.DataFrame:
     return table.rename(str.strip)
 
 
-def line_of(path: Path | str, row: int) -> str:
-    """Where a row of `read_text_table` stands in its file: a line after the header, or a row of a Parquet file."""
-    return f"row {row + 1}" if Path(path).suffix.lower() == ".parquet" else f"line {row + 2}"
-
-
 def plain(header: str) -> str:
     """What the spellings of a header have in common: `Area Code`, `Area_Code` and `area_code` are one."""
     return re.sub(r"[^\w?]+|_+", "_", header.casefold())
@@ -316,8 +311,9 @@ def read_typed(table: pl.DataFrame, schema: type[dy.Schema], quality: Quality) -
     except SchemaViolation as error:
         broken = error.violation
         where = f" in column {quality.headers.get(broken.column, broken.column)}" if broken.column else ""
-        line = "" if broken.line is None else f", {line_of(quality.file, broken.line - 2)}"
-        raise SourceError(quality.file, f"{broken.allowed}{where}", f"{broken.value!r}{line}") from error
+        # A Parquet file has rows and no header, which is the first line of the others.
+        at = f"row {broken.line - 1}" if Path(quality.file).suffix.lower() == ".parquet" else f"line {broken.line}"
+        raise SourceError(quality.file, f"{broken.allowed}{where}", f"{broken.value!r}, {at}") from error
 
 
 def spelt(*names: str) -> dict[str, Any]:
