@@ -48,11 +48,11 @@ class World:
     lookup: pl.DataFrame  # lsoa_code, ward_code
 
 
-def world(points: int = 60_000, seed: int = 1) -> World:
+def world(points: int = 60_000) -> World:
     """Points in a grid of square wards, each ward cut into vertical strips that are its LSOAs."""
     import geopandas
 
-    chance = np.random.default_rng(seed)
+    chance = np.random.default_rng(1)
     x, y = chance.uniform(0, COLUMNS, points), chance.uniform(0, ROWS, points)
     # A published coordinate has six decimals (11 cm): kept off the borders, a point is in one ward by any reckoning.
     x = np.floor(x) + 0.01 + 0.98 * (x % 1)
@@ -82,12 +82,9 @@ def outlines():
     import geopandas
     from shapely import box
 
-    cells = [(row, column) for row in range(ROWS) for column in range(COLUMNS)]
-    shapes = [
-        box(*(WEST + SIDE * (c + dx) if axis == 0 else SOUTH + SIDE * (r + dx) for dx in (0, 1) for axis in (0, 1)))
-        for r, c in cells
-    ]
-    codes = [f"E05{r * COLUMNS + c:06}" for r, c in cells]
+    cells = [(WEST + SIDE * column, SOUTH + SIDE * row) for row in range(ROWS) for column in range(COLUMNS)]
+    shapes = [box(x, y, x + SIDE, y + SIDE) for x, y in cells]
+    codes = [f"E05{number:06}" for number in range(ROWS * COLUMNS)]
     return geopandas.GeoDataFrame({"ward_code": codes}, geometry=shapes, crs=27700)
 
 
@@ -96,17 +93,14 @@ def month_names(count: int) -> list[str]:
     return [f"{2016 + (number + 7) // 12}-{(number + 7) % 12 + 1:02}" for number in range(120 - count, 120)]
 
 
-def write_months(
-    folder: Path, crimes: int, months: int, *, seed: int = 1, force: str = "metropolitan", at: World | None = None
-) -> list[Path]:
+def write_months(folder: Path, crimes: int, months: int, *, at: World) -> list[Path]:
     """Write `months` street files with `crimes` rows between them into `folder/YYYY-MM/`; their paths."""
-    at = at or world(seed=seed)
     paths = []
     for number, month in enumerate(month_names(months)):
         rows = crimes * (number + 1) // months - crimes * number // months
-        path = folder / month / f"{month}-{force}-street.csv"
+        path = folder / month / f"{month}-metropolitan-street.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        _month(rows, month, at, np.random.default_rng([seed, number])).write_csv(path)
+        _month(rows, month, at, np.random.default_rng([1, number])).write_csv(path)
         paths.append(path)
     return paths
 

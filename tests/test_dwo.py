@@ -7,6 +7,7 @@ from datetime import date
 import polars as pl
 import pytest
 
+from test_ons import synthetic_workbook
 from wardbook import edition, facts, places
 from wardbook.sources import dwo
 
@@ -23,17 +24,7 @@ def duty(month=APRIL, borough="Tower Hamlets", *, kind=None, minutes=600.0, abst
 
 
 def workbook(path, rows):
-    """A workbook of one sheet, months as real date cells where all of them are dates."""
-
-    def column(cells):
-        mixed = len({type(cell) for cell in cells if cell is not None}) > 1
-        return pl.Series([cell if cell is None or not mixed else str(cell) for cell in cells])
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pl.DataFrame({name: column([row[at] for row in rows]) for at, name in enumerate(MINUTES)}).write_excel(
-        path, "Sheet1"
-    )
-    return path
+    return synthetic_workbook(path, [MINUTES, *rows], sheet="Sheet1")
 
 
 def test_minutes_are_summed_by_borough_month_and_kind(tmp_path):

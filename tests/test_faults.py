@@ -144,8 +144,10 @@ def test_a_folder_that_cannot_be_written_is_named_in_one_line(raw, tmp_path, com
 
 
 def test_of_two_fetches_at_once_the_second_is_told_to_wait(tmp_path):
-    with fetch._alone(tmp_path), pytest.raises(fetch.FetchError, match="another fetch is at work in"):
+    handle = folders.lock(tmp_path)
+    with pytest.raises(fetch.FetchError, match="another fetch is at work in"):
         fetch.fetch(raw=tmp_path, mirror="http://127.0.0.1:9")
+    os.close(handle)
     assert list(tmp_path.iterdir()) == [], "it wrote all the same"
     alone = fetch.fetch(raw=tmp_path, mirror="http://127.0.0.1:9")  # by itself it goes on
     assert {outcome.status for outcome in alone} == {"failed"}

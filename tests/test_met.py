@@ -122,13 +122,9 @@ def test_the_snapshot_is_what_the_folder_says(synthetic_crime):
 
 
 def test_a_historical_file_needs_a_folder_that_names_the_snapshot(synthetic_crime):
-    old = ("201004", "201005", "201006")
-    path = synthetic_crime([(STALKING, "Barnet", (1, 2, 3))], months=old, folder="download")
+    path = synthetic_crime([(STALKING, "Barnet", (1, 2, 3))], folder="download")
     path = path.rename(path.with_name("MPS Borough Level Crime (Historical).csv"))
-    error = refused(met.read_borough_crime, path)
-    assert error.expected.startswith("a folder named by the snapshot (YYYY-MM)")
-    kept = synthetic_crime([(STALKING, "Barnet", (1, 2, 3))], months=old, folder="2025-11")
-    assert met.read_borough_crime(kept).frame["snapshot"].unique().to_list() == ["2025-11"]
+    assert refused(met.read_borough_crime, path).expected.startswith("a folder named by the snapshot (YYYY-MM)")
 
 
 # Offences: three taxonomies -------------------------------------------------------------------------------------------
@@ -158,15 +154,9 @@ def test_a_full_file_is_of_its_own_taxonomy_in_whatever_case_with_whatever_comma
     assert (other.quality.oddities, plain.quality.oddities) == (said, {})
 
 
-def test_a_full_file_without_stalking_is_the_one_of_march_2025(read_offences):
-    # Its residential burglary was renamed on the way, so no one offence marks it: what it lacks does.
-    shared = sorted(set(offences_of(UPPER)) & set(offences_of(MARCH_2025)))
-    assert read_offences(shared).frame["taxonomy"].unique().to_list() == [MARCH_2025]
-
-
 def test_a_file_too_small_to_tell_its_taxonomy_is_refused(read_offences):
     # With stalking in it or apart from it: the same two words, a third apart.
-    says = f"expected offences that only one taxonomy has; found offences that fit {MARCH_2025} and {UPPER}"
+    says = f"expected offences that only one taxonomy has; found offences that fit {MARCH_2025} and {TITLE} and {UPPER}"
     with pytest.raises(SourceError, match=says):
         read_offences([("VIOLENCE AGAINST THE PERSON", "VIOLENCE WITHOUT INJURY")])
 
@@ -202,28 +192,22 @@ def test_the_partition_holds_every_offence_but_fraud_once(taxonomy):
 # Places ---------------------------------------------------------------------------------------------------------------
 
 
-def test_the_airports_are_counted_in_hillingdon_and_marked(synthetic_crime):
+def test_the_airports_are_counted_in_hillingdon_and_marked_and_unknown_is_no_borough(synthetic_crime):
     rows = [
         (STALKING, "Hillingdon", (10, 20, 30)),
         (STALKING, "London Heathrow and London City Airports", (4, 5, 0)),
         (ROBBERY, "London Heathrow and London City Airports", (1, 0, 0)),
+        (STALKING, "Unknown", (1, 2, 4)),
     ]
     loaded = met.read_borough_crime(synthetic_crime(rows))
-    assert loaded.frame["borough_code"].unique().to_list() == [HILLINGDON]
+    assert set(loaded.frame["borough_code"]) == {HILLINGDON, UNKNOWN}
     assert loaded.frame.filter("at_airports")["offences"].sum() == 10
-    assert loaded.quality.oddities == {"offences at the airports, counted in Hillingdon": 10}
-    table = tables.borough_offences([loaded.frame]).filter(offence_group=tables.TOTAL, borough_code=HILLINGDON)
-    assert table.select("offences", "airport_offences").rows() == [(15, 5), (25, 5), (30, 0)]
-
-
-def test_unknown_is_kept_and_is_no_borough(synthetic_crime):
-    rows = [(STALKING, "Barnet", (10, 20, 30)), (STALKING, "Unknown", (1, 2, 4))]
-    loaded = met.read_borough_crime(synthetic_crime(rows))
-    assert loaded.frame.filter(borough_code=UNKNOWN)["offences"].to_list() == [1, 2, 4]
-    assert loaded.quality.oddities == {"offences whose borough is unknown": 7}
+    counted = {"offences at the airports, counted in Hillingdon": 10, "offences whose borough is unknown": 7}
+    assert loaded.quality.oddities == counted
     table = tables.borough_offences([loaded.frame]).filter(offence_group=tables.TOTAL)
-    assert table["offences"].sum() == 67
-    assert table.filter(borough_code=BARNET)["offences"].to_list() == [10, 20, 30]
+    assert table["offences"].sum() == 70 + 7
+    table = table.filter(borough_code=HILLINGDON)
+    assert table.select("offences", "airport_offences").rows() == [(15, 5), (25, 5), (30, 0)]
 
 
 # The published files --------------------------------------------------------------------------------------------------
@@ -273,58 +257,26 @@ def test_published_violence_without_injury_differs_by_taxonomy(published):
 
 
 @pytest.mark.raw
-def test_published_residential_burglary_is_renamed_in_2023(published, one_series):
-    burglary = one_series.filter(major="BURGLARY")
-    found = (
-        burglary.filter(pl.col("offences") > 0)
-        .group_by("minor")
-        .agg(pl.col("month").min(), pl.col("month").max().alias("to"))
-    )
-    spans = {minor: (first, last) for minor, first, last in found.iter_rows()}
-    assert spans["DOMESTIC BURGLARY"] == (date(2010, 4, 1), date(2023, 7, 1))
-    assert spans["RES BURGLARY OF A HOME"][1] == spans["RES BURGLARY OF UNCONNECTED BUILDING"][1] == date(2025, 11, 1)
-    assert set(burglary.filter(pl.col("month") >= date(2023, 12, 1))["minor"]) >= {"RES BURGLARY OF A HOME"}
-    # Carried on as one series, no month is empty or a fraction of its neighbours.
-    groups = tables.groups_filled_by([UPPER]).filter(offence_group="residential burglary")
-    months = by(one_series.join(groups, on=["major", "minor"], how="semi"), "month")
-    assert len(months) == 188
-    assert min(months.values()) > 2_000
-    march = published["ward 2025-03"].frame.filter(major="BURGLARY")["minor"].unique().sort().to_list()
-    assert march == [
-        "BURGLARY - RESIDENTIAL",
-        "BURGLARY BUSINESS AND COMMUNITY",
-        "BURGLARY IN A DWELLING",
-        "BURGLARY NON-DWELLING",
-    ]
-
-
-@pytest.mark.raw
 def test_published_breaks_and_jumps(one_series):
-    """Fraud leaves in April 2013, violence with injury rises in 2014-15, and "Unknown" jumps twice in 2023."""
+    """Fraud leaves in April 2013, residential burglary is renamed in 2023, and "Unknown" jumps twice in that year."""
     fraud = by(one_series.filter(major="FRAUD AND FORGERY"), "year")
     assert [fraud[year] for year in (2010, 2011, 2012)] == [22_299, 23_239, 25_687]
     assert max(fraud[year] for year in range(2013, 2023)) < 10
-    injury = by(one_series.filter(minor="VIOLENCE WITH INJURY"), "year")
-    assert (injury[2013], injury[2014]) == (58_274, 69_598)
     unknown = by(one_series.filter(borough_code=UNKNOWN), "month")
     assert (unknown[date(2023, 10, 1)], unknown[date(2023, 3, 1)]) == (8_052, 4_793)
     assert round((unknown[date(2023, 9, 1)] + unknown[date(2023, 11, 1)]) / 2) == 1_381
+    # Residential burglary, renamed in 2023, is one series: no month is empty or a fraction of its neighbours.
+    groups = tables.groups_filled_by([UPPER]).filter(offence_group="residential burglary")
+    months = by(one_series.join(groups, on=["major", "minor"], how="semi"), "month")
+    assert len(months) == 188 and min(months.values()) > 2_000
     # The largest of all: nearly a fifth of the month.
     assert max(unknown, key=unknown.get) == date(2020, 3, 1)
     assert unknown[date(2020, 3, 1)] == 12_577
 
 
 @pytest.mark.raw
-def test_published_airports(one_series, published):
-    airports = one_series.filter("at_airports", pl.col("offences") > 0)
-    assert by(airports, "year") == {2019: 37, 2023: 4_627}
-    year = airports.filter(year=2023)["month"]
-    assert (year.min(), year.max()) == (date(2023, 4, 1), date(2024, 2, 1))
+def test_published_hillingdon_rises_by_a_quarter_without_the_airports(one_series):
     hillingdon = one_series.filter(borough_code=HILLINGDON)
     apart, together = by(hillingdon.filter(~pl.col("at_airports")), "year"), by(hillingdon, "year")
     assert round(100 * (apart[2024] / apart[2023] - 1)) == 27
     assert round(100 * (together[2024] / together[2023] - 1), 1) == 6.6
-    assert (
-        published["borough history 2025-11"].quality.oddities["offences at the airports, counted in Hillingdon"]
-        == 3_198
-    )

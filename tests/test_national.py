@@ -65,73 +65,44 @@ ROW = {"LSOA code": "E01000001", "Crime ID": "a", "Longitude": "0.1", "Latitude"
 CELLS = "expected 12 cells a line, as in the header; found"
 CRIMES = "expected crimes of 2022-06, each of a type listed in wardbook.national; found"
 DAMAGE = {
-    "cut inside a row": (lambda text: text[:-40], f"{CELLS} [0-9]+ on line 4"),
     "a cell too many": (lambda text: text.replace("Drugs,,", "Drugs,,,x", 1), f"{CELLS} 13 on line 2"),
     "a cell too many before the type": (lambda text: text.replace("E01000001", "E01000001,x", 1), f"{CRIMES} 2022-06"),
-    "two rows run together": (
-        lambda text: text.replace("\r", "").replace("Drugs,,\n", "Drugs,,", 1),
-        f"{CELLS} 23 on line 2",
-    ),
-    "NUL": (lambda text: text.replace("E01000001", "E0100\0001", 1), "found (a NUL byte in line 2|binary data)"),
-    "a lone carriage return": (
-        lambda text: text.replace("E01000001", "E01\r000001", 1),
-        "on line [23]|by one reading and",
-    ),
-    "a header alone": (lambda text: text.splitlines()[0], "expected a crime or more; found a header alone"),
-    "a type that is not known": (lambda text: text.replace("Drugs", "Piracy", 1), rf"{CRIMES} .*'Piracy' \(1 crimes\)"),
-    "another month": (lambda text: text.replace("2022-06", "2022-05"), rf"{CRIMES} 2022-05, 'Drugs' \(3 crimes\)"),
-    "a missing column": (lambda text: text.replace("Longitude", "Lon"), "expected a column 'Longitude'"),
+    "two rows run together": (lambda text: text.replace("Drugs,,\n", "Drugs,,", 1), f"{CELLS} 23 on line 2"),
+    "a lone carriage return": (lambda text: text.replace("E01000001", "E01\r000001", 1), "on line [23]"),
 }
 
 
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_damaged_file_is_refused(tmp_path, line_end, kind):
+def test_a_file_whose_lines_are_not_even_is_refused(tmp_path, line_end, kind):
     change, says = DAMAGE[kind]
     path = write(tmp_path, [ROW] * 3)
-    good = path.read_text().replace("\n", line_end)
-    path.write_bytes(good.encode())
+    good = path.read_text()
+    path.write_bytes(good.replace("\n", line_end).encode())
     assert national.count_file(path, LOOKUP)[0]["offences"].sum() == 3
-    path.write_bytes(change(good).encode())
+    path.write_bytes(change(good).replace("\n", line_end).encode())
     with pytest.raises(SourceError, match=says) as caught:
         national.count_file(path, LOOKUP)
     assert str(caught.value).startswith(f"{path}: expected ")
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda text: text.replace("Drugs", '"Drugs"', 1),
-        lambda text: "\ufeff" + text,
-        lambda text: text + "\n\n",
-        lambda text: text + "," * 11 + "\n",
-        lambda text: text.replace("\n", ",,,,\n"),
-        lambda text: text.removesuffix("\n"),
-    ],
-    ids=[
-        *("quotes", "BOM", "blank lines", "a row of commas", "commas at each end"),
-        "no last line break",
-    ],
-)
-def test_what_is_only_written_differently_is_counted_the_same(tmp_path, change):
+@pytest.mark.parametrize("old", ["Drugs", "\n"])
+def test_what_is_only_written_differently_is_counted_the_same(tmp_path, old):
     path = write(tmp_path, [ROW, ROW | {"LSOA code": "E01000009"}, ROW | {"LSOA code": ""}])
-    path.write_text(change(path.read_text()), encoding="utf-8")
-    frame, quality = national.count_file(path, LOOKUP)
-    by_ward = dict(frame.group_by(pl.col("ward_code").cast(pl.String)).agg(pl.col("offences").sum()).iter_rows())
-    assert by_ward == {"E05000001": 1, "E05000002": 1, "unplaced": 1}
-    assert (quality.rows_read, quality.oddities) == (3, {"in no ward": 1})
+    right = national.count_file(path, LOOKUP)
+    path.write_text(path.read_text().replace(old, {"Drugs": '"Drugs"', "\n": ",,,,\n"}[old]), encoding="utf-8")
+    changed = national.count_file(path, LOOKUP)
+    assert changed[0].equals(right[0]) and changed[1] == right[1]
 
 
-def test_a_web_page_a_name_of_no_month_and_a_month_in_two_archives_are_refused(tmp_path):
+def test_a_name_of_no_month_and_a_month_in_two_archives_are_refused(tmp_path):
     path = write(tmp_path, [{}], "2022-13-metropolitan-street.csv")
     with pytest.raises(SourceError, match="expected a name like 2024-05-metropolitan-street.csv"):
         national.count_file(path, LOOKUP)
-    path = path.rename(tmp_path / "2022-06-x-street.csv")
-    path.write_text("<!DOCTYPE html><title>503</title>")
-    with pytest.raises(SourceError, match="a web page"):
-        national.count_file(path, LOOKUP)
-    (tmp_path / "copy").mkdir()
-    (tmp_path / "copy" / path.name).write_bytes(b"")
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        write(tmp_path / folder, [{}], "2022-06-x-street.csv")
+    path.unlink()
     with pytest.raises(SourceError, match="each force's month once"):
         national.street_files(tmp_path)
 

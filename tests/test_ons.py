@@ -17,18 +17,17 @@ WARDS = {"WD24CD": ["E05000002", "E05000001 "], "WD24NM": ["West Made-up", "East
 GLA_WARDS = {"NAME": ["West"], "GSS_CODE": ["E05000002"], "LAGSSCODE": ["E09000030"]}
 
 
+def write_outlines(path, columns, shapes=None, crs=27700):
+    """Made-up outlines: squares of a kilometre in east London, or the given shapes on the grid."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shapes = SQUARES[: len(next(iter(columns.values())))] if shapes is None else shapes
+    geopandas.GeoDataFrame(columns, geometry=shapes, crs=27700).to_crs(crs).to_file(path)
+    return path
+
+
 @pytest.fixture
 def synthetic_outlines(tmp_path):
-    """Write made-up outlines: two squares of a kilometre in east London, or the given shapes."""
-
-    def write(name, columns, shapes=None, crs=27700):
-        path = tmp_path / name
-        path.parent.mkdir(exist_ok=True)
-        shapes = SQUARES[: len(next(iter(columns.values())))] if shapes is None else shapes
-        geopandas.GeoDataFrame(columns, geometry=shapes, crs=27700).to_crs(crs).to_file(path)
-        return path
-
-    return write
+    return lambda name, *more, **named: write_outlines(tmp_path / name, *more, **named)
 
 
 def without_crs(path):
@@ -140,9 +139,16 @@ SHEET = [
 
 
 def synthetic_workbook(path, rows, sheet="2021"):
-    """Write a made-up workbook of one sheet, every cell a text."""
-    header, *cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    pl.DataFrame(cells, schema=dict.fromkeys(header, pl.String), orient="row").write_excel(path, sheet)
+    """Write a made-up workbook of one sheet; a column of several types is text, as a spreadsheet's may be."""
+
+    def column(cells):
+        mixed = len({type(cell) for cell in cells if cell is not None}) > 1
+        return [cell if cell is None or not mixed else str(cell) for cell in cells]
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header, *cells = rows
+    table = {name: column([row[at] for row in cells]) for at, name in enumerate(header)}
+    pl.DataFrame(table).write_excel(path, sheet)
     return path
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -40,10 +39,7 @@ def synthetic_month(tmp_path):
     def write(*stops, name=NAME, folder="download", without=()):
         path = tmp_path / folder / name
         path.parent.mkdir(exist_ok=True)
-        with path.open("w", newline="") as handle:
-            writer = csv.DictWriter(handle, [c for c in STOP if c not in without], extrasaction="ignore")
-            writer.writeheader()
-            writer.writerows(STOP | stop for stop in stops)
+        pl.DataFrame([STOP | stop for stop in stops]).drop(without).write_csv(path)
         return path
 
     return write

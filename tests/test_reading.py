@@ -9,21 +9,9 @@ from wardbook.sources.reading import (
     Quality,
     SourceError,
     check_file,
-    parse_whole_numbers,
+    find_columns,
     read_text_table,
-    take_columns,
 )
-
-
-@pytest.fixture
-def synthetic_table(tmp_path):
-    def write(content):
-        path = tmp_path / "made_up.csv"
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return path
-
-    return write
-
 
 # The file itself ------------------------------------------------------------------------------------------------------
 
@@ -41,35 +29,34 @@ def test_a_web_page_is_told_however_it_begins(tmp_path, start):
 # The table in it ------------------------------------------------------------------------------------------------------
 
 
-def test_every_cell_is_text_and_every_line_a_row(synthetic_table):
-    table = read_text_table(synthetic_table("code,count\n007,\n\n E05 ,1.50\n"))
+def test_every_cell_is_text_and_every_line_a_row(tmp_path):
+    (tmp_path / "made_up.csv").write_text("code,count\n007,\n\n E05 ,1.50\n")
+    table = read_text_table(tmp_path / "made_up.csv")
     assert table.schema == {"code": pl.String, "count": pl.String}
     assert table.rows() == [("007", None), (None, None), (" E05 ", "1.50")]
+
+
+def test_a_parquet_file_of_lists_is_no_table(tmp_path):
+    pl.DataFrame({"code": [["a"]]}).write_parquet(tmp_path / "made_up.parquet")
+    with pytest.raises(
+        SourceError, match="expected a whole Parquet file of text, numbers and dates; found cannot cast"
+    ):
+        read_text_table(tmp_path / "made_up.parquet")
 
 
 @pytest.mark.parametrize("header", ["Area Code", "Area_Code", "area code", "AREA_CODE"])
 def test_a_header_is_known_however_it_is_spelt(header):
     table = pl.DataFrame({"place": ["Barnet"], header: ["1"]})
-    assert take_columns(table, "f.csv", {"code": ["Code", "area_code"]}).columns == ["place", "code"]
+    assert find_columns(table, "f.csv", {"code": ["Code", "area_?ode"]}) == {"code": header}
     with pytest.raises(SourceError, match="^f.csv: expected a column 'Code' or 'area_code'; found columns place$"):
-        take_columns(table.drop(header), "f.csv", {"code": ["Code", "area_code"]})
-
-
-# The counts in the table ----------------------------------------------------------------------------------------------
-
-
-def test_counts_are_integers_and_an_empty_cell_is_none():
-    table = pl.DataFrame({"place": ["Barnet", "Brent"], "202401": [" 7 ", None], "202402": ["0", "12"]})
-    parsed = parse_whole_numbers(table, ["202401", "202402"], "made_up.csv")
-    assert parsed.rows() == [("Barnet", 7, 0), ("Brent", 0, 12)]
-    assert parsed.schema == {"place": pl.String, "202401": pl.Int64, "202402": pl.Int64}
+        find_columns(table.drop(header), "f.csv", {"code": ["Code", "area_code"]})
 
 
 # The account of the file ----------------------------------------------------------------------------------------------
 
 
 def test_an_account_adds_up_or_is_refused():
-    quality = Quality("made_up.csv", "made-up", rows_read=10)
+    quality = Quality("made_up.csv", rows_read=10)
     for reason, count in (("blank line", 2), ("blank line", 1), ("no place", 0)):
         quality.drop(reason, count)
     for kind, count in (("duplicates", 4), ("duplicates", 1), ("swapped", 0)):

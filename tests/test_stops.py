@@ -239,10 +239,6 @@ def test_a_stop_is_placed_by_outline_where_wards_are_unchanged_and_by_best_fit_e
         (None, None, None),
         (None, None, None),
     ]
-    alone = placing.place_in_wards(frame, None, [unchanged], outlined(cells, "lsoa_code"), lookup)
-    assert alone["placed_by"].to_list() == ["best fit"] * 3 + [None] * 3
-    without = placing.place_in_wards(frame, wards, [unchanged], None, None)
-    assert without["ward_code"].to_list() == ["W1", "W1", None, None, None, None]
 
 
 # The edition's months ----------------------------------------------------------------------------------------------

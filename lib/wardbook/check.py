@@ -67,7 +67,7 @@ def _unsound(edition: Edition, name: str) -> list[str]:
             texts.append(f"{' to '.join(span)} where the manifest names {' to '.join(named)}")
     if name not in SCHEMAS:
         return [*texts, "no schema in lib/wardbook/table_schemas.py"]
-    return texts + [str(violation) for violation in violations(frame, SCHEMAS[name], first_line=1)]
+    return texts + [str(violation) for violation in violations(frame, SCHEMAS[name])]
 
 
 # -- what must hold: the rows where it does not ------------------------------------------------------------------------

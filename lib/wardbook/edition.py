@@ -155,14 +155,13 @@ class _Folder:
     """A raw folder being read: the frames asked for and the account of every file."""
 
     raw: Path
-    qualities: list[tuple[Path, Quality]] = field(default_factory=list)
+    qualities: list[tuple[Path, str, Quality]] = field(default_factory=list)
 
     def read(self, *keys: str, once: tuple[str, ...] = ()) -> list[pl.DataFrame]:
         """The frames of some sources' files; two that give the same key `once` are refused: added up it would be double."""
         frames, seen = [], set()
         for key, path in [(one, path) for one in keys for path in catalogue.files(self.raw, one)]:
             loaded = catalogue.sources()[key].read(path)
-            loaded.quality.source = key
             if path.suffix == ".csv" and path.read_bytes()[-1:] not in (b"\n", b"\r"):
                 loaded.quality.note("last line without a line break (whole, or cut inside its last cell)", 1)
             held = set(loaded.frame.select(once).unique().iter_rows()) if once else set()
@@ -170,7 +169,7 @@ class _Folder:
                 values = [f"{value:%B %Y}" if isinstance(value, date) else value for value in twice[0]]
                 raise ValueError(f"{path}: two files give {', '.join(values)}: keep one of them in the raw folder")
             seen |= held
-            self.qualities.append((path, loaded.quality))
+            self.qualities.append((path, key, loaded.quality))
             frames.append(loaded.frame)
         return frames
 
@@ -186,7 +185,7 @@ class _Folder:
         for manifest in catalogue.files(self.raw, key):
             for path in [manifest, *sorted(manifest.parent.rglob("*.json"))]:
                 answers = 1 if path == manifest else len(police_uk_api.read_json(path))
-                self.qualities.append((path, Quality(str(path), key, rows_read=answers).close(answers)))
+                self.qualities.append((path, key, Quality(str(path), rows_read=answers).close(answers)))
         return police_uk_api.read_captures(self.raw)
 
     def outlines(self, key: str, reader: Callable[[Path], GeoDataFrame] | None = None) -> GeoDataFrame | None:
@@ -194,8 +193,8 @@ class _Folder:
         reader = reader or catalogue.sources()[key].read
         shapes = [(path, reader(path)) for path in catalogue.files(self.raw, key)]
         for path, shape in shapes:
-            if all(path != seen for seen, _ in self.qualities):
-                self.qualities.append((path, Quality(str(path), key, rows_read=len(shape)).close(len(shape))))
+            if all(path != seen for seen, *_ in self.qualities):
+                self.qualities.append((path, key, Quality(str(path), rows_read=len(shape)).close(len(shape))))
         return shapes[0][1] if shapes else None
 
 
@@ -269,16 +268,11 @@ def _stop_tables(folder: _Folder, wards: pl.DataFrame | None, lookup: pl.DataFra
     frames = folder.read(*keys, once=("file_month", "force")) if boroughs is not None else []
     if not sum(frame.height for frame in frames):
         return {}
-    wards_2018 = lsoas = None
-    if wards is not None:
-        wards_2018 = folder.outlines("gla-wards-2018", ons.read_ward_outlines)
-        lsoas = folder.outlines("ons-lsoa-2021")
-    unchanged = tables_stops.boroughs_unchanged_since_2018(wards) if wards is not None else []
-    by_name = tables_stops.make(pl.concat(frames), boroughs, wards_2018, unchanged, lsoas, lookup)
+    in_wards = ["gla-wards-2018", "ons-lsoa-2021", "ons-lsoa-lookup"]
+    wards_2018 = folder.outlines(in_wards[0], ons.read_ward_outlines)
+    lsoas = folder.outlines(in_wards[1])
+    by_name = tables_stops.make(pl.concat(frames), boroughs, wards, wards_2018, lsoas, lookup)
     used = [*(key for key in keys if catalogue.files(folder.raw, key)), borough_key]
-    in_wards = [
-        key for key in ("gla-wards-2018", "ons-lsoa-2021", "ons-lsoa-lookup") if catalogue.files(folder.raw, key)
-    ]
     return {name: (table, used + in_wards * name.startswith("ward_")) for name, table in by_name.items()}
 
 
@@ -313,7 +307,7 @@ def build(raw: Path | str, out: Path | str, *, allow_shorter: bool = False) -> E
         patterns = "; ".join(source.pattern for source in catalogue.sources().values())
         raise SourceError(raw, f"at least one publisher's file ({patterns})", "none of them")
     for name, (frame, _) in made.items():
-        if broken := violations(frame, SCHEMAS[name], first_line=1):
+        if broken := violations(frame, SCHEMAS[name]):
             raise EditionError(f"table {name}, {broken[0]}")
     shorter = _shortened(out, made)
     if shorter and not allow_shorter:
@@ -359,17 +353,17 @@ def input_hashes(entry: dict) -> dict[str, str]:
     return {entry["file"]: entry["sha256"]} | entry.get("parts", {})
 
 
-def _input(path: Path, raw: Path, quality: Quality) -> dict:
+def _input(path: Path, key: str, quality: Quality, raw: Path) -> dict:
     """The manifest's entry of one publisher's file, with the parts of a shapefile, whose .shp holds neither names nor codes."""
     name = path.relative_to(raw).as_posix()
-    copy = catalogue.sources()[quality.source].copy_of(name)
+    copy = catalogue.sources()[key].copy_of(name)
     beside_it = [path.with_suffix(kind) for kind in (".cpg", ".dbf", ".prj", ".shx")] if path.suffix == ".shp" else []
     parts = {part.relative_to(raw).as_posix(): sha256(part) for part in beside_it if part.is_file()}
     entry = {
         "file": name,
         "sha256": sha256(path),
         "bytes": path.stat().st_size,
-        "source": quality.source,
+        "source": key,
         "licence": copy.licence,
         "rows_read": quality.rows_read,
         "rows_kept": quality.rows_kept,
@@ -393,7 +387,7 @@ def _credit(key: str, inputs: list[dict]) -> dict[str, str]:
 
 
 def _write(work: Path, folder: _Folder, made: Tables, shorter: dict[str, tuple[str, str]]) -> dict:
-    used = {quality.source for _, quality in folder.qualities}
+    used = {key for _, key, _ in folder.qualities}
     entries = {}
     for name, (frame, keys) in made.items():
         # Through memory: of a full disk, Python's own error says which file and why, in one line. In one piece, since how
@@ -404,7 +398,7 @@ def _write(work: Path, folder: _Folder, made: Tables, shorter: dict[str, tuple[s
         file.write_bytes(content.getvalue())
         entries[name] = {"rows": frame.height, "sha256": sha256(file), "sources": [k for k in keys if k in used]}
         entries[name] |= _span(frame)
-    inputs = [_input(path, folder.raw, quality) for path, quality in folder.qualities]
+    inputs = [_input(*read, folder.raw) for read in folder.qualities]
     manifest = {
         "tables": entries,
         "inputs": sorted(inputs, key=lambda entry: entry["file"]),

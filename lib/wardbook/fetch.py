@@ -13,8 +13,8 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date
 from functools import cached_property
@@ -173,7 +173,7 @@ class _Run:
     def dates(self) -> dict[str, list[str]]:
         """What `crimes-street-dates` says is published: month → the forces whose stops are."""
         url = catalogue.sources()["police-uk-stops-api"].fetch["url"] + "crimes-street-dates"
-        listed = self.web.json(url, list[_Month], "crimes-street-dates")
+        listed = self.web.json(url, list[_Month])
         if not listed:
             raise FetchError(f"{url}: expected a list of months; found none")
         return {month.date: month.stops for month in listed}
@@ -201,7 +201,7 @@ class _Run:
         for release in spec.get("releases", ()):
             self.release(source, release)
         listed: dict[str, list[_Resource]] = {}
-        for resource in self.web.json(spec["url"], _Dataset, source.key).resources.values():
+        for resource in self.web.json(spec["url"], _Dataset).resources.values():
             # Unquoted first: a quoted slash would else come back inside a name, and lead out of the folder.
             name = PurePosixPath(unquote(resource.url.partition("?")[0]).replace("\\", "/")).name
             if re.fullmatch(spec["choose"], name):
@@ -304,14 +304,14 @@ class _Run:
             return
         fields, outlines = spec["fields"].split(","), file.endswith(".geojson")
         address = f"{spec['url']}?{urlencode({'where': spec['where']})}"
-        count = self.web.json(f"{address}&returnCountOnly=true&f=json", _Count, source.key).count
+        count = self.web.json(f"{address}&returnCountOnly=true&f=json", _Count).count
         asked = {"outFields": spec["fields"], "orderByFields": fields[0], "f": "geojson", "outSR": "4326"}
         asked |= {"geometryPrecision": "6", "returnGeometry": str(outlines).lower()}
         asked |= {"resultRecordCount": "200" if outlines else "2000"}
         features: dict[str, _Feature] = {}
         while len(features) < count:
             query = urlencode(asked | {"resultOffset": len(features)})
-            page = self.web.json(f"{address}&{query}", _Page, source.key).features
+            page = self.web.json(f"{address}&{query}", _Page).features
             more = {str(feature.properties.get(fields[0])): feature for feature in page}
             if more.keys() <= features.keys():
                 break
@@ -358,7 +358,7 @@ class _Run:
         today = self.web.manners.now().astimezone(ZoneInfo("Europe/London")).date().isoformat()
         folder, url = source.fetch["into"].format(day=today), f"{source.fetch['url']}{FORCE}/"
         day = self.raw / folder
-        listed = self.web.json(f"{url}neighbourhoods", list[_Neighbourhood], f"{FORCE}/neighbourhoods")
+        listed = self.web.json(f"{url}neighbourhoods", list[_Neighbourhood])
         ids = sorted(one.id for one in listed if police_uk_api.ward_of(one.id) in self.wards)
         if not ids:
             raise FetchError(f"none of the {len(listed)} neighbourhoods has the id of a ward of {self.area.name}")
@@ -371,7 +371,7 @@ class _Run:
             status, count = police_uk_api.FAILED, 0
             try:
                 path = f"{FORCE}/{quote(name, safe='')}/{kind}"
-                answer = police_uk_api.stored(kind, self.web.read(source.fetch["url"] + path, path), path)
+                answer = police_uk_api.stored(kind, self.web.read(source.fetch["url"] + path), path)
                 count, in_a_row = len(answer), 0
                 status = police_uk_api.PUBLISHED if answer else police_uk_api.NONE_PUBLISHED
                 target, staged = police_uk_api.answer_path(day, name, kind), self.stage("answer.json")
@@ -455,40 +455,21 @@ def fetch(
         raise places.UnknownName("month", f"{first:%Y-%m}", [f"{last:%Y-%m}"], "--from comes before --to")
     raw = Path(raw)
     raw.mkdir(parents=True, exist_ok=True)
-    with _alone(raw):
-        web = Web(mirror, manners or Manners())
-        return _fetch(_Run(raw, area, first, last, web), chosen)
-
-
-@contextmanager
-def _alone(raw: Path) -> Iterator[None]:
-    """Hold the raw folder for one fetch: two at once would take each other's half-made files away.
-
-    The lock is on the folder itself and goes with the process, however that ends.
-    """
-    lock = None
-    try:
-        lock = folders.lock(raw)
-    except BlockingIOError:
-        raise FetchError(f"another fetch is at work in {raw}: run this one again when it has ended") from None
-    except (ImportError, OSError):  # Windows, and disks that lock no folder
-        pass
-    try:
-        yield
-    finally:
-        if lock is not None:
-            os.close(lock)
-
-
-def _fetch(run: _Run, chosen: list[catalogue.Source]) -> list[Outcome]:
-    shutil.rmtree(run.staging, ignore_errors=True)
-    try:
+    with ExitStack() as held:
+        # Two at once would take each other's half-made files away. The lock goes with the process, however that ends.
+        try:
+            held.callback(os.close, folders.lock(raw))
+        except BlockingIOError:
+            raise FetchError(f"another fetch is at work in {raw}: run this one again when it has ended") from None
+        except (ImportError, OSError):  # Windows, and disks that lock no folder
+            pass
+        run = _Run(raw, area, first, last, Web(mirror, manners or Manners()))
+        held.callback(run.web.client.close)
+        shutil.rmtree(run.staging, ignore_errors=True)
+        held.callback(shutil.rmtree, run.staging, ignore_errors=True)
         for source in chosen:
             try:
                 getattr(run, source.fetch["kind"])(source)
             except (FetchError, SourceError) as error:
                 run.fail(source, source.key, error)
-    finally:
-        run.web.client.close()
-        shutil.rmtree(run.staging, ignore_errors=True)
     return run.outcomes

@@ -16,7 +16,7 @@ import polars as pl
 
 from wardbook.folders import write_text
 from wardbook.sources.police_uk import month_and_force
-from wardbook.sources.reading import Quality, SourceError, check_file, gss, headers_like, read_text_table, take_columns
+from wardbook.sources.reading import Quality, SourceError, check_file, find_columns, gss, read_text_table
 
 # Categories, not text: the answer for all of England and Wales is tens of millions of rows.
 STREET_SCHEMA = pl.Schema(
@@ -73,8 +73,8 @@ def street_files(folder: Path | str) -> list[Path]:
 def read_ward_lookup(path: Path | str) -> pl.DataFrame:
     """The ward each LSOA of England and Wales is best fitted to: `lsoa_code`, `ward_code`, by LSOA (codes of 2021)."""
     table = read_text_table(path)
-    fits = headers_like(table, {"lsoa_code": r"LSOA21CD", "ward_code": r"WD\d\dCD"})
-    table = take_columns(table, path, fits).select(gss("lsoa_code"), gss("ward_code"))
+    headers = find_columns(table, path, {"lsoa_code": ["LSOA21CD"], "ward_code": ["WD??CD"]})
+    table = table.select(gss(theirs).alias(ours) for ours, theirs in headers.items())
     if table["lsoa_code"].is_duplicated().any():
         raise SourceError(path, "each LSOA once", f"{table.filter(pl.col('lsoa_code').is_duplicated())[0, 0]} twice")
     return table.sort("lsoa_code")
@@ -86,10 +86,7 @@ def _crimes(path: Path) -> pl.LazyFrame:
     That refuses it, naming the line, or finds it good all the same: with quotes, or with what a spreadsheet leaves behind.
     """
     rows = pl.scan_csv(path, infer_schema=False) if _is_even(path) else read_text_table(path).lazy()
-    try:
-        columns = [name.strip() for name in rows.collect_schema().names()]
-    except pl.exceptions.PolarsError as error:
-        raise SourceError(path, "a street-level CSV", str(error).splitlines()[0]) from error
+    columns = [name.strip() for name in rows.collect_schema().names()]
     if missing := [name for name in _COLUMNS.values() if name not in columns]:
         raise SourceError(path, f"a column {missing[0]!r}", f"columns {', '.join(columns[:12])}")
     return rows.select(pl.nth(columns.index(theirs)).alias(ours) for ours, theirs in _COLUMNS.items())
@@ -99,8 +96,8 @@ def _is_even(path: Path) -> bool:
     """Has each line as many commas as the header, and is nothing there that two readers could take differently?
 
     polars, asked for five columns, sees neither a cell too many nor one too few. Told from the file's sums, at a twentieth of
-    the time of a count line by line: whatever is cut out, put in or run together changes them. A quote, a NUL or a carriage
-    return alone leaves the answer to the reader of other tables.
+    the time of a count line by line: whatever is cut out, put in or run together changes them. A quote, a NUL, a carriage
+    return alone or a header twice leaves the answer to the reader of other tables.
     """
     header, commas, ends = None, 0, 0
     with path.open("rb") as handle:
@@ -109,7 +106,11 @@ def _is_even(path: Path) -> bool:
                 block += handle.read(1)
             if b"\0" in block or b'"' in block or block.count(b"\r") != block.count(b"\r\n"):
                 return False
-            header = block.partition(b"\n")[0].count(b",") if header is None else header
+            if header is None:
+                names = block.partition(b"\n")[0].split(b",")
+                if len(set(names)) < len(names):
+                    return False
+                header = len(names) - 1
             cells = np.frombuffer(block, np.uint8)
             commas += int(np.count_nonzero(cells == ord(",")))
             ends += int(np.count_nonzero(cells == ord("\n")))
@@ -117,12 +118,12 @@ def _is_even(path: Path) -> bool:
     return commas == (ends + (not whole)) * header
 
 
-def _counted(rows: pl.LazyFrame, lookup: pl.DataFrame, path: Path) -> pl.DataFrame:
+def _counted(path: Path, lookup: pl.DataFrame) -> pl.DataFrame:
     """Offences by ward (null where none is known), month and type, and how many of them lack what."""
     key, lacking = ["ward_code", "month", "crime_type"], ["crime_id", "longitude", "lsoa_code"]
     counts = [pl.len().alias("offences"), *(pl.col(name).null_count().alias(f"no_{name}") for name in lacking)]
-    placed = rows.join(lookup.lazy(), on="lsoa_code", how="left")
     try:
+        placed = _crimes(path).join(lookup.lazy(), on="lsoa_code", how="left")
         counted = placed.group_by(key).agg(counts).collect(engine="streaming")
     except pl.exceptions.PolarsError as error:
         raise SourceError(path, "a street-level CSV", str(error).splitlines()[0]) from error
@@ -152,8 +153,8 @@ def count_file(path: Path | str, lookup: pl.DataFrame) -> tuple[pl.DataFrame, Qu
     """
     path = check_file(path, "csv")
     month, force = month_and_force(path, "street")
-    counted = _counted(_crimes(path), lookup, path)
-    quality = Quality(str(path), "police-uk-street", rows_read=counted["offences"].sum())
+    counted = _counted(path, lookup)
+    quality = Quality(str(path), rows_read=counted["offences"].sum())
     if not quality.rows_read:
         # A month without any crime has never been; a month not published must not be read as one.
         raise SourceError(path, "a crime or more", "a header alone")

@@ -65,17 +65,13 @@ def allowed_in(column: dy.Column) -> str:
     low, high = getattr(column, "min", None), getattr(column, "max", None)
     if low is not None:
         what += f", {low:,} or more" if high is None else f" from {low:,} to {high:,}"
-    elif high is not None:
-        what += f", at most {high:,}"
-    if getattr(column, "regex", None):
-        what += f" like {column.regex}"
     return what + (" or nothing" if column.nullable else "")
 
 
-def violations(frame: pl.DataFrame, schema: type[dy.Schema], *, first_line: int = 2) -> list[Violation]:
+def violations(frame: pl.DataFrame, schema: type[dy.Schema]) -> list[Violation]:
     """Every rule of `schema` that `frame` breaks, one a rule, in the order of its columns; empty where it is good.
 
-    Columns the schema does not name are left alone. Lines are those of the column `line`, or counted from `first_line`.
+    Columns the schema does not name are left alone. Lines are those of the column `line`, or the rows counted from 1.
     """
     columns = schema.columns()
     broken = [
@@ -86,7 +82,7 @@ def violations(frame: pl.DataFrame, schema: type[dy.Schema], *, first_line: int 
     if broken:
         return broken
     if LINE not in frame.columns:
-        frame = frame.with_row_index(LINE, offset=first_line)
+        frame = frame.with_row_index(LINE, offset=1)
     # dataframely drops the columns it does not know: known to it, the line of a failing row comes back with the row.
     numbered = type(schema.__name__, (schema,), {LINE: dy.Any()})
     _, failure = numbered.filter(frame)
@@ -109,7 +105,7 @@ def read_as(frame: pl.DataFrame, schema: type[dy.Schema], path: Path | str) -> p
 
     Parameters
     ----------
-    frame : every column text, empty cells null; with the column `line`, or one row a line after the header.
+    frame : every column text, empty cells null; with the column `line`.
     schema : what it may hold; columns it does not name are dropped.
 
     Raises
@@ -118,8 +114,6 @@ def read_as(frame: pl.DataFrame, schema: type[dy.Schema], path: Path | str) -> p
         for the first cell or row at fault.
     """
     columns = schema.columns()
-    if LINE not in frame.columns:
-        frame = frame.with_row_index(LINE, offset=2)
     for name, column in columns.items():
         if name not in frame.columns:
             raise SchemaViolation(path, Violation(name, None, "no such column", allowed_in(column)))

@@ -165,7 +165,8 @@ def vawg_offences(frame: pl.DataFrame, ward_names: pl.DataFrame) -> pl.DataFrame
     frame : as `dashboards.read_vawg` returns it.
     ward_names : `ward_code`, `ward`, `borough_code` of the wards in force, a row for every name a ward has had.
     """
-    located = frame.filter(pl.col("borough_code").is_not_null())
+    located = frame.filter(pl.col("borough_code").is_not_null()).with_columns(pl.lit(ALL_KINDS).alias("kind"))
+    by_kind = frame.filter(pl.col("kind").is_not_null()).with_columns(pl.lit(places.LONDON_CODE).alias("area_code"))
     # A name is a ward's within its borough only: there are ten pairs of namesakes in London, and publishers spell
     # saints, ampersands and apostrophes in their own ways.
     plain = (
@@ -178,14 +179,10 @@ def vawg_offences(frame: pl.DataFrame, ward_names: pl.DataFrame) -> pl.DataFrame
     parts = (
         ("borough", located.rename({"borough_code": "area_code"}), _boroughs_and_unknown(), [ALL_KINDS]),
         ("ward", in_wards.rename({"ward_code": "area_code"}), ward_names["ward_code"], [ALL_KINDS]),
-        ("London", frame.filter(pl.col("kind").is_not_null()), [places.LONDON_CODE], frame["kind"].drop_nulls()),
+        ("London", by_kind, [places.LONDON_CODE], by_kind["kind"]),
     )
     tables = []
     for level, rows, codes, kinds in parts:
-        if level == "London":
-            rows = rows.with_columns(pl.lit(places.LONDON_CODE).alias("area_code"))
-        else:
-            rows = rows.with_columns(pl.lit(ALL_KINDS).alias("kind"))
         sums = rows.group_by("area_code", "month", "kind").agg(pl.col("offences").sum())
         table = _completed(sums, area_code=codes, month=frame["month"], kind=kinds)
         tables.append(table.select(pl.lit(level).alias("level"), pl.all()))

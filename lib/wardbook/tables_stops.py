@@ -157,18 +157,19 @@ def boroughs_unchanged_since_2018(wards: pl.DataFrame) -> list[str]:
 def make(
     frame: pl.DataFrame,
     boroughs: GeoDataFrame,
+    wards: pl.DataFrame | None,
     wards_2018: GeoDataFrame | None,
-    unchanged: list[str],
     lsoas: GeoDataFrame | None,
     lookup: pl.DataFrame | None,
 ) -> dict[str, pl.DataFrame]:
-    """Every table of stops, by name; those by ward only with outlines to place a stop in one.
+    """Every table of stops, by name; those by ward only where all that places a stop in one is at hand.
 
     Parameters
     ----------
     frame : `police_uk.STOPS_SCHEMA`, every month.
     boroughs : their outlines at full resolution.
-    wards_2018 : wards' outlines at full resolution, which place the stops of the boroughs `unchanged` since.
+    wards, wards_2018 : the table of wards; their outlines of 2018 at full resolution, which place the stops of the boroughs
+        that are unchanged since.
     lsoas, lookup : LSOAs' outlines and the ONS best-fit lookup, which place those of the other boroughs.
     """
     placed = placing.place_points(frame, boroughs, code="borough_code").with_columns(
@@ -181,11 +182,7 @@ def make(
         "searches": searches(persons),
         "searches_by_day": searches_by_day(persons),
     }
-    if lookup is None:
-        lsoas = None
-    if wards_2018 is not None or lsoas is not None:
-        in_wards = placing.place_in_wards(placed, wards_2018, unchanged, lsoas, lookup)
-        frames["ward_stops"] = ward_stops(in_wards)
-        if wards_2018 is not None and lsoas is not None:
-            frames["ward_placing"] = ward_placing(in_wards)
+    if all(part is not None for part in (wards, wards_2018, lsoas, lookup)):
+        in_wards = placing.place_in_wards(placed, wards_2018, boroughs_unchanged_since_2018(wards), lsoas, lookup)
+        frames |= {"ward_stops": ward_stops(in_wards), "ward_placing": ward_placing(in_wards)}
     return frames

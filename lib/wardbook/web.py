@@ -156,28 +156,25 @@ class Web:
             self.down.add(host)
             raise FetchError(f"{host} could not be reached") from error
 
-    def _body(self, response: httpx.Response, label: str, most: int) -> Iterator[bytes]:
-        """The body, held to `most` bytes (httpx holds it to its length); with a label, as a bar on a terminal."""
-        length, size = response.headers.get("content-length", ""), 0
-        form = {"unit": "B", "unit_scale": True, "leave": False, "disable": not (label and sys.stderr.isatty())}
-        with tqdm(total=int(length) if length.isdecimal() else None, desc=label, **form) as bar:
-            for chunk in response.iter_bytes():
-                size += len(chunk)
-                if size > most:
-                    raise FetchError(f"{response.url}: more than {most:,} bytes: not what was asked for")
-                bar.update(len(chunk))
-                yield chunk
+    def _body(self, response: httpx.Response, most: int) -> Iterator[bytes]:
+        """The body, held to `most` bytes (httpx holds it to its length)."""
+        size = 0
+        for chunk in response.iter_bytes():
+            size += len(chunk)
+            if size > most:
+                raise FetchError(f"{response.url}: more than {most:,} bytes: not what was asked for")
+            yield chunk
 
-    def read(self, url: str, label: str = "", part: tuple[int, int] | None = None) -> bytes:
+    def read(self, url: str, part: tuple[int, int] | None = None) -> bytes:
         """An answer; of a file a part alone, from a byte up to another."""
         start, end = part or (0, _LARGEST_FILE)
         asked = ({"Range": f"bytes={start}-{end - 1}"}, (206,)) if part else ()
         most = min(end - start, _LARGEST_FILE)
-        return self.ask(url, lambda response: b"".join(self._body(response, label, most)), *asked)
+        return self.ask(url, lambda response: b"".join(self._body(response, most)), *asked)
 
-    def json(self, url: str, kind: type[Answer], label: str) -> Answer:
+    def json(self, url: str, kind: type[Answer]) -> Answer:
         """A JSON answer of this type; an error page with status 200 is told apart."""
-        body = self.read(url, label)
+        body = self.read(url)
         try:
             return msgspec.json.decode(body, type=kind)
         except (ValueError, RecursionError) as error:
@@ -186,15 +183,18 @@ class Web:
             raise FetchError(f"{url}: expected a JSON answer of the documented shape; found {found}") from error
 
     def download(self, url: str, staged: Path, *, etag: str = "") -> str | None:
-        """Write a file to `staged`; returns its ETag, or None where it is still the one that `etag` names."""
+        """Write a file to `staged`, with a bar on a terminal; returns its ETag, or None if it is still the one `etag` names."""
         staged.parent.mkdir(parents=True, exist_ok=True)
 
         def write(response: httpx.Response) -> str | None:
             if response.status_code == 304:
                 return None
-            with staged.open("wb") as handle:
-                for chunk in self._body(response, staged.name, _LARGEST_ARCHIVE):
-                    handle.write(chunk)
+            length = response.headers.get("content-length", "")
+            form = {"unit": "B", "unit_scale": True, "leave": False, "disable": not sys.stderr.isatty()}
+            bar = tqdm(total=int(length) if length.isdecimal() else None, desc=staged.name, **form)
+            with staged.open("wb") as handle, bar:
+                for chunk in self._body(response, _LARGEST_ARCHIVE):
+                    bar.update(handle.write(chunk))
             return response.headers.get("etag", "")
 
         return self.ask(url, write, {"If-None-Match": etag}, (200, 304)) if etag else self.ask(url, write)

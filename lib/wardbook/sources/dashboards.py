@@ -15,7 +15,7 @@ from wardbook import places
 from wardbook.schemas import LINE
 from wardbook.sources import reading
 from wardbook.sources.met import HILLINGDON, name_offences
-from wardbook.sources.reading import Loaded, Quality, SourceError
+from wardbook.sources.reading import Loaded, Quality, SourceError, spelt
 
 LOCATION, CLASSIFICATION = "Offence count location", "Offence count classification"
 _NO_BOROUGH = {"Other": places.UNKNOWN, "Unknown": places.UNKNOWN, "Other / NK": places.UNKNOWN}
@@ -23,24 +23,9 @@ _NO_BOROUGH = {"Other": places.UNKNOWN, "Unknown": places.UNKNOWN, "Other / NK":
 _AIRPORT_WARD = "Heathrow Villages"
 
 
-# Our names, and the spellings of the three files' headers in lower case.
-_COLUMNS = {
-    "month": ["month_year", "recorded_date_months", "date", "month"],
-    "borough": ["borough_snt", "borough_name", "borough"],
-    "ward": ["ward_name_clean_2", "ward_name"],
-    "kind": ["crimsec_group", "kind"],
-    "subtype": ["crime_subtype"],
-    "major": ["crime_section"],
-    "minor": ["crime_group"],
-    "offences": ["count"],
-    "outcomes": ["outcome_count"],
-    "refreshed": ["refresh_date"],
-}
-
-
 class _Refreshed(dy.Schema):
-    month = reading.day()
-    refreshed = reading.day()
+    month = reading.day(**spelt("month_year", "date"))
+    refreshed = reading.day(**spelt("refresh_date"))
 
     @dy.rule()
     def months_up_to_the_day_the_dashboard_was_refreshed(cls) -> pl.Expr:
@@ -51,12 +36,12 @@ class KnifeRows(_Refreshed):
     """The knife crime dashboard's table."""
 
     area_type = dy.Enum(["Borough", "Safer Neighbourhood Teams"])
-    borough = dy.String(nullable=True)
+    borough = dy.String(nullable=True, **spelt("borough_snt"))
     area_name = dy.String(nullable=True)
     area_code = dy.String(nullable=True)
-    subtype = dy.String()
+    subtype = dy.String(**spelt("crime_subtype"))
     measure = dy.Enum(["Offences", "Positive Outcomes"])
-    offences = reading.count()
+    offences = reading.count(**spelt("count"))
 
     @dy.rule()
     def one_count_a_month_area_subtype_and_measure(cls) -> pl.Expr:
@@ -68,11 +53,11 @@ class VawgRows(dy.Schema):
     """The table on violence against women and girls: its two sheets, one below the other."""
 
     sheet = dy.Enum([LOCATION, CLASSIFICATION])
-    borough = dy.String(nullable=True)
-    ward = dy.String(nullable=True)
-    month = reading.day()
-    kind = dy.String(nullable=True)
-    offences = reading.count()
+    borough = dy.String(nullable=True, **spelt("borough_name"))
+    ward = dy.String(nullable=True, **spelt("ward_name_clean_2", "ward_name"))
+    month = reading.day(**spelt("recorded_date_months", "month"))
+    kind = dy.String(nullable=True, **spelt("crimsec_group", "kind"))
+    offences = reading.count(**spelt("count"))
 
     @dy.rule()
     def a_borough_or_a_kind_in_every_row(cls) -> pl.Expr:
@@ -84,28 +69,20 @@ class OutcomeRows(_Refreshed):
     """The table of outcomes of business crime."""
 
     borough = dy.String()
-    major = dy.String()
-    minor = dy.String()
+    major = dy.String(**spelt("crime_section"))
+    minor = dy.String(**spelt("crime_group"))
     outcome = dy.String(nullable=True)
     positive_outcome = dy.Enum(["Y", "N"])
-    outcomes = reading.count("outcomes")
+    outcomes = reading.count("outcomes", **spelt("outcome_count"))
 
 
-def _read_rows(path: Path | str, schema: type[dy.Schema], source: str) -> tuple[pl.DataFrame, Quality]:
-    """A dashboard's file as typed rows: days of either form, the same row again set aside."""
-    table = reading.read_text_table(path)
-    spellings = {name: _COLUMNS.get(name, [name]) for name in schema.column_names()}
-    wanted = {
-        ours: [name for name in table.columns if reading.plain(name) in theirs] or theirs
-        for ours, theirs in spellings.items()
-    }
-    table, quality = reading.open_rows(table, path, wanted, source)
-    days = pl.col([name for name, column in schema.columns().items() if isinstance(column, dy.Date)])
-    days = days.str.strip_chars().str.slice(0, 10).str.replace(r"^(\d\d)/(\d\d)/(\d{4})$", "$3-$2-$1")
-    table = reading.same_row_again(table.with_columns(days), quality)
+def _read_rows(path: Path | str, schema: type[dy.Schema]) -> tuple[pl.DataFrame, Quality]:
+    """A dashboard's file as typed rows, the same row again set aside."""
+    table, quality = reading.open_rows(reading.read_text_table(path), path, reading.published(schema))
+    table = reading.same_row_again(table, quality)
     if "area_code" in table.columns:
         quality.note("area codes that end in a blank", table["area_code"].str.ends_with(" ").sum())
-    return reading.read_typed(table, schema, path, wanted).cast({pl.Enum: pl.String}), quality
+    return reading.read_typed(table, schema, quality).cast({pl.Enum: pl.String}), quality
 
 
 def read_knife_crime(path: Path | str) -> Loaded:
@@ -117,18 +94,15 @@ def read_knife_crime(path: Path | str) -> Loaded:
     Returns
     -------
     Loaded
-        `borough_code` (`unknown` for rows of no borough), `by_team`, `ward_code` (null but for a team of one ward), `month`,
-        `subtype`, `measure`, `offences`, `refreshed`.
+        `borough_code` (`unknown` for rows of no borough), `by_team`, `month`, `subtype`, `measure`, `offences`, `refreshed`.
     """
-    table, quality = _read_rows(path, KnifeRows, "mps-knife-crime")
+    table, quality = _read_rows(path, KnifeRows)
     reading.with_borough_codes(table.filter(area_type="Borough"), "borough", path, _NO_BOROUGH)
     boroughs = {name: places.leading_borough(name) for name in table["borough"].drop_nulls().unique()}
     borough = pl.col("borough").replace_strict(boroughs, default=None, return_dtype=pl.String)
-    code = reading.gss("area_code")
     frame = table.select(
         borough.fill_null(places.UNKNOWN).alias("borough_code"),
         (pl.col("area_type") != "Borough").alias("by_team"),
-        pl.when(code.str.contains(r"^E05\d{6}$")).then(code).alias("ward_code"),
         pl.col("month").dt.truncate("1mo"),
         *("subtype", "measure", "offences", "refreshed"),
     )
@@ -155,7 +129,7 @@ def read_vawg(path: Path | str) -> Loaded:
     SourceError
         also where the two sheets do not add up to the same in every month.
     """
-    table, quality = _read_rows(path, VawgRows, "mps-vawg")
+    table, quality = _read_rows(path, VawgRows)
     located, offences = pl.col("sheet") == LOCATION, pl.col("offences")
     by_sheet = {"by place": offences.filter(located).sum(), "by kind": offences.filter(~located).sum()}
     sums = table.group_by("month").agg(**by_sheet)
@@ -188,7 +162,7 @@ def read_outcomes(path: Path | str) -> Loaded:
         `borough_code` (`unknown` where no borough is named), `month`, `major`, `minor`, `taxonomy`, `positive`, `outcomes`,
         `refreshed`.
     """
-    table, quality = _read_rows(path, OutcomeRows, "mps-business-outcomes")
+    table, quality = _read_rows(path, OutcomeRows)
     quality.note("rows that name no outcome", table["outcome"].null_count())
     table = reading.with_borough_codes(table, "borough", path, _NO_BOROUGH)
     table, respelt = name_offences(table, pl.col("outcomes"), path)

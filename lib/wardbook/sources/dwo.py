@@ -23,7 +23,7 @@ RELEASE = "workbook DWO_Abstraction.xlsx"
 KINDS = {"training": "training", "aid": "aid", "local aid": "aid", "staffing up": "staffing_up"}
 KINDS |= dict.fromkeys(("court", "cad", "custody"), "court")
 COLUMNS = ("training", "aid", "staffing_up", "court", "other")
-_MONTHS = ("%Y-%m-%d", "%d/%m/%Y", "%d %B %Y", "%d %b %Y")  # of days, or of months with a first day put before them
+_MONTHS = ("%d %B %Y", "%d %b %Y")  # with a first day put before them
 _YES, _NO = ("yes", "y", "true", "1"), ("no", "n", "false", "0")
 
 
@@ -52,13 +52,12 @@ def read_minutes(path: Path | str) -> Loaded:
     SourceError
         naming file, column, line and value.
     """
-    table, quality = open_rows(read_sheet(path, "Sheet1"), path, published(DutyRows), KEY)
+    table, quality = open_rows(read_sheet(path, "Sheet1"), path, published(DutyRows))
     quality.note("rows of a workbook known from its description alone", table.height)
-    month = pl.col("month").str.strip_chars()
-    forms = [(month.str.head(10), form) for form in _MONTHS[:2]] + [("1 " + month, form) for form in _MONTHS[2:]]
-    days = pl.coalesce(text.str.to_date(form, strict=False).cast(pl.String) for text, form in forms)
+    first = "1 " + pl.col("month").str.strip_chars()
+    days = pl.coalesce(first.str.to_date(form, strict=False).cast(pl.String) for form in _MONTHS)
     lower = pl.col("abstracted", "kind").str.strip_chars().str.to_lowercase()
-    table = read_typed(table.with_columns(pl.coalesce(days, "month").alias("month"), lower), DutyRows, path)
+    table = read_typed(table.with_columns(pl.coalesce(days, "month").alias("month"), lower), DutyRows, quality)
     kind = pl.col("kind").replace_strict(KINDS, default="other", return_dtype=pl.String)
     table = table.with_columns(
         pl.col("borough").map_elements(places.borough_code, return_dtype=pl.String).alias("borough_code"),

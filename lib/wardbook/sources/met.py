@@ -77,13 +77,6 @@ def name_offences(table: pl.DataFrame, count: pl.Expr, path: Path | str) -> tupl
         named = "; ".join(f"{r['major']} / {r['minor']} ({r['_count']:,} offences)" for r in nearest.to_dicts())
         raise SourceError(path, "offences of one taxonomy listed in data/reference/offence_groups.csv", named)
     if len(fits) > 1:
-        # Only the upper-case taxonomy tells stalking apart; a full file without it is the one of 2025-03.
-        full = {"VIOLENCE WITHOUT INJURY", "HOMICIDE", "RAPE", "SHOPLIFTING"} <= set(pairs["minor"])
-        exact = [n for n in fits if pairs.join(known.filter(taxonomy=n), on=["major", "minor"], how="anti").is_empty()]
-        fits = exact or fits
-        if set(fits) == {"upper-case", "2025-03 ward"} and full:
-            fits = ["2025-03 ward"]
-    if len(fits) > 1:
         raise SourceError(path, "offences that only one taxonomy has", f"offences that fit {' and '.join(fits)}")
     named = table.join(known.filter(taxonomy=fits[0]), on="spelling", suffix="_known", maintain_order="left")
     known_as = [pl.col("major_known").alias("major"), pl.col("minor_known").alias("minor")]
@@ -129,15 +122,13 @@ def _whole_months(table: pl.DataFrame, months: list[str], quality: Quality) -> l
     return whole
 
 
-def _read_wide(
-    table: pl.DataFrame, path: Path, place: dict[str, list[str]], source: str
-) -> tuple[pl.DataFrame, Quality]:
+def _read_wide(table: pl.DataFrame, path: Path, place: dict[str, list[str]]) -> tuple[pl.DataFrame, Quality]:
     """A wide table as one row a (place, offence, month); duplicate keys summed, stub months left out, both reported."""
     months = _months(table, path)
-    table, quality = reading.open_rows(table, path, {**_OFFENCE_COLUMNS, **place}, source)
+    table, quality = reading.open_rows(table, path, {**_OFFENCE_COLUMNS, **place})
     (where,) = place
     keys = [where, "major", "minor"]
-    table = reading.parse_whole_numbers(table, months, path)
+    table = reading.parse_whole_numbers(table, months, quality)
     whole = table.drop_nulls(keys)
     quality.drop("no place or no offence named", table.height - whole.height)
     table = reading.same_row_again(whole, quality).with_columns(pl.col(keys).str.strip_chars())
@@ -179,7 +170,7 @@ def read_borough_crime(path: Path | str) -> Loaded:
     table = reading.read_text_table(path)
     if {name.casefold() for name in _WARD_COLUMNS} & {name.casefold() for name in table.columns}:
         raise SourceError(path, "a borough-level file", f"a ward-level one (columns {', '.join(table.columns[:6])})")
-    long, quality = _read_wide(table, path, {"place": _BOROUGH_COLUMNS}, "mps-borough-crime")
+    long, quality = _read_wide(table, path, {"place": _BOROUGH_COLUMNS})
     others = {AIRPORTS: HILLINGDON, "Unknown": places.UNKNOWN}
     long = reading.with_borough_codes(long, "place", path, others)
     quality.note("offences at the airports, counted in Hillingdon", long.filter(place=AIRPORTS)["offences"].sum())
@@ -200,5 +191,5 @@ def read_ward_crime(path: Path | str) -> Loaded:
         `ward_code`, `month`, `major`, `minor`, `taxonomy`, `snapshot`, `offences`: one row a ward × offence × month.
     """
     path = Path(path)
-    long, quality = _read_wide(reading.read_text_table(path), path, {"ward_code": _WARD_COLUMNS}, "mps-ward-crime")
+    long, quality = _read_wide(reading.read_text_table(path), path, {"ward_code": _WARD_COLUMNS})
     return Loaded(long.select("ward_code", *_COUNTS), quality)

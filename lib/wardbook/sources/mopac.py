@@ -69,15 +69,14 @@ def read_attitudes(path: Path | str) -> Loaded:
     """
     table = reading.read_text_table(path, separators=";,")
     wanted = reading.published(AttitudeRows) | {"survey": ["Survey"]}
-    table, quality = reading.open_rows(table, path, wanted, "mopac-attitudes")
+    table, quality = reading.open_rows(table, path, wanted)
     # The dashboard also holds a survey of victims; its measures are other people's answers.
     ours = table.filter(pl.col("survey").str.strip_chars() == "PAS")
     quality.drop("not the Public Attitude Survey", table.height - ours.height)
     if ours.is_empty():
         raise SourceError(path, "rows of the survey 'PAS'", "none")
-    iso = pl.col("quarter_end").str.strip_chars().str.replace(r"^(\d\d)/(\d\d)/(\d{4})$", "$3-$2-$1")
     point = pl.col("share").str.replace(",", ".", literal=True)
-    typed = reading.read_typed(ours.with_columns(iso, point, question_id(pl.col("question"))), AttitudeRows, path)
+    typed = reading.read_typed(ours.with_columns(point, question_id(pl.col("question"))), AttitudeRows, quality)
     frame = reading.with_borough_codes(typed.with_columns(ours["line"]), "borough", path, _LONDON_NAMES)
     spellings = frame.group_by("borough_code", "borough").len().group_by("borough_code")
     second = spellings.agg(pl.col("len").sum() - pl.col("len").max())["len"].sum()
@@ -88,10 +87,9 @@ def read_attitudes(path: Path | str) -> Loaded:
     key = ["quarter_end", "borough_code", "question"]
     kept = frame.unique([*key, "share"], keep="first", maintain_order=True)
     quality.drop("the same row again", frame.height - kept.height)
-    clash = kept.filter(pl.struct(key).is_duplicated()).sort(*key, "line").head(2)
+    clash = (
+        kept.filter(pl.struct(key).is_duplicated()).sort(*key, "line").select("borough", "question", "share", "line")
+    )
     if clash.height:
-        values = clash.select(
-            pl.format("{}, {}, {}: {} in line {}", "borough", "question", "quarter_end", "share", "line")
-        )
-        raise SourceError(path, "one value a borough, quarter and question", " and ".join(values.to_series()))
+        raise SourceError(path, "one value a borough, quarter and question", f"{clash.row(0)} and {clash.row(1)}")
     return Loaded(kept.select(*key, "share").sort(key), quality.close(kept.height))

@@ -15,7 +15,7 @@ import dataframely as dy
 import polars as pl
 
 from wardbook.sources import reading
-from wardbook.sources.reading import Loaded, Quality, SourceError
+from wardbook.sources.reading import Loaded, Quality, SourceError, spelt
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -27,25 +27,32 @@ _LONDON_BOROUGH = r"^E09\d{6}$"
 class LsoaRows(dy.Schema):
     """The best-fit lookup, its rows of London."""
 
-    lsoa_code = dy.String(primary_key=True, regex=r"^E01\d{6}$", description="the GSS code of an LSOA")
-    ward_code = dy.String(regex=r"^E05\d{6}$", description="the GSS code of a ward")
-    ward = dy.String(nullable=True)
-    borough_code = dy.String()
+    lsoa_code = dy.String(
+        primary_key=True, regex=r"^E01\d{6}$", description="the GSS code of an LSOA", **spelt("LSOA??CD")
+    )
+    ward_code = dy.String(regex=r"^E05\d{6}$", description="the GSS code of a ward", **spelt("WD??CD", "WardCode"))
+    ward = dy.String(nullable=True, **spelt("WD??NM", "WardName"))
+    borough_code = dy.String(**spelt("LAD??CD"))
 
 
 class HouseholdRows(dy.Schema):
     """The census table of households, its rows of London."""
 
-    borough_code = dy.String(primary_key=True)
-    households = dy.Int64(min=1, max=1_000_000_000, description="a whole number of households, 1 or more")
+    borough_code = dy.String(primary_key=True, **spelt("geography code"))
+    households = dy.Int64(
+        min=1,
+        max=1_000_000_000,
+        description="a whole number of households, 1 or more",
+        **spelt("Accommodation type: Total: All households"),
+    )
 
 
 class ResidentRows(dy.Schema):
     """The key and the total of the sheet of ethnic groups, its rows of London."""
 
-    lsoa_code = dy.String(primary_key=True)
-    borough_code = dy.String()
-    total = reading.count("residents")
+    lsoa_code = dy.String(primary_key=True, **spelt("LSOA code"))
+    borough_code = dy.String(**spelt("local authority code"))
+    total = reading.count("residents", **spelt("All usual residents"))
 
 
 def _outlines(
@@ -82,7 +89,7 @@ def _outlines(
             published[ours] = fits[0]
         elif ours not in optional:
             raise SourceError(path, f"a column named like {pattern}", f"columns {', '.join(table.columns)}")
-    quality = Quality(str(path), "", rows_read=len(table))
+    quality = Quality(str(path), rows_read=len(table))
     missing = table.geometry.isna() | table.geometry.is_empty
     if len(table) == 0 or missing.any():
         raise SourceError(path, "an outline in every row", f"{missing.sum()} of {len(table)} rows without one")
@@ -176,10 +183,10 @@ def read_borough_outlines(path: Path | str) -> GeoDataFrame:
     return _outlines(Path(path), r"E09\d{6}", {"borough_code": r"gss_code|LAD\d\dCD"})[0]
 
 
-def _keep_london(table: pl.DataFrame, wanted: dict[str, list[str]], path: Path | str) -> tuple[pl.DataFrame, Quality]:
+def _keep_london(table: pl.DataFrame, schema: type[dy.Schema], path: Path | str) -> tuple[pl.DataFrame, Quality]:
     """The rows of London's boroughs under our names, codes as they are meant, each with its `line`; and the account."""
-    table, quality = reading.open_rows(table, path, wanted)
-    table = table.with_columns(reading.gss(name) for name in wanted if name.endswith("_code"))
+    table, quality = reading.open_rows(table, path, reading.published(schema))
+    table = table.with_columns(reading.gss(name) for name in schema.column_names() if name.endswith("_code"))
     london = table.filter(pl.col("borough_code").str.contains(_LONDON_BOROUGH))
     if london.is_empty():
         raise SourceError(path, "London boroughs (codes E09…)", "none")
@@ -195,16 +202,8 @@ def read_lsoa_lookup(path: Path | str) -> Loaded:
     Loaded
         `LsoaRows`, sorted by code; rows outside London are set aside.
     """
-    table = reading.read_text_table(path)
-    wanted = {
-        "lsoa_code": r"LSOA\d\dCD",
-        "ward_code": r"WD\d\dCD|WardCode",
-        "ward": r"WD\d\dNM|WardName",
-        "borough_code": r"LAD\d\dCD",
-    }
-    fits = reading.headers_like(table, wanted)
-    london, quality = _keep_london(table, fits, path)
-    frame = reading.read_typed(london, LsoaRows, path, fits).sort("lsoa_code")
+    london, quality = _keep_london(reading.read_text_table(path), LsoaRows, path)
+    frame = reading.read_typed(london, LsoaRows, quality).sort("lsoa_code")
     return Loaded(frame, quality.close(frame.height))
 
 
@@ -216,9 +215,8 @@ def read_households(path: Path | str) -> Loaded:
     Loaded
         `HouseholdRows`, sorted by code; rows outside London are set aside.
     """
-    wanted = {"borough_code": ["geography code"], "households": ["Accommodation type: Total: All households"]}
-    london, quality = _keep_london(reading.read_text_table(path), wanted, path)
-    frame = reading.read_typed(london, HouseholdRows, path, wanted).sort("borough_code")
+    london, quality = _keep_london(reading.read_text_table(path), HouseholdRows, path)
+    frame = reading.read_typed(london, HouseholdRows, quality).sort("borough_code")
     return Loaded(frame, quality.close(frame.height))
 
 
@@ -234,15 +232,14 @@ def read_ethnic_groups(path: Path | str) -> Loaded:
         `lsoa_code`, `borough_code`, `ethnic_group`, `residents`, sorted: five rows an LSOA. The quality account counts
         LSOAs, the sheet's rows.
     """
-    wanted = {"lsoa_code": ["LSOA code"], "borough_code": ["local authority code"], "total": ["All usual residents"]}
-    london, quality = _keep_london(reading.read_sheet(path, "2021"), wanted, path)
-    groups = [name for name in london.columns if name not in (*wanted, "line", "local authority name")]
+    london, quality = _keep_london(reading.read_sheet(path, "2021"), ResidentRows, path)
+    groups = [name for name in london.columns if name not in (*quality.headers, "line", "local authority name")]
     firsts = {name: name.split()[0] for name in groups}
     if set(firsts.values()) != set(BROAD_GROUPS):
         expected = f"ethnic groups whose names begin with {', '.join(BROAD_GROUPS)}"
         raise SourceError(path, expected, f"columns {', '.join(groups)}")
-    counts = reading.parse_whole_numbers(london, groups, path, of="residents").select(groups)
-    table = reading.read_typed(london, ResidentRows, path, wanted).with_columns(counts.iter_columns())
+    counts = reading.parse_whole_numbers(london, groups, quality, of="residents").select(groups)
+    table = reading.read_typed(london, ResidentRows, quality).with_columns(counts.iter_columns())
     wrong = table.with_columns(pl.sum_horizontal(groups).alias("sum")).filter(pl.col("sum") != pl.col("total"))
     if wrong.height:
         first = wrong.row(0, named=True)

@@ -48,11 +48,7 @@ def place_points(frame: pl.DataFrame, outlines: GeoDataFrame, *, code: str) -> p
 
 
 def place_in_wards(
-    frame: pl.DataFrame,
-    wards: GeoDataFrame | None,
-    unchanged: list[str],
-    lsoas: GeoDataFrame | None,
-    lookup: pl.DataFrame | None,
+    frame: pl.DataFrame, wards: GeoDataFrame, unchanged: list[str], lsoas: GeoDataFrame, lookup: pl.DataFrame
 ) -> pl.DataFrame:
     """Add the ward each stop of the Met's 32 boroughs lies in, and what placed it.
 
@@ -72,22 +68,14 @@ def place_in_wards(
         with `ward_code` and `placed_by` ("outline" or "best fit"; both null where no ward), and `best_fit_ward`, the best
         fit of every stop, so that the two ways can be held against each other where both are.
     """
-    none = pl.lit(None, pl.String)
-    frame = frame.with_columns(none.alias("best_fit_ward"), none.alias("outlined"))
-    if lsoas is not None and lookup is not None:
-        fits = lookup.select("lsoa_code", pl.col("ward_code").alias("fit"), pl.col("borough_code").alias("of"))
-        met = pl.col("borough_code").is_in(places.boroughs()["borough_code"].implode())
-        here = met & (pl.col("of") == pl.col("borough_code"))
-        frame = place_points(frame, lsoas, code="lsoa_code").join(
-            fits, on="lsoa_code", how="left", maintain_order="left"
-        )
-        frame = frame.with_columns(pl.when(here).then("fit").alias("best_fit_ward")).drop("lsoa_code", "of", "fit")
-    if wards is None:
-        unchanged = []
-    else:
-        frame = place_points(frame.drop("outlined"), wards.rename(columns={"ward_code": "outlined"}), code="outlined")
+    fits = lookup.select("lsoa_code", pl.col("ward_code").alias("fit"), pl.col("borough_code").alias("of"))
+    frame = place_points(frame, lsoas, code="lsoa_code").join(fits, on="lsoa_code", how="left", maintain_order="left")
+    frame = place_points(frame, wards.rename(columns={"ward_code": "outlined"}), code="outlined")
+    met = pl.col("borough_code").is_in(places.boroughs()["borough_code"].implode())
+    best_fit = pl.when(met & (pl.col("of") == pl.col("borough_code"))).then("fit")
     by_outline = pl.col("borough_code").is_in(unchanged)
-    ward = pl.when(by_outline).then("outlined").otherwise("best_fit_ward")
+    ward = pl.when(by_outline).then("outlined").otherwise(best_fit)
     how = pl.when(by_outline).then(pl.lit(OUTLINE)).otherwise(pl.lit(BEST_FIT))
     placed_by = pl.when(ward.is_not_null()).then(how)
-    return frame.with_columns(ward.alias("ward_code"), placed_by.alias("placed_by")).drop("outlined")
+    placed = frame.with_columns(best_fit.alias("best_fit_ward"), ward.alias("ward_code"), placed_by.alias("placed_by"))
+    return placed.drop("lsoa_code", "fit", "of", "outlined")

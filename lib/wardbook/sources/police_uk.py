@@ -112,7 +112,7 @@ def read_stops(path: Path | str) -> Loaded:
     Loaded
         `STOPS_SCHEMA`, in the file's order. `line` is the row's line in the file; `month` the first of its local month;
         `is_repeat` marks a row that equals an earlier one in every published column;
-        latitude and longitude in degrees (WGS 84), as published even where they are swapped or outside London.
+        latitude and longitude in degrees (WGS 84), as published even outside London.
 
     Raises
     ------
@@ -133,11 +133,11 @@ def tidy_stops(raw: pl.DataFrame, path: Path, file_month: date, force: str) -> L
     names = reading.published(StopRows)
     if not {*names["more_than_outer_clothing"]} & {*raw.columns}:
         raw = raw.with_columns(pl.lit(None, pl.String).alias(_REMOVAL))  # filled since February 2024 only
-    table, quality = reading.open_rows(raw, path, names, "police-uk-stops")
+    table, quality = reading.open_rows(raw, path, names)
     # Of rows equal in every published column, each after the first; the frame below keeps too few columns to tell.
     table = table.with_columns((~pl.struct(pl.exclude("line")).is_first_distinct()).alias("is_repeat"))
     answers = pl.col("outcome_linked", "more_than_outer_clothing")
-    typed = reading.read_typed(table.with_columns(answers.str.to_lowercase()), StopRows, path)
+    typed = reading.read_typed(table.with_columns(answers.str.to_lowercase()), StopRows, quality)
     frame = typed.with_columns(
         table["line"],
         table["is_repeat"],
@@ -171,12 +171,10 @@ def _note_oddities(frame: pl.DataFrame, quality: Quality) -> None:
     (south, north), (west, east) = _LONDON.values()
     latitude, longitude = pl.col("latitude"), pl.col("longitude")
     placed = latitude.is_not_null() & longitude.is_not_null()
-    swapped = latitude.is_between(west, east) & longitude.is_between(south, north)
     inside = latitude.is_between(south, north) & longitude.is_between(west, east)
     kinds = {
         "without coordinates": ~placed,
-        "latitude and longitude swapped": swapped,
-        "coordinates outside London's bounding box": placed & ~inside & ~swapped,
+        "coordinates outside London's bounding box": placed & ~inside,
         "exact duplicate rows": pl.col("is_repeat"),
         "rows dated outside the file's month": pl.col("month") != pl.col("file_month"),
         "self-defined ethnicity not stated": broad_group(pl.col("self_defined")) == NOT_STATED,

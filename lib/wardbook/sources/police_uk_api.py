@@ -223,7 +223,7 @@ def read_stops(path: Path | str) -> Loaded:
         raise SourceError(path, "a name like metropolitan-2024-09.json", repr(path.name))
     answer = read_json(path, list[_Stop])
     if not answer:
-        quality = Quality(str(path), "police-uk-stops-api")
+        quality = Quality(str(path))
         quality.note("an empty answer: the month is not published", 1)
         return Loaded(police_uk.STOPS_SCHEMA.to_frame(), quality)
     columns = {name: [getattr(stop, name) for stop in answer] for name in _Stop.__struct_fields__ if name != "location"}
@@ -267,7 +267,10 @@ class _Manifest(dy.Schema):
 def read_manifest(day: Path) -> list[dict[str, Any]]:
     """The rows of a day's manifest: `neighbourhood_id`, `kind`, `status`, `count`; none where there is no manifest."""
     path = day / MANIFEST
-    return reading.read_typed(reading.read_text_table(path), _Manifest, path).to_dicts() if path.is_file() else []
+    if not path.is_file():
+        return []
+    rows, quality = reading.open_rows(reading.read_text_table(path), path, reading.published(_Manifest))
+    return reading.read_typed(rows, _Manifest, quality).to_dicts()
 
 
 def write_manifest(day: Path, rows: Iterable[dict]) -> None:

@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -58,15 +59,16 @@ class Quality:
     """The account of one file: every row is kept or set aside for a named reason.
 
     `rows_read` counts data rows of the file (not its header); `rows_kept` those that reach the frame;
-    `set_aside` the rest by reason. `oddities` counts things kept but worth knowing, by kind.
+    `set_aside` the rest by reason. `oddities` counts things kept but worth knowing, by kind. `headers` are the file's own
+    names of our columns, for a message about a cell.
     """
 
     file: str
-    source: str
     rows_read: int = 0
     rows_kept: int = 0
     set_aside: dict[str, int] = field(default_factory=dict)
     oddities: dict[str, int] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
     def note(self, kind: str, count: int) -> None:
         """Record an oddity; a count of 0 is not an oddity and leaves no trace."""
@@ -126,11 +128,10 @@ def check_file(path: Path | str, kind: str) -> Path:
         raise SourceError(shorten(str(path)), what, error.strerror) from error
     if not there:
         raise SourceError(path, what, "no such file")
-    size = path.stat().st_size
     with path.open("rb") as handle:
         head = handle.read(512)
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if size == 0:
+    if not head:
         wrong = "a file of zero bytes"
     elif text.startswith(b"version https://git-lfs"):
         wrong = "a Git LFS pointer (the file's stand-in; fetch the file itself with `git lfs pull`)"
@@ -138,21 +139,11 @@ def check_file(path: Path | str, kind: str) -> Path:
         wrong = "a web page (an error page saved as data?)"
     elif not head.startswith(magic):
         wrong = f"a file that starts with {head[:8]!r}"
-    elif kind == "csv" and b"\x00" in head:
-        wrong = "binary data or UTF-16 text (NUL bytes in the first lines)"
-    elif size < (declared := _declared_size(head, kind)):
-        wrong = f"a truncated file ({size:,} of {declared:,} bytes)"
     else:
         if kind == "xlsx":
             _refuse_bomb(path, what)
         return path
     raise SourceError(path, what, wrong)
-
-
-def _declared_size(head: bytes, kind: str) -> int:
-    """The bytes a header says its file has: an SQLite's pages, a shapefile's 16-bit words; 0 where it says nothing."""
-    page, pages, words = (int.from_bytes(head[a:b], "big") for a, b in ((16, 18), (28, 32), (24, 28)))
-    return {"gpkg": page * pages, "shp": 2 * words}.get(kind, 0)
 
 
 def _refuse_bomb(path: Path, what: str) -> None:
@@ -226,14 +217,14 @@ def read_text_table(path: Path | str, *, separators: str = ",") -> pl.DataFrame:
 def _read_parquet_as_text(path: Path) -> pl.DataFrame:
     try:
         frame = pl.read_parquet(check_file(path, "parquet"))
+        # A converter makes decimals of whole numbers where a cell is empty.
+        floats = frame.select(pl.selectors.float()).iter_columns()
+        whole = [column.name for column in floats if (column == column.round()).all()]
+        frame = frame.with_columns(pl.col(whole).cast(pl.Int64, strict=False)).cast(pl.String)
     except pl.exceptions.PolarsError as error:
-        raise SourceError(path, "a whole Parquet file", str(error).splitlines()[0]) from error
-    if nested := [name for name, kind in frame.schema.items() if kind.is_nested() or kind == pl.Binary]:
-        raise SourceError(path, f"text, numbers or dates in column {nested[0]}", str(frame.schema[nested[0]]))
-    # A converter makes decimals of whole numbers where a cell is empty.
-    floats = frame.select(pl.selectors.float()).iter_columns()
-    whole = [column.name for column in floats if (column == column.round()).all()]
-    frame = frame.with_columns(pl.col(whole).cast(pl.Int64, strict=False)).cast(pl.String)
+        raise SourceError(
+            path, "a whole Parquet file of text, numbers and dates", str(error).splitlines()[0]
+        ) from error
     return frame.with_columns(pl.when(pl.all() != "").then(pl.all()))
 
 
@@ -249,55 +240,44 @@ def read_sheet(path: Path | str, sheet: str) -> pl.DataFrame:
     return table.rename(str.strip)
 
 
-def line_of(path: Path | str, row: int) -> str:
-    """Where a row of `read_text_table` stands in its file: a line after the header, or a row of a Parquet file."""
-    return f"row {row + 1}" if Path(path).suffix.lower() == ".parquet" else f"line {row + 2}"
-
-
 def plain(header: str) -> str:
     """What the spellings of a header have in common: `Area Code`, `Area_Code` and `area_code` are one."""
-    return re.sub(r"[\W_]+", "_", header.casefold())
+    return re.sub(r"[^\w?]+|_+", "_", header.casefold())
 
 
-def headers_like(table: pl.DataFrame, patterns: Mapping[str, str]) -> dict[str, list[str]]:
-    """Our names, each with the headers that fit its pattern; where none does the pattern itself, for an error to name."""
-    return {
-        ours: [name for name in table.columns if re.fullmatch(like, name)] or [like] for ours, like in patterns.items()
-    }
-
-
-def take_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Sequence[str]]) -> pl.DataFrame:
-    """Rename header variants to one name each; refuse a file that lacks a column, naming it and what is there.
+def find_columns(frame: pl.DataFrame, path: Path | str, wanted: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The file's header of each wanted column, by our name; refuse a file that lacks one, naming it and what is there.
 
     Parameters
     ----------
-    wanted : our name → the publisher's spellings of it, any one of which will do, however it is spelt (`plain`).
+    wanted : our name → the publisher's spellings of it, any one of which will do, however it is spelt (`plain`); a question
+        mark stands for any letter or digit.
     """
-    renames = {}
+    headers = {}
     for ours, theirs in wanted.items():
-        present = [name for name in frame.columns if plain(name) in map(plain, theirs)]
+        present = [name for name in frame.columns if any(fnmatch(plain(name), plain(one)) for one in theirs)]
         if not present:
             raise SourceError(
                 path, f"a column {' or '.join(map(repr, theirs))}", f"columns {', '.join(frame.columns[:12])}"
             )
         if any(not frame[present[0]].equals(frame[other]) for other in present[1:]):
             raise SourceError(path, f"one column for {ours}", f"{' and '.join(map(repr, present))}, which differ")
-        renames[present[0]] = ours
-    return frame.rename(renames)
+        headers[ours] = present[0]
+    return headers
 
 
 def open_rows(
-    table: pl.DataFrame, path: Path | str, wanted: Mapping[str, Sequence[str]], source: str = ""
+    table: pl.DataFrame, path: Path | str, wanted: Mapping[str, Sequence[str]]
 ) -> tuple[pl.DataFrame, Quality]:
-    """A table's rows under our names (`take_columns`), each with its `line`, blank ones set aside; and the file's account.
+    """A table's rows under our names (`find_columns`), each with its `line`, blank ones set aside; and the file's account.
 
     Raises
     ------
     SourceError
         for a missing column, or a file without a row: what is not published must not be read as nothing counted.
     """
-    table = take_columns(table, path, wanted)
-    quality = Quality(str(path), source, rows_read=table.height)
+    quality = Quality(str(path), rows_read=table.height, headers=find_columns(table, path, wanted))
+    table = table.rename({theirs: ours for ours, theirs in quality.headers.items()})
     if "line" not in table.columns:
         table = table.with_row_index("line", offset=2)
     rows = table.filter(pl.any_horizontal(pl.exclude("line").str.strip_chars() != ""))
@@ -307,18 +287,15 @@ def open_rows(
     return rows, quality
 
 
-def read_typed(
-    table: pl.DataFrame,
-    schema: type[dy.Schema],
-    path: Path | str,
-    headers: Mapping[str, Sequence[str]] | None = None,
-) -> pl.DataFrame:
+def read_typed(table: pl.DataFrame, schema: type[dy.Schema], quality: Quality) -> pl.DataFrame:
     """The columns of `schema` from a text table, typed, blanks at a cell's ends left off; the first cell at fault is refused.
+
+    A day may be written 2024-05-31 or 31/05/2024, with a time after it or without.
 
     Parameters
     ----------
-    table : a row a line after the header, or with the column `line`.
-    headers : as `wanted` of `take_columns`, for the message to name the file's own column; by default as `published` has it.
+    table : with the column `line`, as `open_rows` returns it.
+    quality : the account of its file.
 
     Raises
     ------
@@ -326,14 +303,17 @@ def read_typed(
         naming the file, what is allowed in the column, the value and its line.
     """
     cells = pl.col(pl.String).str.strip_chars()
+    days = pl.col(name for name, column in schema.columns().items() if isinstance(column, dy.Date)).str.head(10)
+    table = table.with_columns(pl.when(cells != "").then(cells))
+    table = table.with_columns(days.str.replace(r"^(\d\d)/(\d\d)/(\d{4})$", "$3-$2-$1"))
     try:
-        return read_as(table.with_columns(pl.when(cells != "").then(cells)), schema, path)
+        return read_as(table, schema, quality.file)
     except SchemaViolation as error:
         broken = error.violation
-        (name, *_) = (headers or published(schema)).get(broken.column, [broken.column])
-        where = f" in column {name}" if name else ""
-        line = "" if broken.line is None else f", {line_of(path, broken.line - 2)}"
-        raise SourceError(path, f"{broken.allowed}{where}", f"{broken.value!r}{line}") from error
+        where = f" in column {quality.headers.get(broken.column, broken.column)}" if broken.column else ""
+        # A Parquet file has rows and no header, which is the first line of the others.
+        at = f"row {broken.line - 1}" if Path(quality.file).suffix.lower() == ".parquet" else f"line {broken.line}"
+        raise SourceError(quality.file, f"{broken.allowed}{where}", f"{broken.value!r}, {at}") from error
 
 
 def spelt(*names: str) -> dict[str, Any]:
@@ -357,11 +337,11 @@ def day(description: str = "a date from the year 2000 on", **more: Any) -> dy.Da
 
 
 def parse_whole_numbers(
-    frame: pl.DataFrame, columns: Sequence[str], path: Path | str, *, of: str = "offences"
+    frame: pl.DataFrame, columns: Sequence[str], quality: Quality, *, of: str = "offences"
 ) -> pl.DataFrame:
     """Turn text columns into Int64 counts; an empty cell is 0, anything else that is no whole number ≥ 0 is refused."""
     schema = type("Counts", (dy.Schema,), {name: count(of, nullable=True) for name in columns})
-    return frame.with_columns(read_typed(frame, schema, path).fill_null(0).iter_columns())
+    return frame.with_columns(read_typed(frame, schema, quality).fill_null(0).iter_columns())
 
 
 def gss(column: str) -> pl.Expr:

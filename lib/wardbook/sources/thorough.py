@@ -87,18 +87,19 @@ def read_thorough_searches(path: Path | str) -> Loaded:
         for a file without the columns of any release, a label of none, or a row of no release.
     """
     wanted = {name: [name] for name in ("col_0", *_TEXTS, *_POSITIVE, *_ADULT)}
-    table, quality = reading.open_rows(reading.read_text_table(path), path, wanted, "mps-thorough-searches")
-    table = _one_release_a_month(_mend(table, path), quality)
+    table, quality = reading.open_rows(reading.read_text_table(path), path, wanted)
+    table = _one_release_a_month(_mend(table, quality), quality)
     again = table.unique(["day", *_TEXTS[1:], "positive", "adult_present"], keep="first", maintain_order=True)
     quality.drop("the same search again", table.height - again.height)
     quality.note("searches of no borough of the Met's", again.filter(borough_code=places.UNKNOWN).height)
     return Loaded(again.select(_COLUMNS).sort(_COLUMNS), quality.close(again.height))
 
 
-def _mend(table: pl.DataFrame, path: Path) -> pl.DataFrame:
+def _mend(table: pl.DataFrame, quality: Quality) -> pl.DataFrame:
     """The published table beside its cells as they are meant."""
     labels = table.select(
-        pl.col("stop_date").str.slice(0, 10).alias("day"),
+        "line",
+        pl.col("stop_date").alias("day"),
         pl.coalesce(pl.when(rows).then(pl.lit(name)) for name, rows in _RELEASES.items()).alias("release"),
         "borough",
         pl.col("age_group").alias("age_band"),
@@ -107,10 +108,10 @@ def _mend(table: pl.DataFrame, path: Path) -> pl.DataFrame:
         pl.coalesce(_POSITIVE).alias("positive"),
         pl.col("outcome_reason").str.replace(r"^[A-Z] ", "").alias("outcome"),
     )
-    typed = reading.read_typed(labels, SearchRows, path).cast({pl.Enum: pl.String})
+    typed = reading.read_typed(labels, SearchRows, quality).cast({pl.Enum: pl.String})
     elsewhere = {name: places.UNKNOWN for name in typed["borough"].drop_nulls() if name.startswith(_NO_BOROUGH)}
     typed = (
-        reading.with_borough_codes(typed, "borough", path, elsewhere)
+        reading.with_borough_codes(typed, "borough", quality.file, elsewhere)
         .with_columns(
             pl.col("day").dt.month_start().alias("month"),
             pl.col("borough_code").fill_null(places.UNKNOWN),
