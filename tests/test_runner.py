@@ -409,6 +409,18 @@ def test_a_kernel_is_this_interpreter_whatever_the_machine_calls_python3(tmp_pat
     assert os.environ["JUPYTER_PATH"] == str(tmp_path / "jupyter")
 
 
+def test_values_that_an_executed_copy_was_given_are_given_up(tmp_path):
+    """Planted: the cell of an earlier run left behind the one of this."""
+    path = write_notebook(tmp_path / "notebooks", "01_first", "borough = 'Barnet'", "borough")
+    copy = nbformat.read(path, as_version=4)
+    copy.cells[2].metadata["tags"] = [execute.INJECTED]
+    nbformat.write(copy, path)
+    with execute.Kernel(path.parent) as kernel:
+        cells = kernel.execute(path, {"borough": "Sutton"}).cells
+    assert [cell.source for cell in cells[2:]] == ['# Parameters\nborough = "Sutton"\n', "borough"]
+    assert cells[-1].outputs[0].data["text/plain"] == "'Sutton'"
+
+
 def test_a_notebook_finds_nothing_of_the_one_before_it_but_what_was_imported(tmp_path):
     """Seen to fail without the reset."""
     first = write_notebook(tmp_path / "notebooks", "01_first", "import polars\nleft = 1\nleft")

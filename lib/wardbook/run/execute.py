@@ -78,13 +78,13 @@ class Kernel:
         RunFailed
             naming the cell and the error.
         """
-        notebook = nbformat.read(path, as_version=4)
+        notebook = nbformat.v4.upgrade(nbformat.read(path, as_version=4))
         if parameters:
-            tagged = [
-                place for place, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", [])
-            ]
+            # A copy of an executed notebook has such a cell of its own, whose values are no longer asked for.
+            cells = [cell for cell in notebook.cells if not _is_tagged(cell, INJECTED)]
+            place = [_is_tagged(cell, "parameters") for cell in cells].index(True)
             cell = nbformat.v4.new_code_cell(_assigned(parameters), id=INJECTED, metadata={"tags": [INJECTED]})
-            notebook.cells.insert(tagged[0] + 1, cell)
+            notebook.cells = [*cells[: place + 1], cell, *cells[place + 1 :]]
         code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
         for cell in code:
             cell.outputs, cell.execution_count = [], None
@@ -109,6 +109,10 @@ class Kernel:
         self._client.reset_execution_trackers()
         self._client.nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("get_ipython().reset()")])
         self._client.execute_cell(self._client.nb.cells[0], 0, store_history=False)
+
+
+def _is_tagged(cell: nbformat.NotebookNode, tag: str) -> bool:
+    return tag in cell.metadata.get("tags", [])
 
 
 def _assigned(parameters: dict[str, Any]) -> str:
