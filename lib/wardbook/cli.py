@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -353,22 +352,18 @@ def _exit_code(error: Exception) -> int | None:
 def _told(stopped: str = "what was there before is as it was") -> Iterator[None]:
     """Turn an error that a reader can do something about into one line and an exit code; others keep their traceback."""
 
-    def hush() -> None:
-        # The interrupted cell's task ends in an error that nobody is left to await, and asyncio would print all of it.
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    # An interrupted cell's task ends in an error that nobody is left to await, and asyncio would print all of it.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
     def end(number: int, frame: object) -> None:
-        hush()
         # A second one would break off the removal of an unfinished folder; polars makes two of one Ctrl-C by itself.
         if not isinstance(sys.exc_info()[1], KeyboardInterrupt | SystemExit):
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
-    main_thread = threading.current_thread() is threading.main_thread()
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM) if main_thread}
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     except KeyboardInterrupt:
-        hush()
         print(f"wardbook: stopped; {stopped}", file=sys.stderr)
         raise typer.Exit(130) from None
     except Exception as error:
