@@ -41,7 +41,7 @@ def in_process(monkeypatch):
 
     def sent(client, plans, what):
         for plan in plans:
-            yield many._attempt(plan.area.name, str(plan.period), what, plan.digests, plan.target)
+            yield many._attempt(plan.area.name, str(plan.period), what, plan.digests)
 
     monkeypatch.setattr(many, "_sent", sent)
 
@@ -212,7 +212,7 @@ def test_a_worker_with_other_code_is_refused(start, tmp_path, monkeypatch):
     plan = runner.plan_run("Camden", "2023-24", **what)
     digests = plan.digests
     monkeypatch.setattr(runner, "_code", lambda: "other")
-    outcome = many._attempt("Camden", "2023-24", what, digests, plan.target)
+    outcome = many._attempt("Camden", "2023-24", what, digests)
     assert outcome.state == "failed"
     assert "this worker has another version of the project" in outcome.why
     assert not (tmp_path / "out").exists()

@@ -215,8 +215,7 @@ def fetch(
 
         months = {name: text and fetching.month(text) for name, text in (("first", first), ("last", last))}
         outcomes = fetching.fetch(sources or [], borough=borough, **months, raw=raw, mirror=mirror)
-        for line in _fetched(outcomes):
-            print(line)
+        print(*_fetched(outcomes), sep="\n")
         failed = [outcome for outcome in outcomes if outcome.status == "failed"]
         for outcome in failed:
             print(_relative(f"wardbook: {outcome.source}: {outcome.said}"), file=sys.stderr)
@@ -256,12 +255,10 @@ def build(
             made = editions.build(raw, out, allow_shorter=allow_shorter)
         except (ValueError, editions.EditionError) as error:  # a file, or two together, that are not what they claim
             raise _Refused(f"{error}; nothing was written") from error
-        for line in _account(raw, made):
-            print(line)
+        print(*_account(raw, made), sep="\n")
         if before is not None:
-            print("headlines, the edition that was here against the new one:")
-            for line in refresh.report(refresh.compare(before, refresh.headlines(made))):
-                print(f"  {line}")
+            heading = "headlines, the edition that was here against the new one:"
+            print(heading, *refresh.report(refresh.compare(before, refresh.headlines(made))), sep="\n  ")
         print(_relative(made.path))
 
 
