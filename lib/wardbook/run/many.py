@@ -133,33 +133,24 @@ def _sent(client: Client, plans: list[Plan], what: dict[str, Any]) -> Iterator[O
     The scheduler holds a worker's death against every run that waited there, not only against the one that ran. So a run given
     up for that is tried once more with no other beside it: what fails then has only itself to blame.
     """
-    from distributed import KilledWorker
-
-    given_up = []
-    for plan, future in _futures(client, plans, what):
-        if isinstance(future.exception(), KilledWorker):
-            given_up.append(plan)
-        else:
-            yield _outcome(plan, future)
-    for alone in given_up:
-        for plan, future in _futures(client, [alone], what):
-            yield _outcome(plan, future)
-
-
-def _futures(client: Client, plans: list[Plan], what: dict[str, Any]) -> Iterator[tuple[Plan, Future]]:
-    """Send the runs together; each with its finished future, as it comes. What is not waited for is cancelled."""
-    from distributed import as_completed
+    from distributed import KilledWorker, as_completed
 
     sent = {
         client.submit(_attempt, plan.area.name, str(plan.period), what, plan.digests, pure=False): plan
         for plan in plans
     }
+    given_up = []
     try:
         for future in as_completed(sent, loop=client.loop):
-            yield sent[future], future
+            if isinstance(future.exception(), KilledWorker) and len(plans) > 1:
+                given_up.append(sent[future])
+            else:
+                yield _outcome(sent[future], future)
             future.release()
     finally:
-        client.cancel(list(sent))
+        client.cancel(list(sent))  # what was not waited for
+    for plan in given_up:
+        yield from _sent(client, [plan], what)
 
 
 def _outcome(plan: Plan, future: Future) -> Outcome:
