@@ -215,11 +215,10 @@ def fetch(
 
         months = {name: text and fetching.month(text) for name, text in (("first", first), ("last", last))}
         outcomes = fetching.fetch(sources or [], borough=borough, **months, raw=raw, mirror=mirror)
-        print(*_fetched(outcomes), sep="\n")
         failed = [outcome for outcome in outcomes if outcome.status == "failed"]
         for outcome in failed:
             print(_relative(f"wardbook: {outcome.source}: {outcome.said}"), file=sys.stderr)
-        print(_relative(raw))
+        print(*_fetched(outcomes), _relative(raw), sep="\n")
         if failed:
             raise typer.Exit(1)
 
