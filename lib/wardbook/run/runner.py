@@ -370,7 +370,7 @@ def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
 
 def _run_one(plan: Plan, notebook: _Notebook, kernel: Kernel, work: Path, progress: Progress | None) -> dict[str, Any]:
     """Run a notebook into the run's folder; its entry in `run.json`."""
-    before = _written(work)
+    before = _files_in(work)
     given = plan.parameters[notebook.name]
     shown = dict(given)
     if "output_dir" in notebook.defaults:
@@ -383,21 +383,21 @@ def _run_one(plan: Plan, notebook: _Notebook, kernel: Kernel, work: Path, progre
         save(error.executed, error.copy, shown, scrub=work)
         raise
     save(executed, work / "notebooks" / notebook.path.name, shown, scrub=work)
-    made = [name for name, when in _written(work).items() if before.get(name) != when]
-    if lost := sorted(before.keys() & made):
+    made = {name: digest for name, digest in _files_in(work).items() if before.get(name) != digest}
+    if lost := sorted(before.keys() & made.keys()):
         raise RunError(
             f"{notebook.name} and another notebook both make {lost[0]}: one would be lost, so nothing was kept"
         )
     entry = {"parameters": notebook.defaults | shown, "digest": plan.digests[notebook.name]}
     if files := _files_read(shown):
         entry["files_read"] = files
-    return entry | {"files": {name: sha256(work / name) for name in made}}
+    return entry | {"files": made}
 
 
-def _written(folder: Path) -> dict[str, int]:
-    """When each file below a folder was written last, but those that are hidden."""
+def _files_in(folder: Path) -> dict[str, str]:
+    """Each file below a folder that is not hidden, with its SHA-256."""
     paths = (path for path in folder.rglob("[!.]*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in paths}
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in paths}
 
 
 def _earlier(plan: Plan, into: Path | None = None) -> dict[str, dict]:
