@@ -51,7 +51,8 @@ def _place(*names: str, **more: str) -> typer.models.OptionInfo:
     return typer.Option(*names, callback=_from_here, **more)
 
 
-Borough = Annotated[str, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')]
+_BOROUGH = typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')
+Borough = Annotated[str, _BOROUGH]
 Results = Annotated[Path | None, _place("--out", help="Where results go.  [default: the project's outputs/]")]
 Tables = Annotated[Path | None, _place("--edition", help="The tables.  [default: the project's data/edition]")]
 Raw = Annotated[
@@ -69,9 +70,7 @@ Raw = Annotated[
 
 @app.command()
 def run(
-    borough: Annotated[
-        str | None, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')
-    ] = None,
+    borough: Annotated[str | None, _BOROUGH] = None,
     every: Annotated[bool, typer.Option("--all", help="Every borough and London, and the website of them.")] = False,
     period: Annotated[str, typer.Option(help='"latest", "2024-25", or "year to 2025-11".')] = "latest",
     only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A notebook to run; again for more.")] = None,
