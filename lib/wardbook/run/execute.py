@@ -41,74 +41,70 @@ class RunFailed(RunError):
         return f"{super().__str__()}{left}; earlier results are as they were"
 
 
-class Kernel:
-    """One kernel for notebooks of one folder: each finds an empty namespace, and the packages that one before it imported.
+@contextmanager
+def open_kernel(folder: Path) -> Iterator[NotebookClient]:
+    """One kernel for the notebooks of a folder.
 
     Not papermill's engine, which starts a kernel a notebook and saves the copy twice a cell, a third of a run's own time.
     """
+    client = NotebookClient(
+        nbformat.v4.new_notebook(),
+        kernel_name="python3",
+        coalesce_streams=True,  # how often a stream was flushed must not show
+        raise_on_iopub_timeout=True,
+        # A kernel logs to our terminal: that loopback is not encrypted, that it was stopped.
+        extra_arguments=["--log-level=50"],
+        # nbval and Lab start a kernel in the notebook's folder.
+        resources={"metadata": {"path": str(folder)}},
+    )
+    with kernel_of_this_environment(), client.setup_kernel():
+        yield client
 
-    def __init__(self, folder: Path):
-        self._client = NotebookClient(
-            nbformat.v4.new_notebook(),
-            kernel_name="python3",
-            coalesce_streams=True,  # how often a stream was flushed must not show
-            raise_on_iopub_timeout=True,
-            # A kernel logs to our terminal: that loopback is not encrypted, that it was stopped.
-            extra_arguments=["--log-level=50"],
-            # nbval and Lab start a kernel in the notebook's folder.
-            resources={"metadata": {"path": str(folder)}},
-        )
 
-    def __enter__(self) -> Kernel:
-        with kernel_of_this_environment():
-            self._setup = self._client.setup_kernel()
-            self._setup.__enter__()
-        return self
+def execute(
+    kernel: NotebookClient, path: Path, parameters: dict[str, Any], progress: Progress | None = None
+) -> nbformat.NotebookNode:
+    """Run one notebook in a kernel of `open_kernel` with these parameters; it as it was executed.
 
-    def __exit__(self, *error: object) -> None:
-        self._setup.__exit__(*error)
+    It finds an empty namespace, and the packages that one before it imported.
 
-    def execute(
-        self, path: Path, parameters: dict[str, Any], progress: Progress | None = None
-    ) -> nbformat.NotebookNode:
-        """Run one notebook with these parameters; it as it was executed.
+    Raises
+    ------
+    RunFailed
+        naming the cell and the error.
+    """
+    notebook = nbformat.v4.upgrade(nbformat.read(path, as_version=4))
+    if parameters:
+        # A copy of an executed notebook has such a cell of its own, whose values are no longer asked for.
+        cells = [cell for cell in notebook.cells if not _is_tagged(cell, INJECTED)]
+        place = [_is_tagged(cell, "parameters") for cell in cells].index(True)
+        cell = nbformat.v4.new_code_cell(_assigned(parameters), id=INJECTED, metadata={"tags": [INJECTED]})
+        notebook.cells = [*cells[: place + 1], cell, *cells[place + 1 :]]
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+    for cell in code:
+        cell.outputs, cell.execution_count = [], None
+    number, source = 0, ""
+    try:
+        _reset(kernel)
+        kernel.nb = notebook
+        for number, cell in enumerate(code, 1):
+            source = cell.source
+            if progress:
+                progress(path.stem, number, len(code))
+            kernel.execute_cell(cell, notebook.cells.index(cell))
+    except Exception as error:  # a kernel that died or never answered has no one type
+        what = f"{type(error).__name__}: {error}"
+        if isinstance(error, CellExecutionError):
+            lines = [line.strip() for line in error.evalue.splitlines() if line.strip()]
+            what = ": ".join([error.ename, *lines[-1:]])
+        raise RunFailed(path.stem, number, source, what, notebook) from error
+    return notebook
 
-        Raises
-        ------
-        RunFailed
-            naming the cell and the error.
-        """
-        notebook = nbformat.v4.upgrade(nbformat.read(path, as_version=4))
-        if parameters:
-            # A copy of an executed notebook has such a cell of its own, whose values are no longer asked for.
-            cells = [cell for cell in notebook.cells if not _is_tagged(cell, INJECTED)]
-            place = [_is_tagged(cell, "parameters") for cell in cells].index(True)
-            cell = nbformat.v4.new_code_cell(_assigned(parameters), id=INJECTED, metadata={"tags": [INJECTED]})
-            notebook.cells = [*cells[: place + 1], cell, *cells[place + 1 :]]
-        code = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
-        for cell in code:
-            cell.outputs, cell.execution_count = [], None
-        number, source = 0, ""
-        try:
-            self._reset()
-            self._client.nb = notebook
-            for number, cell in enumerate(code, 1):
-                source = cell.source
-                if progress:
-                    progress(path.stem, number, len(code))
-                self._client.execute_cell(cell, notebook.cells.index(cell))
-        except Exception as error:  # a kernel that died or never answered has no one type
-            what = f"{type(error).__name__}: {error}"
-            if isinstance(error, CellExecutionError):
-                lines = [line.strip() for line in error.evalue.splitlines() if line.strip()]
-                what = ": ".join([error.ename, *lines[-1:]])
-            raise RunFailed(path.stem, number, source, what, notebook) from error
-        return notebook
 
-    def _reset(self) -> None:
-        self._client.reset_execution_trackers()
-        self._client.nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("get_ipython().reset()")])
-        self._client.execute_cell(self._client.nb.cells[0], 0, store_history=False)
+def _reset(kernel: NotebookClient) -> None:
+    kernel.reset_execution_trackers()
+    kernel.nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("get_ipython().reset()")])
+    kernel.execute_cell(kernel.nb.cells[0], 0, store_history=False)
 
 
 def _is_tagged(cell: nbformat.NotebookNode, tag: str) -> bool:
