@@ -13,7 +13,6 @@ import random
 import shutil
 import subprocess
 import sys
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -30,30 +29,20 @@ PRELOADED = ("numpy", "scipy.stats", "scipy.optimize", "pandas", "altair", "geop
 def main() -> int:
     """Run mutmut in a copy of the project, and judge what it found."""
     asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("mutants", nargs="*", help="names or patterns of mutants, in place of all of them")
     asked.add_argument("--sample", type=int, help="so many of each module, drawn by --seed, in place of all of them")
     asked.add_argument("--seed", type=int, default=2025)
     given = asked.parse_args()
-    copied = {"lib": "src"} | {name: name for name in ("tests", "data", "notebooks")}
-    for name, there in copied.items():
-        shutil.copytree(
-            ROOT / name,
-            WORK / there,
-            dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns("raw", "__pycache__", "*.egg-info"),
-        )
+    ignored = shutil.ignore_patterns("raw", "__pycache__", "*.egg-info")
+    for name in ("lib", "tests", "data", "notebooks"):
+        there = WORK / ("src" if name == "lib" else name)
+        shutil.copytree(ROOT / name, there, dirs_exist_ok=True, ignore=ignored)
     for name in ("pyproject.toml", "uv.lock", "README.md", "LICENCE"):
         shutil.copy2(ROOT / name, WORK / name)
     (WORK / "preload.txt").write_text("".join(f"{name}\n" for name in PRELOADED), encoding="utf-8")
     mutmut("nothing")  # makes the mutants and times the tests
     made = {module: sorted(codes_of(module)) for module in MODULES}
-    if given.mutants:
-        chosen = {m: [n for n in names if any(fnmatchcase(n, g) for g in given.mutants)] for m, names in made.items()}
-    else:
-        draw, most = random.Random(given.seed).sample, given.sample
-        chosen = {m: draw(names, most) if most and most < len(names) else names for m, names in made.items()}
-    if not any(chosen.values()):
-        sys.exit(f"no mutant is called {' or '.join(given.mutants)}")
+    draw, most = random.Random(given.seed).sample, given.sample
+    chosen = {m: draw(names, most) if most and most < len(names) else names for m, names in made.items()}
     # Named ones are run again, and matched each with each, which takes long for thousands; without names, those not judged yet.
     mutmut(*(() if chosen == made else (name for names in chosen.values() for name in names)))
     if left := [name for module, names in chosen.items() for name in alive_of(module, names)]:
@@ -61,8 +50,6 @@ def main() -> int:
         mutmut(*left)
     low = False
     for module, names in chosen.items():
-        if not names:
-            continue
         alive = alive_of(module, names)
         share = 1 - len(alive) / len(names)
         low |= share < LEAST

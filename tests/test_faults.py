@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -161,19 +160,6 @@ def test_without_the_systems_swap_a_folder_is_put_in_place_all_the_same(tmp_path
             folders.put_in_place(work, tmp_path / "target")
         assert (tmp_path / "target" / "a").read_text() == text
         assert [path.name for path in tmp_path.iterdir()] == ["target"]
-
-
-def test_what_a_killed_build_left_is_swept_a_day_later_and_nothing_else(tmp_path):
-    target, yesterday = tmp_path / "edition", time.time() - 25 * 3600
-    left = {".edition.0123456789ab", ".edition.0123456789ab.00000000"}
-    others = {".edition.ab", ".edition.notes.txt", ".other.0123456789ab"}
-    for name in left | others:
-        (tmp_path / name).mkdir()
-        os.utime(tmp_path / name, (yesterday, yesterday))
-    with folders.beside(target) as fresh:
-        assert {path.name for path in tmp_path.iterdir()} == others | {fresh.name}
-        with folders.beside(target) as other:
-            assert other != fresh and fresh.is_dir(), "what somebody works in stays"
 
 
 # At any moment --------------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import zipfile
 from unittest import mock
 
 import nbformat
+import polars as pl
 import pytest
 
 import cells
@@ -36,39 +37,23 @@ TEXTS = {
 }  # fmt: skip
 
 
-def own_file(path, *fields, **same):
+def own_file(path, fields, **same):
     """A reader's file: a row for each text, which stands in all these fields."""
-    made = io.StringIO()
-    rows = csv.DictWriter(made, [*fields, *same])
-    rows.writeheader()
-    rows.writerows(dict.fromkeys(fields, text) | same for text in TEXTS.values())
-    path.write_text(made.getvalue(), encoding="utf-8")
+    pl.DataFrame([dict.fromkeys(fields.split(), text) | same for text in TEXTS.values()]).write_csv(path)
     return str(path)
 
 
 def targets_file(path):
     what = {"kind": "change", "series": "borough_offences", "item": "robbery", "area": "Sutton", "direction": "fall"}
     what |= {"baseline_period": "2023-24", "period": "2024-25", "target": -50}
-    said = ("target_set", "measure", "target_owner", "source", "source_address", "source_date", "note")
-    return own_file(path, *said, **what)
+    return own_file(path, "target_set measure target_owner source source_address source_date note", **what)
 
 
 def claims_file(path):
     what = {"kind": "trend", "check": "recorded", "item": "robbery", "area": "Sutton", "direction": "rise"}
     what |= {"baseline_period": "year to 2025-02", "period": "year to 2026-02"}
-    said = [
-        "claim_id",
-        "document",
-        "office",
-        "claim",
-        "where",
-        "said_on",
-        "measure",
-        "source",
-        "source_address",
-        "note",
-    ]
-    return own_file(path, *said, **what)
+    fields = "claim_id document office claim where said_on measure source source_address note"
+    return own_file(path, fields, **what)
 
 
 @pytest.fixture(scope="module")

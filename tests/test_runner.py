@@ -249,7 +249,7 @@ def test_results_that_rest_on_something_else_or_were_edited_are_not_mixed(
 ):
     (earlier / file).write_text((earlier / file).read_text().replace(old, new))
     before = tree(earlier)
-    monkeypatch.setattr(runner, "Kernel", lambda *_: pytest.fail("a kernel was started"))
+    monkeypatch.setattr(runner, "open_kernel", lambda *_: pytest.fail("a kernel was started"))
     with pytest.raises(runner.RunError, match=f"{says}.*run all notebooks again"):
         start(only=["01_first"])
     assert tree(earlier) == before
@@ -411,10 +411,22 @@ def test_a_kernel_is_this_interpreter_whatever_the_machine_calls_python3(tmp_pat
     path = write_notebook(
         tmp_path / "notebooks", "01_first", "import sys, os\nprint(sys.executable)\nprint(os.getcwd())"
     )
-    with execute.Kernel(path.parent) as kernel:
-        (output,) = kernel.execute(path, {}).cells[-1].outputs
+    with execute.open_kernel(path.parent) as kernel:
+        (output,) = execute.execute(kernel, path, {}).cells[-1].outputs
     assert output.text.splitlines() == [sys.executable, str(path.parent)]
     assert os.environ["JUPYTER_PATH"] == str(tmp_path / "jupyter")
+
+
+def test_values_that_an_executed_copy_was_given_are_given_up(tmp_path):
+    """Planted: the cell of an earlier run left behind the one of this."""
+    path = write_notebook(tmp_path / "notebooks", "01_first", "borough = 'Barnet'", "borough")
+    copy = nbformat.read(path, as_version=4)
+    copy.cells[2].metadata["tags"] = [execute.INJECTED]
+    nbformat.write(copy, path)
+    with execute.open_kernel(path.parent) as kernel:
+        cells = execute.execute(kernel, path, {"borough": "Sutton"}).cells
+    assert [cell.source for cell in cells[2:]] == ['# Parameters\nborough = "Sutton"\n', "borough"]
+    assert cells[-1].outputs[0].data["text/plain"] == "'Sutton'"
 
 
 def test_a_notebook_finds_nothing_of_the_one_before_it_but_what_was_imported(tmp_path):
@@ -422,9 +434,9 @@ def test_a_notebook_finds_nothing_of_the_one_before_it_but_what_was_imported(tmp
     first = write_notebook(tmp_path / "notebooks", "01_first", "import polars\nleft = 1\nleft")
     asks = "import sys\n('left' in dir(), 'polars' in dir(), 'polars' in sys.modules)"
     second = write_notebook(tmp_path / "notebooks", "02_second", asks)
-    with execute.Kernel(tmp_path / "notebooks") as kernel:
-        kernel.execute(first, {})
-        cell = kernel.execute(second, {}).cells[-1]
+    with execute.open_kernel(tmp_path / "notebooks") as kernel:
+        execute.execute(kernel, first, {})
+        cell = execute.execute(kernel, second, {}).cells[-1]
     assert cell.execution_count == 2
     assert cell.outputs[0].data["text/plain"] == "(False, False, True)"
 

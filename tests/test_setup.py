@@ -217,20 +217,24 @@ def test_the_data_licence_names_every_publisher_and_attribution_of_the_catalogue
             assert sentence in licence
 
 
+def tracked(*below: Path) -> dict[Path, int]:
+    """The size of each file that git holds."""
+    listed = subprocess.run(["git", "ls-files", "-z", *below], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode or not listed.stdout:
+        pytest.skip("not a git checkout, or nothing is in it")
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    return {path: path.stat().st_size for path in paths if path.exists()}
+
+
 def test_the_example_run_is_small_and_names_its_edition_and_readme_shows_it():
     example = ROOT / "outputs" / "tower-hamlets" / "year-to-2026-02"
-    listed = subprocess.run(["git", "ls-files", "-z", example], cwd=ROOT, capture_output=True, text=True)
-    if listed.returncode or not listed.stdout:
-        pytest.skip("not a git checkout, or the example is not in it")
-    assert sum((ROOT / name).stat().st_size for name in listed.stdout.split("\0") if name) < 3_000_000
+    assert sum(tracked(example).values()) < 3_000_000
     record = json.loads((example / "run.json").read_text(encoding="utf-8"))
     manifest = json.loads((ROOT / "data" / "edition" / "manifest.json").read_text(encoding="utf-8"))
     assert record["edition"] == manifest["edition"]
     assert not re.search(r"(?i)commit|\b[0-9a-f]{40}\b", json.dumps(record))
-    shown = dict(re.findall(r"^!\[(.+)\]\((outputs/.+)\)$", README, flags=re.MULTILINE))
-    assert len(shown) == 1
-    for alt_text, path in shown.items():
-        assert alt_text in " ".join((ROOT / path).with_suffix(".txt").read_text(encoding="utf-8").split())
+    ((alt_text, path),) = re.findall(r"^!\[(.+)\]\((outputs/.+)\)$", README, flags=re.MULTILINE)
+    assert alt_text in " ".join((ROOT / path).with_suffix(".txt").read_text(encoding="utf-8").split())
 
 
 def test_readme_is_one_screen_long_and_points_to_each_room():
@@ -257,13 +261,8 @@ def test_no_tracked_file_is_large():
 
     Argued: sixteen years of 679 wards by offence group, five million counts in under four megabytes.
     """
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    tracked = [ROOT / name for name in listed.stdout.split("\0") if name and (ROOT / name).exists()]
     allowed = {ROOT / "data/edition/ward_offences.parquet": 4_000_000}
-    sizes = {path: path.stat().st_size for path in tracked}
-    assert {str(path): size for path, size in sizes.items() if size > allowed.get(path, 1_500_000)} == {}
+    assert {str(path): size for path, size in tracked().items() if size > allowed.get(path, 1_500_000)} == {}
 
 
 # What an import costs -------------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -52,7 +51,8 @@ def _place(*names: str, **more: str) -> typer.models.OptionInfo:
     return typer.Option(*names, callback=_from_here, **more)
 
 
-Borough = Annotated[str, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')]
+_BOROUGH = typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')
+Borough = Annotated[str, _BOROUGH]
 Results = Annotated[Path | None, _place("--out", help="Where results go.  [default: the project's outputs/]")]
 Tables = Annotated[Path | None, _place("--edition", help="The tables.  [default: the project's data/edition]")]
 Raw = Annotated[
@@ -70,9 +70,7 @@ Raw = Annotated[
 
 @app.command()
 def run(
-    borough: Annotated[
-        str | None, typer.Option(help='One of the Met\'s 32 boroughs, or "London" for all of them together.')
-    ] = None,
+    borough: Annotated[str | None, _BOROUGH] = None,
     every: Annotated[bool, typer.Option("--all", help="Every borough and London, and the website of them.")] = False,
     period: Annotated[str, typer.Option(help='"latest", "2024-25", or "year to 2025-11".')] = "latest",
     only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A notebook to run; again for more.")] = None,
@@ -216,12 +214,10 @@ def fetch(
 
         months = {name: text and fetching.month(text) for name, text in (("first", first), ("last", last))}
         outcomes = fetching.fetch(sources or [], borough=borough, **months, raw=raw, mirror=mirror)
-        for line in _fetched(outcomes):
-            print(line)
         failed = [outcome for outcome in outcomes if outcome.status == "failed"]
         for outcome in failed:
             print(_relative(f"wardbook: {outcome.source}: {outcome.said}"), file=sys.stderr)
-        print(_relative(raw))
+        print(*_fetched(outcomes), _relative(raw), sep="\n")
         if failed:
             raise typer.Exit(1)
 
@@ -257,12 +253,10 @@ def build(
             made = editions.build(raw, out, allow_shorter=allow_shorter)
         except (ValueError, editions.EditionError) as error:  # a file, or two together, that are not what they claim
             raise _Refused(f"{error}; nothing was written") from error
-        for line in _account(raw, made):
-            print(line)
+        print(*_account(raw, made), sep="\n")
         if before is not None:
-            print("headlines, the edition that was here against the new one:")
-            for line in refresh.report(refresh.compare(before, refresh.headlines(made))):
-                print(f"  {line}")
+            heading = "headlines, the edition that was here against the new one:"
+            print(heading, *refresh.report(refresh.compare(before, refresh.headlines(made))), sep="\n  ")
         print(_relative(made.path))
 
 
@@ -353,22 +347,18 @@ def _exit_code(error: Exception) -> int | None:
 def _told(stopped: str = "what was there before is as it was") -> Iterator[None]:
     """Turn an error that a reader can do something about into one line and an exit code; others keep their traceback."""
 
-    def hush() -> None:
-        # The interrupted cell's task ends in an error that nobody is left to await, and asyncio would print all of it.
-        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    # An interrupted cell's task ends in an error that nobody is left to await, and asyncio would print all of it.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
     def end(number: int, frame: object) -> None:
-        hush()
         # A second one would break off the removal of an unfinished folder; polars makes two of one Ctrl-C by itself.
         if not isinstance(sys.exc_info()[1], KeyboardInterrupt | SystemExit):
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
 
-    main_thread = threading.current_thread() is threading.main_thread()
-    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM) if main_thread}
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     except KeyboardInterrupt:
-        hush()
         print(f"wardbook: stopped; {stopped}", file=sys.stderr)
         raise typer.Exit(130) from None
     except Exception as error:

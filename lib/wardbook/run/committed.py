@@ -14,7 +14,7 @@ import nbformat
 from wardbook.folders import sha256, write_text
 from wardbook.places import ROOT
 from wardbook.run import runner
-from wardbook.run.execute import Kernel, Progress, clean, kernel_of_this_environment
+from wardbook.run.execute import Progress, clean, execute, kernel_of_this_environment, open_kernel
 
 WORK = ROOT / "work"
 FIRST = "00_your_own_analysis.ipynb"  # what JupyterLab opens on
@@ -32,9 +32,9 @@ def refresh_notebooks(folder: Path | None = None, *, progress: Progress | None =
         for a notebook that failed; it is as it was.
     """
     changed, folder = {}, folder or runner.NOTEBOOKS
-    with Kernel(folder) as kernel:
+    with open_kernel(folder) as kernel:
         for path in sorted(folder.glob("[!.]*.ipynb")):
-            notebook = kernel.execute(path, {}, progress)
+            notebook = execute(kernel, path, {}, progress)
             clean(notebook)
             text = nbformat.writes(notebook) + "\n"
             changed[path.stem] = text != path.read_text(encoding="utf-8")

@@ -49,14 +49,19 @@ class _KernelThatRuns(Engine):
 
     @classmethod
     def execute_managed_notebook(
-        cls, nb_man: Any, kernel_name: str, *, kernel: Kernel, on_cell_execute: Callable, **_: Any
+        cls,
+        nb_man: Any,
+        kernel_name: str,
+        *,
+        kernel: NotebookClient,
+        on_start: Callable,
+        on_cell_execute: Callable,
+        **_: Any,
     ) -> None:
-        kernel.executed = nb_man.nb
+        on_start(nb_man.nb)
         # How often a stream was flushed must not show.
-        client = PapermillNotebookClient(
-            nb_man, kernel.client.km, on_cell_execute=on_cell_execute, coalesce_streams=True
-        )
-        client.kc = kernel.client.kc
+        client = PapermillNotebookClient(nb_man, kernel.km, on_cell_execute=on_cell_execute, coalesce_streams=True)
+        client.kc = kernel.kc
         client.execute()
 
 
@@ -64,79 +69,72 @@ _ENGINE = "the kernel that runs"
 papermill_engines.register(_ENGINE, _KernelThatRuns)
 
 
-class Kernel:
-    """One kernel for notebooks of one folder: each finds an empty namespace, and the packages that one before it imported.
+@contextmanager
+def open_kernel(folder: Path) -> Iterator[NotebookClient]:
+    """One kernel for the notebooks of a folder."""
+    reset = nbformat.v4.new_code_cell("get_ipython().reset()")
+    client = NotebookClient(
+        nbformat.v4.new_notebook(cells=[reset]),
+        kernel_name="python3",
+        # A kernel logs to our terminal: that loopback is not encrypted, that it was stopped.
+        extra_arguments=["--log-level=50"],
+        # nbval and Lab start a kernel in the notebook's folder. Not papermill's `cwd`: that moves this process.
+        resources={"metadata": {"path": str(folder)}},
+    )
+    with kernel_of_this_environment(), client.setup_kernel():
+        yield client
 
-    `executed` is the notebook that ran last, as far as it came.
+
+def execute(
+    kernel: NotebookClient, path: Path, parameters: dict[str, Any], progress: Progress | None = None
+) -> nbformat.NotebookNode:
+    """Run one notebook by papermill in a kernel of `open_kernel` with these parameters; it as it was executed.
+
+    It finds an empty namespace, and the packages that one before it imported.
+
+    Raises
+    ------
+    RunFailed
+        naming the cell and the error.
     """
+    at, source, executed = 0, "", nbformat.read(path, as_version=4)
+    cells = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in executed.cells) + bool(parameters)
 
-    def __init__(self, folder: Path):
-        self.executed = nbformat.v4.new_notebook()
-        reset = nbformat.v4.new_code_cell("get_ipython().reset()")
-        self.client = NotebookClient(
-            nbformat.v4.new_notebook(cells=[reset]),
+    def start(notebook: nbformat.NotebookNode) -> None:
+        nonlocal executed
+        executed = notebook
+
+    def begin(cell: nbformat.NotebookNode, cell_index: int) -> None:
+        nonlocal at, source
+        at, source = at + 1, cell.source
+        if progress:
+            progress(path.stem, at, cells)
+
+    try:
+        kernel.execute_cell(kernel.nb.cells[0], 0, store_history=False)
+        papermill.execute_notebook(
+            str(path).replace("{", "{{").replace("}", "}}"),  # it fills in `{name}` from the parameters
+            None,  # saved twice a cell, the copy would take a third of a run's own time
+            parameters,
             kernel_name="python3",
-            # A kernel logs to our terminal: that loopback is not encrypted, that it was stopped.
-            extra_arguments=["--log-level=50"],
-            # nbval and Lab start a kernel in the notebook's folder. Not papermill's `cwd`: that moves this process.
-            resources={"metadata": {"path": str(folder)}},
+            language="python",
+            progress_bar=False,
+            on_start=start,
+            on_cell_execute=begin,
+            engine_name=_ENGINE,
+            kernel=kernel,
         )
-
-    def __enter__(self) -> Kernel:
-        with kernel_of_this_environment():
-            self._setup = self.client.setup_kernel()
-            self._setup.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._setup.__exit__(*error)
-
-    def execute(
-        self, path: Path, parameters: dict[str, Any], progress: Progress | None = None
-    ) -> nbformat.NotebookNode:
-        """Run one notebook by papermill with these parameters; it as it was executed.
-
-        Raises
-        ------
-        RunFailed
-            naming the cell and the error.
-        """
-        at, source = 0, ""
-        self.executed = nbformat.read(path, as_version=4)
-        cells = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in self.executed.cells)
-        cells += bool(parameters)
-
-        def begin(cell: nbformat.NotebookNode, cell_index: int) -> None:
-            nonlocal at, source
-            at, source = at + 1, cell.source
-            if progress:
-                progress(path.stem, at, cells)
-
-        try:
-            self.client.execute_cell(self.client.nb.cells[0], 0, store_history=False)
-            papermill.execute_notebook(
-                str(path).replace("{", "{{").replace("}", "}}"),  # it fills in `{name}` from the parameters
-                None,  # saved twice a cell, the copy would take a third of a run's own time
-                parameters,
-                kernel_name="python3",
-                language="python",
-                progress_bar=False,
-                on_cell_execute=begin,
-                engine_name=_ENGINE,
-                kernel=self,
-            )
-        except PapermillExecutionError as error:
-            lines = [line.strip() for line in error.evalue.splitlines() if line.strip()]
-            what = ": ".join([error.ename, *lines[-1:]])
-            raise RunFailed(path.stem, error.exec_count or at, error.source, what, self.executed) from error
-        except Exception as error:  # a kernel that died or never answered; papermill gives these no one type
-            raise RunFailed(path.stem, at, source, f"{type(error).__name__}: {error}", self.executed) from error
-        # papermill takes a SystemExit for a good end, whatever came after it.
-        code = [cell for cell in self.executed.cells if cell.cell_type == "code" and cell.source.strip()]
-        if not all(cell.execution_count for cell in code):
-            said = "the notebook ended here, before its last cell"
-            raise RunFailed(path.stem, at, source, said, self.executed)
-        return self.executed
+    except PapermillExecutionError as error:
+        lines = [line.strip() for line in error.evalue.splitlines() if line.strip()]
+        what = ": ".join([error.ename, *lines[-1:]])
+        raise RunFailed(path.stem, error.exec_count or at, error.source, what, executed) from error
+    except Exception as error:  # a kernel that died or never answered; papermill gives these no one type
+        raise RunFailed(path.stem, at, source, f"{type(error).__name__}: {error}", executed) from error
+    # papermill takes a SystemExit for a good end, whatever came after it.
+    code = [cell for cell in executed.cells if cell.cell_type == "code" and cell.source.strip()]
+    if not all(cell.execution_count for cell in code):
+        raise RunFailed(path.stem, at, source, "the notebook ended here, before its last cell", executed)
+    return executed
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
-from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,6 @@ class Outcome:
 
     area: str
     state: str
-    folder: Path
     why: str = ""  # it failed
 
 
@@ -73,7 +71,7 @@ def run_all(
     for name, plan in plans.items():
         if plan.is_done:
             sweep(plan.target)  # as a run does beside which it works
-            tell(Outcome(name, "unchanged", plan.target))
+            tell(Outcome(name, "unchanged"))
         else:
             waiting.append(plan)
     if waiting:
@@ -135,50 +133,42 @@ def _sent(client: Client, plans: list[Plan], what: dict[str, Any]) -> Iterator[O
     The scheduler holds a worker's death against every run that waited there, not only against the one that ran. So a run given
     up for that is tried once more with no other beside it: what fails then has only itself to blame.
     """
-    from distributed import KilledWorker
-
-    given_up = []
-    for plan, future in _futures(client, plans, what):
-        if isinstance(future.exception(), KilledWorker):
-            given_up.append(plan)
-        else:
-            yield _outcome(plan, future)
-    for alone in given_up:
-        for plan, future in _futures(client, [alone], what):
-            yield _outcome(plan, future)
-
-
-def _futures(client: Client, plans: list[Plan], what: dict[str, Any]) -> Iterator[tuple[Plan, Future]]:
-    """Send the runs together; each with its finished future, as it comes. What is not waited for is cancelled."""
-    from distributed import as_completed
+    from distributed import KilledWorker, as_completed
 
     sent = {
-        client.submit(_attempt, plan.area.name, str(plan.period), what, plan.digests, plan.target, pure=False): plan
+        client.submit(_attempt, plan.area.name, str(plan.period), what, plan.digests, pure=False): plan
         for plan in plans
     }
+    given_up = []
     try:
         for future in as_completed(sent, loop=client.loop):
-            yield sent[future], future
+            if isinstance(future.exception(), KilledWorker) and len(plans) > 1:
+                given_up.append(sent[future])
+            else:
+                yield _outcome(sent[future], future)
             future.release()
     finally:
-        client.cancel(list(sent))
+        client.cancel(list(sent))  # what was not waited for
+    for plan in given_up:
+        yield from _sent(client, [plan], what)
 
 
 def _outcome(plan: Plan, future: Future) -> Outcome:
     if (error := future.exception()) is not None:  # every worker that was given it died
-        return Outcome(plan.area.name, "failed", plan.target, f"{type(error).__name__}: {error}")
+        return Outcome(plan.area.name, "failed", f"{type(error).__name__}: {error}")
     if (outcome := future.result()).state == "done" and not plan.is_done:
         return replace(outcome, state="failed", why="its worker does not see the folder that the results are to be in")
     return outcome
 
 
-def _attempt(area: str, period: str, what: dict[str, Any], digests: dict[str, str], target: Path) -> Outcome:
+def _attempt(area: str, period: str, what: dict[str, Any], digests: dict[str, str]) -> Outcome:
     """Run one borough on a worker; what goes wrong is an outcome, in words."""
     try:
         plan = runner.plan_run(area, period, **what)
         if plan.digests != digests:
             raise RunError("this worker has another version of the project, its packages, its data or its Python")
-        return Outcome(area, "done", runner.carry_out(plan))
+        runner.carry_out(plan)
+        return Outcome(area, "done")
     except Exception as error:  # even for a fault of this program: the other boroughs' runs may still be right
         name = "" if isinstance(error, (RunError, ValueError, OSError)) else f"{type(error).__name__}: "
-        return Outcome(area, "failed", target, f"{name}{error}")
+        return Outcome(area, "failed", f"{name}{error}")

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from nbclient import NotebookClient
 from polars.exceptions import PolarsError
 
 from wardbook import facts
@@ -35,7 +36,7 @@ from wardbook.measures import load
 from wardbook.periods import Period
 from wardbook.places import REFERENCE, ROOT, Area, UnknownName, from_root
 from wardbook.register import read_claims
-from wardbook.run.execute import Kernel, Progress, RunError, RunFailed, save
+from wardbook.run.execute import Progress, RunError, RunFailed, execute, open_kernel, save
 from wardbook.run.page import write_page
 from wardbook.run.sliders import write_sliders
 from wardbook.sources.reading import shorten
@@ -341,7 +342,7 @@ def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     with beside(target) as work:
         kept = _earlier(plan, into=work) if plan.partly else {}
-        with Kernel(plan.chosen[0].path.parent) as kernel:
+        with open_kernel(plan.chosen[0].path.parent) as kernel:
             entries = {notebook.name: _run_one(plan, notebook, kernel, work, progress) for notebook in plan.chosen}
         if open_edition(plan.edition).id != plan.basis["edition"]:
             raise RunError(f"{plan.edition} was built again meanwhile, so nothing was kept: run this one again")
@@ -368,36 +369,38 @@ def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
     return target
 
 
-def _run_one(plan: Plan, notebook: _Notebook, kernel: Kernel, work: Path, progress: Progress | None) -> dict[str, Any]:
+def _run_one(
+    plan: Plan, notebook: _Notebook, kernel: NotebookClient, work: Path, progress: Progress | None
+) -> dict[str, Any]:
     """Run a notebook into the run's folder; its entry in `run.json`."""
-    before = _written(work)
+    before = _files_in(work)
     given = plan.parameters[notebook.name]
     shown = dict(given)
     if "output_dir" in notebook.defaults:
         given = given | {"output_dir": str(work)}
         shown["output_dir"] = ""  # so that running the saved copy again writes over nothing
     try:
-        executed = kernel.execute(notebook.path, given, progress)
+        executed = execute(kernel, notebook.path, given, progress)
     except RunFailed as error:
         error.copy = _failed(plan.target) / "notebooks" / notebook.path.name
         save(error.executed, error.copy, shown, scrub=work)
         raise
     save(executed, work / "notebooks" / notebook.path.name, shown, scrub=work)
-    made = [name for name, when in _written(work).items() if before.get(name) != when]
-    if lost := sorted(before.keys() & made):
+    made = {name: digest for name, digest in _files_in(work).items() if before.get(name) != digest}
+    if lost := sorted(before.keys() & made.keys()):
         raise RunError(
             f"{notebook.name} and another notebook both make {lost[0]}: one would be lost, so nothing was kept"
         )
     entry = {"parameters": notebook.defaults | shown, "digest": plan.digests[notebook.name]}
     if files := _files_read(shown):
         entry["files_read"] = files
-    return entry | {"files": {name: sha256(work / name) for name in made}}
+    return entry | {"files": made}
 
 
-def _written(folder: Path) -> dict[str, int]:
-    """When each file below a folder was written last, but those that are hidden."""
+def _files_in(folder: Path) -> dict[str, str]:
+    """Each file below a folder that is not hidden, with its SHA-256."""
     paths = (path for path in folder.rglob("[!.]*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in paths}
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in paths}
 
 
 def _earlier(plan: Plan, into: Path | None = None) -> dict[str, dict]:
