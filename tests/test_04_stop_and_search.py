@@ -219,7 +219,10 @@ OBJECTS = (*stops.OBJECTS.values(), stops.OTHER_OBJECT)
 @pytest.mark.slow
 @pytest.mark.parametrize("area", ATTACKED)
 def test_no_small_count_of_searches_comes_out_of_all_that_is_shown(runs, area):
-    """Planted: `hidden_counts` without the sums over groups; `withhold_outcomes` that withholds arrests alone."""
+    """Planted: `hidden_counts` without the sums over groups; `withhold_outcomes` that withholds arrests alone.
+
+    Long, for an attacker has all that is shown at once: each table, sentence and chart tells its equations here.
+    """
     left, folder = runs(area)
     tables, texts, sheets = read(folder)
     counted = truth(area)

@@ -2,6 +2,7 @@
 
 Every address is asked of it as /host/path (`mirror`). What it serves is made up here, except in the test from nothing to
 outputs, which serves the publishers' files where they are at hand. Clocks and sleeps are replaced; no test waits for one.
+Over four hundred lines, since one server has to speak for all publishers.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def rows(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def theirs():
-    """What the package says of a borough, by figure: the only place that calls it."""
+    """What the package says of a borough, by figure: the only place that calls it, and so as long as there are figures."""
     from datetime import date
 
     import polars as pl
