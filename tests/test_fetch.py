@@ -864,7 +864,7 @@ def test_from_nothing_to_outputs(server, raw, wardbook, tmp_path):
 
     told = wardbook("build", "--raw", "raw", "--out", "edition")
     assert told.exit_code == 0, told.stderr
-    missing = {line.partition(": no file (")[0] for line in told.stdout.splitlines() if ": no file (" in line}
+    missing = {line.partition(": no file ")[0] for line in told.stdout.splitlines() if ": no file " in line}
     unasked = [source for source in catalogue.sources().values() if source not in fetch.choose([])]
     assert missing == {source.title for source in unasked}, "these are fetched when named, or put there by hand"
     assert {source.key for source in unasked} == {
