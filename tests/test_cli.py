@@ -49,6 +49,7 @@ def folder(tmp_path, monkeypatch) -> Path:
         (["--borough", "Lewisham", "--set", "times=two"], "parameter 'times' takes a whole number, not 'two'"),
         (["--borough", "Lewisham", "--set", "borough=x"], "parameter 'borough' is given by --borough, not by --set"),
         (["--borough", "Lewisham", "--set", "times"], "'times' is not NAME=VALUE"),
+        (["--borough", "Lewisham", "--set", "times=2", "--set", "times=3"], "'times' is set twice"),
         ([], "Missing option '--borough'"),
         (["--borrow", "Lewisham"], "--borrow"),
         (["--all", "--borough", "Lewisham"], "one of the two"),

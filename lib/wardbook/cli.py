@@ -92,7 +92,10 @@ def run(
         raise typer.BadParameter("Missing option '--borough', or --all for every borough (one of the two)")
     if not every and (workers or scheduler):
         raise typer.BadParameter("--workers and --scheduler go with --all")
-    what = {"only": only or None, "settings": dict(map(_pair, settings or []))}
+    given = [_pair(text) for text in settings or []]
+    if twice := [name for name, count in Counter(name for name, _ in given).items() if count > 1]:
+        raise typer.BadParameter(f"{twice[0]!r} is set twice", param_hint="--set")
+    what = {"only": only or None, "settings": dict(given)}
     what |= {"out": out or "outputs", "edition": edition or "data/edition"}
     if every:
         _run_all(period, workers=workers, scheduler=scheduler, **what)

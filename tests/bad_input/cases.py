@@ -346,6 +346,7 @@ CELLS: list[tuple] = [
     ("met borough", "MinorText", "PIRACY", r"PIRACY \(330 offences\)"),
     ("met ward", "WardCode", "e05009317  ", SAME),
     ("met knife crime", "month_year", "31/02/2024", DAY),
+    ("met knife crime", "month_year", "2024-02-01 or so", DAY),
     ("met knife crime", "month_year", "01/04/2031", "the day the dashboard was refreshed"),
     ("met knife crime", "month_year", "01/05/2024", "one count a month area"),
     ("met knife crime", "area_type", "Ward", "one of Borough, Safer Neighbourhood Teams"),

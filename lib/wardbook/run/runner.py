@@ -343,7 +343,10 @@ def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
     with beside(target) as work:
         kept = _earlier(plan, into=work) if plan.partly else {}
         with open_kernel(plan.chosen[0].path.parent) as kernel:
-            entries = {notebook.name: _run_one(plan, notebook, kernel, work, progress) for notebook in plan.chosen}
+            entries, held = {}, _files_in(work)
+            for notebook in plan.chosen:
+                entries[notebook.name] = _run_one(plan, notebook, kernel, work, held, progress)
+                held |= entries[notebook.name]["files"]
         if open_edition(plan.edition).id != plan.basis["edition"]:
             raise RunError(f"{plan.edition} was built again meanwhile, so nothing was kept: run this one again")
         record = {
@@ -370,10 +373,9 @@ def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
 
 
 def _run_one(
-    plan: Plan, notebook: _Notebook, kernel: NotebookClient, work: Path, progress: Progress | None
+    plan: Plan, notebook: _Notebook, kernel: NotebookClient, work: Path, held: dict[str, str], progress: Progress | None
 ) -> dict[str, Any]:
-    """Run a notebook into the run's folder; its entry in `run.json`."""
-    before = _files_in(work)
+    """Run a notebook into the run's folder, whose files so far are `held`; its entry in `run.json`."""
     given = plan.parameters[notebook.name]
     shown = dict(given)
     if "output_dir" in notebook.defaults:
@@ -386,8 +388,8 @@ def _run_one(
         save(error.executed, error.copy, shown, scrub=work)
         raise
     save(executed, work / "notebooks" / notebook.path.name, shown, scrub=work)
-    made = {name: digest for name, digest in _files_in(work).items() if before.get(name) != digest}
-    if lost := sorted(before.keys() & made.keys()):
+    made = {name: digest for name, digest in _files_in(work).items() if held.get(name) != digest}
+    if lost := sorted(held.keys() & made.keys()):
         raise RunError(
             f"{notebook.name} and another notebook both make {lost[0]}: one would be lost, so nothing was kept"
         )

@@ -303,9 +303,9 @@ def read_typed(table: pl.DataFrame, schema: type[dy.Schema], quality: Quality) -
         naming the file, what is allowed in the column, the value and its line.
     """
     cells = pl.col(pl.String).str.strip_chars()
-    days = pl.col(name for name, column in schema.columns().items() if isinstance(column, dy.Date)).str.head(10)
-    table = table.with_columns(pl.when(cells != "").then(cells))
-    table = table.with_columns(days.str.replace(r"^(\d\d)/(\d\d)/(\d{4})$", "$3-$2-$1"))
+    days = pl.col(name for name, column in schema.columns().items() if isinstance(column, dy.Date))
+    days = days.str.replace(r"[ T]\d\d:\d\d\S*$", "").str.replace(r"^(\d\d)/(\d\d)/(\d{4})$", "$3-$2-$1")
+    table = table.with_columns(pl.when(cells != "").then(cells)).with_columns(days)
     try:
         return read_as(table, schema, quality.file)
     except SchemaViolation as error:
