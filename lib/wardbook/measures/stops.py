@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import cache
 
 import numpy as np
 import polars as pl
@@ -294,6 +295,12 @@ def _middle(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return tuple(np.quantile(drawn, (0.025, 0.975), axis=0, method="nearest"))
 
 
+@cache
+def _days_drawn(days: int, draws: int, seed: int) -> np.ndarray:
+    """How often each of so many days is drawn again, a row a draw: the same for every area and object of the same days."""
+    return np.random.default_rng(seed).multinomial(days, np.full(days, 1 / days), size=draws).astype(float)
+
+
 @dataclass(frozen=True)
 class Spread:
     """Searches of an area by group, known and with the unknown spread, as counted and as drawn again.
@@ -343,12 +350,11 @@ class Spread:
         day = (pl.col("day") - first).dt.total_days() if by_day else pl.lit(0).alias("day")
         at = counts.select(day, *places).cast(pl.Int64)
         np.add.at(cells, tuple(at.to_numpy().T), counts["searches"].to_numpy())
-        whole, rng = cells.sum(axis=0), np.random.default_rng(seed)
+        whole = cells.sum(axis=0)
         if by_day:
-            weights = rng.multinomial(days, np.full(days, 1 / days), size=draws).astype(float)
-            again = (weights @ cells.reshape(days, -1)).reshape(draws, *whole.shape)
+            again = (_days_drawn(days, draws, seed) @ cells.reshape(days, -1)).reshape(draws, *whole.shape)
         else:
-            again = rng.poisson(whole, size=(draws, *whole.shape)).astype(float)
+            again = np.random.default_rng(seed).poisson(whole, size=(draws, *whole.shape)).astype(float)
         return Spread(
             ethnicity,
             boroughs,

@@ -72,7 +72,8 @@ papermill_engines.register(_ENGINE, _KernelThatRuns)
 @contextmanager
 def open_kernel(folder: Path) -> Iterator[NotebookClient]:
     """One kernel for the notebooks of a folder."""
-    reset = nbformat.v4.new_code_cell("get_ipython().reset()")
+    # What is imported by then stays, and need not be looked through each time that memory is tidied.
+    reset = nbformat.v4.new_code_cell("get_ipython().reset()\n__import__('gc').freeze()")
     client = NotebookClient(
         nbformat.v4.new_notebook(cells=[reset]),
         kernel_name="python3",
