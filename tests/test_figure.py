@@ -91,7 +91,7 @@ def test_on_paper_a_chart_takes_half_a_sheet_unless_that_leaves_its_marks_no_roo
         width, height = measured(figure.svg("print"))
         assert abs(width - place.width) <= 1
         assert (height <= place.height) == fits
-        beside = figure._drawn("print", False)[1]
+        beside = figure._drawn("print")[1]
         assert place.width - beside > 0.25 * place.width
 
 

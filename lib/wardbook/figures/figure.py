@@ -86,8 +86,8 @@ class Figure:
 
     `spec` is its Vega-Lite (None where it cannot be drawn honestly: `words["absent"]` then says why), `data` exactly what is
     plotted, `words` its texts: `title` (a list, the longest first), `subtitle`, `alt`, `sentence`, `caveat`, `how`, `source`,
-    `licence`, `command`, `provenance`. `beside` is the px beside its plots on a page, known once it was drawn: there the fitting
-    to another size begins.
+    `licence`, `command`, `provenance`. `plot` is how it was drawn for a page, and `beside` the px beside its plots there, where the
+    fitting to another size begins; both are known once it was drawn.
 
     In a notebook it shows as an SVG beside a text with its title, sentence, row count and a hash of the data: nbval compares
     both, so a number that moved turns the notebook red even where no table prints it.
@@ -98,6 +98,7 @@ class Figure:
     data: pl.DataFrame
     words: dict[str, Any]
     beside: float | None = None
+    plot: str = ""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):
@@ -128,9 +129,9 @@ class Figure:
         """Everything it is made of: `read_figure` reads it back, and every other format is drawn from it."""
         columns = {column: str(kind) for column, kind in self.data.schema.items()}
         rows = json.loads(self.data.write_json()) if self.data.height else []
-        beside = self.beside if self.absent or self.beside is not None else self._drawn("page", False)[1]
+        plot, beside = ("", None) if self.absent else self._drawn("page")
         whole = {"name": self.name, "words": self.words, "columns": columns, "rows": rows}
-        whole |= {"beside": beside, "spec": self.spec}
+        whole |= {"beside": beside, "plot": plot, "spec": self.spec}
         return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
 
     @property
@@ -161,17 +162,19 @@ class Figure:
         """
         if self.absent:
             raise ValueError(f"there is no chart {self.name!r}: {self.words['absent']}")
-        return _described(self._drawn(size, bare)[0], f"wb-{self.name}", self.title, self.words["alt"])
+        plot = self._drawn(size)[0]
+        drawn = plot if bare else _with_words(self, SIZES[size], plot)
+        return _described(drawn, f"wb-{self.name}", self.title, self.words["alt"])
 
-    def _drawn(self, size: str, bare: bool) -> tuple[str, float]:
-        """Vega's SVG of it at a size, and the px beside its plots."""
-        if (size, bare) not in self._kept:
-            self._kept[size, bare] = _draw(self, check_size(size), bare)
-        return self._kept[size, bare]
+    def _drawn(self, size: str) -> tuple[str, float]:
+        """Vega's SVG of its plot at a size, and the px beside its plots."""
+        if size not in self._kept:
+            self._kept[size] = _draw(self, check_size(size))
+        return self._kept[size]
 
     @cached_property
-    def _kept(self) -> dict[tuple[str, bool], tuple[str, float]]:
-        return {}
+    def _kept(self) -> dict[str, tuple[str, float]]:
+        return {"page": (self.plot, self.beside)} if self.plot else {}
 
     def png(self, size: str = "page") -> bytes:
         """The chart on white, its title, description and source in the file's own text."""
@@ -240,7 +243,7 @@ def read_figure(path: Path) -> Figure:
                 frame = frame.with_columns(pl.col(column).cast(pl.String).str.to_date())
             elif hasattr(pl, kind):
                 frame = frame.with_columns(pl.col(column).cast(getattr(pl, kind)))
-        return Figure(whole["name"], whole["spec"], frame, whole["words"], whole.get("beside"))
+        return Figure(whole["name"], whole["spec"], frame, whole["words"], whole.get("beside"), whole.get("plot", ""))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is no figure: {error}") from error
 
@@ -272,28 +275,23 @@ def _plain(text: str) -> str:
 # -- one specification, four sizes ----------------------------------------------------------------------------------------
 
 
-def _draw(figure: Figure, size: Size, bare: bool) -> tuple[str, float]:
+def _draw(figure: Figure, size: Size) -> tuple[str, float]:
     """The chart as Vega's SVG, its plot as wide and as high as makes the whole fit the size, and the px beside its plots."""
     columns, height, limit = _columns(figure.spec, size), None, size.height
-    margins, target = 2 * _padding(size, bare), size.width
+    if limit is not None:
+        limit -= _words_room(figure, size)
+    padding, target = 2 * _padding(size), size.width
     width = 0.95 * size.width / columns
     # On a phone the words of rows stand above them; beside any other chart stands what does on a page.
     if figure.beside is not None and not (size.narrow and row_count(figure.spec)):
-        width = max((target - margins - figure.beside * size.font / SIZES["page"].font) / columns, 60.0)
+        width = max((target - padding - figure.beside * size.font / SIZES["page"].font) / columns, 60.0)
     seen, kept = None, width
     least = 30.0 if "facet" in figure.spec else 60.0  # of a plot, or of one panel
-
-    @cache
-    def drawn(bare: bool, width: int, height: int | None) -> tuple[str, float, float]:
-        svg = converter().vegalite_to_svg(_sized(figure, size, width, height, bare=bare))
-        return svg, *(float(side) for side in re.search(r' width="([\d.]+)" height="([\d.]+)"', svg).groups())
-
+    drawn = cache(lambda *plot: converter().vegalite_to_svg(_sized(figure, size, *plot)))
     for _ in range(12):  # what stands around the plot hardly depends on it: mostly the second try fits
         plot = round(width), None if height is None else round(height)
-        svg, wide, tall = drawn(bare, *plot)
-        if not bare and wide < target - 1:
-            # Without its title and source: their lines nearly fill the width however narrow the plot is.
-            wide = drawn(True, *plot)[1] - 2 * _padding(size, True) + margins
+        svg = drawn(*plot)
+        wide, tall = _sides(svg)
         if wide == seen and abs(target - wide) > 1:  # words fill the width, or more: the plot's does not matter to it
             width, target, seen = kept, wide, None
             continue
@@ -309,7 +307,12 @@ def _draw(figure: Figure, size: Size, bare: bool) -> tuple[str, float]:
         if wrong:
             more = (limit - tall) / math.ceil(_facets(figure.spec) / columns)
             height = max(_plot_height(figure.spec, size, height) + more, least)
-    return _own_ids(svg, f"wb-{figure.name}"), wide - margins - columns * plot[0]
+    return _own_ids(svg, f"wb-{figure.name}"), wide - padding - columns * plot[0]
+
+
+def _sides(svg: str) -> tuple[float, float]:
+    """How wide and how high Vega drew it, in px."""
+    return tuple(float(side) for side in re.search(r' width="([\d.]+)" height="([\d.]+)"', svg).groups())
 
 
 @cache
@@ -329,8 +332,8 @@ def converter() -> Any:
     return vl_convert
 
 
-def _sized(figure: Figure, size: Size, width: float, height: float | None, *, bare: bool) -> dict:
-    """The specification with the size's layout, text and plot, and (if not bare) its title above and its source below."""
+def _sized(figure: Figure, size: Size, width: float, height: float | None) -> dict:
+    """The specification with the size's layout, text and plot."""
     inner = json.loads(json.dumps(figure.spec))
     top = {name: inner.pop(name) for name in ("$schema", "datasets", "usermeta") if name in inner}
     inner.pop("config", None)
@@ -352,23 +355,71 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None, *, ba
     values |= {"crowded": row < 0.9 * size.font, "plot_height": plot["height"]}
     params = [{"name": name, "value": value} for name, value in values.items()]
     params += inner.pop("params", [])
-    config = theme.config(size.font) | {"padding": _padding(size, bare)}
-    made = {**top, "params": params, "config": config, "vconcat": [inner]}
-    if not bare:
-        room, config_title = 0.98 * (size.width - 2 * config["padding"]), config["title"]
-        inner["title"] = {
-            "text": fitting(figure.words["title"], room, config_title["fontSize"]),
-            "subtitle": theme.wrap(figure.words["subtitle"], room, config_title["subtitleFontSize"]),
-        }
-        small = max(size.font * 0.85, 11)
-        foot = theme.wrap(f"Source: {figure.words['source']}. {figure.words['licence']}.", room, small)
-        made["title"] = {"text": foot, "orient": "bottom", "fontSize": small, "fontWeight": "normal", "frame": "bounds"}
-        made["title"] |= {"lineHeight": round(small * 1.35), "offset": round(size.font)}
-    return made
+    config = theme.config(size.font) | {"padding": _padding(size)}
+    return {**top, "params": params, "config": config, "vconcat": [inner]}
 
 
-def _padding(size: Size, bare: bool) -> int:
-    return 4 if bare else 12 if size.width > 400 else 6
+def _padding(size: Size) -> int:
+    return 4 if size.narrow else round(0.6 * size.font)
+
+
+# -- its words above and below --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Text:
+    """Lines of text, the font's size and the height of a line in px."""
+
+    lines: list[str]
+    font: float
+    height: float
+    weight: str = "normal"
+
+    @property
+    def room(self) -> float:
+        return len(self.lines) * self.height
+
+    def drawn(self, left: float, top: float) -> str:
+        """The lines as SVG, one under another from a height on."""
+        places = ((top + self.font + number * self.height, line) for number, line in enumerate(self.lines))
+        spans = "".join(f'<tspan x="{left}" y="{y:.1f}">{escape(line)}</tspan>' for y, line in places)
+        font = f'font-family="{theme.FONT}" font-size="{self.font:.1f}px" font-weight="{self.weight}"'
+        return f'<text {font} fill="{theme.DARK_GREY}">{spans}</text>'
+
+
+def _words(figure: Figure, size: Size) -> tuple[_Text, _Text, _Text]:
+    """The title and subtitle of a figure, which stand above its plot, and its source, which stands below."""
+    room, by, small = 0.98 * (size.width - 2 * _padding(size)), size.font / 12, max(size.font * 0.85, 11)
+    source = f"Source: {figure.words['source']}. {figure.words['licence']}."
+    return (
+        _Text(fitting(figure.words["title"], room, 17 * by), 17 * by, 22 * by, "bold"),
+        _Text(theme.wrap(figure.words["subtitle"], room, 13 * by), 13 * by, 17 * by),
+        _Text(theme.wrap(source, room, small), small, 1.35 * small),
+    )
+
+
+def _words_room(figure: Figure, size: Size) -> int:
+    """How many px higher a figure is with its words than without."""
+    return math.ceil(sum(text.room for text in _words(figure, size)) + 2 * _padding(size))
+
+
+def _with_words(figure: Figure, size: Size, plot: str) -> str:
+    """A drawn plot with its title and subtitle above and its source below."""
+    title, subtitle, source = _words(figure, size)
+    (wide, tall), left = _sides(plot), _padding(size)
+    high, at = tall + _words_room(figure, size), left + title.room + subtitle.room
+    opening, inside = plot.removesuffix("</svg>").split(">", 1)
+    opening = re.sub(
+        r' height="[\d.]+" viewBox="[^"]*"', f' height="{high:g}" viewBox="0 0 {wide:g} {high:g}"', opening
+    )
+    parts = [
+        f'{opening}><rect width="{wide:g}" height="{high:g}" fill="white"/>',
+        title.drawn(left, left),
+        subtitle.drawn(left, left + title.room),
+        f'<g transform="translate(0,{at:g})">{inside}</g>',
+        source.drawn(left, at + tall),
+    ]
+    return "".join([*parts, "</svg>"])
 
 
 def fitting(titles: list[str], width: float, font: float) -> list[str]:
@@ -447,11 +498,10 @@ def _labelled(drawn: bytes, title: str, description: str, source: str) -> bytes:
     for key, text in {"Title": title, "Description": description, "Source": source}.items():
         notes.add_itxt(key, text)
     made = io.BytesIO()
-    # A chart has few colours: a palette of the most frequent ones makes the file a fifth of its size.
-    flat, palette = Image.open(io.BytesIO(drawn)).convert("RGB"), Image.new("P", (1, 1))
-    frequent = sorted(flat.getcolors(flat.width * flat.height), reverse=True)[:256]
-    palette.putpalette([part for _, colour in frequent for part in colour])
-    flat.quantize(palette=palette, dither=Image.Dither.NONE).save(made, "PNG", pnginfo=notes)
+    # A chart has few colours: a palette makes the file a fifth of its size.
+    flat = Image.open(io.BytesIO(drawn)).convert("RGB")
+    few = flat.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(made, "PNG", pnginfo=notes)
     return made.getvalue()
 
 

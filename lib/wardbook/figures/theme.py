@@ -36,18 +36,6 @@ def config(font: float) -> dict:
         "axis": {**text, **lines, "labelLimit": 320 * by, "tickSize": 5 * by, "labelPadding": 3 * by},
         "axisY": {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "start", "titleY": -8, "titleX": 0},
         "legend": {**text, "orient": "bottom", "title": None, "symbolStrokeWidth": 2},
-        "title": {
-            "anchor": "start",
-            "frame": "bounds",
-            "color": DARK_GREY,
-            "fontSize": px(17),
-            "fontWeight": "bold",
-            "lineHeight": px(22),
-            "subtitleColor": DARK_GREY,
-            "subtitleFontSize": px(13),
-            "subtitleLineHeight": px(17),
-            "offset": px(14),
-        },
         "text": {"color": DARK_GREY, "fontSize": px(12)},
     }
 

@@ -302,7 +302,7 @@ def _with_points(figure: Figure) -> Figure:
     lines = [unit["mark"] for unit in units(spec) if isinstance(unit["mark"], dict) and unit["mark"]["type"] == "line"]
     for mark in lines:
         mark["point"] = {"opacity": 0, "size": 80}
-    return replace(figure, spec=spec) if lines else figure
+    return replace(figure, spec=spec, plot="") if lines else figure
 
 
 def write_page(folder: Path) -> Path:
