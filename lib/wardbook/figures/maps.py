@@ -131,54 +131,30 @@ def class_map(rows: pl.DataFrame, rate: str, plan: Plan) -> tuple[alt.LayerChart
 
     Parameters
     ----------
-    rows : `ward_code`, `easting`, `northing`, `rank` (null where withheld), the rate, and `label`, drawn on the ward, or null.
+    rows : `ward_code`, `rank` (null where withheld), the rate, and `label`, drawn on the ward, or null.
     """
     classes, shades = _classes(rows[rate])
     rows = rows.with_columns(pl.Series("class", classes))
-    words = alt.Chart(rows.drop_nulls("label").select("easting", "northing", "label", "class"))
-    words = words.mark_text(fontWeight="bold", fontSize=marks.by_size("font"), color="white").encode(
-        longitude="easting:Q", latitude="northing:Q", text="label:N"
-    )
-    return _shaded(plan, rows, shades, words, stroke=0.7).properties(height=420), rows
-
-
-def ward_cells(plan: Plan, rows: pl.DataFrame, value: str, number: str) -> alt.LayerChart:
-    """Wards in two or three classes of a rate, each with its number: the same as in the list that stands beside it.
-
-    Parameters
-    ----------
-    rows : `ward_code`, the value (null where it is withheld: grey) and the number (null: none is written).
-    """
-    classes, shades = _classes(rows[value])
-    drawn = rows.select("ward_code", pl.col(number).alias("rank"), pl.Series("class", classes))
-    inside = plan.cells.set_index("ward_code").loc[rows["ward_code"].to_list()].geometry.representative_point()
-    centres = drawn.drop("ward_code").with_columns(
+    cells = plan.cells.set_index("ward_code").loc[rows["ward_code"].to_list()]
+    inside = cells.geometry.representative_point()
+    labels = rows.select(
+        "label",
         pl.Series("x", inside.x.to_list()).round(0),
         pl.Series("y", inside.y.to_list()).round(0),
         pale=pl.col("class").is_in([next(iter(shades)), withhold.WORD]),
     )
     ink = alt.condition("datum.pale", alt.value(theme.DARK_GREY), alt.value("white"))
-    numbers = alt.Chart(centres.drop_nulls("rank"))
-    numbers = numbers.mark_text(fontSize=marks.by_size("font * 0.85"), fontWeight="bold").encode(
-        longitude="x:Q", latitude="y:Q", text="rank:N", color=ink
-    )
-    return _shaded(plan, drawn, shades, numbers, stroke=0.8 if rows.height < 100 else 0.3)
-
-
-def _shaded(
-    plan: Plan, rows: pl.DataFrame, shades: dict[str, str], words: alt.Chart, *, stroke: float
-) -> alt.LayerChart:
-    """The cells of `rows` in the shades of their classes beneath words, with a key."""
-    cells = plan.cells.set_index("ward_code").loc[rows["ward_code"].to_list()]
+    words = alt.Chart(labels.drop_nulls("label")).mark_text(fontWeight="bold", fontSize=marks.by_size("font"))
     shapes = alt.Chart(alt.Data(values=_features(cells, rows, real=bool(plan.vintage))))
     scale = alt.Scale(domain=list(shades), range=list(shades.values()))
-    return alt.layer(
-        shapes.mark_geoshape(stroke="white", strokeWidth=stroke).encode(
+    chart = alt.layer(
+        shapes.mark_geoshape(stroke="white", strokeWidth=0.8 if rows.height < 100 else 0.3).encode(
             color=alt.Color("class:N", scale=scale, legend=None)
         ),
-        words,
+        words.encode(longitude="x:Q", latitude="y:Q", text="label:N", color=ink),
         marks.key([("bar", name, shade) for name, shade in shades.items()]),
-    ).project(type="identity", reflectY=True)
+    )
+    return chart.project(type="identity", reflectY=True).properties(height=420), rows
 
 
 def _features(cells: gpd.GeoDataFrame, drawn: pl.DataFrame, *, real: bool) -> list[dict]:
