@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import re
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import IPython.display
@@ -66,17 +66,22 @@ def code(name: str) -> tuple[tuple[bool, str], ...]:
     )
 
 
+def _stepped(name: str, names: dict[str, Any], parameters: dict[str, Any]) -> Iterator[None]:
+    """Run a notebook's cells one by one in these names, with these parameters in place of its own."""
+    for is_parameters, source in code(name):
+        exec(compile(source, f"{name}.ipynb", "exec"), names)
+        if is_parameters:
+            assert set(parameters) <= set(names), f"{name} has no parameter {set(parameters) - set(names)}"
+            names |= parameters
+        yield
+
+
 def run(name: str, *, output_dir: Path | None = None, **parameters: Any) -> Left:
-    """Run a notebook's cells with these parameters in place of its own."""
+    """Run a notebook with these parameters in place of its own."""
     left = Left({"__name__": "notebook"})
-    parameters["output_dir"] = str(output_dir) if output_dir else ""
     with _watched(left):
-        for is_parameters, source in code(name):
-            exec(compile(source, f"{name}.ipynb", "exec"), left.names)
-            if is_parameters:
-                known = {node.target.id for node in ast.parse(source).body if isinstance(node, ast.AnnAssign)}
-                assert set(parameters) <= known, f"{name} has no parameter {set(parameters) - known}"
-                left.names |= parameters
+        for _ in _stepped(name, left.names, parameters | {"output_dir": str(output_dir or "")}):
+            pass
     return left
 
 
@@ -86,16 +91,11 @@ def shared(name: str, **parameters: Any) -> Left:
     return run(name, **parameters)
 
 
-def run_until(name: str, wanted: str, **parameters: Any) -> dict[str, Any]:
-    """Run a notebook's cells until one has given a name its value; the names it has by then. Nothing is drawn after it."""
+def run_until(name: str, wanted: str, **parameters: Any) -> Any:
+    """Run a notebook's cells until one has given a name its value; the value. Nothing is drawn after it."""
     names: dict[str, Any] = {"__name__": "notebook"}
-    for is_parameters, source in code(name):
-        exec(compile(source, f"{name}.ipynb", "exec"), names)
-        if is_parameters:
-            names |= parameters
-        if wanted in names:
-            return names
-    raise KeyError(f"{name} gives no value to {wanted}")
+    next(_ for _ in _stepped(name, names, parameters) if wanted in names)
+    return names[wanted]
 
 
 def golden(left: Left) -> dict[str, Any]:
@@ -168,52 +168,29 @@ def check_words(left: Left) -> list[str]:
 # -- the last bits of a number ------------------------------------------------------------------------------------------------
 
 
-def shaken(frame: pl.DataFrame, seed: int = 1) -> pl.DataFrame:
-    """A frame with every fraction multiplied by 1 ± 1e-13 at random: more than processors differ by."""
-    draw = np.random.default_rng(seed)
-    return frame.with_columns(
-        pl.Series(
-            name, frame[name].to_numpy() * (1 + draw.choice([-1e-13, 1e-13], frame.height)), dtype=pl.Float64
-        ).fill_nan(None)
-        for name, kind in frame.schema.items()
-        if kind == pl.Float64
-    )
-
-
-class shaken_chart:
-    """A chart whose every number is shaken in the same way, as `to_dict` gives it."""
-
-    def __init__(self, chart: Any, seed: int = 1):
-        self.chart, self.draw = chart, np.random.default_rng(seed)
-
-    def to_dict(self, **how: Any) -> dict:
-        """Its specification, shaken."""
-        return self._shake(self.chart.to_dict(**how))
-
-    def _shake(self, part: Any) -> Any:
-        if isinstance(part, float):
-            return part * (1 + self.draw.choice([-1e-13, 1e-13]))
-        if isinstance(part, dict):
-            return {name: self._shake(value) for name, value in part.items()}
-        if isinstance(part, list):
-            return [self._shake(value) for value in part]
-        return part
+def shaken(part: Any, draw: np.random.Generator) -> Any:
+    """A frame's columns or a chart's specification, every fraction times 1 ± 1e-13 at random: more than processors differ by."""
+    if isinstance(part, float):
+        return part * (1 + draw.choice([-1e-13, 1e-13]))
+    if isinstance(part, dict):
+        return {name: shaken(value, draw) for name, value in part.items()}
+    return [shaken(value, draw) for value in part] if isinstance(part, list) else part
 
 
 def drawn_twice(monkeypatch: Any, name: str, **parameters: Any) -> list[str]:
     """Run a notebook with every figure made again from shaken numbers: what is drawn is the same, or the test fails."""
-    from wardbook.figures import figure
-
-    made, compared = figure.Figure.of.__func__, []
+    made, compared, draw = Figure.of.__func__, [], np.random.default_rng(1)
 
     def twice(cls, figure_name, chart, data, words, **how):
         one = made(cls, figure_name, chart, data, words, **how)
         if chart is not None:
-            other = made(cls, figure_name, shaken_chart(chart), shaken(data), words, **how)
-            assert other.spec == one.spec and other.csv() == one.csv(), figure_name
+            other = SimpleNamespace(to_dict=lambda **form: shaken(chart.to_dict(**form), draw))
+            moved = pl.DataFrame(shaken(data.to_dict(as_series=False), draw), schema=data.schema)
+            again = made(cls, figure_name, other, moved, words, **how)
+            assert again.spec == one.spec and again.csv() == one.csv(), figure_name
             compared.append(figure_name)
         return one
 
-    monkeypatch.setattr(figure.Figure, "of", classmethod(twice))
+    monkeypatch.setattr(Figure, "of", classmethod(twice))
     run(name, **parameters)
     return compared

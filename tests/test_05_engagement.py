@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import json
-import os
-from datetime import date
 
 import polars as pl
 import pytest
 
 import cells
 import wardbook
-from conftest import EVERY, sampled
+from conftest import sampled_runs
 from wardbook import edition as editions
 from wardbook.places import area
 from wardbook.sources import police_uk_api as api
 
 FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Lambeth", "London"]
-AREAS = list(sampled(*FIVE))
 FIGURES = {"survey", "survey-changes", "survey-years", "contact-hours", "engagement-events"}
 
 
-@pytest.mark.parametrize(("period", "areas"), [("latest", AREAS), ("2018-19", AREAS[-2:])])
-def test_every_template_renders_for_every_area_in_plain_words(period, areas):
-    wrong = {}
-    for name in areas:
-        left = cells.shared("05_engagement", borough=name, period=period)
-        assert set(left.figures) == FIGURES
-        assert left.tables["survey"].height == 8
-        if problems := cells.check_words(left):
-            wrong[name] = problems
-    assert not wrong
+@pytest.mark.parametrize(
+    ("area", "period"), [*sampled_runs(*((area, "latest") for area in FIVE)), ("London", "2018-19")]
+)
+def test_every_template_renders_for_every_area_in_plain_words(area, period):
+    left = cells.shared("05_engagement", borough=area, period=period)
+    assert set(left.figures) == FIGURES
+    assert left.tables["survey"].height == 8
+    assert not cells.check_words(left)
 
 
 @pytest.mark.parametrize("area", FIVE)
@@ -42,13 +37,6 @@ def test_before_the_survey_begins_each_chart_says_so():
     left = cells.run("05_engagement", borough="London", period="2011-12")
     assert all(left.figures[figure].absent for figure in FIGURES)
     assert left.tables["survey"].is_empty() and not cells.check_words(left)
-
-
-def test_its_table_holds_the_published_values():
-    left = cells.shared("05_engagement", borough="Tower Hamlets", period="latest")
-    table = left.tables["survey"]
-    asked = wardbook.open().table("confidence").filter(borough_code="E09000030", quarter_end=date(2023, 12, 31))
-    assert dict(table.select("question", "share").iter_rows()) == dict(asked.select("question", "share").iter_rows())
 
 
 def test_the_hours_stand_beside_the_answer():
@@ -92,7 +80,5 @@ def test_what_was_captured_is_shown_ward_by_ward(tmp_path, monkeypatch, name):
     assert figure.svg("phone")
 
 
-@pytest.mark.parametrize("name", ["Tower Hamlets", *(["London"] if os.environ.get(EVERY) else [])])
-def test_what_it_draws_does_not_depend_on_the_last_bits(name, monkeypatch):
-    compared = cells.drawn_twice(monkeypatch, "05_engagement", borough=name, period="latest")
-    assert len(compared) == 4
+def test_what_it_draws_does_not_depend_on_the_last_bits(monkeypatch):
+    assert len(cells.drawn_twice(monkeypatch, "05_engagement", borough="Tower Hamlets", period="latest")) == 4
