@@ -20,8 +20,7 @@ from conftest import sampled
 
 ROOT = Path(__file__).resolve().parents[1]
 BOROUGHS = sampled("Tower Hamlets", "Westminster", "Sutton", "Lambeth", "Richmond upon Thames")
-TABLES = ("borough_offences", "knife_offences", "stops", "searches", "population", "households")
-TABLES += ("confidence", "officer_hours", "wards")
+TABLES = ("borough_offences", "knife_offences", "stops", "searches", "population", "households", "confidence")
 SEVEN = (
     *("violence with injury", "robbery", "burglary", "theft from the person", "theft from a vehicle"),
     *("theft or taking of a motor vehicle", "criminal damage"),
@@ -63,8 +62,7 @@ def theirs():
 
     import wardbook
     from wardbook import facts
-    from wardbook.measures import change, comparison, hours, stops, survey, targets
-    from wardbook.measures.rates import rate_ratio
+    from wardbook.measures import change, comparison, stops, survey, targets
     from wardbook.periods import declared_breaks, read_period
     from wardbook.places import boroughs
 
@@ -89,9 +87,7 @@ def theirs():
         counted = judged.with_columns(target_set=pl.lit("MOPAC 7"), measure=pl.lit(mopac["measure"][0]))
         here = mopac.with_columns(area=pl.lit(area.name))
         target = targets.mark_rows(targets.hold_against(here, facts.published_results(), counted)).row(0, named=True)
-        narrowly = (targets.NARROWLY_MET, targets.NARROWLY_MISSED)
         total = compared(TOTAL, "2023-24", "2024-25").row(0, named=True)
-        noise = rate_ratio(total["after"], total["before"])
         year = stops.newest_year(book.table("stop_coverage"), book.period.last, financial=True)
         people = population.filter(borough_code=area.code)["residents"].sum()
         persons = book.table("searches").filter(year.within(pl.col("month")), borough_code=area.code)
@@ -109,26 +105,11 @@ def theirs():
         burgled = funnel.filter(borough_code=area.code).row(0, named=True)
         answers = survey.judge(book.table("confidence"), date.fromisoformat(QUARTER))
         answer = answers.filter(borough_code=area.code, question=QUESTION).row(0, named=True)
-        offences = book.monthly("borough_offences", read_period("2023-24")).filter(offence_group=TOTAL)
-        offences = offences.filter(read_period("2023-24").within(pl.col("month"))).group_by("borough_code")
-        wards = book.table("wards").filter(pl.col("vintages").str.contains("2024"))
-        demand = (
-            boroughs()
-            .select("borough_code")
-            .join(offences.agg(pl.col("offences").sum().cast(pl.Int64)), on="borough_code")
-            .join(population.group_by("borough_code").agg(pl.col("residents").sum()), on="borough_code")
-            .join(wards.group_by("borough_code").agg(wards=pl.len()), on="borough_code")
-        )
-        duty = book.table("officer_hours").filter(financial_year="2023-24")
-        duty = hours.rate_hours(duty, demand, weight={"offences": 3, "residents": 1})
         return {
             "stop year": str(year),
             "MOPAC 7": seven["change_percent"],
-            "MOPAC 7 beside London": seven["relative_percent"],
-            "MOPAC 7 as far": (seven["as_far"], seven["of"]),
-            "MOPAC 7 target": (target["good"], target["verdict"] in narrowly, target["margin"]),
+            "MOPAC 7 target": (target["good"], target["margin"]),
             "total": total["change_percent"],
-            "interval": (100 * (noise.lower - 1), 100 * (noise.upper - 1)),
             "residential burglary": compared("residential burglary", "2023-24", "2024-25")["change_percent"].item(),
             "knife crime": compared("Knife Crime", "2023-24", "2024-25", "knife_offences")["change_percent"].item(),
             "searches per 1,000": 1000 * persons["searches"].sum() / people,
@@ -140,7 +121,6 @@ def theirs():
             "burglary expected": burgled["expected"],
             "survey": tuple(answer[name] for name in ("interviews", "gap_points", "gap_low", "change_points")),
             "survey, a year": tuple(answer[name] for name in ("gap_change_points", "change_low", "change_high")),
-            "hours": duty.filter(borough_code=area.code).row(0)[4:],
         }
 
     return say
@@ -169,41 +149,6 @@ def percent(before, after):
     return 100 * (after / before - 1)
 
 
-def beta_below(x, a, b):
-    """The regularised incomplete beta function, by its continued fraction (Lentz)."""
-    if x <= 0 or x >= 1:
-        return float(x >= 1)
-    if x > (a + 1) / (a + b + 2):
-        return 1 - beta_below(1 - x, b, a)
-    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)) / a
-    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1))
-    value = d
-    for m in range(1, 5000):
-        step = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        d, c = 1 / (1 + step * d), 1 + step / c
-        value *= d * c
-        step = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        d, c = 1 / (1 + step * d), 1 + step / c
-        value *= d * c
-        if abs(d * c - 1) < 1e-15:
-            return front * value
-    raise ArithmeticError("the continued fraction did not settle")
-
-
-def share_at(probability, a, b):
-    low, high = 0.0, 1.0
-    for _ in range(200):
-        middle = (low + high) / 2
-        low, high = (middle, high) if beta_below(middle, a, b) < probability else (low, middle)
-    return (low + high) / 2
-
-
-def counting_noise(before, after):
-    """Clopper and Pearson's interval of the share that the later count is of both, as a change in per cent."""
-    low, high = share_at(0.025, after, before + 1), share_at(0.975, after + 1, before)
-    return percent(1 - low, low), percent(1 - high, high)
-
-
 def ratios(rows, code, months, what=None):
     """Black to White searches per resident: known only, both bounds, and with unknowns spread by officers' view."""
     cells, residents = defaultdict(int), defaultdict(int)
@@ -230,21 +175,6 @@ def ratios(rows, code, months, what=None):
         (known["Black"] + unknown) / known["White"] * scale,
         spread["Black"] / spread["White"] * scale,
     )
-
-
-def beside_london(rows, code):
-    """The seven offences' change over four years beside that of the other 31, and how many other changes were as far."""
-    codes = sorted({place for place, _ in rows["by group"]} - {"unknown"})
-    years = {place: recorded(rows, place, set(SEVEN), *range(2010, 2020)) for place in codes}
-
-    def moved(place, year):
-        own = years[place][year + 4 - 2010] / years[place][year - 2010]
-        rest = [sum(years[p][y - 2010] for p in codes if p != place) for y in (year, year + 4)]
-        return math.log(own / (rest[1] / rest[0]))
-
-    mine = moved(code, 2011)
-    others = [moved(place, year) for place in codes for year in range(2010, 2016) if year != 2011]
-    return 100 * (math.exp(mine) - 1), (sum(abs(o) >= abs(mine) - 1e-12 for o in others), len(others))
 
 
 def a_year_before(day):
@@ -297,25 +227,6 @@ def surveyed(rows, code):
     }
 
 
-def on_duty(rows, code):
-    """Abstracted share, and duty hours by offences, residents, an even share of three parts to one, and wards."""
-    codes = sorted({place for place, _ in rows["by group"]} - {"unknown"})
-    offences = {place: recorded(rows, place, {TOTAL}, 2023)[0] for place in codes}
-    people, wards = dict.fromkeys(codes, 0), dict.fromkeys(codes, 0)
-    for row in (row for row in rows["population"] if row["borough_code"] in people):
-        people[row["borough_code"]] += int(row["residents"])
-    for row in (row for row in rows["wards"] if row["borough_code"] in wards):
-        wards[row["borough_code"]] += "2024" in row["vintages"]
-    duty = {r["borough_code"]: r for r in rows["officer_hours"] if r["financial_year"] == "2023-24"}
-    hours, taken, london = int(duty[code]["hours"]), int(duty[code]["abstracted"]), int(duty[LONDON]["hours"])
-    even = 0.75 * offences[code] / sum(offences.values()) + 0.25 * people[code] / sum(people.values())
-    by_ward = hours / wards[code]
-    return (
-        *(100 * taken / hours, 1000 * hours / offences[code], 1000 * hours / people[code], even * london),
-        *(by_ward, by_ward / 1650, (hours - taken) / wards[code] / (365.25 / 7)),
-    )
-
-
 def computed(rows, code, stop_year):
     """The figures, in the order in which a reader meets them."""
     total = recorded(rows, code, {TOTAL}, 2023, 2024)
@@ -338,16 +249,11 @@ def computed(rows, code, stop_year):
     homes = {r["borough_code"]: int(r["households"]) for r in rows["households"] if r["borough_code"] != "E09000001"}
     burglaries = {b: recorded(rows, b, {"residential burglary"}, 2023, 2024) for b in homes}
     rate = sum(after for _, after in burglaries.values()) / sum(homes.values())
-    beside, as_far = beside_london(rows, code)
-    low, high = counting_noise(*seven)
     margin = 4 * seven[0] // 5 - seven[1]  # in whole offences
     return {
         "MOPAC 7": percent(*seven),
-        "MOPAC 7 beside London": beside,
-        "MOPAC 7 as far": as_far,
-        "MOPAC 7 target": (margin >= 0, low <= -20 <= high, margin),
+        "MOPAC 7 target": (margin >= 0, margin),
         "total": percent(*total),
-        "interval": counting_noise(*total),
         "residential burglary": percent(*burglaries[code]),
         "knife crime": percent(*knife.values()),
         "searches per 1,000": 1000 * persons["all"] / people,
@@ -358,7 +264,6 @@ def computed(rows, code, stop_year):
         "burglary per household": burglaries[code][1] / homes[code],
         "burglary expected": rate * homes[code],
         **surveyed(rows, code),
-        "hours": on_duty(rows, code),
     }
 
 
