@@ -7,15 +7,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from wardbook.periods import (
-    Period,
-    breaks_between,
-    complete_years,
-    declared_breaks,
-    month_after,
-    read_period,
-    year_to,
-)
+from wardbook.periods import breaks_between, complete_years, declared_breaks, month_after, read_period
 from wardbook.places import UnknownName
 
 
@@ -40,13 +32,11 @@ def test_the_ways_a_period_may_be_asked_for(asked, first, last, words, slug):
     assert read_period(period.slug) == period
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        *("2024", "2024-26", "2024-25-26", "", "April 2024", None, "year to 2025-13", "latest"),
-        *("2025-08 to 2025-06", "2024-01 to 2025-06"),
-    ],
-)
+NO_PERIODS = ["2024", "2024-26", "2024-25-26", "", "April 2024", None, "year to 2025-13", "latest"]
+NO_PERIODS += ["2025-08 to 2025-06", "2024-01 to 2025-06"]
+
+
+@pytest.mark.parametrize("asked", NO_PERIODS)
 def test_what_is_no_period_is_refused_with_what_is_allowed(asked):
     with pytest.raises(UnknownName, match="a financial year such as") as refused:
         read_period(asked)
@@ -55,15 +45,8 @@ def test_what_is_no_period_is_refused_with_what_is_allowed(asked):
 
 def test_a_year_earlier_is_the_same_months():
     period = read_period("2024-12 to 2025-02")
-    assert str(period.earlier()) == "2023-12 to 2024-02"
-    assert str(period.earlier(-1)) == "2025-12 to 2026-02"
+    assert [str(period.earlier(n)) for n in (1, -1)] == ["2023-12 to 2024-02", "2025-12 to 2026-02"]
     assert read_period("2015-16").earlier(4) == read_period("2011-12")
-    assert [month_after(date(2024, 1, 1), n) for n in (-1, 0, 12)] == [
-        date(2023, 12, 1),
-        date(2024, 1, 1),
-        date(2025, 1, 1),
-    ]
-    assert len(year_to(date(2026, 2, 1)).months) == 12
 
 
 def test_the_newest_period_is_the_newest_twelve_months_without_a_gap():
@@ -89,10 +72,12 @@ def test_the_documented_breaks_are_declared(item, before, after, crossed):
 
 
 def test_a_break_dated_at_a_month_parts_it_from_the_one_before():
-    table = declared_breaks().head(1)
-    table = table.with_columns(
-        series=pl.lit("s"), from_month=date(2024, 3, 1), to_month=None, offence_groups=pl.lit("all")
-    )
+    declared = {
+        "series": pl.lit("s"),
+        "from_month": date(2024, 3, 1),
+        "to_month": None,
+        "offence_groups": pl.lit("all"),
+    }
+    table = declared_breaks().head(1).with_columns(**declared)
     assert breaks_between(table, "s", "y", date(2024, 2, 1), date(2024, 3, 1)).height == 1
     assert breaks_between(table, "s", "y", date(2024, 3, 1), date(2025, 2, 1)).height == 0
-    assert Period(date(2024, 3, 1), date(2025, 2, 1)).length == 12
