@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -51,8 +52,13 @@ class Left:
         """Every text a reader meets."""
         words = [figure.words for figure in self.figures.values()]
         parts = ("subtitle", "sentence", "caveat", "alt", "how", "absent")
-        said = [f"{part['lead']} {part['text']}" for one in self.statements.values() for part in one.parts]
-        return [*self.titles, *(word[part] for word in words for part in parts if word.get(part)), *said]
+        drawn = [word[part] for word in words for part in parts if word.get(part)]
+        return [*self.titles, *drawn, *chain(*self.told.values())]
+
+    @property
+    def told(self) -> dict[str, list[str]]:
+        """The sentences of every statement without a chart."""
+        return {name: [f"{part['lead']} {part['text']}" for part in one.parts] for name, one in self.statements.items()}
 
 
 @cache
@@ -101,17 +107,12 @@ def run_until(name: str, wanted: str, **parameters: Any) -> Any:
 def golden(left: Left) -> dict[str, Any]:
     """What a notebook left, as its golden holds it: every text a reader meets, and a line on every frame drawn or saved."""
     drawn, absent = ("title", "subtitle", "sentence", "caveat", "alt", "how"), ("title", "absent")
-    return {
-        "figures": {
-            name: {part: figure.words[part] for part in (absent if figure.absent else drawn)}
-            | {"data": _line(figure.data)}
-            for name, figure in left.figures.items()
-        },
-        "statements": {
-            name: [f"{part['lead']} {part['text']}" for part in one.parts] for name, one in left.statements.items()
-        },
-        "tables": {name: _line(frame) for name, frame in left.tables.items()},
-    }
+    figures = {}
+    for name, figure in left.figures.items():
+        figures[name] = {part: figure.words[part] for part in (absent if figure.absent else drawn)}
+        figures[name]["data"] = _line(figure.data)
+    tables = {name: _line(frame) for name, frame in left.tables.items()}
+    return {"figures": figures, "statements": left.told, "tables": tables}
 
 
 def _line(frame: pl.DataFrame) -> str:
@@ -122,26 +123,24 @@ def _line(frame: pl.DataFrame) -> str:
 
 @contextmanager
 def _watched(left: Left) -> Iterator[None]:
-    figure, say, save, open_edition = Book.figure, Book.say, Book.save, editions.open_edition
+    open_edition = editions.open_edition
 
-    def noted(self, name, *arguments, **more):
-        left.figures[name] = figure(self, name, *arguments, **more)
-        return left.figures[name]
+    def kept(method, into):
+        real = getattr(Book, method)
 
-    def heard(self, name, **more):
-        left.statements[name] = say(self, name, **more)
-        return left.statements[name]
+        def watched(self, name, *arguments, **more):
+            told = real(self, name, *arguments, **more)
+            into[name] = arguments[0] if method == "save" else told
+            return told
 
-    def kept(self, name, frame):
-        left.tables[name] = frame
-        return save(self, name, frame)
+        return watched
 
     def opened(path=editions.COMMITTED):
         return committed() if from_root(path) == editions.COMMITTED else open_edition(path)
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, watched in {"figure": noted, "say": heard, "save": kept}.items():
-            patch.setattr(Book, name, watched)
+        for method, into in (("figure", left.figures), ("say", left.statements), ("save", left.tables)):
+            patch.setattr(Book, method, kept(method, into))
         patch.setattr(editions, "open_edition", opened)
         patch.setattr(IPython.display, "display", lambda *shown: None)  # charts are made and not drawn
         yield
@@ -156,13 +155,10 @@ def check_words(left: Left) -> list[str]:
     """What is wrong with a notebook's words: a title of more than twelve, a sentence of more than twenty-five, a banned word."""
     wrong = [f"title of {len(title.split())} words: {title}" for title in left.titles if len(title.split()) > 12]
     said = [figure.words["sentence"] for figure in left.figures.values() if not figure.absent]
-    said += [f"{part['lead']} {part['text']}" for one in left.statements.values() for part in one.parts]
+    said += chain(*left.told.values())
     wrong += [f"{len(one.split())} words: {one}" for text in said for one in sentences(text) if len(one.split()) > 25]
-    wrong += [f"{word!r} in: {text}" for text in left.texts for word in BANNED if re.search(rf"\b{word}\b", text, re.I)]
-    wrong += [
-        f"something is missing in: {text}" for text in left.texts if re.search(r"\bNone\b(?! of)|\bnan\b|  |\{\{", text)
-    ]
-    return wrong
+    banned = rf"\b(?i:{'|'.join(BANNED)})\b|\bNone\b(?! of)|\bnan\b|  |\{{\{{"
+    return wrong + [f"{bad[0]!r} in: {text}" for text in left.texts if (bad := re.search(banned, text))]
 
 
 # -- the last bits of a number ------------------------------------------------------------------------------------------------

@@ -228,13 +228,6 @@ def test_every_ward_has_one_cell_around_its_centroid_and_none_reaches_further():
     assert joined == pytest.approx(cells.area.sum(), rel=1e-9), "cells overlap"
 
 
-def test_classes_are_at_most_three_and_say_where_they_break():
-    names = ["under 2.7", "2.7 to under 4.3", "4.3 or more"]
-    told, shades = maps._classes(pl.Series([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]))
-    assert list(shades) == names and told == [name for name in names for _ in range(2)]
-    assert maps._classes(pl.Series([2.0, 2.0]))[0] == ["about 2.0"] * 2
-
-
 def test_a_ward_without_a_rate_is_grey_on_the_map_and_the_others_have_their_class():
     wards, rank = edition.open_edition().table("wards"), pl.int_range(pl.len())
     rows = wards.filter(pl.col("vintages").str.contains("2024"), borough_code="E09000030")

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from wardbook.measures import trends
-from wardbook.periods import declared_breaks, read_period
+from wardbook.periods import declared_breaks
 
 NO_BREAKS = declared_breaks().clear()
 
@@ -67,13 +67,6 @@ def test_two_of_three_near_a_limit_leaves_the_point_between_unmarked():
     near = 0.8 * 2.66 * np.abs(np.diff(base)).mean()
     found = trends.xmr([*base, near, 0.1, near, *base]).points["rule"].to_list()
     assert [i for i, r in enumerate(found) if r == "2 of 3 near a limit"] == [24, 26]
-
-
-def test_first_rule_hits_between_a_fifth_and_one_and_a_half_percent_of_independent_points():
-    random = np.random.default_rng(3)
-    charts = (trends.xmr(random.normal(100, 10, 60)) for _ in range(300))
-    hits = [chart.points["rule"].eq_missing("beyond a limit").mean() for chart in charts]
-    assert 0.002 <= np.mean(hits) <= 0.015
 
 
 @pytest.mark.parametrize(
@@ -219,15 +212,6 @@ def test_a_spell_is_neither_judged_nor_a_baseline():
     assert months["month"].to_list() == months_from(2015, 4, 72), "every month has its row, judged or not"
     wild = times(99, seasonal(72, seed=1), pl.col("month") == date(2019, 1, 1))
     assert trends.monitor(wild, found)[0]["expected"].to_list() == months["expected"].to_list()
-
-
-def test_a_rise_is_signalled_month_by_month():
-    counts = times(2, seasonal(60, seed=6), pl.col("month") >= date(2019, 4, 1))
-    period = read_period("2019-20")
-    _, summary = trends.monitor_groups(counts.with_columns(offence_group=pl.lit("robbery")), NO_BREAKS, "x", period)
-    row = summary.row(0, named=True)
-    assert (row["judged"], row["above"], row["below"]) == (12, 12, 0)
-    assert row["observed"] / row["expected"] == pytest.approx(2, abs=0.12)
 
 
 # -- before and after ----------------------------------------------------------------------------------------------------
