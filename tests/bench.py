@@ -34,8 +34,8 @@ def say(name: str, ours: float, other: float, limit: float, kind: str) -> None:
     """Record one result: `kind` says whether the limit is the least or the most that the ratio may be."""
     ratio = other / ours if kind == "at least" else ours / other
     passed = ratio >= limit if kind == "at least" else ratio <= limit
-    names = ("name", "ours", "other", "ratio", "limit", "kind", "passed")
-    results.append(dict(zip(names, (name, ours, other, ratio, limit, kind, bool(passed)))))
+    result = {"name": name, "ours": ours, "other": other, "ratio": ratio, "limit": limit, "kind": kind}
+    results.append(result | {"passed": bool(passed)})
     verdict = "ok" if passed else "MISSED"
     print(f"{name}: ours {ours:.3g}, other {other:.3g}, ratio {ratio:.3g} ({kind} {limit}) {verdict}", flush=True)
 
@@ -159,9 +159,8 @@ def street(folder: Path, scale: float, repeats: int) -> None:
     if counted != {crimes} or len(set(digests.values())) != 1:
         sys.exit(f"the ways give different answers: {counted}, {digests}")
     mine = seconds["ours"]
-    joined = seconds["geopandas.sjoin"]
-    say("street crimes, seconds: pandas + geopandas.sjoin on every row ÷ ours", mine, joined, 14, "at least")
-    say("street crimes, seconds: DuckDB spatial ÷ ours", mine, seconds["duckdb spatial"], 3, "at least")
+    for variant, limit in {"geopandas.sjoin": 14, "duckdb spatial": 3}.items():
+        say(f"street crimes, seconds: {variant} on every row ÷ ours", mine, seconds[variant], limit, "at least")
     say("street crimes, seconds: ours ÷ bare polars scan and group-by", mine, seconds["bare polars"], 1.2, "at most")
     peak = max(run["megabytes"] for run in found["ours"])
     say("street crimes, peak memory in MB ÷ 2 GB", peak, 2048, 1, "at most")
@@ -303,8 +302,7 @@ def main() -> None:
     print(", ".join(f"{name} {value}" for name, value in described.items()), flush=True)
     from wardbook import boroughs
 
-    every = boroughs()[:5]
-    chosen = every[: max(1, round(len(every) * given.scale))]
+    chosen = boroughs()[: max(1, round(5 * given.scale))]
     with tempfile.TemporaryDirectory(prefix="wardbook-bench-") as scratch:
         folder = Path(scratch)
         if "imports" in wanted:

@@ -190,10 +190,3 @@ def test_looking_for_fonts_leaves_the_environment_as_it_was(monkeypatch, own):
     before = dict(os.environ)
     f.converter.__wrapped__()
     assert dict(os.environ) == before
-
-
-def test_where_nothing_is_drawn_the_title_and_the_reason_are_all_that_is_said():
-    # Its other texts name facts that are not there: filled, they would be an error.
-    words = wording.say("05_engagement", "engagement-events", drawn=False, rows=[], area="Sutton", is_london=False)
-    assert words.pop("title") == ["No meeting or priority has been captured"]
-    assert {part for part, text in words.items() if text} == {"absent"}

@@ -20,7 +20,7 @@ from conftest import sampled
 
 ROOT = Path(__file__).resolve().parents[1]
 BOROUGHS = sampled("Tower Hamlets", "Westminster", "Sutton", "Lambeth", "Richmond upon Thames")
-TABLES = ("borough_offences", "knife_offences", "stops", "searches", "population", "households", "confidence")
+TABLES = ("borough_offences", "knife_offences", "stops", "searches", "population", "confidence")
 SEVEN = (
     *("violence with injury", "robbery", "burglary", "theft from the person", "theft from a vehicle"),
     *("theft or taking of a motor vehicle", "criminal damage"),
@@ -62,7 +62,7 @@ def theirs():
 
     import wardbook
     from wardbook import facts
-    from wardbook.measures import change, comparison, stops, survey, targets
+    from wardbook.measures import change, stops, survey, targets
     from wardbook.periods import declared_breaks, read_period
     from wardbook.places import boroughs
 
@@ -94,12 +94,6 @@ def theirs():
         days = book.table("searches_by_day").filter(pl.col("day").dt.month_start().is_in(year.months))
         asked = (days, population, [area], codes, str(year))
         drugs = stops.disproportionality_by_object(*asked).filter(object="drugs").drop("object")
-        months = book.period.within(pl.col("month"))
-        table = book.table("borough_offences").filter(months, offence_group="residential burglary")
-        counts = table.filter(snapshot=table["snapshot"].max()).group_by("borough_code")
-        homes = counts.agg(events=pl.col("offences").sum()).join(book.table("households"), on="borough_code")
-        funnel = comparison.level_funnel(homes.rename({"households": "exposure"}))
-        burgled = funnel.filter(borough_code=area.code).row(0, named=True)
         answers = survey.judge(book.table("confidence"), date.fromisoformat(QUARTER))
         answer = answers.filter(borough_code=area.code, question=QUESTION).row(0, named=True)
         return {
@@ -112,8 +106,6 @@ def theirs():
             "arrest share": stops.outcome_rates(persons).row(0, named=True)["share"],
             "searches of Black people": ratio_of(stops.disproportionality(*asked)),
             "searches of Black people, drugs": ratio_of(drugs),
-            "burglary per household": burgled["events"] / burgled["exposure"],
-            "burglary expected": burgled["expected"],
             "survey": tuple(answer[name] for name in ("interviews", "gap_points", "gap_low", "change_points")),
             "survey, a year": tuple(answer[name] for name in ("gap_change_points", "change_low", "change_high")),
         }
@@ -238,9 +230,6 @@ def computed(rows, code, stop_year):
     stopped = [r for r in rows["stops"] if r["borough_code"] == code and r["month"] in months]
     assert persons == sum(int(r["stops"]) for r in stopped if r["search_type"] != "Vehicle search")
     people = sum(int(r["residents"]) for r in rows["population"] if r["borough_code"] == code)
-    homes = {r["borough_code"]: int(r["households"]) for r in rows["households"] if r["borough_code"] != "E09000001"}
-    burglaries = {b: recorded(rows, b, {"residential burglary"}, 2024)[0] for b in homes}
-    rate = sum(burglaries.values()) / sum(homes.values())
     margin = 4 * seven[0] // 5 - seven[1]  # in whole offences
     return {
         "MOPAC 7": percent(*seven),
@@ -251,8 +240,6 @@ def computed(rows, code, stop_year):
         "arrest share": arrests / persons,
         "searches of Black people": ratios(rows, code, months),
         "searches of Black people, drugs": ratios(rows, code, months, "Controlled drugs"),
-        "burglary per household": burglaries[code] / homes[code],
-        "burglary expected": rate * homes[code],
         **surveyed(rows, code),
     }
 
