@@ -65,11 +65,8 @@ class Left:
 def code(name: str) -> tuple[tuple[bool, str], ...]:
     """A notebook's code cells: is it the parameters' cell, and its source."""
     cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
-    return tuple(
-        ("parameters" in cell["metadata"].get("tags", []), "".join(cell["source"]))
-        for cell in cells
-        if cell["cell_type"] == "code"
-    )
+    cells = [cell for cell in cells if cell["cell_type"] == "code"]
+    return tuple(("parameters" in cell["metadata"].get("tags", []), "".join(cell["source"])) for cell in cells)
 
 
 def _stepped(name: str, names: dict[str, Any], parameters: dict[str, Any]) -> Iterator[None]:

@@ -21,10 +21,8 @@ from conftest import sampled
 ROOT = Path(__file__).resolve().parents[1]
 BOROUGHS = sampled("Tower Hamlets", "Westminster", "Sutton", "Lambeth", "Richmond upon Thames")
 TABLES = ("borough_offences", "knife_offences", "stops", "searches", "population", "confidence")
-SEVEN = (
-    *("violence with injury", "robbery", "burglary", "theft from the person", "theft from a vehicle"),
-    *("theft or taking of a motor vehicle", "criminal damage"),
-)
+SEVEN = ("violence with injury", "robbery", "burglary", "theft from the person", "theft from a vehicle")
+SEVEN += ("theft or taking of a motor vehicle", "criminal damage")
 TOTAL = "total recorded offences excluding fraud"
 ARRESTS = {"Arrest", "Suspect arrested"}  # before and since 2018 the files used other words
 UNKNOWN = ("not stated", "blank")
@@ -176,22 +174,16 @@ def a_quarter_before(day):
 
 def surveyed(rows, code):
     """The survey's gap to London and its move over a year, with what a year's interviews are worth and how far gaps move."""
-    share = {
-        (r["borough_code"], r["quarter_end"]): float(r["share"])
-        for r in rows["confidence"]
-        if r["question"] == QUESTION
-    }
+    asked = [r for r in rows["confidence"] if r["question"] == QUESTION]
+    share = {(r["borough_code"], r["quarter_end"]): float(r["share"]) for r in asked}
     gaps = {(b, d): s - share[LONDON, d] for (b, d), s in share.items() if b != LONDON}
 
     def worth(late):
         days = {d for _, d in gaps if (d >= "2021-01-01") == late}
         steps = {}
         for day in days:
-            moved = {
-                b: gaps[b, d] - gaps[b, a_quarter_before(d)]
-                for b, d in gaps
-                if d == day and (b, a_quarter_before(d)) in gaps
-            }
+            last = a_quarter_before(day)
+            moved = {b: gap - gaps[b, last] for (b, d), gap in gaps.items() if d == day and (b, last) in gaps}
             steps |= {(b, day): step - mean(moved.values()) for b, step in moved.items()}
         own = mean(step**2 for step in steps.values()) * 32 / 31 - 2 * ROUNDED
         return mean(share[at] * (1 - share[at]) for at in steps) / (2 * own)

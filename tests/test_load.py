@@ -40,12 +40,9 @@ def demand() -> pl.DataFrame:
     months = months.filter(read_period("2023-24").within(pl.col("month")), snapshot=months["snapshot"].max())
     wards = made.table("wards").filter(pl.col("vintages").str.contains("2024"))
     demand = places.boroughs().select("borough_code")
-    for table, sums in (
-        (months, pl.col("offences").sum()),
-        (made.table("population"), pl.col("residents").sum()),
-        (wards, pl.len().alias("wards")),
-    ):
-        demand = demand.join(table.group_by("borough_code").agg(sums), on="borough_code")
+    sums = {"offences": pl.col("offences").sum(), "residents": pl.col("residents").sum(), "wards": pl.len()}
+    for (name, total), table in zip(sums.items(), (months, made.table("population"), wards)):
+        demand = demand.join(table.group_by("borough_code").agg(total.alias(name)), on="borough_code")
     return demand
 
 
@@ -92,16 +89,14 @@ def test_londons_other_years_are_held_as_published():
 
 def test_a_mix_of_weights_lies_between_its_parts_and_turns_no_units_into_weight(published, demand):
     mixes = {"offences": {"offences": 1}, "residents": {"residents": 1}, "both": {"offences": 2, "residents": 2}}
-    table = hours.compare_weights(published, demand, mixes)
-    table = table.pivot("weight", index="borough_code", values="even_share_hours")
+    rows = hours.compare_weights(published, demand, mixes)
+    table = rows.pivot("weight", index="borough_code", values="even_share_hours")
     assert_frame_equal(table.select("both"), table.select(both=pl.mean_horizontal("offences", "residents")))
     scaled = demand.with_columns(pl.col("residents") * 1000.0)
     assert_frame_equal(hours.even_share(demand, mixes["both"]), hours.even_share(scaled, mixes["both"]))
     # By offences Westminster has a third of an even share, by residents more than one.
-    above = {
-        weight: of(hours.compare_weights(published, demand, {weight: mix}), "Westminster")["above_even_percent"]
-        for weight, mix in mixes.items()
-    }
+    westminster = rows.filter(borough_code=places.area("Westminster").code)
+    above = dict(westminster.select("weight", "above_even_percent").iter_rows())
     assert above["offences"] < -60 and above["residents"] > 0
 
 
@@ -200,10 +195,8 @@ def test_measured_hours_move_the_answer_as_their_size_says(inputs, rated):
     """London's 83 hours a ward and week are 16 % more than the priors' 72, so a ward can carry a longer list."""
     measured = of(rated, "London")["ward_hours_per_week"]
     assert measured == pytest.approx((3_605_844 - 656_609) / 679 / (365.25 / 7))
-    priors, with_hours = (
-        {row["quantity"]: row for row in load.summarise(load.simulate(inputs, ward_hours=h)).iter_rows(named=True)}
-        for h in (None, measured)
-    )
+    tables = [load.summarise(load.simulate(inputs, ward_hours=h)) for h in (None, measured)]
+    priors, with_hours = (table.rows_by_key("quantity", named=True, unique=True) for table in tables)
     assert with_hours["present_hours"]["q05"] == with_hours["present_hours"]["q95"] == pytest.approx(measured)
     assert with_hours["inbound_hours"] == priors["inbound_hours"]
     assert with_hours["saturation"]["q50"] / priors["saturation"]["q50"] == pytest.approx(1.21, abs=0.03)
@@ -213,9 +206,8 @@ def test_measured_hours_move_the_answer_as_their_size_says(inputs, rated):
 @pytest.mark.parametrize(("replies", "expected"), [(0.01, 5100), (0.05, 1020)])
 def test_the_worked_scale(inputs, replies, expected):
     """Two officers, an hour a day each, five days, 85 % present, 10 minutes a message, so many replies a week."""
-    nothing = dict.fromkeys(
-        ("abstraction", "chase_share", "unprompted_share", "minutes_to_write", "sessions_per_week"), 0
-    )
+    none = ("abstraction", "chase_share", "unprompted_share", "minutes_to_write", "sessions_per_week")
+    nothing = dict.fromkeys(none, 0)
     there = {"staff_per_ward": 2, "usable_share": 1 / 8, "availability": 0.85}
     fixed = load.fix(inputs, minutes_per_message=10, messages_per_week=1, reply_share=replies, **there, **nothing)
     saturation = load.simulate(fixed, draws=10)["saturation"]
@@ -259,11 +251,8 @@ def ciw_shares(seed: int, per_hour: float, service, closes: float) -> list[float
         ends += [24 * day + 9, 24 * day + closes]
         numbers += [0, 1]
     schedule = ciw.Schedule(numbers_of_servers=[*numbers, 0], shift_end_dates=[*ends, 168], preemption="resume")
-    network = ciw.create_network(
-        arrival_distributions=[ciw.dists.Exponential(per_hour)],
-        service_distributions=[service],
-        number_of_servers=[schedule],
-    )
+    times = {"arrival_distributions": [ciw.dists.Exponential(per_hour)], "service_distributions": [service]}
+    network = ciw.create_network(**times, number_of_servers=[schedule])
     ciw.seed(seed)
     run = ciw.Simulation(network)
     run.simulate_until_max_time((WEEKS + 2) * 168)

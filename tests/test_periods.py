@@ -72,12 +72,7 @@ def test_the_documented_breaks_are_declared(item, before, after, crossed):
 
 
 def test_a_break_dated_at_a_month_parts_it_from_the_one_before():
-    declared = {
-        "series": pl.lit("s"),
-        "from_month": date(2024, 3, 1),
-        "to_month": None,
-        "offence_groups": pl.lit("all"),
-    }
-    table = declared_breaks().head(1).with_columns(**declared)
+    march, texts = date(2024, 3, 1), {"series": pl.lit("s"), "offence_groups": pl.lit("all")}
+    table = declared_breaks().head(1).with_columns(**texts, from_month=march, to_month=None)
     assert breaks_between(table, "s", "y", date(2024, 2, 1), date(2024, 3, 1)).height == 1
     assert breaks_between(table, "s", "y", date(2024, 3, 1), date(2025, 2, 1)).height == 0
