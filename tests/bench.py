@@ -124,9 +124,8 @@ def one(variant: str, folder: Path, months: int) -> None:
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     ward, month, kind, counted = map(pl.col, table.columns)
-    plain = table.select(
-        ward.cast(pl.String), month.cast(pl.String).str.head(7), kind.cast(pl.String), counted.cast(int)
-    )
+    texts = ward.cast(pl.String), month.cast(pl.String).str.head(7), kind.cast(pl.String)
+    plain = table.select(*texts, counted.cast(int))
     digest = str(plain.sort(pl.all()).hash_rows(1).implode().hash(1)[0])
     print(json.dumps({"seconds": seconds, "megabytes": peak, "rows": int(plain[:, -1].sum()), "digest": digest}))
 
@@ -145,7 +144,7 @@ def street(folder: Path, scale: float, repeats: int) -> None:
 
     def measure(variant: str, where: Path = folder, months: int = 120) -> dict:
         command = [sys.executable, __file__, "--one", variant, str(where), str(months)]
-        return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+        return json.loads(subprocess.check_output(command))
 
     found: dict[str, list[dict]] = {variant: [] for variant in STREET}
     for number in range(repeats):
@@ -247,12 +246,8 @@ def processor_seconds(house: Path, command: list[str]) -> float:
     subprocess.run(["git", "clean", "-fdxq", "outputs"], cwd=house, check=True)
     raw = (ROOT / os.environ.get("WARDBOOK_RAW", "../shared/data/raw")).resolve()
     start = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [house / ".venv" / "bin" / command[0], *command[1:]],
-        cwd=house,
-        env=plain_environment() | {"WARDBOOK_RAW": str(raw)},
-        capture_output=True,
-    )
+    here = {"cwd": house, "env": plain_environment() | {"WARDBOOK_RAW": str(raw)}}
+    done = subprocess.run([house / ".venv" / "bin" / command[0], *command[1:]], capture_output=True, **here)
     end = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         print(f"  {' '.join(command)} in {house.name} ended with {done.returncode}", flush=True)
@@ -280,11 +275,8 @@ def before(folder: Path, names: list[str], repeats: int) -> None:
 def imports() -> None:
     """Seconds that `import wardbook` takes, beyond Python's own start."""
     code = "import time\nstart = time.perf_counter()\nimport wardbook\nprint(time.perf_counter() - start)"
-    times = [
-        float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
-        for _ in range(7)
-    ]
-    say("import wardbook, seconds ÷ 0.3", statistics.median(times), 0.3, 1, "at most")
+    outputs = (subprocess.check_output([sys.executable, "-c", code]) for _ in range(7))
+    say("import wardbook, seconds ÷ 0.3", statistics.median(map(float, outputs)), 0.3, 1, "at most")
 
 
 PARTS = ["imports", "street", "mailbox", "batch", *COMPARED]

@@ -6,9 +6,9 @@ import os
 import re
 import threading
 import time
-import urllib.request
 from contextlib import suppress
 
+import httpx
 import pytest
 from playwright.sync_api import TimeoutError
 
@@ -58,22 +58,19 @@ def test_a_phone_shows_no_sideways_scroll_and_neither_does_twice_the_size(open_p
 def test_the_keyboard_alone_reaches_every_link_and_disclosure_and_shows_where_it_is(open_page, address):
     page = open_page(address)
     open_all(page)
-    stops = page.evaluate(
-        "[...document.querySelectorAll('a[href], summary, input, [tabindex=\"0\"]')]"
-        ".map((e, n) => e.dataset.stop = n).length"
-    )
-    reached, unseen = [], []
+    every = "[...document.querySelectorAll('a[href], summary, input, [tabindex=\"0\"]')]"
+    stops = page.evaluate(f"{every}.map((e, n) => e.dataset.stop = n).length")
+    reached = set()
     for _ in range(stops + 5):
         page.keyboard.press("Tab")
-        stop, style, width = page.evaluate(
-            "(e => [e.dataset.stop, getComputedStyle(e).outlineStyle, parseFloat(getComputedStyle(e).outlineWidth)])"
-            "(document.activeElement)"
+        stop = page.evaluate("document.activeElement.dataset.stop")
+        style, width = page.evaluate(
+            "(s => [s.outlineStyle, s.outlineWidth])(getComputedStyle(document.activeElement))"
         )
         if stop is not None:
-            reached.append(int(stop))
-            unseen += [stop] if style == "none" or width < 2 else []
-    assert set(reached) == set(range(stops))
-    assert unseen == []
+            reached.add(int(stop))
+            assert style != "none" and float(width.removesuffix("px")) >= 2, stop
+    assert reached == set(range(stops))
     page.locator("[data-stop='0']").focus()
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "main", "the first stop skips to the page"
@@ -202,23 +199,17 @@ def _once_whole(find, wanted, wait=lambda ms: time.sleep(ms / 1000)):
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
     """JupyterLab as `wardbook lab` starts it, on copies of the notebooks: its address, its token and the copies' folder."""
-    for name in ("RUNTIME", "CONFIG", "DATA"):
-        monkeypatch.setenv(f"JUPYTER_{name}_DIR", str(tmp_path / name.lower()))
-    monkeypatch.setenv("JUPYTERLAB_WORKSPACES_DIR", str(tmp_path / "workspaces"))
-    monkeypatch.setenv("JUPYTERLAB_SETTINGS_DIR", str(tmp_path / "settings"))
+    for name in ("_RUNTIME", "_CONFIG", "_DATA", "LAB_WORKSPACES", "LAB_SETTINGS"):
+        monkeypatch.setenv(f"JUPYTER{name}_DIR", str(tmp_path / name))
     work = tmp_path / "work"
     committed.copy_notebooks(work=work)
     options = ["--no-browser", "--port=0", "--allow-root"]
     server = threading.Thread(target=lambda: committed.lab(options, work=work))
     server.start()
-    info = _once_whole(lambda: next((tmp_path / "runtime").glob("jpserver-*.json")), bool)
+    info = _once_whole(lambda: next((tmp_path / "_RUNTIME").glob("jpserver-*.json")), bool)
     address = f"http://127.0.0.1:{info['port']}"
     yield address, info["token"], work
-    request = urllib.request.Request(
-        f"{address}/api/shutdown", method="POST", headers={"Authorization": f"token {info['token']}"}
-    )
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        answer.read()
+    httpx.post(f"{address}/api/shutdown", headers={"Authorization": f"token {info['token']}"}).raise_for_status()
     server.join(timeout=60)
     assert not server.is_alive()
 

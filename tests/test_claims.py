@@ -252,7 +252,6 @@ def test_a_readers_row_gets_the_same_treatment(tmp_path, published, book):
     ("header", "line", "says"),
     [
         ("before,after,percent", "a,D,O,C,trend,change,S,,2,,", "the check 'change' needs before and after"),
-        ("before,after,percent", "mpm-murder,D,O,C,trend,change,S,1,2,3,", "'mpm-murder'; allowed: each claim_id once"),
         ("successes,trials,percent", "a,D,O,C,figure,proportion,S,5,4,3,", "at most the trials, 4"),
         (
             "item,area,period,baseline_period",

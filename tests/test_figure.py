@@ -134,15 +134,6 @@ def test_a_file_that_no_figure_wrote_is_refused(tmp_path):
         f.Figure("a", {}, ROWS, WORDS).svg("slid")
 
 
-def test_small_multiples_are_two_abreast_on_a_phone():
-    many = pl.DataFrame({"kind": [k for k in "abcdef" for _ in range(4)], "x": [0, 1, 2, 3] * 6, "y": list(range(24))})
-    base = alt.Chart(many).mark_line().encode(x="x:Q", y="y:Q").properties(height=90)
-    chart = base.facet(facet="kind:N", columns=3)
-    small = f.Figure.of("many", chart, many, WORDS)
-    for size in ("page", "phone"):
-        assert abs(measured(small.svg(size))[0] - f.SIZES[size].width) <= 6
-
-
 # -- words and tables -------------------------------------------------------------------------------------------------------------
 
 

@@ -81,6 +81,4 @@ def test_the_mps_ward_file_fits_2024_and_not_2018(raw, wards):
     found = maps.ward_plan(wards, codes, str(raw))
     assert found.vintage == 2024
     with pytest.raises(WardVintageError, match=r"149 of 679 ward codes \(21\.9%\)"):
-        places.check_ward_vintage(
-            codes, codes_of(wards, "2018"), data="MPS ward-level crime", table="the wards of 2018"
-        )
+        places.check_ward_vintage(codes, codes_of(wards, "2018"), data="crime", table="the wards of 2018")

@@ -33,12 +33,8 @@ def test_the_page_holds_each_chart_with_its_words_its_table_and_its_links(tmp_pa
     words += ["Recorded burglary fell", "A second chart's finding", "1,234", "0.1250", "No chart: too few wards."]
     assert [part for part in words if part not in read.text] == []
     hrefs = {attrs["href"] for tag, attrs in read.tags if tag == "a"}
-    files = [
-        f"./charts/{name}.{kind}"
-        for name in ("change-funnel", "zebra")
-        for kind in ("json", "svg", "png", "csv", "txt")
-    ]
-    assert set(files) <= hrefs
+    kinds = ("json", "svg", "png", "csv", "txt")
+    assert {f"./charts/{name}.{kind}" for name in ("change-funnel", "zebra") for kind in kinds} <= hrefs
     assert all((folder / href).is_file() for href in hrefs if href.startswith("./"))
     assert len([tag for tag, _ in read.tags if tag == "svg"]) == 4, "each for a page and for a phone"
     ids = [attrs["id"] for _, attrs in read.tags if "id" in attrs]

@@ -321,10 +321,8 @@ def test_the_box_and_the_command_give_the_same_sentence(open_page, built, book):
     while len(asked) < (200 if os.environ.get(EVERY) else 20):
         number, before, after = re.fullmatch(r"(\d+) ((?:year to )?\S+) (.+)", pick.choice(keys)).groups()
         asked.append([pick.choice(answers.areas()).name, named[int(number)], before, after])
-    answers_all = (
-        "asked => asked.map(one => answer(wardbook.held.answers, ...one)).map(got => got.sentence ?? got.refused)"
-    )
-    boxed = opened.evaluate(answers_all, asked)
+    told = "answer(wardbook.held.answers, ...one)"
+    boxed = opened.evaluate(f"asked => asked.map(one => {told}).map(one => one.sentence ?? one.refused)", asked)
     for (area, item, before, after), sentence in zip(asked, boxed):
         try:
             wanted = claim.answer(open_book(area), item, *map(periods.read_period, (before, after))).sentence
