@@ -17,7 +17,7 @@ from wardbook.places import UnknownName
         ("2024-25", (2024, 4), (2025, 3), "2024-25", "2024-25"),
         (" 2024 - 2025 ", (2024, 4), (2025, 3), "2024-25", "2024-25"),
         ("1999-00", (1999, 4), (2000, 3), "1999-00", "1999-00"),
-        ("year to 2025-11", (2024, 12), (2025, 11), "year to November 2025", "year-to-2025-11"),
+        ("year to 2025-04", (2024, 5), (2025, 4), "year to April 2025", "year-to-2025-04"),
         ("Year  to 2025-03", (2024, 4), (2025, 3), "2024-25", "2024-25"),
         ("latest", (2025, 3), (2026, 2), "year to February 2026", "year-to-2026-02"),
         ("2025-06 to 2025-08", (2025, 6), (2025, 8), "June to August 2025", "2025-06-to-2025-08"),
@@ -27,6 +27,7 @@ from wardbook.places import UnknownName
 def test_the_ways_a_period_may_be_asked_for(asked, first, last, words, slug):
     period = read_period(asked, newest=date(2026, 2, 1))
     assert (period.first, period.last) == (date(*first, 1), date(*last, 1))
+    assert (period.months[0], period.months[-1]) == (period.first, period.last)
     assert (period.words, period.slug) == (words, slug)
     assert read_period(str(period)) == period
     assert read_period(period.slug) == period
