@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import resource
 import shutil
 import statistics
@@ -42,8 +43,8 @@ def say(name: str, ours: float, other: float, limit: float, kind: str) -> None:
 
 def machine() -> dict:
     """What it ran on, and how busy that was."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cpuinfo = Path("/proc/cpuinfo")
+    models = re.findall(r"model name\s*: (.+)", cpuinfo.read_text() if cpuinfo.exists() else "")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": models[0] if models else platform.processor(),

@@ -63,9 +63,8 @@ def test_what_was_captured_is_shown_ward_by_ward(monkeypatch, name):
             events += [(code, f"{code}N", day, at, at + timedelta(hours=1), "", "Briefing") for at in times]
     captured = {"engagement": events, "engagement_captures": captures, "priorities": []}
     real = editions.Edition.table
-    tables = {
-        name: pl.DataFrame(rows, wardbook.open().table(name).schema, orient="row") for name, rows in captured.items()
-    }
+    schemas = {name: wardbook.open().table(name).schema for name in captured}
+    tables = {name: pl.DataFrame(rows, schemas[name], orient="row") for name, rows in captured.items()}
     monkeypatch.setattr(editions.Edition, "table", lambda self, n: tables[n] if n in tables else real(self, n))
     left = cells.run("05_engagement", borough=name, period="latest")
     figure = left.figures["engagement-events"]

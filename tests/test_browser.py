@@ -64,9 +64,8 @@ def test_the_keyboard_alone_reaches_every_link_and_disclosure_and_shows_where_it
     for _ in range(stops + 5):
         page.keyboard.press("Tab")
         stop = page.evaluate("document.activeElement.dataset.stop")
-        style, width = page.evaluate(
-            "(s => [s.outlineStyle, s.outlineWidth])(getComputedStyle(document.activeElement))"
-        )
+        outline = "(s => [s.outlineStyle, s.outlineWidth])(getComputedStyle(document.activeElement))"
+        style, width = page.evaluate(outline)
         if stop is not None:
             reached.add(int(stop))
             assert style != "none" and float(width.removesuffix("px")) >= 2, stop

@@ -76,10 +76,9 @@ def test_one_borough_half_again_is_found_and_none_where_nothing_was_planted(year
     counts = change.count_windows(total, after.earlier(), after)
     found = 0
     for borough in BOROUGHS["borough_code"]:
-        mine, more = pl.col("borough_code") == borough, (pl.col("after") * 1.5).cast(pl.Int64)
-        rows = change.against_london(
-            change.with_rest_of_london(counts.with_columns(after=pl.when(mine).then(more).otherwise("after"))), ruler
-        )
+        half_again = pl.when(pl.col("borough_code") == borough).then((pl.col("after") * 1.5).cast(pl.Int64))
+        planted = change.with_rest_of_london(counts.with_columns(after=half_again.otherwise("after")))
+        rows = change.against_london(planted, ruler)
         found += rows.filter(borough_code=borough)["against_london"][0] == change.ABOVE
     assert found >= 30
     unplanted = change.against_london(change.with_rest_of_london(counts), ruler)["against_london"]
@@ -195,10 +194,8 @@ def test_a_history_of_one_or_two_windows_cannot_say_and_no_offences_at_all_compa
     compares = change.comparability(counts, declared_breaks(), "borough_offences", rulers[1].before, rulers[1].after)
     assert compares["comparable"].to_list() == [True, True]
     whys = [change.judge(counts, ruler, compares)["why"][-1] for ruler in rulers.values()]
-    lacks = [
-        f"its history has only {n}" for n in ("one window that overlaps no other", "2 windows that do not overlap")
-    ]
-    assert whys == [*lacks, ""]
+    lacks = ("one window that overlaps no other", "2 windows that do not overlap")
+    assert whys == [*(f"its history has only {windows}" for windows in lacks), ""]
 
 
 def test_a_relative_change_takes_a_count_of_nought_for_a_half():

@@ -154,12 +154,9 @@ def ratios(rows, code, months, what=None):
         for group in spread:
             spread[group] += of_known[group] + lost * by[group] / sum(by.values())
     scale = residents["White"] / residents["Black"]
-    return (
-        known["Black"] / known["White"] * scale,
-        known["Black"] / (known["White"] + unknown) * scale,
-        (known["Black"] + unknown) / known["White"] * scale,
-        spread["Black"] / spread["White"] * scale,
-    )
+    black, white = known["Black"], known["White"]
+    bounds = black / (white + unknown), (black + unknown) / white
+    return tuple(scale * ratio for ratio in (black / white, *bounds, spread["Black"] / spread["White"]))
 
 
 def a_year_before(day):
@@ -200,10 +197,8 @@ def surveyed(rows, code):
     low = gap - Z * math.sqrt(variance(code, QUARTER) + tau2 / 2)
     half = Z * math.sqrt(variance(code, QUARTER) + variance(code, before) + tau2)
     change = share[code, QUARTER] - share[code, before]
-    return {
-        "survey": (interviews[True], 100 * gap, 100 * low, 100 * change),
-        "survey, a year": (100 * move, 100 * (move - half), 100 * (move + half)),
-    }
+    yearly = (100 * move, 100 * (move - half), 100 * (move + half))
+    return {"survey": (interviews[True], 100 * gap, 100 * low, 100 * change), "survey, a year": yearly}
 
 
 def computed(rows, code, stop_year):

@@ -376,16 +376,6 @@ def test_what_would_be_needed_makes_the_middle_just_full(inputs):
     assert whole == pytest.approx(1 / load.simulate(inputs, ward_hours=83.24)["utilisation"].median())
 
 
-def test_the_tornado_is_the_largest_swing_first_and_leaves_out_what_moves_nothing(inputs):
-    table = load.tornado(inputs)
-    assert table["times"].is_sorted(descending=True)
-    assert table["input"].to_list()[:3] == ["subscribers", "usable_share", "reply_share"]
-    assert table["times"][0] == pytest.approx(1300 / 150)  # the load is the list times what its members write
-    measured = load.tornado(inputs, ward_hours=83.24)
-    assert set(table["input"]) - set(measured["input"]) == {"staff_per_ward", "availability", "abstraction"}
-    assert not set(table["input"]) & {"reply_delay", "minutes_scv", "minutes_per_check", "pledge_hours"}
-
-
 def test_the_thresholds_of_verification_do_what_they_say(inputs):
     """At each threshold, put into the model itself, the verified and the open list come out even (or half)."""
     sure = load.fix(inputs, **load.central_values(inputs))

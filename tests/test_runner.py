@@ -210,13 +210,7 @@ def earlier(tmp_path, folder) -> Path:
 @pytest.mark.parametrize(
     ("meanwhile", "file", "old", "new", "says"),
     [
-        (
-            False,
-            "run.json",
-            '"edition": "',
-            '"edition": "abc',
-            "holds results of 02_second that rest on another edition",
-        ),
+        (False, "run.json", '"edition": "', '"edition": "abc', "results of 02_second that rest on another edition"),
         (False, "run.json", '"notebooks"', '"was"', "run.json cannot be read"),
         (False, "charts/b.csv", "b", "better", r"charts/b\.csv is no longer what the run made"),
         (True, "charts/b.csv", "b", "better", r"charts/b\.csv is no longer what the run made"),
