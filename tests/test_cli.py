@@ -219,9 +219,10 @@ def test_a_second_signal_does_not_break_off_what_the_first_one_began_to_remove(n
 )
 def test_whatever_is_typed_in_any_field_is_refused_in_printable_words(wardbook, tmp_path, text):
     sutton, chart = ["--borough", "Sutton"], ["--to", "there", "--chart"]
+    settings = ("draws", "seed", "targets_file", "claims_file", text)
     for words in (
         *(["run", "--borough", text], ["run", *sutton, "--period", text], ["run", *sutton, "--only", text]),
-        *(["run", *sutton, "--set", f"{name}={text}"] for name in ("draws", "seed", "claims_file", text)),
+        *(["run", *sutton, "--set", f"{name}={text}"] for name in settings),
         *(["run", *sutton, "--edition", text[:200]], ["check", text[:200]], ["fetch", "--source", text]),
         *(["claim", "--borough", text, "--offence", "crime"], ["claim", *sutton, "--offence", text]),
         *(["claim", *sutton, "--offence", "crime", name, text] for name in ("--from", "--to")),
