@@ -57,19 +57,13 @@ def test_the_newest_period_is_the_newest_twelve_months_without_a_gap():
     assert complete_years(months[:11]) == []
 
 
-@pytest.mark.parametrize(
-    ("item", "before", "after", "crossed"),
-    [
-        ("violence with injury", "2013-14", "2014-15", ["violence recording"]),
-        ("robbery", "2019-20", "2020-21", ["pandemic"]),
-        ("robbery", "2023-24", "2024-25", ["CRIS to CONNECT (other offences)"]),
-        ("robbery", "year to 2025-02", "year to 2026-02", []),
-    ],
-)
-def test_the_documented_breaks_are_declared(item, before, after, crossed):
-    first, last = read_period(before).first, read_period(after).last
-    rows = breaks_between(declared_breaks(), "borough_offences", item, first, last)
-    assert sorted(rows["break_id"]) == sorted(crossed)
+def test_the_documented_breaks_are_declared():
+    crossed = {("violence with injury", "2014-15"): ["violence recording"], ("robbery", "2020-21"): ["pandemic"]}
+    crossed |= {("robbery", "2024-25"): ["CRIS to CONNECT (other offences)"], ("robbery", "year to 2026-02"): []}
+    for (item, year), breaks in crossed.items():
+        after = read_period(year)
+        rows = breaks_between(declared_breaks(), "borough_offences", item, after.earlier().first, after.last)
+        assert rows["break_id"].to_list() == breaks, year
 
 
 def test_a_break_dated_at_a_month_parts_it_from_the_one_before():
