@@ -108,11 +108,8 @@ def test_a_drawing_too_high_for_half_a_sheet_has_one_for_print_and_the_page_is_t
 
 def sheets_of(path):
     """Each sheet of a workbook as rows of values, read by another library than wrote it."""
-    import fastexcel
-
-    reader = fastexcel.read_excel(path)
-    sheets = (reader.load_sheet(name, header_row=None, dtypes="string").to_polars() for name in reader.sheet_names)
-    return {name: list(map(list, sheet.rows())) for name, sheet in zip(reader.sheet_names, sheets)}
+    sheets = pl.read_excel(path, sheet_id=0, has_header=False, infer_schema_length=0)
+    return {name: list(map(list, sheet.rows())) for name, sheet in sheets.items()}
 
 
 def test_the_workbook_has_the_numbers_of_the_csv_with_units_rounded_under_readable_names(tmp_path):
