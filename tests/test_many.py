@@ -59,7 +59,7 @@ def test_what_is_whole_and_unchanged_is_left_alone(start, tmp_path):
     told = []
     first = start(told=lambda outcome, *numbers: told.append(numbers))
     assert states(first) == dict.fromkeys(AREAS, "done")
-    assert told == [[1, 3], [2, 3], [3, 3]]
+    assert told == [(1, 3), (2, 3), (3, 3)]
     assert hidden(tmp_path / "out") == []
     before = stamps(tmp_path / "out")
     assert states(start()) == dict.fromkeys(AREAS, "unchanged")
