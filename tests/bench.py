@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import resource
 import shutil
 import statistics
@@ -34,16 +35,16 @@ def say(name: str, ours: float, other: float, limit: float, kind: str) -> None:
     """Record one result: `kind` says whether the limit is the least or the most that the ratio may be."""
     ratio = other / ours if kind == "at least" else ours / other
     passed = ratio >= limit if kind == "at least" else ratio <= limit
-    names = ("name", "ours", "other", "ratio", "limit", "kind", "passed")
-    results.append(dict(zip(names, (name, ours, other, ratio, limit, kind, bool(passed)))))
+    result = {"name": name, "ours": ours, "other": other, "ratio": ratio, "limit": limit, "kind": kind}
+    results.append(result | {"passed": bool(passed)})
     verdict = "ok" if passed else "MISSED"
     print(f"{name}: ours {ours:.3g}, other {other:.3g}, ratio {ratio:.3g} ({kind} {limit}) {verdict}", flush=True)
 
 
 def machine() -> dict:
     """What it ran on, and how busy that was."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cpuinfo = Path("/proc/cpuinfo")
+    models = re.findall(r"model name\s*: (.+)", cpuinfo.read_text() if cpuinfo.exists() else "")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return {
         "processor": models[0] if models else platform.processor(),
@@ -124,9 +125,8 @@ def one(variant: str, folder: Path, months: int) -> None:
     seconds = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     ward, month, kind, counted = map(pl.col, table.columns)
-    plain = table.select(
-        ward.cast(pl.String), month.cast(pl.String).str.head(7), kind.cast(pl.String), counted.cast(int)
-    )
+    texts = ward.cast(pl.String), month.cast(pl.String).str.head(7), kind.cast(pl.String)
+    plain = table.select(*texts, counted.cast(int))
     digest = str(plain.sort(pl.all()).hash_rows(1).implode().hash(1)[0])
     print(json.dumps({"seconds": seconds, "megabytes": peak, "rows": int(plain[:, -1].sum()), "digest": digest}))
 
@@ -145,7 +145,7 @@ def street(folder: Path, scale: float, repeats: int) -> None:
 
     def measure(variant: str, where: Path = folder, months: int = 120) -> dict:
         command = [sys.executable, __file__, "--one", variant, str(where), str(months)]
-        return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+        return json.loads(subprocess.check_output(command))
 
     found: dict[str, list[dict]] = {variant: [] for variant in STREET}
     for number in range(repeats):
@@ -159,9 +159,8 @@ def street(folder: Path, scale: float, repeats: int) -> None:
     if counted != {crimes} or len(set(digests.values())) != 1:
         sys.exit(f"the ways give different answers: {counted}, {digests}")
     mine = seconds["ours"]
-    joined = seconds["geopandas.sjoin"]
-    say("street crimes, seconds: pandas + geopandas.sjoin on every row ÷ ours", mine, joined, 14, "at least")
-    say("street crimes, seconds: DuckDB spatial ÷ ours", mine, seconds["duckdb spatial"], 3, "at least")
+    for variant, limit in {"geopandas.sjoin": 14, "duckdb spatial": 3}.items():
+        say(f"street crimes, seconds: {variant} on every row ÷ ours", mine, seconds[variant], limit, "at least")
     say("street crimes, seconds: ours ÷ bare polars scan and group-by", mine, seconds["bare polars"], 1.2, "at most")
     peak = max(run["megabytes"] for run in found["ours"])
     say("street crimes, peak memory in MB ÷ 2 GB", peak, 2048, 1, "at most")
@@ -248,12 +247,8 @@ def processor_seconds(house: Path, command: list[str]) -> float:
     subprocess.run(["git", "clean", "-fdxq", "outputs"], cwd=house, check=True)
     raw = (ROOT / os.environ.get("WARDBOOK_RAW", "../shared/data/raw")).resolve()
     start = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [house / ".venv" / "bin" / command[0], *command[1:]],
-        cwd=house,
-        env=plain_environment() | {"WARDBOOK_RAW": str(raw)},
-        capture_output=True,
-    )
+    here = {"cwd": house, "env": plain_environment() | {"WARDBOOK_RAW": str(raw)}}
+    done = subprocess.run([house / ".venv" / "bin" / command[0], *command[1:]], capture_output=True, **here)
     end = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         print(f"  {' '.join(command)} in {house.name} ended with {done.returncode}", flush=True)
@@ -281,11 +276,8 @@ def before(folder: Path, names: list[str], repeats: int) -> None:
 def imports() -> None:
     """Seconds that `import wardbook` takes, beyond Python's own start."""
     code = "import time\nstart = time.perf_counter()\nimport wardbook\nprint(time.perf_counter() - start)"
-    times = [
-        float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
-        for _ in range(7)
-    ]
-    say("import wardbook, seconds ÷ 0.3", statistics.median(times), 0.3, 1, "at most")
+    outputs = (subprocess.check_output([sys.executable, "-c", code]) for _ in range(7))
+    say("import wardbook, seconds ÷ 0.3", statistics.median(map(float, outputs)), 0.3, 1, "at most")
 
 
 PARTS = ["imports", "street", "mailbox", "batch", *COMPARED]
@@ -303,8 +295,7 @@ def main() -> None:
     print(", ".join(f"{name} {value}" for name, value in described.items()), flush=True)
     from wardbook import boroughs
 
-    every = boroughs()[:5]
-    chosen = every[: max(1, round(len(every) * given.scale))]
+    chosen = boroughs()[: max(1, round(5 * given.scale))]
     with tempfile.TemporaryDirectory(prefix="wardbook-bench-") as scratch:
         folder = Path(scratch)
         if "imports" in wanted:

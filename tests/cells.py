@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import re
@@ -10,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import chain
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import IPython.display
@@ -51,32 +52,39 @@ class Left:
         """Every text a reader meets."""
         words = [figure.words for figure in self.figures.values()]
         parts = ("subtitle", "sentence", "caveat", "alt", "how", "absent")
-        said = [f"{part['lead']} {part['text']}" for one in self.statements.values() for part in one.parts]
-        return [*self.titles, *(word[part] for word in words for part in parts if word.get(part)), *said]
+        drawn = [word[part] for word in words for part in parts if word.get(part)]
+        return [*self.titles, *drawn, *chain(*self.told.values())]
+
+    @property
+    def told(self) -> dict[str, list[str]]:
+        """The sentences of every statement without a chart."""
+        return {name: [f"{part['lead']} {part['text']}" for part in one.parts] for name, one in self.statements.items()}
 
 
 @cache
 def code(name: str) -> tuple[tuple[bool, str], ...]:
     """A notebook's code cells: is it the parameters' cell, and its source."""
     cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
-    return tuple(
-        ("parameters" in cell["metadata"].get("tags", []), "".join(cell["source"]))
-        for cell in cells
-        if cell["cell_type"] == "code"
-    )
+    cells = [cell for cell in cells if cell["cell_type"] == "code"]
+    return tuple(("parameters" in cell["metadata"].get("tags", []), "".join(cell["source"])) for cell in cells)
+
+
+def _stepped(name: str, names: dict[str, Any], parameters: dict[str, Any]) -> Iterator[None]:
+    """Run a notebook's cells one by one in these names, with these parameters in place of its own."""
+    for is_parameters, source in code(name):
+        exec(compile(source, f"{name}.ipynb", "exec"), names)
+        if is_parameters:
+            assert set(parameters) <= set(names), f"{name} has no parameter {set(parameters) - set(names)}"
+            names |= parameters
+        yield
 
 
 def run(name: str, *, output_dir: Path | None = None, **parameters: Any) -> Left:
-    """Run a notebook's cells with these parameters in place of its own."""
+    """Run a notebook with these parameters in place of its own."""
     left = Left({"__name__": "notebook"})
-    parameters["output_dir"] = str(output_dir) if output_dir else ""
     with _watched(left):
-        for is_parameters, source in code(name):
-            exec(compile(source, f"{name}.ipynb", "exec"), left.names)
-            if is_parameters:
-                known = {node.target.id for node in ast.parse(source).body if isinstance(node, ast.AnnAssign)}
-                assert set(parameters) <= known, f"{name} has no parameter {set(parameters) - known}"
-                left.names |= parameters
+        for _ in _stepped(name, left.names, parameters | {"output_dir": str(output_dir or "")}):
+            pass
     return left
 
 
@@ -86,32 +94,22 @@ def shared(name: str, **parameters: Any) -> Left:
     return run(name, **parameters)
 
 
-def run_until(name: str, wanted: str, **parameters: Any) -> dict[str, Any]:
-    """Run a notebook's cells until one has given a name its value; the names it has by then. Nothing is drawn after it."""
+def run_until(name: str, wanted: str, **parameters: Any) -> Any:
+    """Run a notebook's cells until one has given a name its value; the value. Nothing is drawn after it."""
     names: dict[str, Any] = {"__name__": "notebook"}
-    for is_parameters, source in code(name):
-        exec(compile(source, f"{name}.ipynb", "exec"), names)
-        if is_parameters:
-            names |= parameters
-        if wanted in names:
-            return names
-    raise KeyError(f"{name} gives no value to {wanted}")
+    next(_ for _ in _stepped(name, names, parameters) if wanted in names)
+    return names[wanted]
 
 
 def golden(left: Left) -> dict[str, Any]:
     """What a notebook left, as its golden holds it: every text a reader meets, and a line on every frame drawn or saved."""
     drawn, absent = ("title", "subtitle", "sentence", "caveat", "alt", "how"), ("title", "absent")
-    return {
-        "figures": {
-            name: {part: figure.words[part] for part in (absent if figure.absent else drawn)}
-            | {"data": _line(figure.data)}
-            for name, figure in left.figures.items()
-        },
-        "statements": {
-            name: [f"{part['lead']} {part['text']}" for part in one.parts] for name, one in left.statements.items()
-        },
-        "tables": {name: _line(frame) for name, frame in left.tables.items()},
-    }
+    figures = {}
+    for name, figure in left.figures.items():
+        figures[name] = {part: figure.words[part] for part in (absent if figure.absent else drawn)}
+        figures[name]["data"] = _line(figure.data)
+    tables = {name: _line(frame) for name, frame in left.tables.items()}
+    return {"figures": figures, "statements": left.told, "tables": tables}
 
 
 def _line(frame: pl.DataFrame) -> str:
@@ -122,26 +120,24 @@ def _line(frame: pl.DataFrame) -> str:
 
 @contextmanager
 def _watched(left: Left) -> Iterator[None]:
-    figure, say, save, open_edition = Book.figure, Book.say, Book.save, editions.open_edition
+    open_edition = editions.open_edition
 
-    def noted(self, name, *arguments, **more):
-        left.figures[name] = figure(self, name, *arguments, **more)
-        return left.figures[name]
+    def kept(method, into):
+        real = getattr(Book, method)
 
-    def heard(self, name, **more):
-        left.statements[name] = say(self, name, **more)
-        return left.statements[name]
+        def watched(self, name, *arguments, **more):
+            told = real(self, name, *arguments, **more)
+            into[name] = arguments[0] if method == "save" else told
+            return told
 
-    def kept(self, name, frame):
-        left.tables[name] = frame
-        return save(self, name, frame)
+        return watched
 
     def opened(path=editions.COMMITTED):
         return committed() if from_root(path) == editions.COMMITTED else open_edition(path)
 
     with pytest.MonkeyPatch.context() as patch:
-        for name, watched in {"figure": noted, "say": heard, "save": kept}.items():
-            patch.setattr(Book, name, watched)
+        for method, into in (("figure", left.figures), ("say", left.statements), ("save", left.tables)):
+            patch.setattr(Book, method, kept(method, into))
         patch.setattr(editions, "open_edition", opened)
         patch.setattr(IPython.display, "display", lambda *shown: None)  # charts are made and not drawn
         yield
@@ -156,64 +152,38 @@ def check_words(left: Left) -> list[str]:
     """What is wrong with a notebook's words: a title of more than twelve, a sentence of more than twenty-five, a banned word."""
     wrong = [f"title of {len(title.split())} words: {title}" for title in left.titles if len(title.split()) > 12]
     said = [figure.words["sentence"] for figure in left.figures.values() if not figure.absent]
-    said += [f"{part['lead']} {part['text']}" for one in left.statements.values() for part in one.parts]
+    said += chain(*left.told.values())
     wrong += [f"{len(one.split())} words: {one}" for text in said for one in sentences(text) if len(one.split()) > 25]
-    wrong += [f"{word!r} in: {text}" for text in left.texts for word in BANNED if re.search(rf"\b{word}\b", text, re.I)]
-    wrong += [
-        f"something is missing in: {text}" for text in left.texts if re.search(r"\bNone\b(?! of)|\bnan\b|  |\{\{", text)
-    ]
-    return wrong
+    banned = rf"\b(?i:{'|'.join(BANNED)})\b|\bNone\b(?! of)|\bnan\b|  |\{{\{{"
+    return wrong + [f"{bad[0]!r} in: {text}" for text in left.texts if (bad := re.search(banned, text))]
 
 
 # -- the last bits of a number ------------------------------------------------------------------------------------------------
 
 
-def shaken(frame: pl.DataFrame, seed: int = 1) -> pl.DataFrame:
-    """A frame with every fraction multiplied by 1 ± 1e-13 at random: more than processors differ by."""
-    draw = np.random.default_rng(seed)
-    return frame.with_columns(
-        pl.Series(
-            name, frame[name].to_numpy() * (1 + draw.choice([-1e-13, 1e-13], frame.height)), dtype=pl.Float64
-        ).fill_nan(None)
-        for name, kind in frame.schema.items()
-        if kind == pl.Float64
-    )
-
-
-class shaken_chart:
-    """A chart whose every number is shaken in the same way, as `to_dict` gives it."""
-
-    def __init__(self, chart: Any, seed: int = 1):
-        self.chart, self.draw = chart, np.random.default_rng(seed)
-
-    def to_dict(self, **how: Any) -> dict:
-        """Its specification, shaken."""
-        return self._shake(self.chart.to_dict(**how))
-
-    def _shake(self, part: Any) -> Any:
-        if isinstance(part, float):
-            return part * (1 + self.draw.choice([-1e-13, 1e-13]))
-        if isinstance(part, dict):
-            return {name: self._shake(value) for name, value in part.items()}
-        if isinstance(part, list):
-            return [self._shake(value) for value in part]
-        return part
+def shaken(part: Any, draw: np.random.Generator) -> Any:
+    """A frame's columns or a chart's specification, every fraction times 1 ± 1e-13 at random: more than processors differ by."""
+    if isinstance(part, float):
+        return part * (1 + draw.choice([-1e-13, 1e-13]))
+    if isinstance(part, dict):
+        return {name: shaken(value, draw) for name, value in part.items()}
+    return [shaken(value, draw) for value in part] if isinstance(part, list) else part
 
 
 def drawn_twice(monkeypatch: Any, name: str, **parameters: Any) -> list[str]:
     """Run a notebook with every figure made again from shaken numbers: what is drawn is the same, or the test fails."""
-    from wardbook.figures import figure
-
-    made, compared = figure.Figure.of.__func__, []
+    made, compared, draw = Figure.of.__func__, [], np.random.default_rng(1)
 
     def twice(cls, figure_name, chart, data, words, **how):
         one = made(cls, figure_name, chart, data, words, **how)
         if chart is not None:
-            other = made(cls, figure_name, shaken_chart(chart), shaken(data), words, **how)
-            assert other.spec == one.spec and other.csv() == one.csv(), figure_name
+            other = SimpleNamespace(to_dict=lambda **form: shaken(chart.to_dict(**form), draw))
+            moved = pl.DataFrame(shaken(data.to_dict(as_series=False), draw), schema=data.schema)
+            again = made(cls, figure_name, other, moved, words, **how)
+            assert again.spec == one.spec and again.csv() == one.csv(), figure_name
             compared.append(figure_name)
         return one
 
-    monkeypatch.setattr(figure.Figure, "of", classmethod(twice))
+    monkeypatch.setattr(Figure, "of", classmethod(twice))
     run(name, **parameters)
     return compared

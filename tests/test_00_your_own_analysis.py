@@ -29,17 +29,14 @@ def test_its_tasks_come_out_as_counted_by_hand():
     newest = book.table("borough_offences").filter(snapshot="2026-02", offence_group="robbery")
     since = newest.filter(pl.col("month") >= date(2015, 1, 1), borough_code="E09000012")["offences"].sum()
     assert f"{since:,} in Hackney" in left.figures["robbery-by-month"].title
-    vehicle = book.table("ward_offences").filter(
-        pl.col("month").is_between(date(2025, 3, 1), date(2026, 2, 1)),
-        snapshot="2026-02",
-        offence_group="vehicle crime",
-    )
-    residents = book.table("population").group_by("ward_code").agg(pl.col("residents").sum())
+    vehicle = book.table("ward_offences").filter(snapshot="2026-02", offence_group="vehicle crime")
+    vehicle = vehicle.filter(pl.col("month").is_between(date(2025, 3, 1), date(2026, 2, 1)))
+    people = book.table("population")
     wards = book.table("wards").filter(pl.col("vintages").str.contains("2024"), borough_code="E09000012")
     rates = {}
     for code, name in wards.select("ward_code", "ward").iter_rows():
-        count = vehicle.filter(ward_code=code)["offences"].sum()
-        rates[name] = 1000 * count / residents.filter(ward_code=code)["residents"][0]
+        count, residents = vehicle.filter(ward_code=code)["offences"], people.filter(ward_code=code)["residents"]
+        rates[name] = 1000 * count.sum() / residents.sum()
     first = max(rates, key=rates.get)
     assert left.figures["my-five-wards"].data.row(0)[0] == first
     assert left.figures["my-five-wards"].title.startswith(f"{first}: {rates[first]:.0f} vehicle crimes")
@@ -54,27 +51,14 @@ def test_a_plain_chart_becomes_a_set_with_the_words_it_was_given(tmp_path):
     book = wardbook.open("Hackney", output_dir=str(tmp_path))
     words = {"title": "B has more", "alt": "Bar chart of offences where B has 5.", "source": "A list from the council"}
     figure = book.figure("mine", CHART, ROWS, **words)
-    assert sorted(path.name for path in (tmp_path / "charts").iterdir()) == [
-        f"mine.{kind}" for kind in ("csv", "json", "png", "svg", "txt")
-    ]
     text = (tmp_path / "charts" / "mine.txt").read_text()
     assert all(value in text for value in words.values()) and figure.title == "B has more"
 
 
-@pytest.mark.parametrize(
-    ("given", "missing", "there"),
-    [
-        ({}, ["title=", "alt=", "source="], []),
-        ({"title": "B has more"}, ["alt=", "source="], ["title="]),
-        ({"title": "B", "alt": "Bar chart", "source": ""}, ["source="], ["title=", "alt="]),
-    ],
-)
-def test_a_chart_that_lacks_words_says_which(given, missing, there):
+def test_a_chart_that_lacks_words_says_which_and_a_word_that_no_figure_has_is_refused():
+    draw = wardbook.open("Hackney").figure
     with pytest.raises(ValueError, match="the figure 'mine' still needs") as error:
-        wardbook.open("Hackney").figure("mine", CHART, ROWS, **given)
-    assert all(word in str(error.value) for word in missing) and not any(word in str(error.value) for word in there)
-
-
-def test_a_word_that_no_figure_has_is_refused():
+        draw("mine", CHART, ROWS, title="B has more", source="")
+    assert [name in str(error.value) for name in ("title=", "alt=", "source=")] == [False, True, True]
     with pytest.raises(ValueError, match="no words called titel"):
-        wardbook.open("Hackney").figure("mine", CHART, ROWS, titel="B", alt="x", source="y")
+        draw("mine", CHART, ROWS, titel="B", alt="x", source="y")

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import json
-import os
-from datetime import date
+from datetime import date, datetime, timedelta
+from itertools import product
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 
 import cells
 import wardbook
-from conftest import EVERY, sampled
+from conftest import sampled_runs
 from wardbook import edition as editions
 from wardbook.places import area
 from wardbook.sources import police_uk_api as api
 
 FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Lambeth", "London"]
-AREAS = list(sampled(*FIVE))
 FIGURES = {"survey", "survey-changes", "survey-years", "contact-hours", "engagement-events"}
 
 
-@pytest.mark.parametrize(("period", "areas"), [("latest", AREAS), ("2018-19", AREAS[-2:])])
-def test_every_template_renders_for_every_area_in_plain_words(period, areas):
-    wrong = {}
-    for name in areas:
-        left = cells.shared("05_engagement", borough=name, period=period)
-        assert set(left.figures) == FIGURES
-        assert left.tables["survey"].height == 8
-        if problems := cells.check_words(left):
-            wrong[name] = problems
-    assert not wrong
+@pytest.mark.parametrize(
+    ("area", "period"), [*sampled_runs(*((area, "latest") for area in FIVE)), ("London", "2018-19")]
+)
+def test_every_template_renders_for_every_area_in_plain_words(area, period):
+    left = cells.shared("05_engagement", borough=area, period=period)
+    assert set(left.figures) == FIGURES
+    assert left.tables["survey"].height == 8
+    assert not cells.check_words(left)
 
 
 @pytest.mark.parametrize("area", FIVE)
@@ -44,13 +41,6 @@ def test_before_the_survey_begins_each_chart_says_so():
     assert left.tables["survey"].is_empty() and not cells.check_words(left)
 
 
-def test_its_table_holds_the_published_values():
-    left = cells.shared("05_engagement", borough="Tower Hamlets", period="latest")
-    table = left.tables["survey"]
-    asked = wardbook.open().table("confidence").filter(borough_code="E09000030", quarter_end=date(2023, 12, 31))
-    assert dict(table.select("question", "share").iter_rows()) == dict(asked.select("question", "share").iter_rows())
-
-
 def test_the_hours_stand_beside_the_answer():
     left = cells.shared("05_engagement", borough="Tower Hamlets", period="latest")
     residents = wardbook.open().table("population").filter(borough_code="E09000030")["residents"].sum()
@@ -59,29 +49,23 @@ def test_the_hours_stand_beside_the_answer():
 
 
 @pytest.mark.parametrize("name", ["Sutton", "London"])
-def test_what_was_captured_is_shown_ward_by_ward(tmp_path, monkeypatch, name):
+def test_what_was_captured_is_shown_ward_by_ward(monkeypatch, name):
     wards = wardbook.open().table("wards").filter(pl.col("vintages").str.contains("2024"))
     codes = wards.filter(borough_code=area("Sutton").code)["ward_code"].sort().to_list()[:3]
-    for month in (1, 4):  # the first ward publishes nothing, the second cannot be captured in April
-        folder, rows = tmp_path / f"police_uk_api/engagement/2025-0{month}-10", []
-        for number, code in enumerate(codes):
-            times = [f"2025-0{month + 1}-{day:02}T1{hour}:00:00" for day in range(1, number + 1) for hour in (0, 1)]
-            events = [
-                {"title": "Street briefing", "start_date": s, "end_date": e} for s, e in zip(times[::2], times[1::2])
-            ]
-            status = api.FAILED if (number, month) == (1, 4) else api.PUBLISHED if events else api.NONE_PUBLISHED
-            count = len(events) if status == api.PUBLISHED else 0
-            rows.append({"neighbourhood_id": f"{code}N", "kind": "events", "status": status, "count": str(count)})
-            path = api.answer_path(folder, f"{code}N", "events")
-            path.parent.mkdir(parents=True)
-            path.write_text(json.dumps(events))
-        api.write_manifest(folder, rows)
-    got = api.read_captures(tmp_path)
-    tables = {"engagement": got.events, "engagement_captures": got.captures, "priorities": got.priorities}
+    events, captures = [], []
+    for month, (number, code) in product((1, 4), enumerate(codes)):
+        # The first ward publishes nothing, the second cannot be captured in April.
+        day, failed = date(2025, month, 10), (number, month) == (1, 4)
+        status = api.FAILED if failed else api.PUBLISHED if number else api.NONE_PUBLISHED
+        captures.append((f"{code}N", code, day, "events", status, 0 if failed else number))
+        if status == api.PUBLISHED:
+            times = [datetime(2025, month + 1, n, 10, tzinfo=ZoneInfo("Europe/London")) for n in range(1, number + 1)]
+            events += [(code, f"{code}N", day, at, at + timedelta(hours=1), "", "Briefing") for at in times]
+    captured = {"engagement": events, "engagement_captures": captures, "priorities": []}
     real = editions.Edition.table
-    monkeypatch.setattr(
-        editions.Edition, "table", lambda self, table: tables[table] if table in tables else real(self, table)
-    )
+    schemas = {name: wardbook.open().table(name).schema for name in captured}
+    tables = {name: pl.DataFrame(rows, schemas[name], orient="row") for name, rows in captured.items()}
+    monkeypatch.setattr(editions.Edition, "table", lambda self, n: tables[n] if n in tables else real(self, n))
     left = cells.run("05_engagement", borough=name, period="latest")
     figure = left.figures["engagement-events"]
     assert not figure.absent and not cells.check_words(left)
@@ -92,7 +76,5 @@ def test_what_was_captured_is_shown_ward_by_ward(tmp_path, monkeypatch, name):
     assert figure.svg("phone")
 
 
-@pytest.mark.parametrize("name", ["Tower Hamlets", *(["London"] if os.environ.get(EVERY) else [])])
-def test_what_it_draws_does_not_depend_on_the_last_bits(name, monkeypatch):
-    compared = cells.drawn_twice(monkeypatch, "05_engagement", borough=name, period="latest")
-    assert len(compared) == 4
+def test_what_it_draws_does_not_depend_on_the_last_bits(monkeypatch):
+    assert len(cells.drawn_twice(monkeypatch, "05_engagement", borough="Tower Hamlets", period="latest")) == 4

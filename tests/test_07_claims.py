@@ -12,9 +12,9 @@ import wardbook
 from conftest import sampled
 from wardbook import register
 from wardbook.measures import claims
+from wardbook.periods import read_period
 
 FIVE = ["Tower Hamlets", "Lambeth", "Kingston upon Thames", "Redbridge", "London"]
-AREAS = list(sampled(*FIVE))
 FIGURES = {"claims-verdicts", "claims-printed", "claims-heard", "claims-plans"}
 
 pytestmark = pytest.mark.usefixtures("one_ruler")
@@ -25,15 +25,11 @@ def london(one_ruler):
     return cells.shared("07_claims", borough="London", period="latest")
 
 
-@pytest.mark.parametrize(("period", "areas"), [("latest", AREAS), ("2018-19", ["Kingston upon Thames"])])
-def test_every_template_renders_for_every_area_in_plain_words(period, areas):
-    wrong = {}
-    for name in areas:
-        left = cells.shared("07_claims", borough=name, period=period)
-        assert set(left.figures) == FIGURES
-        if problems := cells.check_words(left):
-            wrong[name] = problems
-    assert not wrong
+@pytest.mark.parametrize("area", sampled(*FIVE))
+def test_every_template_renders_for_every_area_in_plain_words(area):
+    left = cells.shared("07_claims", borough=area, period="latest")
+    assert set(left.figures) == FIGURES
+    assert not cells.check_words(left)
 
 
 @pytest.mark.parametrize("area", FIVE)
@@ -75,10 +71,8 @@ def test_a_readers_statement_is_checked_with_the_published_ones(tmp_path):
     table = left.tables["claims"]
     assert table["claim_id"].to_list() == ["mine"]
     months = wardbook.open().monthly().filter(borough_code="E09000029", offence_group="robbery")
-    before, after = (
-        months.filter(pl.col("month").is_between(*span))["offences"].sum()
-        for span in ((pl.date(2024, 3, 1), pl.date(2025, 2, 1)), (pl.date(2025, 3, 1), pl.date(2026, 2, 1)))
-    )
+    years = [read_period(year).within(pl.col("month")) for year in ("year to 2025-02", "year to 2026-02")]
+    before, after = (months.filter(year)["offences"].sum() for year in years)
     assert f"robbery {before:,} to {after:,}" in table["recomputed"][0]
     # The page says who stated it, and of what: it once credited the police at a meeting in Lambeth with any statement.
     heard = left.figures["claims-heard"].words
@@ -87,7 +81,6 @@ def test_a_readers_statement_is_checked_with_the_published_ones(tmp_path):
     assert table["verdict"][0] == (claims.REPRODUCES if after > before else claims.DIFFERS)
 
 
-@pytest.mark.parametrize("name", ["Tower Hamlets"])
-def test_what_it_draws_does_not_depend_on_the_last_bits(name, monkeypatch):
-    compared = cells.drawn_twice(monkeypatch, "07_claims", borough=name, period="latest")
+def test_what_it_draws_does_not_depend_on_the_last_bits(monkeypatch):
+    compared = cells.drawn_twice(monkeypatch, "07_claims", borough="Tower Hamlets", period="latest")
     assert {"claims-heard", "claims-plans"} <= set(compared)

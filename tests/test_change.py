@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from datetime import date
 
 import numpy as np
@@ -75,10 +76,9 @@ def test_one_borough_half_again_is_found_and_none_where_nothing_was_planted(year
     counts = change.count_windows(total, after.earlier(), after)
     found = 0
     for borough in BOROUGHS["borough_code"]:
-        more = (
-            pl.when(pl.col("borough_code") == borough).then((pl.col("after") * 1.5).cast(pl.Int64)).otherwise("after")
-        )
-        rows = change.against_london(change.with_rest_of_london(counts.with_columns(after=more)), ruler)
+        half_again = pl.when(pl.col("borough_code") == borough).then((pl.col("after") * 1.5).cast(pl.Int64))
+        planted = change.with_rest_of_london(counts.with_columns(after=half_again.otherwise("after")))
+        rows = change.against_london(planted, ruler)
         found += rows.filter(borough_code=borough)["against_london"][0] == change.ABOVE
     assert found >= 30
     unplanted = change.against_london(change.with_rest_of_london(counts), ruler)["against_london"]
@@ -129,12 +129,9 @@ def test_knife_crime_cannot_be_judged_yet_and_says_how_many_windows_there_are():
 
 def test_the_relative_change_and_as_far_computed_again_in_plain_python(monthly):
     group, after = "robbery", year_to(date(2026, 2, 1))
-    counted: dict[tuple[str, int], int] = {}
-    for borough, month, offences in (
-        monthly.filter(offence_group=group).select("borough_code", "month", "offences").iter_rows()
-    ):
-        year = month.year + (month.month > 2)
-        counted[borough, year] = counted.get((borough, year), 0) + offences
+    counted, held = Counter(), monthly.filter(offence_group=group)
+    for borough, month, offences in held.select("borough_code", "month", "offences").iter_rows():
+        counted[borough, month.year + (month.month > 2)] += offences
     boroughs = BOROUGHS["borough_code"].to_list()
 
     def moved(borough, year):
@@ -197,24 +194,15 @@ def test_a_history_of_one_or_two_windows_cannot_say_and_no_offences_at_all_compa
     compares = change.comparability(counts, declared_breaks(), "borough_offences", rulers[1].before, rulers[1].after)
     assert compares["comparable"].to_list() == [True, True]
     whys = [change.judge(counts, ruler, compares)["why"][-1] for ruler in rulers.values()]
-    assert whys == [
-        "its history has only one window that overlaps no other",
-        "its history has only 2 windows that do not overlap",
-        "",
-    ]
+    lacks = ("one window that overlaps no other", "2 windows that do not overlap")
+    assert whys == [*(f"its history has only {windows}" for windows in lacks), ""]
 
 
 def test_a_relative_change_takes_a_count_of_nought_for_a_half():
-    counts = pl.DataFrame(
-        {
-            "before": [4, 0, 1, 0, 2],
-            "after": [1, 3, 0, 0, 2],
-            "rest_before": [100, 100, 100, 0, 100],
-            "rest_after": [200, 200, 200, 1, 0],
-        }
-    )
+    counts = {"before": [4, 0, 1, 0, 2], "after": [1, 3, 0, 0, 2]}
+    counts |= {"rest_before": [100, 100, 100, 0, 100], "rest_after": [200, 200, 200, 1, 0]}
     by_hand = [math.log(own) for own in (1 / 4 / 2, 3 / 0.5 / 2, 0.5 / 1 / 2, 1 / (1 / 0.5), 1 / (0.5 / 100))]
-    assert change.log_relative(counts) == pytest.approx(by_hand)
+    assert change.log_relative(pl.DataFrame(counts)) == pytest.approx(by_hand)
 
 
 def test_without_a_london_or_a_history_nothing_is_usual(year):
@@ -263,9 +251,8 @@ def test_a_p_value_is_under_one_in_twenty_exactly_where_a_change_stands_out(year
     told = rows["p"].is_not_null().to_numpy()
     assert told.sum() == 512 and outside.sum() == 18
     assert ((p < 0.05)[told] == outside[told]).all()
-    sums = rows.with_columns(out=pl.Series(outside), told=pl.Series(told)).group_by(
-        "offence_group", "stand_out", "judged"
-    )
+    marked = rows.with_columns(out=pl.Series(outside), told=pl.Series(told))
+    sums = marked.group_by("offence_group", "stand_out", "judged")
     for _, stand_out, asked, out, all_told in sums.agg(pl.col("out", "told").sum()).iter_rows():
         assert (stand_out, asked) == (out, all_told)
     assert rows["p"].drop_nulls().to_numpy() == pytest.approx(p[told])

@@ -2,11 +2,13 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import typer
@@ -58,13 +60,10 @@ def folder(tmp_path, monkeypatch) -> Path:
 )
 def test_a_name_that_is_not_known_is_2_and_nothing_is_written(wardbook, folder, tmp_path, words, says):
     told = wardbook("run", "--out", "out", *words)
-    assert told.exit_code == 2
+    assert (told.exit_code, told.stdout) == (2, "")
     assert says in told.stderr
-    assert told.stdout == ""
     assert not (tmp_path / "out").exists()
-    if "Usage" not in told.stderr:
-        assert told.stderr.startswith("wardbook: ")
-        assert told.stderr.count("\n") == 1
+    assert "Usage" in told.stderr or re.fullmatch("wardbook: .+\n", told.stderr)
 
 
 def test_the_last_lines_are_the_folder_that_was_filled_and_its_page(wardbook, folder, tmp_path):
@@ -78,18 +77,6 @@ def test_the_last_lines_are_the_folder_that_was_filled_and_its_page(wardbook, fo
     assert record["notebooks"]["01_first"]["parameters"]["times"] == 3
     assert (tmp_path / filled / "tables" / "b.csv").exists()
 
-    write_notebook(folder, "01_first", "x = {}\nx['y']")
-    told = wardbook("run", "--borough", "Tower Hamlets", "--period", "2023-24", "--out", "out", "--only", "01_first")
-    assert told.exit_code == 1
-    assert told.stdout == ""
-    copy = Path("out", "tower-hamlets", "2023-24.failed", "notebooks", "01_first.ipynb")
-    assert told.stderr.splitlines() == [
-        "01_first: 3 cells",
-        "wardbook: 01_first failed in cell [3] `x = {}`: KeyError: 'y'; "
-        f"its executed copy is {copy}; earlier results are as they were",
-    ]
-    assert copy.exists()
-
 
 # build ----------------------------------------------------------------------------------------------------------------
 
@@ -100,30 +87,23 @@ def test_an_unreadable_file_is_1_named_and_nothing_is_written(wardbook, tmp_path
     path.write_text("<!DOCTYPE html>\n<html><title>503 Service Unavailable</title></html>\n")
     told = wardbook("build", "--raw", "raw", "--out", "made")
     assert told.exit_code == 1
-    assert told.stderr.startswith(f"wardbook: {path.relative_to(tmp_path)}: expected ")
-    assert "a web page" in told.stderr
-    assert told.stderr.endswith("; nothing was written\n")
-    assert told.stderr.count("\n") == 1
+    name = path.relative_to(tmp_path)
+    assert re.fullmatch(f"wardbook: {name}: expected .+ a web page.*; nothing was written\n", told.stderr)
     assert sorted(item.name for item in tmp_path.iterdir()) == ["raw"]
 
 
 def test_a_relative_raw_folder_counts_from_here_and_that_of_the_environment_from_the_project(
     wardbook, tmp_path, monkeypatch
 ):
-    asked = []
-
-    def build(raw, out, *, allow_shorter):
-        asked.append((raw, out))
-        raise edition.EditionError("enough")
-
+    build = mock.Mock(side_effect=edition.EditionError("enough"))
     monkeypatch.setattr(edition, "build", build)
     monkeypatch.setenv("WARDBOOK_RAW", "../somewhere")
     wardbook("build", "--raw", "there", "--out", "made")
     wardbook("build", "--out", "made")
     monkeypatch.delenv("WARDBOOK_RAW")
     wardbook("build", "--out", "made")
-    assert [raw for raw, _ in asked] == [tmp_path / "there", ROOT / ".." / "somewhere", ROOT / "data" / "raw"]
-    assert {out for _, out in asked} == {tmp_path / "made"}
+    folders = [tmp_path / "there", ROOT / ".." / "somewhere", ROOT / "data" / "raw"]
+    assert [call.args for call in build.call_args_list] == [(raw, tmp_path / "made") for raw in folders]
 
 
 def test_build_accounts_for_every_file(wardbook, tmp_path):
@@ -153,10 +133,10 @@ def test_check_is_1_for_an_edition_that_does_not_add_up(wardbook, monkeypatch):
     monkeypatch.setattr(check, "check", lambda _: findings)
     told = wardbook("check")
     assert told.exit_code == 1
-    first, *rest = told.stdout.splitlines()
+    first, rest = told.stdout.split("\n\n", 1)
     assert f"edition {edition.open_edition().id}" in first
-    note = ["What it may not be used for", "- never sum wards"]
-    assert rest == ["", "Wrong", "- this does not", "", *note, "", "Right", "- this adds up"]
+    note = "What it may not be used for\n- never sum wards"
+    assert rest == f"Wrong\n- this does not\n\n{note}\n\nRight\n- this adds up\n"
 
 
 # notebooks and lab ----------------------------------------------------------------------------------------------------
@@ -169,7 +149,7 @@ def test_notebooks_says_which_changed_and_which_failed(wardbook, folder, tmp_pat
     write_notebook(folder, "01_first", "1 / 0")
     told = wardbook("notebooks")
     assert told.exit_code == 1
-    assert "wardbook: 01_first failed in cell [2] `1 / 0`: ZeroDivisionError" in told.stderr
+    assert "\nwardbook: 01_first failed in cell [2] `1 / 0`: ZeroDivisionError" in told.stderr
 
 
 def test_lab_copies_says_what_it_kept_and_hands_its_options_on(wardbook, folder, tmp_path, monkeypatch):
@@ -189,8 +169,7 @@ def test_the_installed_command_exits_with_the_code_and_one_sentence(tmp_path):
     command = shutil.which("wardbook", path=Path(sys.executable).parent)
     done = subprocess.run([command, "check", "nowhere"], cwd=tmp_path, env=os.environ, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("wardbook: ")
-    assert done.stderr.count("\n") == 1
+    assert re.fullmatch("wardbook: .+\n", done.stderr)
 
 
 # claim ----------------------------------------------------------------------------------------------------------------
@@ -240,12 +219,10 @@ def test_a_second_signal_does_not_break_off_what_the_first_one_began_to_remove(n
 )
 def test_whatever_is_typed_in_any_field_is_refused_in_printable_words(wardbook, tmp_path, text):
     sutton, chart = ["--borough", "Sutton"], ["--to", "there", "--chart"]
+    settings = ("draws", "seed", "targets_file", "claims_file", text)
     for words in (
         *(["run", "--borough", text], ["run", *sutton, "--period", text], ["run", *sutton, "--only", text]),
-        *(
-            ["run", *sutton, "--set", f"{name}={text}"]
-            for name in ("draws", "seed", "targets_file", "claims_file", text)
-        ),
+        *(["run", *sutton, "--set", f"{name}={text}"] for name in settings),
         *(["run", *sutton, "--edition", text[:200]], ["check", text[:200]], ["fetch", "--source", text]),
         *(["claim", "--borough", text, "--offence", "crime"], ["claim", *sutton, "--offence", text]),
         *(["claim", *sutton, "--offence", "crime", name, text] for name in ("--from", "--to")),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from datetime import date
 
 import numpy as np
 import polars as pl
@@ -71,7 +70,6 @@ def test_limits_of_nothing_and_at_no_level_are_refused():
     for level in (0, 1, 1.5):
         with pytest.raises(ValueError, match="level between 0 and 1"):
             c.funnel_limits(15, level=level)
-    assert [type(limit) for limit in c.funnel_limits(15)] == [float, float]
 
 
 @same_examples
@@ -94,9 +92,8 @@ def by_hand(observed, e):
     z = stats.norm.ppf(stats.poisson.cdf(observed, e) - stats.poisson.pmf(observed, e) / 2)
     n, drawn_in = len(z), np.clip(z, *np.quantile(z, [0.1, 0.9]))
     phi = (drawn_in**2).mean() / c.winsorised_expectation(n)
-    tau2 = max(
-        0.0, float((n * phi - (n - 1)) / (e.sum() - (e**2).sum() / e.sum()))
-    )  # the weights are the expected counts
+    # The weights are the expected counts.
+    tau2 = max(0.0, float((n * phi - (n - 1)) / (e.sum() - (e**2).sum() / e.sum())))
     t = stats.t(n - 1) if tau2 > 0 else stats.norm
     made = {"phi": [phi] * n, "tau2": [tau2] * n, "z": z, "ratio": observed / e}
     used = set()
@@ -205,12 +202,11 @@ def test_a_wards_years_end_where_a_break_cuts_and_begin_anew():
         return w.ward_history(opened.table("ward_offences"), item, read_period("2024-25"), declared_breaks())
 
     history = history_of("robbery")
-    years = history.select("year", "spell").unique().sort("year")
-    assert years["year"].to_list() == [f"{y}-{y % 100 + 1:02d}" for y in [*range(2010, 2023), 2024]]
-    assert years["spell"].to_list() == [0] * 13 + [1]
+    years = history.select("year", "spell").unique().sort("year").rows()
+    assert years == [(f"{y}-{y - 1999:02d}", int(y == 2024)) for y in (*range(2010, 2023), 2024)]
     # MPS ward-level recorded crime, snapshot 2026-02: the borough's wards of a year before any had none.
     borough = opened.table("borough_offences").filter(offence_group="robbery", snapshot="2026-02")
-    inside = borough.filter(pl.col("month").is_between(date(2018, 4, 1), date(2019, 3, 1)))
+    inside = borough.filter(read_period("2018-19").within(pl.col("month")))
     total = inside.filter(pl.col("borough_code") != places.UNKNOWN)["offences"].sum()
     assert history.filter(year="2018-19")["events"].sum() == pytest.approx(total, rel=0.001)
     violence, none = (history_of(item) for item in ("violence with injury", "Knife Crime"))
@@ -224,21 +220,10 @@ def test_every_ward_has_one_cell_around_its_centroid_and_none_reaches_further():
     assert len(cells) == 684 and cells.crs.to_epsg() == 27700
     points = wards.filter(pl.col("vintages").str.contains("2024")).sort("ward_code")
     assert cells["ward_code"].to_list() == points["ward_code"].to_list()
-    centres = shapely.points(points.select("easting", "northing").to_numpy())
-    assert shapely.contains(cells.geometry.to_numpy(), centres).all()
-    assert shapely.hausdorff_distance(cells.geometry.to_numpy(), centres).max() <= maps.REACH + 1e-6
-    joined = shapely.union_all(cells.geometry.to_numpy()).area
-    assert joined == pytest.approx(cells.area.sum(), rel=1e-9), "cells overlap"
-
-
-def test_classes_are_at_most_three_and_say_where_they_break():
-    values = pl.Series([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
-    told, shades = maps._classes(values)
-    names = list(shades)
-    assert names == ["under 2.7", "2.7 to under 4.3", "4.3 or more"]
-    assert told == [names[0]] * 2 + [names[1]] * 2 + [names[2]] * 2
-    told, shades = maps._classes(pl.Series([2.0, 2.0]))
-    assert (told, list(shades)) == (["about 2.0"] * 2, ["about 2.0"])
+    centres, shapes = shapely.points(points.select("easting", "northing").to_numpy()), cells.geometry.to_numpy()
+    assert shapely.contains(shapes, centres).all()
+    assert shapely.hausdorff_distance(shapes, centres).max() <= maps.REACH + 1e-6
+    assert shapely.union_all(shapes).area == pytest.approx(cells.area.sum(), rel=1e-9), "cells overlap"
 
 
 def test_a_ward_without_a_rate_is_grey_on_the_map_and_the_others_have_their_class():

@@ -26,35 +26,21 @@ def read_page(folder):
 
 
 def test_the_page_holds_each_chart_with_its_words_its_table_and_its_links(tmp_path):
-    folder = a_run(tmp_path, [a_figure(), a_figure("zebra", "A second chart's finding")])
-    read = read_page(folder)
-    for name, title in (("change-funnel", "Recorded burglary fell"), ("zebra", "A second chart's finding")):
-        for part in (title, *(WORDS[part] for part in ("subtitle", "sentence", "caveat", "source", "command"))):
-            assert part in read.text, part
-        hrefs = {attrs.get("href") for tag, attrs in read.tags if tag == "a"}
-        for kind in ("json", "svg", "png", "csv", "txt"):
-            assert f"./charts/{name}.{kind}" in hrefs
-            assert (folder / "charts" / f"{name}.{kind}").is_file()
-    assert len([tag for tag, _ in read.tags if tag == "svg"]) == 4, "each for a page and for a phone"
-    assert "1,234" in read.text
-    assert "0.1250" in read.text, "the table behind the disclosure"
-
-
-def test_ids_are_unique_and_links_lead_somewhere(tmp_path):
     absent = a_figure("ward-rates", absent="too few wards")
-    read = read_page(a_run(tmp_path, [a_figure(), a_figure("zebra"), absent]))
+    folder = a_run(tmp_path, [a_figure(), a_figure("zebra", "A second chart's finding"), absent])
+    read = read_page(folder)
+    words = [WORDS[part] for part in ("subtitle", "sentence", "caveat", "source", "command")]
+    words += ["Recorded burglary fell", "A second chart's finding", "1,234", "0.1250", "No chart: too few wards."]
+    assert [part for part in words if part not in read.text] == []
+    hrefs = {attrs["href"] for tag, attrs in read.tags if tag == "a"}
+    kinds = ("json", "svg", "png", "csv", "txt")
+    assert {f"./charts/{name}.{kind}" for name in ("change-funnel", "zebra") for kind in kinds} <= hrefs
+    assert all((folder / href).is_file() for href in hrefs if href.startswith("./"))
+    assert len([tag for tag, _ in read.tags if tag == "svg"]) == 4, "each for a page and for a phone"
     ids = [attrs["id"] for _, attrs in read.tags if "id" in attrs]
     assert len(ids) == len(set(ids))
-    hrefs = [attrs["href"] for tag, attrs in read.tags if tag == "a"]
     assert all(href.startswith(("#", "./", "https://")) for href in hrefs)
     assert {href[1:] for href in hrefs if href.startswith("#")} <= set(ids)
-
-
-def test_a_chart_that_cannot_be_drawn_says_why_in_its_place(tmp_path):
-    read = read_page(a_run(tmp_path, [a_figure(absent="December 2022 ends on the 17th")]))
-    assert "No chart: December 2022 ends on the 17th." in read.text
-    assert not {"svg", "article"} & {tag for tag, _ in read.tags}
-    assert not [attrs for _, attrs in read.tags if "change-funnel." in attrs.get("href", "")]
 
 
 def test_a_notebook_that_has_not_run_says_the_command_that_fills_its_section(tmp_path):
@@ -66,32 +52,27 @@ def test_a_notebook_that_has_not_run_says_the_command_that_fills_its_section(tmp
 
 
 def test_sources_have_the_dates_of_their_files_and_their_licence(tmp_path):
-    inputs = [
-        "mps/2025-11/MPS Borough Level Crime (Historical).csv",
-        "mps/2025-12/MPS Borough Level Crime (most recent 24 months).csv",
-        *(f"police_uk/2024-{month:02d}/2024-{month:02d}-metropolitan-stop-and-search.csv" for month in range(1, 9)),
-    ]
-    used = {source.key: dates for source, dates in page.used_sources(dict.fromkeys(inputs, "0"))}
-    assert used["mps-borough-crime"] == "2025-11 and 2025-12"
-    assert "8 months, 2024-01 to 2024-08" in used.values()
+    spans = {"2025-11": "Historical", "2025-12": "most recent 24 months"}
+    inputs = [f"mps/{month}/MPS Borough Level Crime ({span}).csv" for month, span in spans.items()]
+    inputs += [f"police_uk/2024-0{n}/2024-0{n}-metropolitan-stop-and-search.csv" for n in range(1, 9)]
     text = read_page(a_run(tmp_path, [a_figure()], inputs=dict.fromkeys(inputs, "0"))).text
     assert "2025-11 and 2025-12. Open Government Licence v3.0." in text
+    assert "8 months, 2024-01 to 2024-08. " in text
     assert "Edition ccbcbe198f0f" in text
 
 
 def test_a_mark_keeps_its_numbers_and_nothing_else_that_vega_writes_for_itself():
-    drawn = page.slim(a_figure().svg("page", bare=True))
-    root = ElementTree.fromstring(drawn)
-    told = [element.get("data-say") for element in root.iter() if element.get("data-say")]
-    assert told == ["burglary: count 1234", "robbery: count 56"]
-    assert "aria-label=" not in drawn
-    assert "aria-roledescription" not in drawn
-    assert {"burglary", "robbery"} <= set(root.itertext()), "the labels stay"
-    odd = pl.DataFrame({"name": ['A & B; "C" <d>'], "count": [1.256]})
-    marks = ElementTree.fromstring(page.slim(a_figure(data=odd).svg("page", bare=True))).iter()
-    assert [mark.get("data-say") for mark in marks if mark.get("data-say")] == ['A & B; "C" <d>: count 1.3']
-    many = pl.DataFrame({"name": [f"n{n}" for n in range(page.MOST_MARKS + 1)], "count": range(page.MOST_MARKS + 1)})
-    assert "data-say" not in page.slim(a_figure(data=many).svg("page", bare=True))
+    def told(names, counts):
+        data = pl.DataFrame({"name": names, "count": counts})
+        root = ElementTree.fromstring(page.slim(a_figure(data=data).svg("page", bare=True)))
+        assert not [mark for mark in root.iter() if {"aria-label", "aria-roledescription"} & set(mark.keys())]
+        assert set(names[:2]) <= set(root.itertext()), "the labels stay"
+        return [mark.get("data-say") for mark in root.iter() if mark.get("data-say")]
+
+    assert told(["burglary", "robbery"], [1234, 56]) == ["burglary: count 1234", "robbery: count 56"]
+    assert told(['A & B; "C" <d>'], [1.256]) == ['A & B; "C" <d>: count 1.3']
+    many = range(page.MOST_MARKS + 1)
+    assert told([f"n{n}" for n in many], many) == []
 
 
 def test_a_drawing_looks_the_same_without_what_draws_nothing():
@@ -104,11 +85,9 @@ def test_a_drawing_looks_the_same_without_what_draws_nothing():
     family = re.search(r'font-family="[^"]*"', whole)[0]
     slim = page.slim(whole).replace("<svg", f'<svg xmlns="http://www.w3.org/2000/svg" {family}', 1)
     assert len(slim) < 0.6 * len(whole)
-    before, after = (
-        Image.open(io.BytesIO(vl_convert.svg_to_png(svg))).convert("L").resize((360, 200)) for svg in (whole, slim)
-    )
-    most = ImageChops.difference(before, after).getextrema()[1]
-    assert most < 40, "of 255: a tenth of a pixel softens an edge"
+    pngs = map(vl_convert.svg_to_png, (whole, slim))
+    images = [Image.open(io.BytesIO(png)).convert("L").resize((360, 200)) for png in pngs]
+    assert ImageChops.difference(*images).getextrema()[1] < 40, "of 255: a tenth of a pixel softens an edge"
 
 
 def test_a_drawing_too_high_for_half_a_sheet_has_one_for_print_and_the_page_is_the_same_from_what_is_kept(tmp_path):
@@ -117,10 +96,7 @@ def test_a_drawing_too_high_for_half_a_sheet_has_one_for_print_and_the_page_is_t
     written = page.write_page(folder).read_text(encoding="utf-8")
     run = page.read_run(folder)
     kept = page.read_drawings(run)
-    assert {name: set(sizes) for name, sizes in kept.items()} == {
-        "change-funnel": {"page", "phone"},
-        "zebra": {"page", "phone", "print"},
-    }
+    assert [set(kept[name]) - {"page", "phone"} for name in ("change-funnel", "zebra")] == [set(), {"print"}]
     height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', kept["zebra"]["print"])[1])
     assert height <= SIZES["print"].height
     (folder / page.DRAWINGS).unlink()
@@ -132,35 +108,21 @@ def test_a_drawing_too_high_for_half_a_sheet_has_one_for_print_and_the_page_is_t
 
 def sheets_of(path):
     """Each sheet of a workbook as rows of values, read by another library than wrote it."""
-    import fastexcel
-
-    reader = fastexcel.read_excel(path)
-    sheets = {}
-    for name in reader.sheet_names:
-        sheet = reader.load_sheet(name, header_row=None, dtypes="string").to_polars()
-        sheets[name] = list(map(list, sheet.rows()))
-    return sheets
+    sheets = pl.read_excel(path, sheet_id=0, has_header=False, infer_schema_length=0)
+    return {name: list(map(list, sheet.rows())) for name, sheet in sheets.items()}
 
 
 def test_the_workbook_has_the_numbers_of_the_csv_with_units_rounded_under_readable_names(tmp_path):
     rows = {"offence_group": ["a", "b"], "before": [12251, 3], "change_percent": [100 / 3, None]}
-    tables = {
-        "changes": pl.DataFrame(rows | {"comparable": [True, False], "as_far": [1, 2]}),
-        "targets": pl.DataFrame(
-            {"measure": ["%", "=+-"], "unit": ["%", "x"], "n": [-0.05, 1e-9], "residents": [4725282.0, 36396.4]}
-        ),
-        "empty": pl.DataFrame({"measure": []}, schema={"measure": pl.String}),
-    }
-    folder = a_run(tmp_path, [], tables)
+    rows |= {"comparable": [True, False], "as_far": [1, 2]}
+    small = {"measure": ["%", "=+-"], "unit": ["%", "x"], "n": [-0.05, 1e-9], "residents": [4725282.0, 36396.4]}
+    empty = pl.DataFrame(schema={"measure": pl.String})
+    folder = a_run(tmp_path, [], {"changes": pl.DataFrame(rows), "targets": pl.DataFrame(small), "empty": empty})
     page.write_page(folder)
     read = sheets_of(folder / "tables.xlsx")
     assert list(read) == ["Cover", "Contents", "Notes", "changes", "targets"]
-    body = read["changes"][-3:]
-    assert body[0] == ["Offence group", "Offences before", "Change (%)", "Comparable", "Others as far from London"]
-    assert [[row[0], float(row[1])] for row in body[1:]] == [["a", 12251], ["b", 3]]
-    assert float(body[1][2]) == 33.3, "a percentage to one decimal"
-    assert body[2][2] is None
-    assert [row[3] for row in body[1:]] == ["yes", "no"]
+    heads = ["Offence group", "Offences before", "Change (%)", "Comparable", "Others as far from London"]
+    assert read["changes"][-3:] == [heads, ["a", "12251", "33.3", "yes", "1"], ["b", "3", None, "no", "2"]]
     assert float(read["targets"][-1][2]) == 1e-9, "a number too small to round stays"
     assert [float(row[3]) for row in read["targets"][-2:]] == [4725282, 36396], "of a count every digit stays"
     cover = " ".join(str(cell) for row in read["Cover"] for cell in row)
@@ -187,8 +149,7 @@ def run(tmp_path):
 def test_an_exported_set_carries_its_title_and_source_at_its_size(run, tmp_path, size):
     to = tmp_path / "paper"
     made = export.export(run, to, charts=["change-funnel"], size=size)
-    assert sorted(path.name for path in made) == [f"change-funnel.{kind}" for kind in ("csv", "png", "svg", "txt")]
-    assert sorted(path.name for path in to.iterdir()) == sorted(path.name for path in made)
+    assert [path.suffix for path in sorted(to.iterdir())] == [".csv", ".png", ".svg", ".txt"] and len(made) == 4
     image = Image.open(io.BytesIO((to / "change-funnel.png").read_bytes()))
     assert image.text["Title"] == "Recorded burglary fell"
     assert "A publication of the Publisher’s" in image.text["Source"]

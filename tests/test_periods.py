@@ -7,15 +7,7 @@ from datetime import date
 import polars as pl
 import pytest
 
-from wardbook.periods import (
-    Period,
-    breaks_between,
-    complete_years,
-    declared_breaks,
-    month_after,
-    read_period,
-    year_to,
-)
+from wardbook.periods import breaks_between, complete_years, declared_breaks, month_after, read_period
 from wardbook.places import UnknownName
 
 
@@ -25,7 +17,7 @@ from wardbook.places import UnknownName
         ("2024-25", (2024, 4), (2025, 3), "2024-25", "2024-25"),
         (" 2024 - 2025 ", (2024, 4), (2025, 3), "2024-25", "2024-25"),
         ("1999-00", (1999, 4), (2000, 3), "1999-00", "1999-00"),
-        ("year to 2025-11", (2024, 12), (2025, 11), "year to November 2025", "year-to-2025-11"),
+        ("year to 2025-04", (2024, 5), (2025, 4), "year to April 2025", "year-to-2025-04"),
         ("Year  to 2025-03", (2024, 4), (2025, 3), "2024-25", "2024-25"),
         ("latest", (2025, 3), (2026, 2), "year to February 2026", "year-to-2026-02"),
         ("2025-06 to 2025-08", (2025, 6), (2025, 8), "June to August 2025", "2025-06-to-2025-08"),
@@ -35,18 +27,17 @@ from wardbook.places import UnknownName
 def test_the_ways_a_period_may_be_asked_for(asked, first, last, words, slug):
     period = read_period(asked, newest=date(2026, 2, 1))
     assert (period.first, period.last) == (date(*first, 1), date(*last, 1))
+    assert (period.months[0], period.months[-1]) == (period.first, period.last)
     assert (period.words, period.slug) == (words, slug)
     assert read_period(str(period)) == period
     assert read_period(period.slug) == period
 
 
-@pytest.mark.parametrize(
-    "asked",
-    [
-        *("2024", "2024-26", "2024-25-26", "", "April 2024", None, "year to 2025-13", "latest"),
-        *("2025-08 to 2025-06", "2024-01 to 2025-06"),
-    ],
-)
+NO_PERIODS = ["2024", "2024-26", "2024-25-26", "", "April 2024", None, "year to 2025-13", "latest"]
+NO_PERIODS += ["2025-08 to 2025-06", "2024-01 to 2025-06"]
+
+
+@pytest.mark.parametrize("asked", NO_PERIODS)
 def test_what_is_no_period_is_refused_with_what_is_allowed(asked):
     with pytest.raises(UnknownName, match="a financial year such as") as refused:
         read_period(asked)
@@ -55,15 +46,8 @@ def test_what_is_no_period_is_refused_with_what_is_allowed(asked):
 
 def test_a_year_earlier_is_the_same_months():
     period = read_period("2024-12 to 2025-02")
-    assert str(period.earlier()) == "2023-12 to 2024-02"
-    assert str(period.earlier(-1)) == "2025-12 to 2026-02"
+    assert [str(period.earlier(n)) for n in (1, -1)] == ["2023-12 to 2024-02", "2025-12 to 2026-02"]
     assert read_period("2015-16").earlier(4) == read_period("2011-12")
-    assert [month_after(date(2024, 1, 1), n) for n in (-1, 0, 12)] == [
-        date(2023, 12, 1),
-        date(2024, 1, 1),
-        date(2025, 1, 1),
-    ]
-    assert len(year_to(date(2026, 2, 1)).months) == 12
 
 
 def test_the_newest_period_is_the_newest_twelve_months_without_a_gap():
@@ -73,26 +57,17 @@ def test_the_newest_period_is_the_newest_twelve_months_without_a_gap():
     assert complete_years(months[:11]) == []
 
 
-@pytest.mark.parametrize(
-    ("item", "before", "after", "crossed"),
-    [
-        ("violence with injury", "2013-14", "2014-15", ["violence recording"]),
-        ("robbery", "2019-20", "2020-21", ["pandemic"]),
-        ("robbery", "2023-24", "2024-25", ["CRIS to CONNECT (other offences)"]),
-        ("robbery", "year to 2025-02", "year to 2026-02", []),
-    ],
-)
-def test_the_documented_breaks_are_declared(item, before, after, crossed):
-    first, last = read_period(before).first, read_period(after).last
-    rows = breaks_between(declared_breaks(), "borough_offences", item, first, last)
-    assert sorted(rows["break_id"]) == sorted(crossed)
+def test_the_documented_breaks_are_declared():
+    crossed = {("violence with injury", "2014-15"): ["violence recording"], ("robbery", "2020-21"): ["pandemic"]}
+    crossed |= {("robbery", "2024-25"): ["CRIS to CONNECT (other offences)"], ("robbery", "year to 2026-02"): []}
+    for (item, year), breaks in crossed.items():
+        after = read_period(year)
+        rows = breaks_between(declared_breaks(), "borough_offences", item, after.earlier().first, after.last)
+        assert rows["break_id"].to_list() == breaks, year
 
 
 def test_a_break_dated_at_a_month_parts_it_from_the_one_before():
-    table = declared_breaks().head(1)
-    table = table.with_columns(
-        series=pl.lit("s"), from_month=date(2024, 3, 1), to_month=None, offence_groups=pl.lit("all")
-    )
+    march, texts = date(2024, 3, 1), {"series": pl.lit("s"), "offence_groups": pl.lit("all")}
+    table = declared_breaks().head(1).with_columns(**texts, from_month=march, to_month=None)
     assert breaks_between(table, "s", "y", date(2024, 2, 1), date(2024, 3, 1)).height == 1
     assert breaks_between(table, "s", "y", date(2024, 3, 1), date(2025, 2, 1)).height == 0
-    assert Period(date(2024, 3, 1), date(2025, 2, 1)).length == 12

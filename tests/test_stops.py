@@ -140,7 +140,7 @@ def test_a_reference_that_is_drawn_empty_leaves_the_upper_end_open():
 
 
 def monthly(*span: tuple[date, int], complete: bool = True) -> pl.DataFrame:
-    rows = [(month, kind, n, n / 1000, complete, None) for month, n in span for kind in stops.KINDS[:1]]
+    rows = [(month, stops.KINDS[0], n, n / 1000, complete, None) for month, n in span]
     columns = ["month", "kind", "stops", "rate_per_1000", "complete", "why_not"]
     return pl.DataFrame(rows, schema=columns, orient="row")
 
@@ -298,12 +298,8 @@ def test_the_table_of_a_year_counted_again_in_plain_python(made):
 def test_the_newest_twelve_complete_months_end_in_august_2024(made):
     held = made["stop_coverage"]
     # Not after what is asked for; where nothing is held by then, the first twelve there are.
-    for asked, newest in [
-        ((2026, 2), "year to 2024-08"),
-        ((2024, 6), "year to 2024-06"),
-        ((2018, 2), "year to 2023-12"),
-    ]:
-        assert str(stops.newest_year(held, date(*asked, 1))) == newest
+    for asked, newest in {(2026, 2): "2024-08", (2024, 6): "2024-06", (2018, 2): "2023-12"}.items():
+        assert str(stops.newest_year(held, date(*asked, 1))) == f"year to {newest}"
         assert str(stops.newest_year(held, date(*asked, 1), financial=True)) == "2023-24"
     for since, financial in ((date(2023, 10, 1), False), (date(2023, 5, 1), True)):
         with pytest.raises(ValueError, match="no twelve months"):
@@ -442,13 +438,10 @@ def test_where_more_is_searched_is_not_read_as_who_is_searched():
 def test_every_kind_is_in_every_month_and_kinds_are_apart():
     april, may = date(2023, 4, 1), date(2023, 5, 1)
     kinds = ["Person search", "Person and Vehicle search", "Person search", "Vehicle search", "Vehicle search"]
-    rows = pl.DataFrame(
-        {"is_section_60": [False, False, True, True, False], "search_type": kinds, "stops": [5, 2, 3, 1, 1]}
-    )
-    rows = rows.with_columns(month=pl.lit(april))
+    counts = {"search_type": kinds, "stops": [5, 2, 3, 1, 1]}
+    rows = pl.DataFrame(counts | {"is_section_60": [False, False, True, True, False], "month": [april] * 5})
     coverage = pl.DataFrame({"month": [may, april], "complete": [False, True], "why_not": ["ends on the 17th", None]})
-    by_kind = zip(stops.KINDS, (7, 3, 2))
-    expected = [(april, kind, n, float(n), True, None) for kind, n in by_kind]
+    expected = [(april, kind, n, float(n), True, None) for kind, n in zip(stops.KINDS, (7, 3, 2))]
     expected += [(may, kind, 0, 0.0, False, "ends on the 17th") for kind in stops.KINDS]
     assert stops.monthly_rates(rows, coverage, 1_000).rows() == expected
 
@@ -462,17 +455,12 @@ def test_more_thorough_searches_are_divided_four_ways_and_no_year_is_left_out():
     ]
     rows = pl.DataFrame(rows, schema=columns, schema_overrides={"year": pl.Int32}, orient="row")
     assert stops.thorough_years(rows, [2021, 2019, 2020]).rows() == [(2019, 12, 3), (2020, 0, 0), (2021, 6, 0)]
-    assert stops.thorough_items(rows, pl.col("ethnic_appearance") != "Asian").rows() == [
-        (2019, "adult_present", "yes", 3),
-        (2019, "age_band", "18 and over", 9),
-        (2019, "age_band", "under 18", 3),
-        (2019, "ethnic_appearance", "Black", 3),
-        (2019, "ethnic_appearance", "White", 9),
-        (2019, "outcome", "drugs", 12),
-        (2021, "age_band", "18 and over", 0),
-        (2021, "ethnic_appearance", "Asian", 0),
-        (2021, "outcome", "no positive outcome", 0),
-    ]
+    items = stops.thorough_items(rows, pl.col("ethnic_appearance") != "Asian").rows_by_key(["year", "measure"])
+    of_2019 = {"adult_present": [("yes", 3)], "age_band": [("18 and over", 9), ("under 18", 3)]}
+    of_2019 |= {"ethnic_appearance": [("Black", 3), ("White", 9)], "outcome": [("drugs", 12)]}
+    of_2021 = {"age_band": "18 and over", "ethnic_appearance": "Asian", "outcome": "no positive outcome"}
+    expected = {(2019, measure): counts for measure, counts in of_2019.items()}
+    assert dict(items) == expected | {(2021, measure): [(item, 0)] for measure, item in of_2021.items()}
 
 
 # Against what others printed ------------------------------------------------------------------------------------------

@@ -10,17 +10,13 @@ import polars as pl
 import pytest
 
 from wardbook.measures import trends
-from wardbook.periods import declared_breaks, read_period
+from wardbook.periods import declared_breaks
 
 NO_BREAKS = declared_breaks().clear()
 
 
 def months_from(year, month, n):
     return [date(year + (month - 1 + i) // 12, (month - 1 + i) % 12 + 1, 1) for i in range(n)]
-
-
-def counts_of(values, start=(2015, 4)):
-    return pl.DataFrame({"month": months_from(*start, len(values)), "offences": [int(v) for v in values]})
 
 
 def breaks_of(*rows):
@@ -53,47 +49,25 @@ def test_xmr_reproduces_the_nist_worked_example():
     assert chart.points["rule"].is_null().all(), "NIST: the process is in control"
 
 
-@pytest.mark.parametrize(
-    "values, rule, where",
-    [
-        ([1, 5, 1, 5, 1, 5, 3, 3.1, 3.2, 3.3, 3.4, 3.5, 3.6, 1, 5], "7 rising or falling", range(6, 13)),
-        ([1, 5, 1, 5, 1, 5, 1, 5, 4, 6, 4, 6, 4, 6, 1, 1.5], "7 on one side", range(7, 14)),
-    ],
-    ids=["rising", "one side"],
-)
-def test_xmr_marks_every_point_of_a_run(values, rule, where):
-    found = trends.xmr(values).points["rule"].to_list()
-    assert [i for i, r in enumerate(found) if r == rule] == list(where)
+def test_xmr_marks_every_point_of_a_run():
+    rising = trends.xmr([1, 5, 1, 5, 1, 5, 3, 3.1, 3.2, 3.3, 3.4, 3.5, 3.6, 1, 5]).points["rule"]
+    assert rising.eq_missing("7 rising or falling").arg_true().to_list() == list(range(6, 13))
+    aside = trends.xmr([1, 5, 1, 5, 1, 5, 1, 5, 4, 6, 4, 6, 4, 6, 1, 1.5]).points["rule"]
+    assert aside.eq_missing("7 on one side").arg_true().to_list() == list(range(7, 14))
 
 
 def test_two_of_three_near_a_limit_leaves_the_point_between_unmarked():
     base = [0, 1, -1] * 8
-    width = 2.66 * np.abs(np.diff(base)).mean()
-    near = 0.8 * width
+    near = 0.8 * 2.66 * np.abs(np.diff(base)).mean()
     found = trends.xmr([*base, near, 0.1, near, *base]).points["rule"].to_list()
     assert [i for i, r in enumerate(found) if r == "2 of 3 near a limit"] == [24, 26]
 
 
-def test_first_rule_hits_between_a_fifth_and_one_and_a_half_percent_of_independent_points():
-    random = np.random.default_rng(3)
-    hits = [
-        (trends.xmr(random.normal(100, 10, 60)).points["rule"] == "beyond a limit").fill_null(False).mean()
-        for _ in range(300)
-    ]
-    assert 0.002 <= np.mean(hits) <= 0.015
-
-
-@pytest.mark.parametrize(
-    "target, direction, answer",
-    [
-        (200, "fall", "consistently met"),
-        (100, "fall", "hit and miss"),
-        (20, "rise", "consistently met"),
-    ],
-)
-def test_assurance_has_three_answers_in_either_direction(target, direction, answer):
-    chart = trends.xmr([95, 105, 98, 102, 100, 97])
-    assert trends.assurance(chart, target, direction=direction) == answer
+def test_assurance_has_three_answers_in_either_direction():
+    chart, met, missed = trends.xmr([95, 105, 98, 102, 100, 97]), "consistently met", "consistently missed"
+    answers = {(200, "fall"): met, (100, "fall"): "hit and miss", (20, "rise"): met, (20, "fall"): missed}
+    for (target, direction), answer in answers.items():
+        assert trends.assurance(chart, target, direction=direction) == answer
     with pytest.raises(ValueError, match="down"):
         trends.assurance(chart, 1, direction="down")
 
@@ -101,9 +75,9 @@ def test_assurance_has_three_answers_in_either_direction(target, direction, answ
 # -- expected counts ----------------------------------------------------------------------------------------------------
 
 
-def seasonal(n, *, mean=120.0, phi=1.0, seed=0, start=(2015, 4)):
+def seasonal(n, *, mean=120.0, phi=1.0, seed=0):
     """Counts with a winter peak, gamma-Poisson at an overdispersion, and nothing else happening."""
-    random, months = np.random.default_rng(seed), months_from(*start, n)
+    random, months = np.random.default_rng(seed), months_from(2015, 4, n)
     mu = np.array([mean * (1 + 0.25 * math.cos(2 * math.pi * m.month / 12)) for m in months])
     rates = mu if phi == 1 else random.gamma(mu / (phi - 1), phi - 1)
     return pl.DataFrame({"month": months, "offences": random.poisson(rates)})
@@ -175,9 +149,8 @@ def test_a_baseline_from_which_nothing_can_be_expected_is_refused(values, says):
 
 
 def test_every_declared_break_cuts_a_spell_stands_apart():
-    found = breaks_of(
-        ("marked", date(2016, 4, 1), None, "marks"), ("spell", date(2017, 4, 1), date(2017, 12, 1), "cuts")
-    )
+    spell = ("spell", date(2017, 4, 1), date(2017, 12, 1), "cuts")
+    found = breaks_of(("marked", date(2016, 4, 1), None, "marks"), spell)
     cut = trends.segments(months_from(2015, 4, 48), found)
     assert cut["segment"].unique(maintain_order=True).to_list() == [0, 1, 2, 3]
     assert cut.filter(pl.col("spell").is_not_null())["month"].to_list() == months_from(2017, 4, 9)
@@ -194,11 +167,6 @@ def test_a_months_baseline_ends_before_it_and_lies_since_the_break():
     assert after["month"].min() == date(2019, 4, 1)
     near = months.filter(month=date(2018, 6, 1))
     assert near["note"].item() == "cannot say: 2 months since moved"
-    # Without borrowing a new level needs two years.
-    alone, _ = trends.monitor(seasonal(72, seed=1), found, rebase_months=24)
-    judged = alone.filter(pl.col("signal") != "cannot say", pl.col("month") >= date(2018, 4, 1))
-    assert judged["month"].min() == date(2020, 4, 1)
-    assert not judged["note"].str.contains("shape of the year").any()
 
 
 def test_a_doubled_level_after_a_break_is_no_signal_and_no_change():
@@ -234,15 +202,6 @@ def test_a_spell_is_neither_judged_nor_a_baseline():
     assert trends.monitor(wild, found)[0]["expected"].to_list() == months["expected"].to_list()
 
 
-def test_a_rise_is_signalled_month_by_month():
-    counts = times(2, seasonal(60, seed=6), pl.col("month") >= date(2019, 4, 1))
-    period = read_period("2019-20")
-    _, summary = trends.monitor_groups(counts.with_columns(offence_group=pl.lit("robbery")), NO_BREAKS, "x", period)
-    row = summary.row(0, named=True)
-    assert (row["judged"], row["above"], row["below"]) == (12, 12, 0)
-    assert row["observed"] / row["expected"] == pytest.approx(2, abs=0.12)
-
-
 # -- before and after ----------------------------------------------------------------------------------------------------
 
 
@@ -259,7 +218,7 @@ def test_ratio_of_ratios_reproduces_altman_and_bland():
 
 
 def test_twelve_months_are_summed_and_none_lies_across_a_break_that_cuts():
-    counts = counts_of(range(1, 49)).with_columns(offence_group=pl.lit("robbery"))
+    counts = pl.DataFrame({"month": months_from(2015, 4, 48), "offences": range(1, 49), "offence_group": "robbery"})
     cut = breaks_of(("a new system", date(2017, 4, 1), None, "cuts"), ("a name", date(2016, 9, 1), None, "marks"))
     years = trends.rolling_years(counts, "offence_group", cut, "borough_offences")
     assert years["month"].to_list() == [*months_from(2016, 3, 13), *months_from(2018, 3, 13)]
