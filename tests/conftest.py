@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,8 +14,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 EVERY = "WARDBOOK_TEST_EVERY_BOROUGH"
-
-
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Nothing but the page may ask for anything: what a browser does of its own accord is turned off.
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -37,6 +36,16 @@ def pytest_collection_modifyitems(config, items):
         held = [item for item in items if item.get_closest_marker("whole")]
         config.hook.pytest_deselected(items=held)
         items[:] = [item for item in items if item not in held]
+
+
+def hashed(folder: Path, hidden: bool = False) -> dict[str, str]:
+    """Every file below a folder that a reader would find, by path, with its hash; with `hidden`, those begun by a dot too."""
+    found = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        name.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in found.items()
+        if hidden or not any(part.startswith(".") for part in name.parts)
+    }
 
 
 def sampled(*names: str) -> dict[str, str]:

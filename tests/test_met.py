@@ -26,6 +26,21 @@ def offences_of(taxonomy):
     return groups.filter(taxonomy=taxonomy).select("major", "minor").unique().sort("major", "minor").rows()
 
 
+def months_between(first, last):
+    """The headers of the months from one to another: of 2010-04 to 2023-09, 201004 to 202309."""
+    days = pl.date_range(date.fromisoformat(f"{first}-01"), date.fromisoformat(f"{last}-01"), "1mo", eager=True)
+    return days.dt.strftime("%Y%m").to_list()
+
+
+def crime_table(counts, months, offences=None, place="BoroughName"):
+    """A wide table: each place of `counts` has that many of each offence in every month."""
+    return pl.DataFrame(
+        {"MajorText": major, "MinorText": minor, place: name, **dict.fromkeys(months, n)}
+        for name, n in counts.items()
+        for major, minor in offences or offences_of(UPPER)
+    )
+
+
 LEVELS = {
     "Borough": ("Barnet", "BoroughName", met.read_borough_crime),
     "Ward": ("E05009317", "WardCode", met.read_ward_crime),
