@@ -88,11 +88,18 @@ def changed_edition(folder: Path, name: str, change) -> Path:
     shutil.copytree(edition.COMMITTED, folder)
     table = pl.read_parquet(folder / f"{name}.parquet")
     change(table).cast(table.schema).write_parquet(folder / f"{name}.parquet")
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    manifest["tables"][name]["sha256"] = edition.sha256(folder / f"{name}.parquet")
+    make_hash_again(folder, name)
+    return folder
+
+
+def make_hash_again(folder: Path, name: str, entry: dict | None = None, **changes) -> None:
+    """Have an edition's manifest agree with a changed table, as a careful editor would; the table's `entry` and the rest as given."""
+    from wardbook import edition
+
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8")) | changes
+    manifest["tables"][name] |= {"sha256": edition.sha256(folder / f"{name}.parquet")} | (entry or {})
     manifest["edition"] = edition.edition_id(manifest)
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    return folder
 
 
 def relative_rate(counts, people, group="Black", reference="White", ethnicity="self-defined", **drawn):

@@ -11,7 +11,6 @@ and leaves what an undisturbed one leaves. All of it stands in a folder whose na
 from __future__ import annotations
 
 import argparse
-import hashlib
 import itertools
 import os
 import random
@@ -31,18 +30,10 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+from conftest import hashed  # noqa: E402
+
 MONTHS = [f"2024-{m:02d}" for m in range(1, 4)]
 WAIT = 120
-
-
-def hashed(folder: Path, hidden: bool = False) -> dict[str, str]:
-    """Every file below a folder that a reader would find, by path, with its hash; with `hidden`, those begun by a dot too."""
-    found = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {
-        name.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for name, path in found.items()
-        if hidden or not any(part.startswith(".") for part in name.parts)
-    }
 
 
 # What is disturbed ----------------------------------------------------------------------------------------------------

@@ -24,11 +24,7 @@ from wardbook.sources.reading import SourceError
 @contextmanager
 def no_hang(seconds: int = 20):
     """Fail what is still going on after some seconds; a hang would otherwise only end with the machine's patience."""
-
-    def ring(number, frame):
-        pytest.fail(f"still going after {seconds} seconds")
-
-    before = signal.signal(signal.SIGALRM, ring)
+    before = signal.signal(signal.SIGALRM, lambda *_: pytest.fail(f"still going after {seconds} seconds"))
     signal.alarm(seconds)
     try:
         yield
@@ -60,29 +56,29 @@ def told_clearly(error: Exception) -> str:
     return text
 
 
-@pytest.mark.parametrize("case", list(cases.cases()), ids=lambda case: case.id)
-def test_bad_input_ends_in_a_clear_error_or_a_reported_handling(case, good, tmp_path):
-    made = case.make(tmp_path)
-    read = READERS[case.reader][1]
-    before = set(tmp_path.parent.iterdir())
-    with no_hang():
-        if case.outcome == SAME or isinstance(case.outcome, Reported):
-            rows, total, said = read(made)
+@pytest.mark.parametrize(
+    ("reader", "make", "outcome"),
+    [pytest.param(reader, *case, id=f"{reader}: {kind}") for reader, kind, *case in cases.cases()],
+)
+def test_bad_input_ends_in_a_clear_error_or_a_reported_handling(reader, make, outcome, good, tmp_path):
+    made, read = make(tmp_path), READERS[reader][1]
+    if outcome == SAME or isinstance(outcome, Reported):
+        with no_hang():
+            rows, total, account = read(made)
+        if outcome == SAME:
+            assert (rows, total, account) == good(reader)
         else:
-            with pytest.raises(CLEAR) as caught:
-                read(made)
-            text = told_clearly(caught.value)
-            assert re.search(case.outcome, text), text[:500]
-            if isinstance(made, Path) and made.suffix and isinstance(caught.value, SourceError):
-                assert made.name in text or len(made.name) > 255
-            assert set(tmp_path.parent.iterdir()) == before, "something was written outside"
-            return
-    right = good(case.reader)
-    if case.outcome == SAME:
-        assert (rows, total, said) == right
-    else:
-        assert total == pytest.approx(right[1] + case.outcome.more), (total, right[1])
-        assert any(case.outcome.note in key for key in said), said
+            assert total == pytest.approx(good(reader)[1] + outcome.more)
+            assert any(outcome.note in key for key in account), account
+        return
+    before = set(tmp_path.parent.iterdir())
+    with no_hang(), pytest.raises(CLEAR) as caught:
+        read(made)
+    text = told_clearly(caught.value)
+    assert re.search(outcome, text), text[:500]
+    if isinstance(made, Path) and made.suffix and isinstance(caught.value, SourceError):
+        assert made.name in text or len(made.name) > 255
+    assert set(tmp_path.parent.iterdir()) == before, "something was written outside"
 
 
 def test_the_readers_of_the_catalogue_are_all_in_the_corpus():

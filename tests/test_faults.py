@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 
 import faults
-from conftest import EVERY
-from faults import hashed
+from conftest import EVERY, hashed
 from test_edition import BARNET, synthetic_crime, synthetic_knife, synthetic_outlines, synthetic_stops
 from wardbook import fetch, folders
 
