@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from wardbook import tables
+from wardbook.periods import financial_year_of
 from wardbook.places import REFERENCE, UNKNOWN
 from wardbook.sources import met
 from wardbook.sources.reading import SourceError
@@ -41,20 +42,12 @@ def crime_table(counts, months, offences=None, place="BoroughName"):
     )
 
 
-LEVELS = {
-    "Borough": ("Barnet", "BoroughName", met.read_borough_crime),
-    "Ward": ("E05009317", "WardCode", met.read_ward_crime),
-}
-
-
 @pytest.fixture
 def synthetic_crime(tmp_path):
     """Write a made-up wide file: one row a (major, minor), place and counts by month."""
 
-    def write(
-        rows, place="BoroughName", months=MONTHS, *, offence=("MajorText", "MinorText"), level=None, folder="2025-12"
-    ):
-        level = level or ("Ward" if "Ward" in place else "Borough")
+    def write(rows, place="BoroughName", months=MONTHS, offence=("MajorText", "MinorText"), folder="2025-12"):
+        level = "Ward" if "Ward" in place else "Borough"
         path = tmp_path / folder / f"MPS {level} Level Crime (made up).csv"
         path.parent.mkdir(exist_ok=True)
         records = [{**dict(zip(offence, pair)), place: where, **dict(zip(months, n))} for pair, where, n in rows]
@@ -64,19 +57,17 @@ def synthetic_crime(tmp_path):
     return write
 
 
-def refused(reader, path):
-    """The finding that a reader refuses a file with; the message must name the file and an expectation."""
-    with pytest.raises(SourceError) as caught:
-        reader(path)
-    assert str(caught.value) == f"{path}: expected {caught.value.expected}; found {caught.value.found}"
-    return caught.value
-
-
 # Wide files: shape ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("offence", [("MajorText", "MinorText"), ("Group", "SubGroup")])
-@pytest.mark.parametrize("place", ["LookUp_BoroughName", "BoroughName", "BOCU"])
+@pytest.mark.parametrize(
+    ("offence", "place"),
+    [
+        (("MajorText", "MinorText"), "LookUp_BoroughName"),
+        (("MajorText", "MinorText"), "BoroughName"),
+        (("Group", "SubGroup"), "BOCU"),
+    ],
+)
 def test_each_header_gives_the_same_borough_table(synthetic_crime, offence, place):
     rows = [(STALKING, "Barnet", (1, 2, 3)), (ROBBERY, "Westminster", (4, 0, 6))]
     loaded = met.read_borough_crime(synthetic_crime(rows, place, offence=offence))
@@ -97,11 +88,13 @@ def test_each_header_gives_the_same_ward_table(synthetic_crime, place):
     assert loaded.quality.set_aside == {"ward_code of no known form": 3}
 
 
-@pytest.mark.parametrize("level", ["Borough", "Ward"])
-def test_a_parquet_copy_with_headers_in_lower_case_reads_as_the_csv_does(synthetic_crime, level):
-    place, column, reader = LEVELS[level]
+@pytest.mark.parametrize(
+    ("place", "column", "reader"),
+    [("Barnet", "BoroughName", met.read_borough_crime), ("E05009317", "WardCode", met.read_ward_crime)],
+)
+def test_a_parquet_copy_with_headers_in_lower_case_reads_as_the_csv_does(synthetic_crime, place, column, reader):
     path = synthetic_crime([(STALKING, place, (1, 0, 3)), (ROBBERY, place, (4, None, 6))], column)
-    copy = path.with_name(f"recorded-crime-{level.lower()}.parquet")
+    copy = path.with_name("recorded-crime.parquet")
     table = pl.read_csv(path).rename(str.lower)
     # A converter makes decimals of a column with an empty cell.
     table.select(reversed(table.columns)).with_columns(pl.col("202511").cast(pl.Float64)).write_parquet(copy)
@@ -109,7 +102,8 @@ def test_a_parquet_copy_with_headers_in_lower_case_reads_as_the_csv_does(synthet
     assert one.frame.equals(two.frame)
     assert (one.quality.rows_read, one.quality.oddities) == (two.quality.rows_read, two.quality.oddities)
     table.with_columns(pl.lit(1.5).alias("202511")).write_parquet(copy)
-    assert refused(reader, copy).found == "'1.5', row 1"
+    with pytest.raises(SourceError, match="found '1.5', row 1"):
+        reader(copy)
 
 
 # Wide files: months ---------------------------------------------------------------------------------------------------
@@ -124,22 +118,19 @@ def test_a_stub_at_the_end_is_no_month_of_the_snapshot_and_a_quiet_month_no_stub
     assert met.read_borough_crime(synthetic_crime([(STALKING, "Barnet", (15, 100, 100))])).quality.oddities == {}
 
 
-def test_the_snapshot_is_what_the_folder_says(synthetic_crime):
+def test_the_snapshot_is_what_the_folder_says(synthetic_crime, tmp_path):
     rows = [(STALKING, "Barnet", (1, 2, 3))]
     # Without such a folder, a "most recent" file was cut at its own last month.
     for folder, snapshot in {"2025-12": "2025-12", "2026-03": "2026-03", "download": "2025-12"}.items():
         loaded = met.read_borough_crime(synthetic_crime(rows, folder=folder))
         assert loaded.frame["snapshot"].unique().to_list() == [snapshot]
     for months in (MONTHS, MONTHS[::-1]):
-        error = refused(met.read_borough_crime, synthetic_crime(rows, months=months, folder="2025-11"))
-        assert error.expected == "months up to the snapshot 2025-11 its folder names"
-        assert error.found == "a column 202512"
-
-
-def test_a_historical_file_needs_a_folder_that_names_the_snapshot(synthetic_crime):
-    path = synthetic_crime([(STALKING, "Barnet", (1, 2, 3))], folder="download")
-    path = path.rename(path.with_name("MPS Borough Level Crime (Historical).csv"))
-    assert refused(met.read_borough_crime, path).expected.startswith("a folder named by the snapshot (YYYY-MM)")
+        path = synthetic_crime(rows, months=months, folder="2025-11")
+        with pytest.raises(SourceError, match="months up to the snapshot 2025-11 its folder .*; found a column 202512"):
+            met.read_borough_crime(path)
+    path = path.rename(tmp_path / "download/MPS Borough Level Crime (Historical).csv")
+    with pytest.raises(SourceError, match="expected a folder named by the snapshot"):
+        met.read_borough_crime(path)
 
 
 # Offences: three taxonomies -------------------------------------------------------------------------------------------
@@ -176,19 +167,16 @@ def test_a_file_too_small_to_tell_its_taxonomy_is_refused(read_offences):
         read_offences([("VIOLENCE AGAINST THE PERSON", "VIOLENCE WITHOUT INJURY")])
 
 
-def test_the_labels_of_2022_to_2026_that_earlier_files_have_not(synthetic_crime, read_offences):
+def test_the_labels_of_2022_to_2026_that_earlier_files_have_not(read_offences):
     """data/README point 24: a comma in the newest borough file, two labels of title-case files."""
-    rows = [(STALKING, "Barnet", (1, 2, 3))]
-    rows += [(("PUBLIC ORDER OFFENCES", "PUBLIC FEAR, ALARM OR DISTRESS"), "Barnet", (4, 5, 6))]
-    path = synthetic_crime(rows, "BOCU", offence=("Group", "SubGroup"))
-    table = tables.borough_offences([met.read_borough_crime(path).frame]).filter(borough_code=BARNET)
-    assert table.filter(offence_group="public order offences")["offences"].to_list() == [4, 5, 6]
+    comma = [STALKING, ("PUBLIC ORDER OFFENCES", "PUBLIC FEAR, ALARM OR DISTRESS")]
     labels = [("Burglary", "Burglary Business and Community"), ("Possession of Weapons", "Other Knife Offences")]
-    frame = read_offences([*labels, ("Theft", "Theft from Person")]).frame
-    assert frame["taxonomy"].unique().to_list() == [TITLE]
-    table = tables.borough_offences([frame]).filter(borough_code=BARNET)
-    for group in ("business and community burglary", "burglary", "possession of weapons"):
-        assert table.filter(offence_group=group)["offences"].to_list() == [1, 2, 3]
+    labels += [("Theft", "Theft from Person")]
+    groups = ("business and community burglary", "burglary", "possession of weapons")
+    for offences, filled in ((comma, ["public order offences"]), (labels, groups)):
+        table = tables.borough_offences([read_offences(offences).frame]).filter(borough_code=BARNET)
+        for group in filled:
+            assert table.filter(offence_group=group)["offences"].to_list() == [1, 2, 3]
     assert table.filter(offence_group=tables.TOTAL)["offences"].to_list() == [3, 6, 9]
 
 
@@ -198,10 +186,8 @@ def test_the_partition_holds_every_offence_but_fraud_once(taxonomy):
     parts = groups.filter(pl.col("offence_group").is_in(tables.PARTITION)).select("major", "minor")
     total = groups.filter(offence_group=tables.TOTAL).select("major", "minor")
     assert parts.sort(pl.all()).rows() == total.sort(pl.all()).rows()
-    left = set(offences_of(taxonomy)) - set(total.rows())
-    assert left == {
-        pair for pair in offences_of(taxonomy) if pair[0].upper().endswith(("FRAUD AND FORGERY", "NFIB FRAUD"))
-    }
+    left = {pair for pair in offences_of(taxonomy) if "FRAUD" in pair[0].upper()}
+    assert {*total.rows()} == {*offences_of(taxonomy)} - left
 
 
 # Places ---------------------------------------------------------------------------------------------------------------
@@ -230,23 +216,17 @@ def test_the_airports_are_counted_in_hillingdon_and_marked_and_unknown_is_no_bor
 
 @pytest.fixture(scope="module")
 def published(raw):
-    """The Met's published files, each read once."""
-    recent = "Level Crime (most recent 24 months).csv"
-    files = {
-        "ward 2025-03": f"2025-03/MPS Ward {recent}",
-        "ward 2025-12": f"2025-12/MPS Ward {recent}",
-        "borough 2025-11": f"2025-11/MPS Borough {recent}",
-        "borough history 2025-11": "2025-11/MPS Borough Level Crime (Historical).csv",
-    }
-    readers = {"w": met.read_ward_crime, "b": met.read_borough_crime}
-    return {name: readers[name[0]](raw / "mps" / file) for name, file in files.items()}
+    """The Met's files of the last 24 months, and the boroughs' history, each read once."""
+    recent, history = "Level Crime (most recent 24 months).csv", "2025-11/MPS Borough Level Crime (Historical).csv"
+    wards = {name: met.read_ward_crime(raw / f"mps/{name}/MPS Ward {recent}").frame for name in ("2025-03", "2025-12")}
+    boroughs = [raw / "mps" / name for name in (history, f"2025-11/MPS Borough {recent}")]
+    return wards, pl.concat(met.read_borough_crime(path).frame for path in boroughs)
 
 
 @pytest.fixture(scope="module")
 def one_series(published):
     """The borough files of the snapshot 2025-11, which follow on one another, with the financial year's first year."""
-    frame = pl.concat([published["borough history 2025-11"].frame, published["borough 2025-11"].frame])
-    return frame.with_columns((pl.col("month").dt.year() - (pl.col("month").dt.month() < 4)).alias("year"))
+    return published[1].with_columns(financial_year_of(pl.col("month")).alias("year"))
 
 
 def by(frame, *key):
@@ -256,13 +236,8 @@ def by(frame, *key):
 @pytest.mark.raw
 def test_published_violence_without_injury_differs_by_taxonomy(published):
     # The months both files hold: January 2024 to March 2025.
-    months = [set(published[name].frame["month"]) for name in ("ward 2025-03", "ward 2025-12")]
-    common = sorted(months[0] & months[1])
-    assert (common[0], common[-1], len(common)) == (date(2024, 1, 1), date(2025, 3, 1), 15)
-    march, december = (
-        by(published[name].frame.filter(pl.col("month").is_in(common)), "minor")
-        for name in ("ward 2025-03", "ward 2025-12")
-    )
+    common = pl.col("month").is_between(date(2024, 1, 1), date(2025, 3, 1))
+    march, december = (by(published[0][name].filter(common), "minor") for name in ("2025-03", "2025-12"))
     assert (march["VIOLENCE WITHOUT INJURY"], december["VIOLENCE WITHOUT INJURY"]) == (203_862, 136_695)
     assert round(100 * (136_695 / 203_862 - 1)) == -33
     # One series, made of what each can fill: the two then agree to the size of a revision.
