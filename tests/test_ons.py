@@ -111,11 +111,6 @@ HOUSEHOLDS = """date,geography,geography code,Accommodation type: Total: All hou
 """
 
 
-def write(path, text):
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
 @pytest.mark.parametrize(("ward", "code"), [("WD24NM", "WD24CD"), (" WardName", "WardCode")])
 def test_the_lookup_keeps_london_whatever_its_headers(tmp_path, ward, code):
     path = tmp_path / "lookup.csv"
@@ -155,14 +150,8 @@ def synthetic_workbook(path, rows, sheet="2021"):
 def test_ethnic_groups_are_summed_to_five(tmp_path):
     outside = ["E01012049", "Middlesbrough", "E06000002", 15, *GROUPS.values()]
     loaded = ons.read_ethnic_groups(synthetic_workbook(tmp_path / "groups.xlsx", [*SHEET, outside]))
-    assert loaded.frame.rows()[:6] == [
-        ("E01000001", "E09000030", "Asian", 2),
-        ("E01000001", "E09000030", "Black", 1),
-        ("E01000001", "E09000030", "Mixed", 3),
-        ("E01000001", "E09000030", "Other", 1),
-        ("E01000001", "E09000030", "White", 9),
-        ("E01000002", "E09000030", "Asian", 2),
-    ]
+    first = {"Asian": 2, "Black": 1, "Mixed": 3, "Other": 1, "White": 9}
+    assert loaded.frame.rows()[:5] == [("E01000001", "E09000030", *group) for group in first.items()]
     assert loaded.frame["residents"].sum() == 31
     assert (loaded.quality.rows_read, loaded.quality.rows_kept) == (3, 2)
 
@@ -175,9 +164,7 @@ def test_published_wards(raw):
     simplified = ons.read_wards(raw / "ons/wards-2024/london_ward.gpkg")
     full = ons.read_wards(raw / "ons/wards-2018/London_Ward.shp")
     assert (simplified.frame.height, full.frame.height) == (684, 657)
-    assert simplified.frame["vintage"].unique().to_list() == [2024]
-    assert full.frame["vintage"].unique().to_list() == [2018]
-    assert (simplified.frame["borough_code"].null_count(), full.frame["borough_code"].n_unique()) == (684, 33)
+    assert full.frame["borough_code"].n_unique() == 33
     assert simplified.quality.oddities == full.quality.oddities == {}
     # A few codes outlive a review, which is why a join on the wrong vintage looks partly right.
     assert len(set(simplified.frame["ward_code"]) & set(full.frame["ward_code"])) == 154
@@ -189,7 +176,6 @@ def test_published_wards(raw):
 def test_published_boroughs_cover_london_without_overlap(raw):
     outlines = ons.read_borough_outlines(raw / "ons/London_Boroughs.gpkg")
     assert len(outlines) == 33
-    assert outlines.crs.to_epsg() == 27700
     assert outlines.union_all().area == pytest.approx(outlines.area.sum(), rel=1e-6)
     wards = ons.read_ward_outlines(raw / "ons/wards-2018/London_Ward.shp")
     assert wards.area.sum() == pytest.approx(outlines.area.sum(), rel=1e-4)
