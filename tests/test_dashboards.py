@@ -9,7 +9,6 @@ import pytest
 
 from test_met import BARNET, WESTMINSTER
 from wardbook import tables
-from wardbook.periods import financial_year_of
 from wardbook.places import LONDON_CODE, UNKNOWN
 from wardbook.sources import dashboards
 
@@ -167,18 +166,3 @@ def test_outcomes_are_counted_by_group_and_the_positive_ones_among_them(tmp_path
     assert barnet["shoplifting"] == barnet["theft"] == (10, 3)
     assert (barnet["burglary"], barnet[tables.TOTAL], barnet[tables.ALL_BUSINESS]) == ((5, 0), (15, 3), (26, 14))
     assert table.filter(borough_code=UNKNOWN, offence_group="theft")["outcomes"].to_list() == [2]
-
-
-# The published files --------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.raw
-def test_published_knife_crime_is_counted_by_team_as_by_borough(raw):
-    loaded = dashboards.read_knife_crime(raw / "mps/monthly-crime-dashboard.parquet")
-    assert loaded.quality.oddities["area codes that end in a blank"] == 24_846
-    year, by_team = financial_year_of(pl.col("month")), loaded.frame["by_team"]
-    sums = [
-        part.filter(measure="Offences").group_by(year, "subtype").agg(pl.col("offences").sum()).sort(pl.all())
-        for part in (loaded.frame.filter(by_team), loaded.frame.filter(~by_team))
-    ]
-    assert sums[0].height == 25 and sums[0].equals(sums[1])

@@ -212,18 +212,13 @@ def test_the_airports_are_counted_in_hillingdon_and_marked_and_unknown_is_no_bor
 
 
 @pytest.fixture(scope="module")
-def published(raw):
-    """The Met's files of the last 24 months, and the boroughs' history, each read once."""
-    recent, history = "Level Crime (most recent 24 months).csv", "2025-11/MPS Borough Level Crime (Historical).csv"
-    wards = {name: met.read_ward_crime(raw / f"mps/{name}/MPS Ward {recent}").frame for name in ("2025-03", "2025-12")}
-    boroughs = [raw / "mps" / name for name in (history, f"2025-11/MPS Borough {recent}")]
-    return wards, pl.concat(met.read_borough_crime(path).frame for path in boroughs)
-
-
-@pytest.fixture(scope="module")
-def one_series(published):
+def one_series(raw):
     """The borough files of the snapshot 2025-11, which follow on one another, with the financial year's first year."""
-    return published[1].with_columns(financial_year_of(pl.col("month")).alias("year"))
+    files = (
+        raw / f"mps/2025-11/MPS Borough Level Crime ({name}).csv" for name in ("Historical", "most recent 24 months")
+    )
+    frame = pl.concat(met.read_borough_crime(path).frame for path in files)
+    return frame.with_columns(financial_year_of(pl.col("month")).alias("year"))
 
 
 def by(frame, *key):
@@ -231,10 +226,11 @@ def by(frame, *key):
 
 
 @pytest.mark.raw
-def test_published_violence_without_injury_differs_by_taxonomy(published):
+def test_published_violence_without_injury_differs_by_taxonomy(raw):
     # The months both files hold: January 2024 to March 2025.
     common = pl.col("month").is_between(date(2024, 1, 1), date(2025, 3, 1))
-    march, december = (by(published[0][name].filter(common), "minor") for name in ("2025-03", "2025-12"))
+    files = (raw / f"mps/{name}/MPS Ward Level Crime (most recent 24 months).csv" for name in ("2025-03", "2025-12"))
+    march, december = (by(met.read_ward_crime(path).frame.filter(common), "minor") for path in files)
     assert (march["VIOLENCE WITHOUT INJURY"], december["VIOLENCE WITHOUT INJURY"]) == (203_862, 136_695)
     assert round(100 * (136_695 / 203_862 - 1)) == -33
     # One series, made of what each can fill: the two then agree to the size of a revision.
@@ -244,26 +240,12 @@ def test_published_violence_without_injury_differs_by_taxonomy(published):
 
 
 @pytest.mark.raw
-def test_published_breaks_and_jumps(one_series):
-    """Fraud leaves in April 2013, residential burglary is renamed in 2023, and "Unknown" jumps twice in that year."""
+def test_published_breaks(one_series):
+    """Fraud leaves in April 2013, and residential burglary is renamed in 2023."""
     fraud = by(one_series.filter(major="FRAUD AND FORGERY"), "year")
     assert [fraud[year] for year in (2010, 2011, 2012)] == [22_299, 23_239, 25_687]
     assert max(fraud[year] for year in range(2013, 2023)) < 10
-    unknown = by(one_series.filter(borough_code=UNKNOWN), "month")
-    assert (unknown[date(2023, 10, 1)], unknown[date(2023, 3, 1)]) == (8_052, 4_793)
-    assert round((unknown[date(2023, 9, 1)] + unknown[date(2023, 11, 1)]) / 2) == 1_381
     # Residential burglary, renamed in 2023, is one series: no month is empty or a fraction of its neighbours.
     groups = tables.groups_filled_by([UPPER]).filter(offence_group="residential burglary")
     months = by(one_series.join(groups, on=["major", "minor"], how="semi"), "month")
     assert len(months) == 188 and min(months.values()) > 2_000
-    # The largest of all: nearly a fifth of the month.
-    assert max(unknown, key=unknown.get) == date(2020, 3, 1)
-    assert unknown[date(2020, 3, 1)] == 12_577
-
-
-@pytest.mark.raw
-def test_published_hillingdon_rises_by_a_quarter_without_the_airports(one_series):
-    hillingdon = one_series.filter(borough_code=HILLINGDON)
-    apart, together = by(hillingdon.filter(~pl.col("at_airports")), "year"), by(hillingdon, "year")
-    assert round(100 * (apart[2024] / apart[2023] - 1)) == 27
-    assert round(100 * (together[2024] / together[2023] - 1), 1) == 6.6

@@ -161,17 +161,6 @@ def test_published_unknown_ethnicity_in_the_year_to_march_2024(all_stops):
 
 
 @pytest.mark.raw
-def test_published_outcomes(stop_files, all_stops):
-    counts = all_stops.group_by(outcome_group(pl.col("outcome")).alias("group")).len().sort("group")
-    assert counts["group"].to_list() == ["arrest", "no further action", "not recorded", "other outcome"]
-    assert counts["len"].to_list() == [54_220, 247_038, 2, 49_943]
-    # No find rate can be computed: the link is blank to January 2024 and never true after.
-    for month, loaded in stop_files.items():
-        linked = [None] if month < "2024-02" else [False]
-        assert loaded.frame["outcome_linked"].unique().to_list() == linked
-
-
-@pytest.mark.raw
 def test_removal_of_clothing_is_published_from_february_2024_on(all_stops):
     told = all_stops.group_by("month").agg(pl.col("more_than_outer_clothing").is_not_null().mean()).sort("month")
     assert dict(told.iter_rows()) == {month: float(month >= date(2024, 2, 1)) for month in told["month"]}

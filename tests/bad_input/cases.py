@@ -242,11 +242,12 @@ def answer(reader: str, folder: Path, value: Any = None, **changes: Any) -> Any:
     return folder
 
 
-def parquet(folder: Path) -> Path:
+def parquet(folder: Path, lists: bool = False) -> Path:
+    count = pl.concat_list("count") if lists else pl.col("count").cast(pl.Int64)
     days = pl.col("month_year", "refresh_date").str.to_date("%d/%m/%Y")
     header, *rows = TABLES["met knife crime"].rows
     path = folder / "monthly-crime-dashboard.parquet"
-    pl.DataFrame(rows, header, orient="row").with_columns(days, pl.col("count").cast(pl.Int64)).write_parquet(path)
+    pl.DataFrame(rows, header, orient="row").with_columns(days, count).write_parquet(path)
     return path
 
 
@@ -419,6 +420,7 @@ def of_workbooks() -> Iterator[Case]:
         ("ons ethnic groups", "groups that do not add up", cell(4, 6), "groups that add up"),
         ("ons ethnic groups", "a negative count", cell(4, -5), "a whole number of residents.*White British; found -5, line 2"),
         ("ons ethnic groups", "zip bomb", bomb, "unpacks to"),
+        ("knife Parquet", "a column of lists", partial(parquet, lists=True), "whole Parquet file of text.*cannot cast"),
         ("dwo minutes", "a month that is none", hours(0, "soon"), "column Month of Abstraction; found 'soon', line 3"),
         ("dwo minutes", "neither yes nor no", hours(4, "perhaps"), "Abstracted From Duty; found 'perhaps', line 3"),
         ("dwo minutes", "not a number", hours(6, "nan"), "a number, 0 or more"),
