@@ -87,22 +87,13 @@ def test_an_own_file_that_is_no_table_or_has_a_control_character_ends_a_run_befo
     tmp_path, name, strange
 ):
     """Seen as a traceback, since a file of the reader's own was told apart from a publisher's only where it could be read."""
-    columns = list(OWN[name].columns())
+    columns, own, out = list(OWN[name].columns()), tmp_path / "own.csv", tmp_path / "out"
     row = f"{','.join(columns)}\n,{','.join('a' for _ in columns[:-2])},b"
     for text, says in (
         ("<!DOCTYPE html><title>Log in</title>", "found a web page"),
         (f"{row}{strange}\n", f"own.csv, line 2, column {columns[-1]}: "),
     ):
-        (tmp_path / "own.csv").write_text(text, encoding="utf-8")
-        words = [
-            "run",
-            "--borough",
-            "Sutton",
-            "--set",
-            f"{name}={tmp_path / 'own.csv'}",
-            "--out",
-            str(tmp_path / "out"),
-        ]
-        told = CliRunner().invoke(cli.app, words)
+        own.write_text(text, encoding="utf-8")
+        told = CliRunner().invoke(cli.app, ["run", "--borough", "Sutton", "--set", f"{name}={own}", "--out", str(out)])
         assert told.exit_code == 2 and says in told.stderr
-        assert not (tmp_path / "out").exists() and strange not in told.stderr
+        assert not out.exists() and strange not in told.stderr
