@@ -24,9 +24,9 @@ def folder(synthetic_build, tmp_path):
 
 
 @pytest.fixture
-def built(folder, tmp_path):
+def built(folder):
     """Builds the changed folder."""
-    return lambda: edition.build(folder, tmp_path / "two")
+    return lambda: edition.build(folder, folder.with_name("two"))
 
 
 def compare(one, two):
