@@ -43,19 +43,11 @@ HERE = MAY | {"borough_code": BARNET}
 CRIME, TEAMS = "borough_offences", {"subtype": "Knife Crime", "borough_code": BARNET}
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        HERE | {"offence_group": "robbery"},
-        HERE,
-        MAY,
-        {"borough_code": BARNET},
-        {"offence_group": "burglary"},
-        {"offence_group": tables.TOTAL},
-        HERE | {"snapshot": "2025-11"},
-    ],
-    ids=str,
-)
+LEFT_OUT = [HERE | {"offence_group": "robbery"}, HERE, MAY, {"borough_code": BARNET}, HERE | {"snapshot": "2025-11"}]
+LEFT_OUT += [{"offence_group": name} for name in ("burglary", tables.TOTAL)]
+
+
+@pytest.mark.parametrize("row", LEFT_OUT, ids=str)
 def test_every_row_that_is_left_out_is_missed(committed, row):
     table = committed.table(CRIME).filter(pl.col("month") >= date(2024, 1, 1))
     left_out = pl.all_horizontal(pl.col(name) == value for name, value in row.items())
@@ -110,10 +102,7 @@ def test_no_change_of_a_ward_across_march_2024_is_without_its_declared_step(grou
     for first, last in ((date(2023, 4, 1), date(2025, 3, 1)), (date(2024, 2, 1), date(2024, 3, 1))):
         step = breaks_between(table, "ward_offences", group, first, last).filter(effect="cuts")
         assert "CRIS to CONNECT (wards)" in step["break_id"].to_list()
-        assert "3.26% in 2024-25" in step["what"][-1]
     assert breaks_between(table, "ward_offences", group, date(2024, 3, 1), date(2026, 2, 1)).is_empty()
-    across = breaks_between(table, "vawg_offences", "all", date(2023, 4, 1), date(2025, 3, 1))
-    assert across["effect"].to_list() == ["cuts"]
 
 
 def test_committed_shortfalls_of_the_boroughs(shortfall):

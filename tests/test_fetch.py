@@ -54,8 +54,8 @@ JUNE = {"first": date(2024, 6, 1), "last": date(2024, 6, 1)}
 class Answer:
     """What the server says to one address: a body and how it goes wrong. `faults` are used up one a request."""
 
-    def __init__(self, body: bytes | str | list | dict = b"", *, etag="", faults=(), ranges=True):
-        self.body = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
+    def __init__(self, body: bytes | list | dict = b"", *, etag="", faults=(), ranges=True):
+        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.etag, self.faults, self.ranges = etag, list(faults), ranges
 
 
@@ -466,18 +466,15 @@ def test_the_last_whole_history_is_asked_for_once_by_its_own_address_and_kept(se
     assert (made["month"].min(), made["month"].max()) == (date(2010, 4, 1), date(2024, 2, 1))
 
 
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        (
-            crime_csv(months_between("2020-08", "2023-09")),
-            "expected the months 2010-04 to 2023-09; found 2020-08 to 2023-09",
-        ),
-        (PAGE, "expected a CSV table; found a web page"),
-        (None, "answered 404"),
-    ],
-    ids=["shorter by now", "a web page", "not there"],
-)
+SHORTER = crime_csv(months_between("2020-08", "2023-09"))
+RELEASES = {
+    "shorter by now": (SHORTER, "expected the months 2010-04 to 2023-09; found 2020-08 to 2023-09"),
+    "a web page": (PAGE, "expected a CSV table; found a web page"),
+    "not there": (None, "answered 404"),
+}
+
+
+@pytest.mark.parametrize(("body", "said"), RELEASES.values(), ids=RELEASES)
 def test_a_release_that_is_not_the_whole_history_is_not_kept_and_stops_nothing(server, run, tmp_path, body, said):
     serve_datastore(server, "exy3m", {RECENT: Answer(crime_csv(["202401", "202402"]))})
     server.answers[RELEASED] = body and Answer(body)
@@ -568,6 +565,7 @@ def linked(name: str) -> bytes:
 
 LONDON = "https://data.london.gov.uk"
 CUT = Answer(knife_csv(), faults=[{"headers": {"Content-Length": "150"}}])  # the rest is lost in silence
+NO_UTF_8 = zipped({"é/London_Ward.shp": b"x"}).replace("é".encode(), b"\xff\xff")
 WRONG_MONTH = {f"2024-06/{STOPS}": stops_csv("2024-05")}
 # By source: what its page or its file is, and what is said of it.
 WRONG_FILES = {
@@ -579,11 +577,7 @@ WRONG_FILES = {
     "no shapefile": ("gla-wards-2018", Answer(zipped({"readme.txt": b"x"})), "has no member like"),
     "half a shapefile": ("gla-wards-2018", Answer(zipped({"a/London_Ward.shp": b"x"})), "expected a shapefile"),
     "a zip cut short": ("gla-wards-2018", Answer(zipped({"a": b"abc" * 50})[:-40]), "File is not a zip file"),
-    "no UTF-8": (
-        "gla-wards-2018",
-        Answer(zipped({"é/London_Ward.shp": b"x"}).replace("é".encode(), b"\xff\xff")),
-        "expected a zip archive",
-    ),
+    "no UTF-8": ("gla-wards-2018", Answer(NO_UTF_8), "expected a zip archive"),
 }
 WRONG_PAGES = {
     "no such file": ("mps-knife-crime", listing(f"{LONDON}/M1045_TNOCrimeData.csv"), "lists no file like"),
@@ -603,9 +597,10 @@ WRONG_PAGES = {
 }
 
 
-@pytest.mark.parametrize(
-    ("source", "served", "said"), (WRONG_FILES | WRONG_PAGES).values(), ids=WRONG_FILES | WRONG_PAGES
-)
+WRONG = WRONG_FILES | WRONG_PAGES
+
+
+@pytest.mark.parametrize(("source", "served", "said"), WRONG.values(), ids=WRONG)
 def test_what_is_not_what_it_should_be_is_refused_and_changes_nothing(server, run, tmp_path, source, served, said):
     page = catalogue.sources()[source].fetch["url"].replace("https:/", "").format(month="2024-06")
     serve_dates(server, "2024-06")
@@ -645,8 +640,8 @@ def test_a_capture_tells_none_published_from_not_captured_names_nobody_and_goes_
 ):
     serve_neighbourhoods(server)
     monkeypatch.setattr(fetch, "Manners", lambda: Clock().manners())
-    words = ["--source", "engagement", "--borough", "Tower Hamlets", "--raw", "raw", "--mirror", server.url]
-    told = wardbook("fetch", *words)
+    asked = ("--source", "engagement", "--borough", "Tower Hamlets")
+    told = wardbook("fetch", *asked, "--raw", "raw", "--mirror", server.url)
     assert told.exit_code == 1, "one answer could not be had"
     assert {PurePosixPath(path).name for path in server.paths()} == {"neighbourhoods", "events", "priorities"}
     people = tmp_path / f"raw/police_uk_api/engagement/{TODAY}/E05009317N/people.json"
@@ -710,7 +705,7 @@ def test_without_a_network_one_sentence_names_the_page_and_the_folder(wardbook):
 # From nothing to outputs ----------------------------------------------------------------------------------------------
 
 
-def features(path, columns):
+def features(path, columns=None):
     """The rows of a file of outlines as a FeatureServer gives them."""
     table = geopandas.read_file(path).rename(columns=columns).to_crs(4326)
     codes = [name for name in table.columns if re.search(r"\d\d(CD|NM)$", name)]
@@ -723,12 +718,10 @@ def serve_publishers(server, raw):
     server.answers[RELEASED] = Answer(history.drop(months_between("2023-10", "2023-11")).write_csv().encode())
     knife = pl.read_parquet(raw / "mps/monthly-crime-dashboard.parquet").drop("sheet").rename(str.title)
     shapes = zipped({f"a/b/{path.name}": path.read_bytes() for path in sorted(raw.glob("ons/wards-2018/*"))})
+    crime = (f"mps/2025-11/{RECENT}", "mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv")
+    shorter = history.drop(months_between("2010-04", "2020-07")).write_csv().encode()
     for dataset, patterns, made in (
-        (
-            "exy3m",
-            (f"mps/2025-11/{RECENT}", "mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv"),
-            {HISTORICAL: Answer(history.drop(months_between("2010-04", "2020-07")).write_csv().encode())},
-        ),
+        ("exy3m", crime, {HISTORICAL: Answer(shorter)}),
         ("e5n6w", (), {KNIFE: Answer(knife.write_csv(datetime_format="%d/%m/%Y").encode())}),
         ("statistical-gis-boundary-files-london", (), {"London-wards-2018.zip": Answer(shapes)}),
         ("mopac-surveys-245jx", ("mopac/PAS_*.csv",), {}),
@@ -739,12 +732,11 @@ def serve_publishers(server, raw):
         serve_datastore(server, dataset, {path.name: Answer(path.read_bytes()) for path in files} | made)
     lookup = pl.read_csv(next(raw.glob("ons/LSOA*.csv")), infer_schema=False).to_dicts()
     districts = {"gss_code": "LAD24CD", "name": "LAD24NM"}
+    small_areas = "Lower_layer_Super_Output_Areas_December_2021_Boundaries_EW_BGC_V5"
     for name, rows in {
-        WARDS_2024: features(raw / "ons/wards-2024/london_ward.gpkg", {}),
+        WARDS_2024: features(raw / "ons/wards-2024/london_ward.gpkg"),
         WARDS_2024.replace("Wards", "Local_Authority_Districts"): features(raw / "ons/London_Boroughs.gpkg", districts),
-        "Lower_layer_Super_Output_Areas_December_2021_Boundaries_EW_BGC_V5": features(
-            next(raw.glob("ons/lsoa-2021/*.shp")), {}
-        ),
+        small_areas: features(next(raw.glob("ons/lsoa-2021/*.shp"))),
         "LSOA21_WD24_LAD24_EW_LU": [{"properties": row, "geometry": None} for row in lookup],
     }.items():
         server.answers[WARDS.replace(WARDS_2024, name)] = layer(rows)
