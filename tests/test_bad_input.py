@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from bad_input import cases
 from bad_input.cases import CLEAR, READERS, SAME, TABLES, Reported
 from wardbook import catalogue, periods, places
-from wardbook.run import runner
 from wardbook.sources.reading import SourceError
 
 
@@ -184,16 +183,3 @@ def test_whatever_is_read_as_a_year_has_months(text):
         told_clearly(error)
     else:
         assert len(year.months) == 12 and periods.read_period(str(year)) == year
-
-
-@searching
-@given(st.text() | st.integers() | st.floats() | st.booleans(), st.sampled_from([1, 0.5, True, "x"]))
-@example("9" * 5000, 1)
-@example("1e999", 0.5)
-def test_a_setting_is_of_its_type_or_refused(value, default):
-    try:
-        converted = runner._converted("times", value, default)
-    except runner.SettingError as error:
-        told_clearly(error)
-    else:
-        assert type(converted) is type(default)

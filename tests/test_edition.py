@@ -167,6 +167,7 @@ def test_the_same_files_in_another_place_give_the_same_bytes(synthetic_build, co
 
 
 def test_the_manifest_accounts_for_every_file(synthetic_build):
+    """Planted: one that names of a shapefile the .shp alone, by which a change of its codes was none."""
     raw, made = synthetic_build
     inputs = {entry["file"]: entry for entry in made.manifest["inputs"]}
     named = {name: digest for entry in inputs.values() for name, digest in edition.input_hashes(entry).items()}
