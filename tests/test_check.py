@@ -143,11 +143,3 @@ def test_committed_revisions_of_every_snapshot_at_both_levels(committed):
     assert counts["borough_offences", "2025-11"] == 75_645 - 5
     assert counts["borough_offences", "2025-12"] == 75_671 - 5
     assert counts["ward_offences", "2025-12"] == 73_593 - 4
-
-
-def test_committed_months_with_many_offences_of_unknown_borough(committed):
-    totals = accounts.month_totals(committed).unique("month", keep="last", maintain_order=True)
-    flagged = totals.filter(pl.col("unknown_share") > check.UNKNOWN_SHARE_LIMIT)
-    shares = dict(flagged.select("month", (100 * pl.col("unknown_share")).round(1)).iter_rows())
-    assert [shares[date(*day)] for day in ((2023, 10, 1), (2023, 3, 1), (2020, 3, 1))] == [9.8, 6.1, 19.1]
-    assert len(shares) == 23

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from wardbook.sources.reading import Quality, SourceError, check_file, find_columns, read_text_table
+from wardbook.sources.reading import Quality, SourceError, check_file, read_text_table
 
 # The file itself ------------------------------------------------------------------------------------------------------
 
@@ -28,14 +28,6 @@ def test_every_cell_is_text_and_every_line_a_row(tmp_path):
     table = read_text_table(tmp_path / "made_up.csv")
     assert table.schema == {"code": pl.String, "count": pl.String}
     assert table.rows() == [("007", None), (None, None), (" E05 ", "1.50")]
-
-
-@pytest.mark.parametrize("header", ["Area Code", "Area_Code", "area code", "AREA_CODE"])
-def test_a_header_is_known_however_it_is_spelt(header):
-    table = pl.DataFrame({"place": ["Barnet"], header: ["1"]})
-    assert find_columns(table, "f.csv", {"code": ["Code", "area_?ode"]}) == {"code": header}
-    with pytest.raises(SourceError, match="^f.csv: expected a column 'Code' or 'area_code'; found columns place$"):
-        find_columns(table.drop(header), "f.csv", {"code": ["Code", "area_code"]})
 
 
 # The account of the file ----------------------------------------------------------------------------------------------
