@@ -152,16 +152,11 @@ def clock() -> Clock:
 
 @pytest.fixture
 def run(server, clock, tmp_path):
-    """Fetch into tmp_path/raw; returns the outcomes as (source, file or month, status) and keeps them whole in `.last`.
-
-    What became of the older release of the boroughs' file, which lies at an address of its own, is in `.release`.
-    """
+    """Fetch into tmp_path/raw; returns the outcomes as (file or month, status) and keeps them whole in `.last`."""
 
     def run(*sources, **more):
-        outcomes = fetch.fetch(sources, raw=tmp_path / "raw", mirror=server.url, manners=clock.manners(), **more)
-        run.release = [outcome for outcome in outcomes if outcome.file == RELEASE["into"]]
-        run.last = [outcome for outcome in outcomes if outcome.file != RELEASE["into"]]
-        return [(outcome.source, outcome.file, outcome.status) for outcome in run.last]
+        run.last = fetch.fetch(sources, raw=tmp_path / "raw", mirror=server.url, manners=clock.manners(), **more)
+        return [(outcome.file, outcome.status) for outcome in run.last]
 
     return run
 
@@ -248,7 +243,7 @@ RELEASED = "/" + RELEASE["url"].removeprefix("https://")
 WHOLE = crime_csv(months_between(*RELEASE["months"]), names=("Barnet",), count=4)
 RECENT = "MPS Borough Level Crime (most recent 24 months).csv"
 HISTORICAL = "MPS Borough Level Crime (Historical).csv"
-BOTH_FETCHED = [("mps-borough-crime", f"mps/2024-02/{name}", "fetched") for name in (RECENT, HISTORICAL)]
+OF_CRIME = [RELEASE["into"], f"mps/2024-02/{RECENT}", f"mps/2024-02/{HISTORICAL}"]
 TOWER_HAMLETS = ("E05009317N", "E05009318N", "E05009319N")
 
 
@@ -361,7 +356,7 @@ def test_months_are_read_from_part_of_the_newest_archive_that_holds_them_whateve
     serve_archive(server, "2024-03")
     asked = {"first": date(2024, 2, 1), "last": date(2024, 8, 1)}
     got = run("police-uk-stops", **asked)
-    assert [(PurePosixPath(file).name[:7], status) for _, file, status in got] == [
+    assert [(PurePosixPath(file).name[:7], status) for file, status in got] == [
         ("2024-08", "not published"),
         ("2024-07", "not published"),
         ("2024-06", "fetched"),
@@ -374,22 +369,18 @@ def test_months_are_read_from_part_of_the_newest_archive_that_holds_them_whateve
     file = f"police_uk/2024-06/{STOPS}"
     assert (tmp_path / "raw" / file).read_bytes() == stops_csv()
     ledger = list(csv.DictReader((tmp_path / "raw/ledger.csv").read_text().splitlines()))
-    assert ledger[0] == {
-        "file": file,
-        "source": "police-uk-stops",
-        "address": f"https://data.police.uk/data/archive/2024-06.zip#2024-06/{STOPS}",
-        "time": "2025-06-03T22:30:00+00:00",
-        "bytes": str(len(stops_csv())),
-        "sha256": hashlib.sha256(stops_csv()).hexdigest(),
-        "etag": "",
-    }
+    address = f"https://data.police.uk/data/archive/2024-06.zip#2024-06/{STOPS}"
+    size, digest = str(len(stops_csv())), hashlib.sha256(stops_csv()).hexdigest()
+    assert list(ledger[0]) == ["file", "source", "address", "time", "bytes", "sha256", "etag"]
+    row = (file, "police-uk-stops", address, "2025-06-03T22:30:00+00:00", size, digest, "")
+    assert tuple(ledger[0].values()) == row
     before = tree(tmp_path / "raw")
     server.asked.clear()
-    assert run("police-uk-stops", **JUNE) == [("police-uk-stops", file, "kept")]
+    assert run("police-uk-stops", **JUNE) == [(file, "kept")]
     assert not [path for path in server.paths() if path.startswith(ARCHIVE)]
     (tmp_path / "raw" / file).write_bytes(stops_csv()[:100])
     (tmp_path / "raw/police_uk/2024-05/2024-05-metropolitan-stop-and-search.csv").unlink()
-    assert [status for *_, status in run("police-uk-stops", **asked)].count("fetched") == 2
+    assert [status for _, status in run("police-uk-stops", **asked)].count("fetched") == 2
     assert tree(tmp_path / "raw") == before
 
 
@@ -401,7 +392,7 @@ def test_the_members_that_are_wanted_are_taken_out_of_a_zip_though_another_publi
     served = {"London-wards-2018.zip": Answer(zipped(shapes | {"a/b/London_Borough.shp": b"not wanted"}))}
     serve_datastore(server, "statistical-gis-boundary-files-london", served)
     got = run("mps-knife-crime", "gla-wards-2018", "ons-households")
-    assert [status for *_, status in got] == ["failed", *["fetched"] * (len(shapes) + 1)]
+    assert [status for _, status in got] == ["failed", *["fetched"] * (len(shapes) + 1)]
     assert ons.read_wards(tmp_path / "raw/ons/wards-2018/London_Ward.shp").frame["ward_code"].to_list() == ["E05000002"]
     placed = {f"ons/wards-2018/{PurePosixPath(name).name}" for name in shapes}
     assert set(tree(tmp_path / "raw")) == placed | {"ledger.csv", "ons/census2021-ts044-ltla.csv"}
@@ -437,29 +428,27 @@ def test_each_snapshot_is_kept_and_none_is_written_over(server, run, tmp_path):
     first = crime_csv(["202401", "202402"])
     new = Answer(first, etag='"r1"')
     serve_datastore(server, "exy3m", {HISTORICAL: Answer(crime_csv(["202311", "202312"]), etag='"h1"'), RECENT: new})
-    assert run("mps-borough-crime") == BOTH_FETCHED
-    assert [status for *_, status in run("mps-borough-crime")] == ["unchanged", "unchanged"]
+    assert run("mps-borough-crime") == [(file, "fetched") for file in OF_CRIME]
+    assert [status for _, status in run("mps-borough-crime")] == ["kept", "unchanged", "unchanged"]
     assert server.asked[-1][1]["If-None-Match"] == '"h1"'
 
     new.body, new.etag = crime_csv(["202402", "202403"]), '"r2"'
-    assert run("mps-borough-crime")[0] == ("mps-borough-crime", f"mps/2024-03/{RECENT}", "fetched")
+    assert run("mps-borough-crime")[1] == (f"mps/2024-03/{RECENT}", "fetched")
     assert (tmp_path / f"raw/mps/2024-02/{RECENT}").read_bytes() == first
 
     new.body, new.etag = crime_csv(["202402", "202403"], count=41), '"r3"'
-    assert run("mps-borough-crime")[0] == ("mps-borough-crime", f"mps/2024-03/{RECENT}", "kept")
-    assert "the publisher has since changed this snapshot" in run.last[0].said
+    assert run("mps-borough-crime")[1] == (f"mps/2024-03/{RECENT}", "kept")
+    assert "the publisher has since changed this snapshot" in run.last[1].said
     assert (tmp_path / f"raw/mps/2024-03/{RECENT}").read_bytes() == crime_csv(["202402", "202403"])
 
 
 def test_the_last_whole_history_is_asked_for_once_by_its_own_address_and_kept(server, run, tmp_path):
     recent, shorter = crime_csv(["202401", "202402"]), crime_csv(months_between("2020-08", "2023-12"))
     serve_datastore(server, "exy3m", {HISTORICAL: Answer(shorter), RECENT: Answer(recent)})
-    assert run("mps-borough-crime") == BOTH_FETCHED
-    assert [(outcome.file, outcome.status) for outcome in run.release] == [(f"mps/2023-09/{HISTORICAL}", "fetched")]
+    assert run("mps-borough-crime") == [(file, "fetched") for file in OF_CRIME]
     held = tree(tmp_path / "raw")
     server.asked.clear()
-    run("mps-borough-crime")
-    assert [outcome.status for outcome in run.release] == ["kept"] and RELEASED not in server.paths()
+    assert run("mps-borough-crime")[0] == (RELEASE["into"], "kept") and RELEASED not in server.paths()
     assert tree(tmp_path / "raw") == held
     # A build of what is held has the whole history, each file under its snapshot.
     made = edition.build(tmp_path / "raw", tmp_path / "edition").table("borough_offences")
@@ -478,10 +467,9 @@ RELEASES = {
 def test_a_release_that_is_not_the_whole_history_is_not_kept_and_stops_nothing(server, run, tmp_path, body, said):
     serve_datastore(server, "exy3m", {RECENT: Answer(crime_csv(["202401", "202402"]))})
     server.answers[RELEASED] = body and Answer(body)
-    assert run("mps-borough-crime") == [("mps-borough-crime", f"mps/2024-02/{RECENT}", "fetched")]
-    (outcome,) = run.release
-    assert (outcome.status, said in outcome.said) == ("failed", True), outcome.said
-    assert "by hand: https://data.london.gov.uk/dataset/mps-rec" in outcome.said
+    assert run("mps-borough-crime") == [(OF_CRIME[0], "failed"), (OF_CRIME[1], "fetched")]
+    assert said in run.last[0].said
+    assert "by hand: https://data.london.gov.uk/dataset/mps-rec" in run.last[0].said
     assert not (tmp_path / "raw/mps/2023-09").exists()
 
 
@@ -496,7 +484,7 @@ def test_a_file_put_there_by_hand_is_kept_and_built_from(server, run, tmp_path):
     households.parent.mkdir()
     households.write_text("by hand")
     serve_datastore(server, "e5n6w", {KNIFE: Answer(knife_csv(count=2))})
-    assert [status for *_, status in run("mps-knife-crime", "ons-households")] == ["kept", "kept"]
+    assert [status for _, status in run("mps-knife-crime", "ons-households")] == ["kept", "kept"]
     assert households.read_text() == "by hand"
     households.unlink()
     made = edition.build(tmp_path / "raw", tmp_path / "edition")
@@ -533,12 +521,12 @@ def square_ward(n):
 @pytest.mark.parametrize("page", [200, 90])
 def test_a_layer_is_put_together_from_its_pages(server, run, tmp_path, page):
     server.answers[WARDS] = layer(450, page=page)
-    assert run("ons-wards-2024") == [("ons-wards-2024", "ons/wards-2024/wards.geojson", "fetched")]
+    assert run("ons-wards-2024") == [("ons/wards-2024/wards.geojson", "fetched")]
     assert len(server.asked) == 1 + -(-450 // page)
     frame = ons.read_wards(tmp_path / "raw/ons/wards-2024/wards.geojson").frame
     assert frame["ward_code"].to_list() == [f"E05{n:06d}" for n in range(450)]
     assert 529_000 < frame["easting"].min() < 533_000
-    assert run("ons-wards-2024")[0][2] == "kept"
+    assert run("ons-wards-2024")[0][1] == "kept"
 
 
 def test_a_lookup_becomes_the_csv_that_its_page_offers(server, run, tmp_path):
@@ -547,7 +535,7 @@ def test_a_lookup_becomes_the_csv_that_its_page_offers(server, run, tmp_path):
     features = [{"properties": dict(zip(names, row)), "geometry": None} for row in rows]
     server.answers[WARDS.replace(WARDS_2024, "LSOA21_WD24_LAD24_EW_LU")] = layer(features)
     file = "ons/LSOA_(2021)_to_Electoral_Ward_(2024)_to_LAD_(2024)_Best_Fit_Lookup_in_EW.csv"
-    assert run("ons-lsoa-lookup") == [("ons-lsoa-lookup", file, "fetched")]
+    assert run("ons-lsoa-lookup") == [(file, "fetched")]
     assert (tmp_path / "raw" / file).read_text().splitlines()[1].startswith('E01000001,"x, y",E05009317')
 
 
@@ -613,7 +601,7 @@ def test_what_is_not_what_it_should_be_is_refused_and_changes_nothing(server, ru
     held.parent.mkdir(parents=True)
     held.write_bytes(knife_csv())
     before = tree(tmp_path / "raw")
-    assert run(source, **JUNE) == [(source, source, "failed")]
+    assert run(source, **JUNE) == [(source, "failed")]
     assert said in run.last[0].said
     assert f"nothing was replaced; by hand: {catalogue.sources()[source].address} → " in run.last[0].said
     assert tree(tmp_path / "raw") == before and [path.name for path in tmp_path.iterdir()] == ["raw"]
@@ -627,7 +615,7 @@ def test_stops_of_the_api_are_checked_by_their_reader(server, run, tmp_path):
     record = {"datetime": "2024-06-10T12:00:00+00:00", "type": "Person search", "location": None}
     server.answers[f"{API}stops-force"] = Answer([record])
     file = "police_uk_api/stops-force/metropolitan-2024-06.json"
-    assert run("police-uk-stops-api", **JUNE)[0] == ("police-uk-stops-api", file, "fetched")
+    assert run("police-uk-stops-api", **JUNE)[0] == (file, "fetched")
     assert parse_qs(urlsplit(server.paths()[-1]).query) == {"force": ["metropolitan"], "date": ["2024-06"]}
     (tmp_path / "raw" / file).unlink()
     server.answers[f"{API}stops-force"] = Answer([record | {"datetime": "yesterday"}])
@@ -661,7 +649,7 @@ def test_a_capture_tells_none_published_from_not_captured_names_nobody_and_goes_
     assert not [text for text in (*tables, *files, told.stdout, told.stderr) if PLANTED in text]
 
     server.asked.clear()
-    assert [status for *_, status in run("engagement", borough="Tower Hamlets")] == ["fetched"]
+    assert [status for _, status in run("engagement", borough="Tower Hamlets")] == ["fetched"]
     assert server.paths() == [f"{API}metropolitan/neighbourhoods", f"{API}metropolitan/E05009319N/events"]
     again = police_uk_api.read_captures(tmp_path / "raw").captures.filter(kind="events")
     assert again["status"].to_list() == ["published", "none published", "none published"]
