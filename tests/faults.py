@@ -43,13 +43,11 @@ WAIT = 120
 
 def do_fetch(home: Path, which: str) -> None:
     """Everything of three publishers into home/raw; `which` is the server's address."""
+    sources = ["mps-borough-crime", "police-uk-stops", "ons-wards-2024", "engagement"]
+    asked = {"borough": "Tower Hamlets", "first": date(2024, 1, 1), "last": date(2024, 3, 1)}
+    manners = web.Manners(now=lambda: datetime(2025, 6, 3, 22, 30, tzinfo=UTC))
     try:
-        outcomes = fetch.fetch(
-            ["mps-borough-crime", "police-uk-stops", "ons-wards-2024", "engagement"],
-            **{"raw": home / "raw", "mirror": which, "borough": "Tower Hamlets"},
-            **{"first": date(2024, 1, 1), "last": date(2024, 3, 1)},
-            manners=web.Manners(now=lambda: datetime(2025, 6, 3, 22, 30, tzinfo=UTC)),
-        )
+        outcomes = fetch.fetch(sources, raw=home / "raw", mirror=which, manners=manners, **asked)
     except fetch.FetchError as error:  # as the command line does
         raise OSError(error) from error
     _refuse(outcome for outcome in outcomes if outcome.status == "failed")
@@ -67,8 +65,8 @@ def do_run(home: Path, which: str) -> None:
 
 def do_all(home: Path, which: str) -> None:
     """A batch of two areas, in the place of whichever is there."""
-    areas = {"areas": ["Camden", "Lewisham"], "workers": 2}
-    outcomes = many.run_all("2023-24", out=home / "outputs", folder=home / which, **areas)
+    areas = ["Camden", "Lewisham"]
+    outcomes = many.run_all("2023-24", out=home / "outputs", folder=home / which, areas=areas, workers=2)
     _refuse(outcome for outcome in outcomes if outcome.state == "failed")
 
 
@@ -291,9 +289,7 @@ def disturb(scene: Scene, fault: str, dice: random.Random) -> tuple[str, bool]:
     return wrong, fault == "two at once" or any(not said for said, _, _ in ends)
 
 
-def run(
-    faults: int, seed: int, tell: Callable[[str], None], kinds: Sequence[str] = tuple(WORK), only: Sequence[str] = CODES
-) -> list[str]:
+def run(faults: int, seed: int, tell: Callable, kinds: Sequence[str] = tuple(WORK), only: Sequence[str] = tuple(CODES)):
     """Disturb so many times, each kind of work by each fault in turn; what was wrong, with the seed and number to show it again."""
     from test_fetch import Server
 

@@ -8,6 +8,7 @@ import signal
 import tempfile
 import warnings
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -32,18 +33,12 @@ def no_hang(seconds: int = 20):
         signal.signal(signal.SIGALRM, before)
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory):
-    """What each reader makes of its good input, read once."""
-    read = {}
-
-    def good(reader: str):
-        if reader not in read:
-            make, reads = READERS[reader]
-            read[reader] = reads(make(tmp_path_factory.mktemp("good")))
-        return read[reader]
-
-    return good
+@cache
+def good(reader: str) -> cases.Read:
+    """What a reader makes of its good input."""
+    make, read = READERS[reader]
+    with tempfile.TemporaryDirectory() as folder:
+        return read(make(Path(folder)))
 
 
 def told_clearly(error: Exception) -> str:
@@ -59,7 +54,7 @@ def told_clearly(error: Exception) -> str:
     ("reader", "make", "outcome"),
     [pytest.param(reader, *case, id=f"{reader}: {kind}") for reader, kind, *case in cases.cases()],
 )
-def test_bad_input_ends_in_a_clear_error_or_a_reported_handling(reader, make, outcome, good, tmp_path):
+def test_bad_input_ends_in_a_clear_error_or_a_reported_handling(reader, make, outcome, tmp_path):
     made, read = make(tmp_path), READERS[reader][1]
     if outcome == SAME or isinstance(outcome, Reported):
         with no_hang():

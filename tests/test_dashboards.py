@@ -13,8 +13,6 @@ from wardbook.places import LONDON_CODE, UNKNOWN
 from wardbook.sources import dashboards
 
 HILLINGDON, TOWER_HAMLETS = "E09000017", "E09000030"
-
-
 KNIFE = {
     "month_year": "01/04/2024",
     "area_type": "Borough",
@@ -44,14 +42,10 @@ def team(name, code, count, **differs):
 
 
 def test_teams_are_never_added_to_their_boroughs(tmp_path):
-    loaded = read_knife(
-        tmp_path,
-        {"count": "10"},
-        team("Edgware", "E05013631 ", 6),
-        team("High Barnet", "E05013634", 3),
-        {"count": "4", "measure": "Positive Outcomes"},
-        team("Edgware", "E05013631 ", 4, measure="Positive Outcomes"),
-    )
+    positive = {"measure": "Positive Outcomes"}
+    teams = [team("Edgware", "E05013631 ", 6), team("High Barnet", "E05013634", 3)]
+    teams += [team("Edgware", "E05013631 ", 4, **positive)]
+    loaded = read_knife(tmp_path, {"count": "10"}, {"count": "4"} | positive, *teams)
     assert loaded.frame["borough_code"].unique().to_list() == [BARNET]
     assert loaded.frame.filter("by_team")["offences"].sum() == 13
     assert loaded.frame["refreshed"].unique().to_list() == [date(2024, 6, 18)]
@@ -95,15 +89,9 @@ WARDS = pl.DataFrame(
 
 @pytest.mark.parametrize("name", ["vawg-offences.parquet", "vawg-offences.csv"])
 def test_a_ward_is_known_by_its_name_within_its_borough(tmp_path, name):
-    rows = [
-        ("Barnet", "Abbey", 5),
-        ("Westminster", "ABBEY", 7),
-        ("Tower Hamlets", "St. Peters", 11),
-        ("Tower Hamlets", "Bethnal Green", 1),
-        ("Tower Hamlets", "Bethnal Green East", 2),
-        ("Tower Hamlets", "Abbey", 13),
-        ("Tower Hamlets", None, 17),
-    ]
+    here = {"St. Peters": 11, "Bethnal Green": 1, "Bethnal Green East": 2, "Abbey": 13, None: 17}
+    rows = [("Barnet", "Abbey", 5), ("Westminster", "ABBEY", 7)]
+    rows += [("Tower Hamlets", ward, count) for ward, count in here.items()]
     frame = read_vawg(tmp_path, rows, [("Rape", 6), ("Homicide", 50)], name).frame
     table = tables.vawg_offences(frame, WARDS)
     wards = dict(table.filter(level="ward").select("area_code", "offences").iter_rows())
