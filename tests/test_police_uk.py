@@ -45,22 +45,19 @@ def synthetic_month(tmp_path):
     return write
 
 
-@pytest.mark.parametrize(
-    ("utc", "local_hour", "month"),
-    [
+def test_a_stop_belongs_to_its_local_month(synthetic_month):
+    for utc, local_hour, month in (
         ("2024-05-31T23:30:00+00:00", 0, date(2024, 6, 1)),
         ("2024-06-30T23:30:00+00:00", 0, date(2024, 7, 1)),
         ("2024-01-31T23:30:00+00:00", 23, date(2024, 1, 1)),
-    ],
-)
-def test_a_stop_belongs_to_its_local_month(synthetic_month, utc, local_hour, month):
-    loaded = read_stops(synthetic_month({"Date": utc}, *[{}] * 40))
-    stop = loaded.frame.row(0, named=True)
-    assert stop["local_time"] == datetime.fromisoformat(utc)
-    assert stop["local_time"].astimezone(ZoneInfo("Europe/London")).hour == local_hour
-    assert (stop["file_month"], stop["month"]) == (date(2024, 6, 1), month)
-    outside = int(month != date(2024, 6, 1))
-    assert loaded.quality.oddities.get("rows dated outside the file's month", 0) == outside
+    ):
+        loaded = read_stops(synthetic_month({"Date": utc}, *[{}] * 40))
+        stop = loaded.frame.row(0, named=True)
+        assert stop["local_time"] == datetime.fromisoformat(utc)
+        assert stop["local_time"].astimezone(ZoneInfo("Europe/London")).hour == local_hour
+        assert (stop["file_month"], stop["month"]) == (date(2024, 6, 1), month)
+        outside = int(month != date(2024, 6, 1))
+        assert loaded.quality.oddities.get("rows dated outside the file's month", 0) == outside
 
 
 @pytest.mark.parametrize(("outside", "rows"), [(3, 100), (4, 134), (0, 1)])
