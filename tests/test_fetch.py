@@ -378,10 +378,11 @@ def test_months_are_read_from_part_of_the_newest_archive_that_holds_them_whateve
     server.asked.clear()
     assert run("police-uk-stops", **JUNE) == [(file, "kept")]
     assert not [path for path in server.paths() if path.startswith(ARCHIVE)]
-    (tmp_path / "raw" / file).write_bytes(stops_csv()[:100])
-    (tmp_path / "raw/police_uk/2024-05/2024-05-metropolitan-stop-and-search.csv").unlink()
-    assert [status for _, status in run("police-uk-stops", **asked)].count("fetched") == 2
-    assert tree(tmp_path / "raw") == before
+    may = tmp_path / "raw/police_uk/2024-05/2024-05-metropolitan-stop-and-search.csv"
+    for spoil in (may.unlink, lambda: (tmp_path / "raw" / file).write_bytes(stops_csv()[:100])):
+        spoil()
+        assert [status for _, status in run("police-uk-stops", **asked)].count("fetched") == 1
+        assert tree(tmp_path / "raw") == before
 
 
 def test_the_members_that_are_wanted_are_taken_out_of_a_zip_though_another_publisher_fails(server, run, tmp_path):
