@@ -155,6 +155,14 @@ def raw() -> Path:
 
 
 @pytest.fixture(scope="session")
+def committed():
+    """The committed edition."""
+    from wardbook import edition
+
+    return edition.open_edition()
+
+
+@pytest.fixture(scope="session")
 def stop_files(raw):
     """Every month of the Met's stops, read once for all tests: month (YYYY-MM) → `Loaded`."""
     from wardbook.sources.police_uk import read_stops

@@ -105,20 +105,15 @@ def tried(reader: str, make) -> None:
 
 
 @pytest.mark.parametrize("reader", TABLES)
-def test_no_cell_brings_a_reader_down(reader):
-    good = TABLES[reader].rows
-    place = st.tuples(st.integers(0, len(good) - 1), st.integers(0, len(good[0]) - 1), WRONG)
-
-    @searching
-    @given(st.lists(place, min_size=1, max_size=3))
-    def search(changes):
-        rows = [list(row) for row in good]
-        for row, column, value in changes:
-            rows[row][column] = value
-        content = TABLES[reader].content(rows).encode("utf-8", "surrogatepass")
-        tried(reader, lambda folder: cases.table(reader, folder, content))
-
-    search()
+@searching
+@given(data=st.data())
+def test_no_cell_brings_a_reader_down(reader, data):
+    rows = [list(row) for row in TABLES[reader].rows]
+    for _ in range(data.draw(st.integers(1, 3))):
+        row, column = (data.draw(st.integers(0, len(of) - 1)) for of in (rows, rows[0]))
+        rows[row][column] = data.draw(WRONG)
+    content = TABLES[reader].content(rows).encode("utf-8", "surrogatepass")
+    tried(reader, lambda folder: cases.table(reader, folder, content))
 
 
 @pytest.mark.parametrize("reader", [*TABLES, *cases.BINARY, "ons boroughs"])
@@ -145,16 +140,13 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("reader", cases.ANSWERS)
-def test_no_value_brings_a_reader_of_answers_down(reader):
+@searching
+@given(data=st.data())
+def test_no_value_brings_a_reader_of_answers_down(reader, data):
     first, *rest = cases.ANSWERS[reader][1]
-
-    @searching
-    @given(st.dictionaries(st.sampled_from(sorted(first)), JSON, min_size=1, max_size=3))
-    def search(changes):
-        value = json.dumps([first | changes, *rest]).encode()
-        tried(reader, lambda folder: cases.answer(reader, folder, value))
-
-    search()
+    changes = data.draw(st.dictionaries(st.sampled_from(sorted(first)), JSON, min_size=1, max_size=3))
+    value = json.dumps([first | changes, *rest]).encode()
+    tried(reader, lambda folder: cases.answer(reader, folder, value))
 
 
 @searching

@@ -8,16 +8,10 @@ import polars as pl
 import pytest
 
 from wardbook import accounts, check, tables
-from wardbook.edition import open_edition
 from wardbook.periods import breaks_between, declared_breaks, financial_year_of
 from wardbook.places import LONDON_CODE
 
 BARNET, HILLINGDON, TOWER_HAMLETS = "E09000003", "E09000017", "E09000030"
-
-
-@pytest.fixture(scope="module")
-def committed():
-    return open_edition()
 
 
 def test_the_committed_edition_adds_up_and_says_its_limits(committed):

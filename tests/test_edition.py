@@ -522,11 +522,6 @@ def test_a_month_that_is_not_whole_says_why_and_one_a_little_unlike_its_neighbou
 # The committed edition ------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def committed():
-    return open_edition()
-
-
 def test_the_committed_edition_is_right_small_and_of_these_reference_tables(committed):
     files = list(committed.path.iterdir())
     assert {path.name for path in files} == {"manifest.json", *(f"{name}.parquet" for name in committed.tables)}
@@ -534,13 +529,6 @@ def test_the_committed_edition_is_right_small_and_of_these_reference_tables(comm
     assert sum(path.stat().st_size for path in files) < 12_000_000
     for name, digest in committed.manifest["reference"].items():
         assert hashlib.sha256((places.REFERENCE / name).read_bytes()).hexdigest() == digest, name
-
-
-def test_the_committed_edition_knows_december_2022_is_cut_short(committed):
-    partial = committed.table("stop_coverage").filter(~pl.col("complete"))
-    cut = pl.date_range(date(2024, 9, 1), date(2025, 4, 1), interval="1mo", eager=True).to_list()
-    assert partial["month"].to_list() == [date(2022, 12, 1), *cut]
-    assert set(partial["why_not"][1:]) == {"in a break of publication: stops cut in publication"}
 
 
 def test_the_committed_history_has_every_month(committed):

@@ -54,21 +54,20 @@ runner.run("Sutton", "2023-24", only=["05_engagement"], out=out / "outputs")
 """
 
 
-def work(raw: Path, out: Path, *, cwd: Path | None = None, umask: int = -1, **environment: str):
-    """Do it in a process with this environment; a variable that is empty is not there."""
+def work(raw: Path, out: Path, *, cwd: Path | None = None, umask: int = -1, **environment: str) -> dict[str, str]:
+    """Do it in a process with this environment (a variable that is empty is not there); the hash of every file that comes out."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "TZ"))}
     words = [sys.executable, "-W", "error", "-W", "ignore:IPython parent", "-c", WORK, str(raw), str(out)]
     environment = {name: value for name, value in (kept | environment).items() if value}
-    return subprocess.run(words, cwd=cwd, env=environment, umask=umask, capture_output=True, text=True, timeout=90)
+    done = subprocess.run(words, cwd=cwd, env=environment, umask=umask, capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr
+    return hashed(out, hidden=True)
 
 
 @pytest.fixture(scope="module")
 def usual(raw, tmp_path_factory) -> dict[str, str]:
-    """The hash of every file that comes out in an ordinary environment."""
-    out = tmp_path_factory.mktemp("usual")
-    done = work(raw, out, TZ="Europe/London", LC_ALL="C.UTF-8")
-    assert done.returncode == 0, done.stderr
-    made = hashed(out, hidden=True)
+    """What comes out in an ordinary environment."""
+    made = work(raw, tmp_path_factory.mktemp("usual"), TZ="Europe/London", LC_ALL="C.UTF-8")
     kinds = {"parquet", "json", "csv", "png", "svg", "txt", "ipynb", "html", "xlsx"}
     assert {name.rpartition(".")[2] for name in made} == kinds
     return made
@@ -87,9 +86,8 @@ BARE |= {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"
 def test_the_same_bytes_come_out_in_another_environment(raw, usual, tmp_path, environment, there):
     home = tmp_path / there
     shutil.copytree(raw, home / "raw")
-    done = work(home / "raw", home / "out", cwd=Path("/"), **{"LC_ALL": "C.UTF-8", "TZ": "Europe/London"} | environment)
-    assert done.returncode == 0, done.stderr
-    assert hashed(home / "out", hidden=True) == usual
+    environment = {"LC_ALL": "C.UTF-8", "TZ": "Europe/London"} | environment
+    assert work(home / "raw", home / "out", cwd=Path("/"), **environment) == usual
 
 
 def test_a_path_of_any_letters_may_be_typed_where_the_environment_says_ascii(raw, usual, tmp_path):

@@ -147,7 +147,7 @@ def test_a_ward_is_known_from_an_id_only_where_its_code_is_in_it():
 
 def test_a_text_is_of_the_kind_whose_words_it_has_first():
     events = {"Bethnal Green East Ward Panel": "ward panel meeting", "Meet your local policing team": OTHER}
-    events["<p>Drop&#45;in <b>surgery</b></p>"] = "drop-in surgery"
+    events["<p class=online>Open s&#117;rgery</p>"] = "drop-in surgery"
     priorities = {"ASB and drug use": "anti-social behaviour", "Drug use and ASB": "drugs"}
     for kinds, of_kind in ((EVENT_KINDS, events), (PRIORITY_KINDS, priorities)):
         # What is stored is read again: it must stay what it is.
