@@ -377,7 +377,7 @@ def of_rows() -> Iterator[Case]:
     for reader, column, value, outcome, *row in CELLS:
         content = TABLES[reader].having(column, value, *row)
         yield reader, f"{column}: {value[:30]!r}", partial(table, reader, content=content), outcome
-    crime, survey = TABLES["met borough"], TABLES["mopac"]
+    crime, knife, survey = TABLES["met borough"], TABLES["met knife crime"], TABLES["mopac"]
     first, stops = crime.rows[1], TABLES["stops"].rows
     dwelling = ["BURGLARY", "BURGLARY IN A DWELLING", *first[2:]]
     for reader, kind, content, outcome in [
@@ -388,6 +388,7 @@ def of_rows() -> Iterator[Case]:
         ("met borough", "two columns of boroughs", crime.beside("BOCU", "Brent", "Brent", "Brent"), "which differ"),
         ("met borough", "two taxonomies", crime.content([*crime.rows, dwelling]), "one taxonomy"),
         ("met borough", "a ward-level file", TABLES["met ward"].content(), "a borough-level file"),
+        ("met knife crime", "the same row again", knife.content([*knife.rows, knife.rows[1]]), Reported("the same row again")),
         ("met ward", "a borough-level file", crime.content(), "a column 'WardCode' or"),
         ("stops", "the header again", TABLES["stops"].content([*stops, stops[0]]), "found 'Latitude', line 5"),
         ("mopac", "unquoted decimal commas", survey.content().replace(";", ","), "cells"),
