@@ -1,4 +1,4 @@
-"""What the tests share: where the publishers' files are, the stops read once, and the ways a download goes wrong."""
+"""What the tests share: where the publishers' files are, the edition and the stops read once, runs that are sampled, a browser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Met's dashboards: made-up files for each trap, then the published ones to the digit."""
+"""The Met's dashboards: made-up files for each trap. The published ones are counted again in test_recount."""
 
 from __future__ import annotations
 

@@ -39,18 +39,18 @@ def test_good_text_becomes_typed_rows_without_what_the_schema_does_not_name():
     assert table["code"].to_list() == ["E01", "E02"] and table["share"].to_list() == [0.5, None]
 
 
-@pytest.mark.parametrize(
-    ("row", "says"),
-    [
-        ({"offences": "many"}, "line 3, column offences: 'many'; allowed: a whole number, 0 or more"),
-        ({"share": "0,5"}, "line 3, column share: '0,5'; allowed: a number from 0 to 1 or nothing"),
-        ({"share": "nan"}, "line 3, column share: nan; allowed: a number from 0 to 1 or nothing"),
-        ({"month": "2024-13-01"}, "line 3, column month: '2024-13-01'; allowed: a date (YYYY-MM-DD)"),
-        ({"code": "Barnet"}, "line 3, column code: 'Barnet'; allowed: a code such as E01"),
-        ({"offences": "0"}, "allowed: share only where there are offences"),
-        ({"code": "E01"}, "('E01', datetime.date(2024, 3, 1)) (and 1 more); allowed: each code, month once"),
-    ],
-)
+AT_FAULT = [
+    ({"offences": "many"}, "line 3, column offences: 'many'; allowed: a whole number, 0 or more"),
+    ({"share": "0,5"}, "line 3, column share: '0,5'; allowed: a number from 0 to 1 or nothing"),
+    ({"share": "nan"}, "line 3, column share: nan; allowed: a number from 0 to 1 or nothing"),
+    ({"month": "2024-13-01"}, "line 3, column month: '2024-13-01'; allowed: a date (YYYY-MM-DD)"),
+    ({"code": "Barnet"}, "line 3, column code: 'Barnet'; allowed: a code such as E01"),
+    ({"offences": "0"}, "allowed: share only where there are offences"),
+    ({"code": "E01"}, "('E01', datetime.date(2024, 3, 1)) (and 1 more); allowed: each code, month once"),
+]
+
+
+@pytest.mark.parametrize(("row", "says"), AT_FAULT)
 def test_a_cell_or_row_at_fault_is_named_with_what_is_allowed(row, says):
     with pytest.raises(SchemaViolation) as caught:
         read_as(text({}, {"code": "E02"} | row), Rates, "folder/own.csv")

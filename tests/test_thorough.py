@@ -63,19 +63,19 @@ def test_a_search_in_six_numbered_releases_counts_once(tmp_path):
     assert (loaded.frame.height, loaded.quality.set_aside) == (1, {"the same search again": 5})
 
 
-@pytest.mark.parametrize(
-    ("change", "column", "value"),
-    [
-        ({"age_group": "18 or over"}, "age_band", "18 and over"),
-        ({"age_group": "Recorded as 0 or Not Known"}, "age_band", "not recorded"),
-        ({"appropriate_adult_present": " "}, "adult_present", "not recorded"),
-        ({ADULT: "Y"}, "adult_present", "yes"),
-        ({"outcome_reason": "B Drugs Possession Only"}, "outcome", "drugs, possession only"),
-        ({"outcome_reason": "D Weapons, Points & Blades Offences"}, "outcome", "weapons"),
-        ({"outcome_reason": "Not Applicable"}, "outcome", "other"),
-        ({"borough": "CO18 (Heathrow Airport) (Legacy Only)"}, "borough_code", places.UNKNOWN),
-    ],
-)
+SPELT = [
+    ({"age_group": "18 or over"}, "age_band", "18 and over"),
+    ({"age_group": "Recorded as 0 or Not Known"}, "age_band", "not recorded"),
+    ({"appropriate_adult_present": " "}, "adult_present", "not recorded"),
+    ({ADULT: "Y"}, "adult_present", "yes"),
+    ({"outcome_reason": "B Drugs Possession Only"}, "outcome", "drugs, possession only"),
+    ({"outcome_reason": "D Weapons, Points & Blades Offences"}, "outcome", "weapons"),
+    ({"outcome_reason": "Not Applicable"}, "outcome", "other"),
+    ({"borough": "CO18 (Heathrow Airport) (Legacy Only)"}, "borough_code", places.UNKNOWN),
+]
+
+
+@pytest.mark.parametrize(("change", "column", "value"), SPELT)
 def test_every_spelling_is_one_word(tmp_path, change, column, value):
     assert read(tmp_path, change).frame[column].to_list() == [value]
 
