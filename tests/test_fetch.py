@@ -691,7 +691,7 @@ def test_without_a_network_one_sentence_names_the_page_and_the_folder(wardbook):
 
 def features(path, columns=None):
     """The rows of a file of outlines as a FeatureServer gives them."""
-    table = geopandas.read_file(path).rename(columns=columns).to_crs(4326)
+    table = geopandas.read_file(path).rename(columns=columns or {}).to_crs(4326)
     codes = [name for name in table.columns if re.search(r"\d\d(CD|NM)$", name)]
     return json.loads(table[[*codes, "geometry"]].to_json())["features"]
 
