@@ -63,6 +63,9 @@ def test_a_missing_column_and_the_files_own_line_are_named():
     table = text({}, {"code": "E02", "offences": "x"}).with_columns(pl.Series("line", [2, 9]))
     with pytest.raises(SchemaViolation, match="own.csv, line 9, column offences: 'x'"):
         read_as(table, Rates, "own.csv")
+    # Of two cells at fault the first that a reader comes to.
+    with pytest.raises(SchemaViolation, match="own.csv, line 2, column share: 2.0"):
+        read_as(text({"share": "2"}, {"code": "E02", "offences": "-1"}), Rates, "own.csv")
 
 
 def test_a_table_of_the_wrong_type_is_told_before_its_rows_are_and_every_broken_rule_once():
