@@ -1,7 +1,8 @@
-"""What the tests share: where the publishers' files are, the stops read once, and the ways a download goes wrong."""
+"""What the tests share: where the publishers' files are, the edition and the stops read once, runs that are sampled, a browser."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,8 +14,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 EVERY = "WARDBOOK_TEST_EVERY_BOROUGH"
-
-
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Nothing but the page may ask for anything: what a browser does of its own accord is turned off.
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
@@ -37,6 +36,16 @@ def pytest_collection_modifyitems(config, items):
         held = [item for item in items if item.get_closest_marker("whole")]
         config.hook.pytest_deselected(items=held)
         items[:] = [item for item in items if item not in held]
+
+
+def hashed(folder: Path, hidden: bool = False) -> dict[str, str]:
+    """Every file below a folder that a reader would find, by path, with its hash; with `hidden`, those begun by a dot too."""
+    found = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        name.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for name, path in found.items()
+        if hidden or not any(part.startswith(".") for part in name.parts)
+    }
 
 
 def sampled(*names: str) -> dict[str, str]:
@@ -79,11 +88,18 @@ def changed_edition(folder: Path, name: str, change) -> Path:
     shutil.copytree(edition.COMMITTED, folder)
     table = pl.read_parquet(folder / f"{name}.parquet")
     change(table).cast(table.schema).write_parquet(folder / f"{name}.parquet")
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    manifest["tables"][name]["sha256"] = edition.sha256(folder / f"{name}.parquet")
+    make_hash_again(folder, name)
+    return folder
+
+
+def make_hash_again(folder: Path, name: str, entry: dict | None = None, **changes) -> None:
+    """Have an edition's manifest agree with a changed table, as a careful editor would; the table's `entry` and the rest as given."""
+    from wardbook import edition
+
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8")) | changes
+    manifest["tables"][name] |= {"sha256": edition.sha256(folder / f"{name}.parquet")} | (entry or {})
     manifest["edition"] = edition.edition_id(manifest)
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    return folder
 
 
 def relative_rate(counts, people, group="Black", reference="White", ethnicity="self-defined", **drawn):
@@ -136,6 +152,14 @@ def raw() -> Path:
     if not folder.is_dir():
         pytest.skip("publishers' files are not here: set WARDBOOK_RAW to a folder with them (see README, `Data`)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def committed():
+    """The committed edition."""
+    from wardbook import edition
+
+    return edition.open_edition()
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,10 @@ and leaves what an undisturbed one leaves. All of it stands in a folder whose na
 from __future__ import annotations
 
 import argparse
-import hashlib
 import itertools
 import os
 import random
+import resource
 import shutil
 import signal
 import subprocess
@@ -23,26 +23,19 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from importlib import import_module
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE))
+import typer
+
+from conftest import hashed
+from wardbook import cli, edition, fetch, web
+from wardbook.run import many, runner, site
 
 MONTHS = [f"2024-{m:02d}" for m in range(1, 4)]
 WAIT = 120
-
-
-def hashed(folder: Path, hidden: bool = False) -> dict[str, str]:
-    """Every file below a folder that a reader would find, by path, with its hash; with `hidden`, those begun by a dot too."""
-    found = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
-    return {
-        name.as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for name, path in found.items()
-        if hidden or not any(part.startswith(".") for part in name.parts)
-    }
 
 
 # What is disturbed ----------------------------------------------------------------------------------------------------
@@ -50,15 +43,11 @@ def hashed(folder: Path, hidden: bool = False) -> dict[str, str]:
 
 def do_fetch(home: Path, which: str) -> None:
     """Everything of three publishers into home/raw; `which` is the server's address."""
-    from wardbook import fetch, web
-
+    sources = ["mps-borough-crime", "police-uk-stops", "ons-wards-2024", "engagement"]
+    asked = {"borough": "Tower Hamlets", "first": date(2024, 1, 1), "last": date(2024, 3, 1)}
+    manners = web.Manners(now=lambda: datetime(2025, 6, 3, 22, 30, tzinfo=UTC))
     try:
-        outcomes = fetch.fetch(
-            ["mps-borough-crime", "police-uk-stops", "ons-wards-2024", "engagement"],
-            **{"raw": home / "raw", "mirror": which, "borough": "Tower Hamlets"},
-            **{"first": date(2024, 1, 1), "last": date(2024, 3, 1)},
-            manners=web.Manners(now=lambda: datetime(2025, 6, 3, 22, 30, tzinfo=UTC)),
-        )
+        outcomes = fetch.fetch(sources, raw=home / "raw", mirror=which, manners=manners, **asked)
     except fetch.FetchError as error:  # as the command line does
         raise OSError(error) from error
     _refuse(outcome for outcome in outcomes if outcome.status == "failed")
@@ -66,31 +55,24 @@ def do_fetch(home: Path, which: str) -> None:
 
 def do_build(home: Path, which: str) -> None:
     """The edition of the raw folder `which` (A or B), in the place of whichever is there."""
-    from wardbook import edition
-
     edition.build(home / which, home / "edition")
 
 
 def do_run(home: Path, which: str) -> None:
     """A run of the notebooks `which` (A or B), in the place of whichever is there."""
-    from wardbook.run import runner
-
     runner.run("Tower Hamlets", "2023-24", out=home / "outputs", folder=home / which)
 
 
 def do_all(home: Path, which: str) -> None:
     """A batch of two areas, in the place of whichever is there."""
-    from wardbook.run import many
-
-    areas = {"areas": ["Camden", "Lewisham"], "workers": 2}
-    outcomes = many.run_all("2023-24", out=home / "outputs", folder=home / which, **areas)
+    areas = ["Camden", "Lewisham"]
+    outcomes = many.run_all("2023-24", out=home / "outputs", folder=home / which, areas=areas, workers=2)
     _refuse(outcome for outcome in outcomes if outcome.state == "failed")
 
 
 def do_site(home: Path, which: str) -> None:
     """The site of the runs `which` (A or B), with the claim box's answers for the newest windows alone."""
     from made_runs import newest_answers
-    from wardbook.run import site
 
     with newest_answers():
         site.write_site(home / which, home / "site")
@@ -103,7 +85,6 @@ def _refuse(failed) -> None:
 
 WORK = {"fetch": do_fetch, "build": do_build, "run": do_run, "all": do_all, "site": do_site}
 LEFT = {"fetch": "raw", "build": "edition", "run": "outputs", "all": "outputs", "site": "site"}
-NEEDS = {"fetch": "fetch", "build": "edition", "run": "run.runner", "all": "run.many", "site": "run.site"}
 # What a process that was disturbed ends with.
 CODES = {"SIGKILL": -signal.SIGKILL, "SIGINT": 130, "SIGTERM": 143, "full disk": 1, "two at once": 0}
 ODD = 'wardbook\'s "faults" {é} %e '  # in the name of the folder of it all
@@ -121,12 +102,6 @@ def child(kind: str, home: Path, which: str, fault: str, at: int) -> None:
 
     Disturbed just before operation `at` below `home` (0: never), or with no file allowed to grow past `at` bytes.
     """
-    import resource
-
-    import typer
-
-    from wardbook import cli
-
     count = 0
 
     def watch(event: str, arguments: tuple) -> None:
@@ -136,7 +111,6 @@ def child(kind: str, home: Path, which: str, fault: str, at: int) -> None:
             if count == at:
                 send(signal.Signals[fault], os.getpid())
 
-    import_module(f"wardbook.{NEEDS[kind]}")  # slow: before the clock runs
     try:
         with cli._told():
             print("ready", flush=True)
@@ -157,7 +131,7 @@ def environment() -> dict[str, str]:
 
 def started(kind: str, home: Path, which: str, fault: str = "", at: int = 0, mark: str = "") -> subprocess.Popen:
     """Start a child; returns once it has imported all it needs. It and all that it starts carry the mark."""
-    words = [sys.executable, str(HERE / "faults.py"), "--child", kind, str(home), which, fault, str(at)]
+    words = [sys.executable, __file__, "--child", kind, str(home), which, fault, str(at)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     marked = environment() | {"WARDBOOK_FAULT": mark}
     process = subprocess.Popen(words, **pipes, start_new_session=True, env=marked)
@@ -169,11 +143,9 @@ def living(mark: str) -> list[int]:
     """The processes that carry a mark."""
     found = []
     for place in Path("/proc").glob("[0-9]*/environ"):
-        try:
+        with suppress(OSError):  # it has ended, or is another's
             if f"WARDBOOK_FAULT={mark}\0".encode() in place.read_bytes():
                 found.append(int(place.parent.name))
-        except OSError:  # it has ended, or is another's
-            continue
     return found
 
 
@@ -225,8 +197,6 @@ class Scene:
             if kept[0] not in kept[1:]:
                 return f"neither the earlier nor the new one: {sorted(kept[0])}"
         if self.kind == "build":
-            from wardbook import edition
-
             edition.open_edition(self.home / "edition")
         return ""
 
@@ -319,9 +289,7 @@ def disturb(scene: Scene, fault: str, dice: random.Random) -> tuple[str, bool]:
     return wrong, fault == "two at once" or any(not said for said, _, _ in ends)
 
 
-def run(
-    faults: int, seed: int, tell: Callable[[str], None], kinds: Sequence[str] = tuple(WORK), only: Sequence[str] = CODES
-) -> list[str]:
+def run(faults: int, seed: int, tell: Callable, kinds: Sequence[str] = tuple(WORK), only: Sequence[str] = tuple(CODES)):
     """Disturb so many times, each kind of work by each fault in turn; what was wrong, with the seed and number to show it again."""
     from test_fetch import Server
 
@@ -345,18 +313,16 @@ def run(
 
 
 def main() -> int:
-    """The command line: `--faults N --seed S`, or, for its own children, `--child KIND HOME WHICH FAULT AT`."""
+    """The command line: `--faults N --seed S`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faults", type=int, default=300)
     parser.add_argument("--seed", type=int, default=2025)
-    parser.add_argument("--child", nargs=5)
     given = parser.parse_args()
-    if given.child:
-        kind, home, which, fault, at = given.child
-        child(kind, Path(home), which, fault, int(at))
-        return 0
     return 1 if run(given.faults, given.seed, lambda text: print(text, flush=True)) else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:2] == ["--child"]:
+        child(sys.argv[2], Path(sys.argv[3]), *sys.argv[4:6], int(sys.argv[6]))
+    else:
+        sys.exit(main())

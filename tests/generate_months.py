@@ -61,20 +61,16 @@ def world(points: int = 60_000) -> World:
     lsoa = ward * LSOAS_A_WARD + np.floor((x % 1) * LSOAS_A_WARD).astype(int)
     east, north = WEST + SIDE * x, SOUTH + SIDE * y
     degrees = geopandas.GeoSeries.from_xy(east, north, crs=27700).to_crs(4326)
-    placed = pl.DataFrame(
-        {"longitude": degrees.x.to_list(), "latitude": degrees.y.to_list(), "lsoa": lsoa, "number": np.arange(points)}
-    )
-    placed = placed.select(
-        pl.col("longitude", "latitude").round(6),
-        pl.format("E01{}", pl.col("lsoa").cast(pl.String).str.zfill(6)).alias("lsoa_code"),
-        pl.format("On or near Street {}", "number").alias("location"),
-    )
-    every = pl.DataFrame({"lsoa": np.arange(ROWS * COLUMNS * LSOAS_A_WARD)})
-    lookup = every.select(
-        pl.format("E01{}", pl.col("lsoa").cast(pl.String).str.zfill(6)).alias("lsoa_code"),
-        pl.format("E05{}", (pl.col("lsoa") // LSOAS_A_WARD).cast(pl.String).str.zfill(6)).alias("ward_code"),
-    )
-    return World(placed, lookup)
+    codes = [f"E01{number:06}" for number in range(ROWS * COLUMNS * LSOAS_A_WARD)]
+    placed = {
+        "longitude": np.round(degrees.x, 6),
+        "latitude": np.round(degrees.y, 6),
+        "lsoa_code": np.array(codes)[lsoa],
+    }
+    streets = [f"On or near Street {number}" for number in range(points)]
+    wards = [f"E05{number // LSOAS_A_WARD:06}" for number in range(len(codes))]
+    lookup = pl.DataFrame({"lsoa_code": codes, "ward_code": wards})
+    return World(pl.DataFrame(placed | {"location": streets}), lookup)
 
 
 def outlines():
@@ -109,25 +105,23 @@ def _month(rows: int, month: str, at: World, chance: np.random.Generator) -> pl.
     # Points are not equally busy: a third of the crimes are at a tenth of them.
     picked = (chance.beta(0.7, 1.6, rows) * at.points.height).astype(int)
     shares = np.array(list(MIX.values()))
-    kinds = np.array(list(MIX))[chance.choice(len(MIX), rows, p=shares / shares.sum())]
+    kinds = pl.Series("Crime type", np.array(list(MIX))[chance.choice(len(MIX), rows, p=shares / shares.sum())])
     placeless = pl.Series(chance.random(rows) < WITHOUT_PLACE)
-    place = at.points[picked]
     number = pl.Series(chance.integers(0, 2**62, rows))
     ident = number.hash(1).cast(pl.String).str.zfill(20) + number.hash(2).cast(pl.String).str.zfill(20)
-    frame = place.select(
-        pl.when(pl.Series(kinds) != "Anti-social behaviour").then(ident + pl.lit("0" * 24)).alias("Crime ID"),
-        pl.lit(month).alias("Month"),
-        pl.lit("Metropolitan Police Service").alias("Reported by"),
-        pl.lit("Metropolitan Police Service").alias("Falls within"),
-        pl.when(~placeless).then("longitude").alias("Longitude"),
-        pl.when(~placeless).then("latitude").alias("Latitude"),
+    with_id, met = kinds != "Anti-social behaviour", pl.lit("Metropolitan Police Service")
+    outcome = pl.lit("Investigation complete; no suspect identified")
+    place = at.points[picked].rename({"longitude": "Longitude", "latitude": "Latitude", "lsoa_code": "LSOA code"})
+    name = pl.format("Somewhere {}A", pl.col("LSOA code").str.slice(-4)).alias("LSOA name")
+    frame = place.with_columns(name).with_columns(
+        kinds,
+        pl.when(~placeless).then(pl.col("Longitude", "Latitude", "LSOA code", "LSOA name")),
         pl.when(placeless).then(pl.lit("No Location")).otherwise("location").alias("Location"),
-        pl.when(~placeless).then("lsoa_code").alias("LSOA code"),
-        pl.when(~placeless).then(pl.format("Somewhere {}A", pl.col("lsoa_code").str.slice(-4))).alias("LSOA name"),
-        pl.Series(kinds).alias("Crime type"),
-        pl.when(pl.Series(kinds) != "Anti-social behaviour")
-        .then(pl.lit("Investigation complete; no suspect identified"))
-        .alias("Last outcome category"),
+        pl.when(with_id).then(ident + pl.lit("0" * 24)).alias("Crime ID"),
+        pl.lit(month).alias("Month"),
+        met.alias("Reported by"),
+        met.alias("Falls within"),
+        pl.when(with_id).then(outcome).alias("Last outcome category"),
         pl.lit(None, pl.String).alias("Context"),
     )
     return frame.select(HEADER)

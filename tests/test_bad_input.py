@@ -8,6 +8,7 @@ import signal
 import tempfile
 import warnings
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,13 @@ from hypothesis import strategies as st
 from bad_input import cases
 from bad_input.cases import CLEAR, READERS, SAME, TABLES, Reported
 from wardbook import catalogue, periods, places
-from wardbook.run import runner
 from wardbook.sources.reading import SourceError
 
 
 @contextmanager
 def no_hang(seconds: int = 20):
     """Fail what is still going on after some seconds; a hang would otherwise only end with the machine's patience."""
-
-    def ring(number, frame):
-        pytest.fail(f"still going after {seconds} seconds")
-
-    before = signal.signal(signal.SIGALRM, ring)
+    before = signal.signal(signal.SIGALRM, lambda *_: pytest.fail(f"still going after {seconds} seconds"))
     signal.alarm(seconds)
     try:
         yield
@@ -37,18 +33,12 @@ def no_hang(seconds: int = 20):
         signal.signal(signal.SIGALRM, before)
 
 
-@pytest.fixture(scope="module")
-def good(tmp_path_factory):
-    """What each reader makes of its good input, read once."""
-    read = {}
-
-    def good(reader: str):
-        if reader not in read:
-            make, reads = READERS[reader]
-            read[reader] = reads(make(tmp_path_factory.mktemp("good")))
-        return read[reader]
-
-    return good
+@cache
+def good(reader: str) -> cases.Read:
+    """What a reader makes of its good input."""
+    make, read = READERS[reader]
+    with tempfile.TemporaryDirectory() as folder:
+        return read(make(Path(folder)))
 
 
 def told_clearly(error: Exception) -> str:
@@ -60,29 +50,29 @@ def told_clearly(error: Exception) -> str:
     return text
 
 
-@pytest.mark.parametrize("case", list(cases.cases()), ids=lambda case: case.id)
-def test_bad_input_ends_in_a_clear_error_or_a_reported_handling(case, good, tmp_path):
-    made = case.make(tmp_path)
-    read = READERS[case.reader][1]
-    before = set(tmp_path.parent.iterdir())
-    with no_hang():
-        if case.outcome == SAME or isinstance(case.outcome, Reported):
-            rows, total, said = read(made)
+@pytest.mark.parametrize(
+    ("reader", "make", "outcome"),
+    [pytest.param(reader, *case, id=f"{reader}: {kind}") for reader, kind, *case in cases.cases()],
+)
+def test_bad_input_ends_in_a_clear_error_or_a_reported_handling(reader, make, outcome, tmp_path):
+    made, read = make(tmp_path), READERS[reader][1]
+    if outcome == SAME or isinstance(outcome, Reported):
+        with no_hang():
+            rows, total, account = read(made)
+        if outcome == SAME:
+            assert (rows, total, account) == good(reader)
         else:
-            with pytest.raises(CLEAR) as caught:
-                read(made)
-            text = told_clearly(caught.value)
-            assert re.search(case.outcome, text), text[:500]
-            if isinstance(made, Path) and made.suffix and isinstance(caught.value, SourceError):
-                assert made.name in text or len(made.name) > 255
-            assert set(tmp_path.parent.iterdir()) == before, "something was written outside"
-            return
-    right = good(case.reader)
-    if case.outcome == SAME:
-        assert (rows, total, said) == right
-    else:
-        assert total == pytest.approx(right[1] + case.outcome.more), (total, right[1])
-        assert any(case.outcome.note in key for key in said), said
+            assert total == pytest.approx(good(reader)[1] + outcome.more)
+            assert any(outcome.note in key for key in account), account
+        return
+    before = set(tmp_path.parent.iterdir())
+    with no_hang(), pytest.raises(CLEAR) as caught:
+        read(made)
+    text = told_clearly(caught.value)
+    assert re.search(outcome, text), text[:500]
+    if isinstance(made, Path) and made.suffix and isinstance(caught.value, SourceError):
+        assert made.name in text or len(made.name) > 255
+    assert set(tmp_path.parent.iterdir()) == before, "something was written outside"
 
 
 def test_the_readers_of_the_catalogue_are_all_in_the_corpus():
@@ -115,20 +105,15 @@ def tried(reader: str, make) -> None:
 
 
 @pytest.mark.parametrize("reader", TABLES)
-def test_no_cell_brings_a_reader_down(reader):
-    good = TABLES[reader].rows
-    place = st.tuples(st.integers(0, len(good) - 1), st.integers(0, len(good[0]) - 1), WRONG)
-
-    @searching
-    @given(st.lists(place, min_size=1, max_size=3))
-    def search(changes):
-        rows = [list(row) for row in good]
-        for row, column, value in changes:
-            rows[row][column] = value
-        content = TABLES[reader].content(rows).encode("utf-8", "surrogatepass")
-        tried(reader, lambda folder: cases.table(reader, folder, content))
-
-    search()
+@searching
+@given(data=st.data())
+def test_no_cell_brings_a_reader_down(reader, data):
+    rows = [list(row) for row in TABLES[reader].rows]
+    for _ in range(data.draw(st.integers(1, 3))):
+        row, column = (data.draw(st.integers(0, len(of) - 1)) for of in (rows, rows[0]))
+        rows[row][column] = data.draw(WRONG)
+    content = TABLES[reader].content(rows).encode("utf-8", "surrogatepass")
+    tried(reader, lambda folder: cases.table(reader, folder, content))
 
 
 @pytest.mark.parametrize("reader", [*TABLES, *cases.BINARY, "ons boroughs"])
@@ -155,16 +140,13 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("reader", cases.ANSWERS)
-def test_no_value_brings_a_reader_of_answers_down(reader):
+@searching
+@given(data=st.data())
+def test_no_value_brings_a_reader_of_answers_down(reader, data):
     first, *rest = cases.ANSWERS[reader][1]
-
-    @searching
-    @given(st.dictionaries(st.sampled_from(sorted(first)), JSON, min_size=1, max_size=3))
-    def search(changes):
-        value = json.dumps([first | changes, *rest]).encode()
-        tried(reader, lambda folder: cases.answer(reader, folder, value))
-
-    search()
+    changes = data.draw(st.dictionaries(st.sampled_from(sorted(first)), JSON, min_size=1, max_size=3))
+    value = json.dumps([first | changes, *rest]).encode()
+    tried(reader, lambda folder: cases.answer(reader, folder, value))
 
 
 @searching
@@ -188,16 +170,3 @@ def test_whatever_is_read_as_a_year_has_months(text):
         told_clearly(error)
     else:
         assert len(year.months) == 12 and periods.read_period(str(year)) == year
-
-
-@searching
-@given(st.text() | st.integers() | st.floats() | st.booleans(), st.sampled_from([1, 0.5, True, "x"]))
-@example("9" * 5000, 1)
-@example("1e999", 0.5)
-def test_a_setting_is_of_its_type_or_refused(value, default):
-    try:
-        converted = runner._converted("times", value, default)
-    except runner.SettingError as error:
-        told_clearly(error)
-    else:
-        assert type(converted) is type(default)

@@ -10,17 +10,13 @@ import polars as pl
 from wardbook.measures import captures as measures
 from wardbook.places import area
 
-SUTTON, LONDON = area("Sutton"), area("London")
+SUTTON = area("Sutton")
 
-WARDS = pl.DataFrame(
-    {
-        "ward_code": ["E05000001", "E05000002", "E05000003", "E05000009"],
-        "ward": ["One", "Two", "Three", "Old"],
-        "borough_code": [SUTTON.code] * 4,
-        "vintages": ["2024", "2018 2024", "2024", "2018"],
-    }
-)
-PEOPLE = pl.DataFrame({"ward_code": ["E05000001", "E05000002", "E05000003"], "residents": [10_000, 5_000, 8_000]})
+ONE, TWO, THREE, OLD = CODES = [f"E0500000{n}" for n in (1, 2, 3, 9)]
+VINTAGES = ["2024", "2018 2024", "2024", "2018"]
+WARDS = pl.DataFrame({"ward_code": CODES, "ward": ["One", "Two", "Three", "Old"], "vintages": VINTAGES})
+WARDS = WARDS.with_columns(borough_code=pl.lit(SUTTON.code))
+PEOPLE = pl.DataFrame({"ward_code": CODES[:3], "residents": [10_000, 5_000, 8_000]})
 
 
 def events(*rows):
@@ -35,7 +31,7 @@ def captures(*rows):
 
 
 def day(text):
-    return date.fromisoformat(text)
+    return date.fromisoformat(f"2025-{text}")
 
 
 def at(hour, minute=0):
@@ -48,11 +44,11 @@ def covered(found, taken):
 
 def test_none_published_is_not_not_captured():
     taken = captures(
-        ("E05000001", day("2025-01-10"), "published"),
-        ("E05000002", day("2025-01-10"), "none published"),
-        ("E05000003", day("2025-01-10"), "failed"),
+        (ONE, day("01-10"), "published"),
+        (TWO, day("01-10"), "none published"),
+        (THREE, day("01-10"), "failed"),
     )
-    found = events(("E05000001", day("2025-01-10"), at(10), at(11, 30), "panel"))
+    found = events((ONE, day("01-10"), at(10), at(11, 30), "panel"))
     table = covered(found, taken)
     assert table.select("ward", "status", "events", "event_hours").rows() == [
         ("One", "published", 1, 1.5),
@@ -67,15 +63,15 @@ def test_none_published_is_not_not_captured():
 def test_an_event_in_several_captures_counts_once_and_as_last_seen():
     start = at(10)
     found = events(
-        ("E05000001", day("2025-01-10"), start, at(11), "panel"),
-        ("E05000001", day("2025-01-24"), start, at(12), "panel"),
-        ("E05000001", day("2025-01-24"), start, None, "surgery"),
+        (ONE, day("01-10"), start, at(11), "panel"),
+        (ONE, day("01-24"), start, at(12), "panel"),
+        (ONE, day("01-24"), start, None, "surgery"),
         # Two of one start and kind are two where one capture lists both.
-        ("E05000002", day("2025-01-10"), start, at(11), "stall"),
-        ("E05000002", day("2025-01-24"), start, at(11), "stall"),
-        ("E05000002", day("2025-01-24"), start, at(12), "stall"),
+        (TWO, day("01-10"), start, at(11), "stall"),
+        (TWO, day("01-24"), start, at(11), "stall"),
+        (TWO, day("01-24"), start, at(12), "stall"),
     )
-    both = (("E05000001", "E05000002"), ("2025-01-10", "2025-01-24"))
+    both = ((ONE, TWO), ("01-10", "01-24"))
     taken = captures(*((ward, day(d), "published") for ward, d in product(*both)))
     rows = covered(found, taken).select("ward", "events", "event_hours", "hours_unknown", "captures").head(2).rows()
     assert rows == [("One", 2, 2.0, 1, 2), ("Two", 2, 3.0, 0, 2)]
@@ -83,9 +79,9 @@ def test_an_event_in_several_captures_counts_once_and_as_last_seen():
 
 def test_a_quarter_not_captured_leaves_the_ward_without_a_figure():
     taken = captures(
-        ("E05000001", day("2025-01-10"), "none published"),
-        ("E05000002", day("2025-01-10"), "none published"),
-        ("E05000002", day("2025-04-10"), "none published"),
+        (ONE, day("01-10"), "none published"),
+        (TWO, day("01-10"), "none published"),
+        (TWO, day("04-10"), "none published"),
     )
     assert covered(events(), captures()).is_empty()
     total = measures.whole_period(covered(events(), taken))
@@ -97,20 +93,20 @@ def test_priorities_have_an_age_and_a_time_to_action():
     schema = {"ward_code": pl.String, "capture_date": pl.Date, "issue": pl.String}
     schema |= {"issue_date": pl.Date, "action_date": pl.Date}
     rows = [
-        ("E05000001", day("2025-01-10"), "speeding", day("2024-12-01"), None),
-        ("E05000001", day("2025-02-10"), "speeding", day("2024-12-01"), day("2025-01-20")),
-        ("E05000001", day("2025-06-10"), "speeding", day("2024-12-01"), day("2025-06-01")),
-        ("E05000002", day("2025-01-10"), "noise", day("2025-01-05"), day("2024-12-01")),
-        ("E05000003", day("2025-01-10"), "drugs", day("2025-01-05"), None),
-        ("E05000003", day("2025-02-10"), "drugs", day("2025-01-05"), None),
-        ("E05000003", day("2025-02-10"), "drugs", day("2025-01-05"), day("2025-01-06")),
+        (ONE, day("01-10"), "speeding", date(2024, 12, 1), None),
+        (ONE, day("02-10"), "speeding", date(2024, 12, 1), day("01-20")),
+        (ONE, day("06-10"), "speeding", date(2024, 12, 1), day("06-01")),
+        (TWO, day("01-10"), "noise", day("01-05"), date(2024, 12, 1)),
+        (THREE, day("01-10"), "drugs", day("01-05"), None),
+        (THREE, day("02-10"), "drugs", day("01-05"), None),
+        (THREE, day("02-10"), "drugs", day("01-05"), day("01-06")),
     ]
     listed = pl.DataFrame(rows, schema=schema, orient="row")
-    found = measures.priorities_in_force(listed.filter(pl.col("capture_date") < day("2025-03-01")))
+    found = measures.priorities_in_force(listed.filter(pl.col("capture_date") < day("03-01")))
     assert found.sort("ward_code", "action_date").select("ward_code", "age_days", "days_to_action").rows() == [
-        ("E05000001", 71, 50),
-        ("E05000002", 5, None),
-        ("E05000003", 36, None),
-        ("E05000003", 36, 1),
+        (ONE, 71, 50),
+        (TWO, 5, None),
+        (THREE, 36, None),
+        (THREE, 36, 1),
     ]
-    assert measures.priorities_in_force(listed).filter(ward_code="E05000001")["age_days"].to_list() == [191]
+    assert measures.priorities_in_force(listed).filter(ward_code=ONE)["age_days"].to_list() == [191]

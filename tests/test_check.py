@@ -8,16 +8,10 @@ import polars as pl
 import pytest
 
 from wardbook import accounts, check, tables
-from wardbook.edition import open_edition
 from wardbook.periods import breaks_between, declared_breaks, financial_year_of
 from wardbook.places import LONDON_CODE
 
 BARNET, HILLINGDON, TOWER_HAMLETS = "E09000003", "E09000017", "E09000030"
-
-
-@pytest.fixture(scope="module")
-def committed():
-    return open_edition()
 
 
 def test_the_committed_edition_adds_up_and_says_its_limits(committed):
@@ -43,19 +37,11 @@ HERE = MAY | {"borough_code": BARNET}
 CRIME, TEAMS = "borough_offences", {"subtype": "Knife Crime", "borough_code": BARNET}
 
 
-@pytest.mark.parametrize(
-    "row",
-    [
-        HERE | {"offence_group": "robbery"},
-        HERE,
-        MAY,
-        {"borough_code": BARNET},
-        {"offence_group": "burglary"},
-        {"offence_group": tables.TOTAL},
-        HERE | {"snapshot": "2025-11"},
-    ],
-    ids=str,
-)
+LEFT_OUT = [HERE | {"offence_group": "robbery"}, HERE, MAY, {"borough_code": BARNET}, HERE | {"snapshot": "2025-11"}]
+LEFT_OUT += [{"offence_group": name} for name in ("burglary", tables.TOTAL)]
+
+
+@pytest.mark.parametrize("row", LEFT_OUT, ids=str)
 def test_every_row_that_is_left_out_is_missed(committed, row):
     table = committed.table(CRIME).filter(pl.col("month") >= date(2024, 1, 1))
     left_out = pl.all_horizontal(pl.col(name) == value for name, value in row.items())
@@ -64,19 +50,21 @@ def test_every_row_that_is_left_out_is_missed(committed, row):
     assert len(gone) and missed.sort(pl.all()).equals(gone.sort(pl.all()))
 
 
-@pytest.mark.parametrize(
-    ("name", "column", "rows", "first"),
-    [
-        (CRIME, "offences", [(HERE | {"offence_group": "robbery", "snapshot": "2026-02"}, 1)], [BARNET]),
-        ("knife_offences", "team_offences", [(TEAMS | MAY, 1)], [2024]),
-        # Right in sum, wrong in each year.
-        ("knife_offences", "team_offences", [(TEAMS | MAY, 1), (TEAMS | BEFORE, -1)], [2023, 2024]),
-        ("vawg_offences", "offences", [(MAY | {"kind": "Rape"}, 1)], [MAY["month"]]),
-        ("vawg_offences", "offences", [(MAY | {"area_code": "E05013631"}, 9_999)], [MAY["month"]]),
-        ("outcomes", "outcomes", [(HERE | {"offence_group": "burglary"}, 1)], [BARNET]),
-        ("population", "borough_code", [({"borough_code": BARNET}, None)], [BARNET]),
-    ],
-)
+ROBBERY = HERE | {"offence_group": "robbery", "snapshot": "2026-02"}
+# By table: which column of which rows is changed by how much, and what the first row that does not add up is of.
+CHANGED = [
+    (CRIME, "offences", [(ROBBERY, 1)], [BARNET]),
+    ("knife_offences", "team_offences", [(TEAMS | MAY, 1)], [2024]),
+    # Right in sum, wrong in each year.
+    ("knife_offences", "team_offences", [(TEAMS | MAY, 1), (TEAMS | BEFORE, -1)], [2023, 2024]),
+    ("vawg_offences", "offences", [(MAY | {"kind": "Rape"}, 1)], [MAY["month"]]),
+    ("vawg_offences", "offences", [(MAY | {"area_code": "E05013631"}, 9_999)], [MAY["month"]]),
+    ("outcomes", "outcomes", [(HERE | {"offence_group": "burglary"}, 1)], [BARNET]),
+    ("population", "borough_code", [({"borough_code": BARNET}, None)], [BARNET]),
+]
+
+
+@pytest.mark.parametrize(("name", "column", "rows", "first"), CHANGED)
 def test_a_changed_count_does_not_add_up(committed, name, column, rows, first):
     table = committed.table(name)
     for row, more in rows:
@@ -110,16 +98,10 @@ def test_no_change_of_a_ward_across_march_2024_is_without_its_declared_step(grou
     for first, last in ((date(2023, 4, 1), date(2025, 3, 1)), (date(2024, 2, 1), date(2024, 3, 1))):
         step = breaks_between(table, "ward_offences", group, first, last).filter(effect="cuts")
         assert "CRIS to CONNECT (wards)" in step["break_id"].to_list()
-        assert "3.26% in 2024-25" in step["what"][-1]
     assert breaks_between(table, "ward_offences", group, date(2024, 3, 1), date(2026, 2, 1)).is_empty()
-    across = breaks_between(table, "vawg_offences", "all", date(2023, 4, 1), date(2025, 3, 1))
-    assert across["effect"].to_list() == ["cuts"]
 
 
-def test_committed_shortfalls_of_london_and_the_boroughs(committed, shortfall):
-    london = shortfall.filter(area_code=LONDON_CODE)
-    assert london["snapshot"].unique().sort().to_list() == ["2025-12", "2026-02"]
-    assert [f"{london['shortfall'].min():.1%}", f"{london['shortfall'].max():.1%}"] == ["0.8%", "19.1%"]
+def test_committed_shortfalls_of_the_boroughs(shortfall):
     table = shortfall.filter(pl.col("area_code") != LONDON_CODE, snapshot="2025-12")
     boroughs = table.group_by("area_code").agg((1 - pl.col("in_wards").sum() / pl.col("total").sum()).alias("s"))
     shares = {code: round(100 * share, 1) for code, share in boroughs.iter_rows()}
@@ -129,17 +111,14 @@ def test_committed_shortfalls_of_london_and_the_boroughs(committed, shortfall):
     # Before the move to CONNECT every offence with a borough had a ward: the whole shortfall was of unknown borough.
     assert table.filter(month=date(2024, 1, 1))["shortfall"].unique().to_list() == [0.0]
     # In five borough-months of 2025 the wards hold more than the borough, by up to 0.5 %.
-    negative = table.filter(pl.col("shortfall") < 0)["shortfall"]
-    assert (len(negative), round(negative.min(), 3)) == (5, -0.005)
+    assert table.filter(pl.col("shortfall") < 0).height == 5
 
 
 def test_committed_ward_sums_change_the_sign_of_seven_boroughs(committed):
     def changes(table, snapshot):
-        years = table.filter(offence_group=tables.TOTAL, snapshot=snapshot).with_columns(
-            financial_year_of(pl.col("month")).cast(pl.String).alias("year")
-        )
-        sums = years.group_by("borough_code", "year").agg(pl.col("offences").sum()).pivot("year", index="borough_code")
-        return sums.select("borough_code", percent=100 * (pl.col("2024") / pl.col("2023") - 1))
+        here = table.filter(offence_group=tables.TOTAL, snapshot=snapshot)
+        years = [pl.col("offences").filter(financial_year_of(pl.col("month")) == year).sum() for year in (2023, 2024)]
+        return here.group_by("borough_code").agg(percent=100 * (years[1] / years[0] - 1))
 
     wards = committed.table("ward_offences").join(committed.table("wards"), on="ward_code")
     boroughs = changes(committed.table("borough_offences"), "2025-11")
@@ -151,42 +130,12 @@ def test_committed_ward_sums_change_the_sign_of_seven_boroughs(committed):
 
 def test_committed_revisions_of_every_snapshot_at_both_levels(committed):
     table = accounts.all_revisions(committed)
-    spans = table.group_by("table", "older_snapshot", maintain_order=True).agg(
-        pl.col("month").min().alias("from"), pl.col("month").max().alias("to"), pl.col("area_code").n_unique()
-    )
-    assert spans.rows() == [
-        ("borough_offences", "2025-11", date(2010, 4, 1), date(2025, 11, 1), 33),
-        ("borough_offences", "2025-12", date(2024, 1, 1), date(2025, 12, 1), 33),
-        ("ward_offences", "2025-03", date(2023, 4, 1), date(2025, 3, 1), 679),
-        ("ward_offences", "2025-12", date(2024, 1, 1), date(2025, 12, 1), 679),
-    ]
+    held = table.group_by("table", "older_snapshot", maintain_order=True).agg(pl.col("area_code").n_unique()).rows()
+    borough, ward = [("borough_offences", name, 33) for name in ("2025-11", "2025-12")], "ward_offences"
+    assert held == [*borough, (ward, "2025-03", 679), (ward, "2025-12", 679)]
     march = table.filter(month=date(2025, 3, 1)).group_by("table", "older_snapshot").agg(pl.col("older").sum())
     # data/README point 7, without the five and the four of fraud.
     counts = {(name, snapshot): n for name, snapshot, n in march.iter_rows()}
     assert counts["borough_offences", "2025-11"] == 75_645 - 5
     assert counts["borough_offences", "2025-12"] == 75_671 - 5
     assert counts["ward_offences", "2025-12"] == 73_593 - 4
-
-
-def test_committed_accounts_say_who_converted_what_under_which_licence(committed):
-    table = accounts.origins(committed)
-    assert table["files"].sum() == len(committed.manifest["inputs"])
-    crime = table.filter(pl.col("source").str.ends_with("borough level")).select("licence", "files").rows()
-    assert sorted(crime) == [("Open Government Licence v2.0", 2), ("Open Government Licence v3.0", 3)]
-    converted = table.filter(pl.col("by_way_of").str.contains("converted|saved|simplified"))
-    assert converted["files"].sum() == 8 + 2 + 1  # the Met's Parquet files, the survey's two, the wards of 2024
-    files = accounts.inputs(committed)
-    assert files["files"].sum() == len(committed.manifest["inputs"])
-    wards = files.filter(pl.col("source").str.ends_with("ward level")).row(0, named=True)
-    assert (wards["files"], wards["rows_read"], wards["rows_kept"]) == (4, 76_414, 76_414)
-    assert wards["what_was_odd"] == (
-        "rows of a repeated (place, offence), summed: 100; stub month 202402 left out (offences in it): 40"
-    )
-
-
-def test_committed_months_with_many_offences_of_unknown_borough(committed):
-    totals = accounts.month_totals(committed).unique("month", keep="last", maintain_order=True)
-    flagged = totals.filter(pl.col("unknown_share") > check.UNKNOWN_SHARE_LIMIT)
-    shares = dict(flagged.select("month", (100 * pl.col("unknown_share")).round(1)).iter_rows())
-    assert [shares[date(*day)] for day in ((2023, 10, 1), (2023, 3, 1), (2020, 3, 1))] == [9.8, 6.1, 19.1]
-    assert len(shares) == 23

@@ -16,8 +16,7 @@ from pathlib import Path
 import pytest
 
 import faults
-from conftest import EVERY
-from faults import hashed
+from conftest import EVERY, hashed
 from test_edition import BARNET, synthetic_crime, synthetic_knife, synthetic_outlines, synthetic_stops
 from wardbook import fetch, folders
 
@@ -55,58 +54,40 @@ runner.run("Sutton", "2023-24", only=["05_engagement"], out=out / "outputs")
 """
 
 
-def work(raw: Path, out: Path, *, cwd: Path | None = None, umask: int = -1, **environment: str):
-    """Do it in a process with this environment; a variable that is empty is not there."""
+def work(raw: Path, out: Path, *, cwd: Path | None = None, umask: int = -1, **environment: str) -> dict[str, str]:
+    """Do it in a process with this environment (a variable that is empty is not there); the hash of every file that comes out."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "TZ"))}
-    return subprocess.run(
-        [sys.executable, "-W", "error", "-W", "ignore:IPython parent", "-c", WORK, str(raw), str(out)],
-        **{
-            "cwd": cwd,
-            "env": {name: value for name, value in (kept | environment).items() if value},
-            "umask": umask,
-            "capture_output": True,
-            "text": True,
-            "timeout": 90,
-        },
-    )
+    words = [sys.executable, "-W", "error", "-W", "ignore:IPython parent", "-c", WORK, str(raw), str(out)]
+    environment = {name: value for name, value in (kept | environment).items() if value}
+    done = subprocess.run(words, cwd=cwd, env=environment, umask=umask, capture_output=True, text=True, timeout=90)
+    assert done.returncode == 0, done.stderr
+    return hashed(out, hidden=True)
 
 
 @pytest.fixture(scope="module")
 def usual(raw, tmp_path_factory) -> dict[str, str]:
-    """The hash of every file that comes out in an ordinary environment."""
-    out = tmp_path_factory.mktemp("usual")
-    done = work(raw, out, TZ="Europe/London", LC_ALL="C.UTF-8")
-    assert done.returncode == 0, done.stderr
-    made = hashed(out, hidden=True)
-    assert {name.rpartition(".")[2] for name in made} == {
-        *("parquet", "json", "csv", "png", "svg", "txt"),
-        *("ipynb", "html", "xlsx"),
-    }
+    """What comes out in an ordinary environment."""
+    made = work(raw, tmp_path_factory.mktemp("usual"), TZ="Europe/London", LC_ALL="C.UTF-8")
+    kinds = {"parquet", "json", "csv", "png", "svg", "txt", "ipynb", "html", "xlsx"}
+    assert {name.rpartition(".")[2] for name in made} == kinds
     return made
+
+
+FAR_AWAY = {"TZ": "Pacific/Auckland", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "HOME": ""}
+BARE = {"FONTCONFIG_FILE": "/dev/null", "FONTCONFIG_PATH": "/nonexistent", "HOME": "/nonexistent"}
+BARE |= {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "PYTHONHASHSEED": "7"}
 
 
 @pytest.mark.parametrize(
     ("environment", "there"),
-    [
-        (
-            {"TZ": "Pacific/Auckland", "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-            | {"HOME": "", "umask": 0o077},
-            "a b",
-        ),
-        (
-            {"FONTCONFIG_FILE": "/dev/null", "FONTCONFIG_PATH": "/nonexistent", "HOME": "/nonexistent"}
-            | {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "PYTHONHASHSEED": "7"},
-            'a b\'s "c" {d} %e é',
-        ),
-    ],
+    [(FAR_AWAY | {"umask": 0o077}, "a b"), (BARE, 'a b\'s "c" {d} %e é')],
     ids=["far away, C and ASCII, HOME unset, umask 077", "no fonts, no home, no network, an odd path"],
 )
 def test_the_same_bytes_come_out_in_another_environment(raw, usual, tmp_path, environment, there):
     home = tmp_path / there
     shutil.copytree(raw, home / "raw")
-    done = work(home / "raw", home / "out", cwd=Path("/"), **{"LC_ALL": "C.UTF-8", "TZ": "Europe/London"} | environment)
-    assert done.returncode == 0, done.stderr
-    assert hashed(home / "out", hidden=True) == usual
+    environment = {"LC_ALL": "C.UTF-8", "TZ": "Europe/London"} | environment
+    assert work(home / "raw", home / "out", cwd=Path("/"), **environment) == usual
 
 
 def test_a_path_of_any_letters_may_be_typed_where_the_environment_says_ascii(raw, usual, tmp_path):
@@ -116,9 +97,8 @@ def test_a_path_of_any_letters_may_be_typed_where_the_environment_says_ascii(raw
     words = [WARDBOOK, "build", "--raw", home / "raw", "--out", home / "edition"]
     done = subprocess.run(words, env=ascii_only, capture_output=True, timeout=90)
     assert done.returncode == 0 and done.stdout.endswith(f"{home}/edition\n".encode()), done.stderr
-    assert hashed(home / "edition") == {
-        name.removeprefix("edition/"): digest for name, digest in usual.items() if name.startswith("edition/")
-    }
+    usually = {f"edition/{name}": digest for name, digest in hashed(home / "edition").items()}
+    assert usually == {name: digest for name, digest in usual.items() if name.startswith("edition/")}
 
 
 # What cannot be written -----------------------------------------------------------------------------------------------

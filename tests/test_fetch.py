@@ -19,18 +19,23 @@ import stat
 import threading
 import time
 import zipfile
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, date, datetime
+from email.message import Message
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from urllib.parse import parse_qs, quote, urlsplit
 
 import geopandas
 import polars as pl
 import pytest
+from shapely.geometry import box, mapping
 from typer.testing import CliRunner
 
+from conftest import hashed
 from test_dashboards import KNIFE as KNIFE_ROW
-from test_met import UPPER, offences_of
+from test_met import crime_table, months_between
 from test_ons import GLA_WARDS, HOUSEHOLDS, write_outlines
 from test_police_uk import STOP
 from test_police_uk_api import EVENT, PLANTED
@@ -49,78 +54,74 @@ JUNE = {"first": date(2024, 6, 1), "last": date(2024, 6, 1)}
 class Answer:
     """What the server says to one address: a body and how it goes wrong. `faults` are used up one a request."""
 
-    def __init__(self, body: bytes | str | list | dict = b"", *, etag="", faults=(), ranges=True):
-        self.body = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
+    def __init__(self, body: bytes | list | dict = b"", *, etag="", faults=(), ranges=True):
+        self.body = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.etag, self.faults, self.ranges = etag, list(faults), ranges
 
 
-class Server:
+class Server(ThreadingHTTPServer):
     """A loopback server that keeps what it was asked, and how much it sent."""
 
+    daemon_threads = True
+
     def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
         self.answers: dict[str, Answer] = {}
-        self.asked: list[tuple[str, dict]] = []
+        self.asked: list[tuple[str, Message]] = []
         self.sent, self.lock = 0, threading.Lock()
-        outer = self
+        self.url = f"http://127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def log_message(self, *args):
-                pass
-
-            def do_GET(self):
-                outer.reply(self)
-
-        class Quiet(ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *args):  # a client that was killed is the point of a test
-                pass
-
-        self.httpd = Quiet(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.httpd.server_address[1]}"
-        threading.Thread(target=self.httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    def handle_error(self, *args):  # a client that was killed is the point of a test
+        pass
 
     def paths(self) -> list[str]:
         return [path for path, _ in self.asked]
 
     def close(self) -> None:
-        self.httpd.shutdown()
-        self.httpd.server_close()
+        self.shutdown()
+        self.server_close()
 
-    def reply(self, handler) -> None:
-        self.asked.append((handler.path, {k.lower(): v for k, v in handler.headers.items()}))
-        answer = self.answers.get(handler.path) or self.answers.get(handler.path.partition("?")[0])
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        server, (path, _, query) = self.server, self.path.partition("?")
+        server.asked.append((self.path, self.headers))
+        answer = server.answers.get(path)
         if callable(answer):
-            answer = answer(parse_qs(urlsplit(handler.path).query))
+            answer = answer(parse_qs(query))
         status, headers = (200, {}) if answer else (404, {})
         answer = answer or Answer(b"no such page")
         fault = answer.faults.pop(0) if answer.faults else {}
-        body = fault.get("body", answer.body)
+        body = answer.body
         if answer.etag:
             headers["ETag"] = answer.etag
-        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", handler.headers.get("Range", ""))
-        if answer.etag and handler.headers.get("If-None-Match") == answer.etag:
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if answer.etag and self.headers.get("If-None-Match") == answer.etag:
             status, body = 304, b""
         elif asked and answer.ranges and "status" not in fault and status == 200:
             first, last = int(asked[1]), int(asked[2] or len(body) - 1)
             headers["Content-Range"] = f"bytes {first}-{min(last, len(body) - 1)}/{len(body)}"
             status, body = 206, body[first : last + 1]
         headers |= {"Content-Length": str(len(body))} | fault.get("headers", {})
-        handler.send_response(fault.get("status", status))
+        self.send_response(fault.get("status", status))
         for name, value in headers.items():
-            handler.send_header(name, value)
-        handler.end_headers()
+            self.send_header(name, value)
+        self.end_headers()
         body = body[: fault.get("cut", int(headers["Content-Length"]))]
         # Counted before it goes: the client may have read it, and a test asked, before this thread goes on.
-        with self.lock:
-            self.sent += len(body)
-        handler.wfile.write(body[: len(body) // 2])
+        with server.lock:
+            server.sent += len(body)
+        self.wfile.write(body[: len(body) // 2])
         time.sleep(fault.get("silence", 0))
-        handler.wfile.write(body[len(body) // 2 :])
-        handler.close_connection = "cut" in fault
+        self.wfile.write(body[len(body) // 2 :])
+        self.close_connection = "cut" in fault
 
 
 class Clock:
@@ -151,41 +152,35 @@ def clock() -> Clock:
 
 @pytest.fixture
 def run(server, clock, tmp_path):
-    """Fetch into tmp_path/raw; returns the outcomes as (source, file or month, status) and keeps them whole in `.last`.
-
-    What became of the older release of the boroughs' file, which lies at an address of its own, is in `.release`.
-    """
+    """Fetch into tmp_path/raw; returns the outcomes as (file or month, status) and keeps them whole in `.last`."""
 
     def run(*sources, **more):
-        outcomes = fetch.fetch(sources, raw=tmp_path / "raw", mirror=server.url, manners=clock.manners(), **more)
-        run.release = [outcome for outcome in outcomes if outcome.file == RELEASE["into"]]
-        run.last = [outcome for outcome in outcomes if outcome.file != RELEASE["into"]]
-        return [(outcome.source, outcome.file, outcome.status) for outcome in run.last]
+        run.last = fetch.fetch(sources, raw=tmp_path / "raw", mirror=server.url, manners=clock.manners(), **more)
+        return [(outcome.file, outcome.status) for outcome in run.last]
 
     return run
 
 
 @pytest.fixture
+def wardbook(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return lambda *words: CliRunner().invoke(cli.app, [str(word) for word in words], prog_name="wardbook")
+
+
+@pytest.fixture
 def asking(server, clock):
     """Something that asks the server, with the manners given."""
-    open_ones = []
+    with ExitStack() as opened:
 
-    def asking(mirror=server.url, **manners) -> web.Web:
-        open_ones.append(web.Web(mirror, clock.manners(**manners)))
-        return open_ones[-1]
+        def asking(**manners) -> web.Web:
+            one = web.Web(server.url, clock.manners(**manners))
+            opened.enter_context(one.client)
+            return one
 
-    yield asking
-    for one in open_ones:
-        one.client.close()
+        yield asking
 
 
-def tree(folder: Path) -> dict[str, str]:
-    """Every file below a folder, by path, with the hash of what is in it."""
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+tree = partial(hashed, hidden=True)
 
 
 # What publishers serve ------------------------------------------------------------------------------------------------
@@ -201,15 +196,7 @@ def stops_csv(month="2024-06", rows=3) -> bytes:
 
 def crime_csv(months, names=("Barnet", "Tower Hamlets"), count=40) -> bytes:
     """Recorded crime as the Met publishes it: every offence of one taxonomy, a column a month."""
-    places = [(*pair, name) for pair in offences_of(UPPER) for name in names]
-    header = ("MajorText", "MinorText", "LookUp_BoroughName")
-    return as_csv(*(dict(zip(header, place)) | dict.fromkeys(months, count) for place in places))
-
-
-def months(first, last):
-    """The months from one to another as a file's headers, `2010-04` to `2023-09` as 201004 to 202309."""
-    days = pl.date_range(fetch.month(first), fetch.month(last), "1mo", eager=True)
-    return days.dt.strftime("%Y%m").to_list()
+    return crime_table(dict.fromkeys(names, count), months).write_csv().encode()
 
 
 def zipped(members: dict[str, bytes]) -> bytes:
@@ -227,22 +214,21 @@ def serve_dates(server, *months):
     )
 
 
-def serve_archive(server, *months, newest=None, extra=None):
+def serve_archive(server, *months, **more: bytes):
     members = {f"{month}/{month}-metropolitan-stop-and-search.csv": stops_csv(month) for month in months}
-    body = zipped(members | (extra or {}))
-    server.answers[f"{ARCHIVE}{newest or max(months)}.zip"] = Answer(body, etag='"zip"')
+    server.answers[f"{ARCHIVE}{max(months)}.zip"] = Answer(zipped(members | more), etag='"zip"')
 
 
 def serve_datastore(server, dataset, files: dict[str, Answer]):
-    resources = {}
-    for number, (name, answer) in enumerate(files.items()):
-        path = f"/download/{dataset}/{number}/{quote(name)}"
-        resources[str(number)] = {"title": name, "format": "csv", "url": f"https://data.london.gov.uk{path}"}
-        server.answers[f"/data.london.gov.uk{path}"] = answer
-    server.answers[f"{DATASTORE}{dataset}"] = Answer({"resources": resources})
+    paths = {f"/data.london.gov.uk/download/{dataset}/{quote(name)}": answer for name, answer in files.items()}
+    server.answers |= paths | {f"{DATASTORE}{dataset}": Answer(listing(*(f"https:/{path}" for path in paths)))}
     if dataset == "exy3m":
         server.answers.setdefault(RELEASED, Answer(WHOLE, etag='"whole"'))
-    return resources
+
+
+def listing(*addresses) -> dict:
+    """A page of the London Datastore that lists these addresses."""
+    return {"resources": {str(n): {"url": address} for n, address in enumerate(addresses)}}
 
 
 KNIFE = "M1045_MonthlyCrimeDashboard_KnifeCrimeData.csv"
@@ -254,9 +240,10 @@ def knife_csv(count=7) -> bytes:
 
 RELEASE = catalogue.sources()["mps-borough-crime"].fetch["releases"][0]
 RELEASED = "/" + RELEASE["url"].removeprefix("https://")
-WHOLE = crime_csv(months(*RELEASE["months"]), names=("Barnet",), count=4)
+WHOLE = crime_csv(months_between(*RELEASE["months"]), names=("Barnet",), count=4)
 RECENT = "MPS Borough Level Crime (most recent 24 months).csv"
 HISTORICAL = "MPS Borough Level Crime (Historical).csv"
+OF_CRIME = [RELEASE["into"], f"mps/2024-02/{RECENT}", f"mps/2024-02/{HISTORICAL}"]
 TOWER_HAMLETS = ("E05009317N", "E05009318N", "E05009319N")
 
 
@@ -281,34 +268,24 @@ A = "https://example.org/a"
 
 
 @pytest.mark.parametrize(
-    ("faults", "slept"),
+    ("faults", "slept", "said"),
     [
-        ([{"status": 429, "headers": {"Retry-After": "7"}}], [7]),
-        ([{"status": 503}, {"status": 502}, {"status": 500}, {"status": 504}], [1, 2, 4, 8]),
-        ([{"status": 503, "headers": {"Retry-After": "soon"}}], [1]),
+        ([(429, "7")], [7], ""),
+        ([(503, ""), (502, ""), (500, ""), (504, "")], [1, 2, 4, 8], ""),
+        ([(503, "soon")], [1], ""),
+        ([(503, "")] * 9, [1, 2, 4, 8], "answered 503 Service Unavailable, 5 times running"),
+        ([(429, "3600")], [], "asks to wait 3,600 seconds"),
+        ([(404, "")], [], "answered 404"),
     ],
 )
-def test_a_busy_server_is_asked_again_after_the_wait_it_names_or_a_growing_one(server, clock, faults, slept, asking):
-    server.answers["/example.org/a"] = Answer({"ok": 1}, faults=faults)
-    assert asking().json(A, dict) == {"ok": 1}
-    assert clock.slept == slept
-
-
-@pytest.mark.parametrize(
-    ("status", "wait", "said", "times"),
-    [
-        (503, "", "answered 503 Service Unavailable, 5 times running", 5),
-        (429, "3600", "asks to wait 3,600 seconds", 1),
-        (404, "", "answered 404", 1),
-    ],
-)
-def test_a_server_that_stays_busy_asks_for_too_long_or_has_it_not_is_given_up(
-    server, asking, status, wait, said, times
+def test_a_busy_server_is_asked_again_after_the_wait_it_names_or_a_growing_one_up_to_a_limit(
+    server, clock, asking, faults, slept, said
 ):
-    server.answers["/example.org/a"] = Answer({}, faults=[{"status": status, "headers": {"Retry-After": wait}}] * 9)
-    with pytest.raises(web.FetchError, match=said):
-        asking().read(A)
-    assert len(server.asked) == times
+    busy = [{"status": status, "headers": {"Retry-After": wait}} for status, wait in faults]
+    server.answers["/example.org/a"] = Answer({"ok": 1}, faults=busy)
+    with pytest.raises(web.FetchError, match=said) if said else nullcontext():
+        assert asking().json(A, dict) == {"ok": 1}
+    assert clock.slept == slept
 
 
 def test_the_police_api_is_asked_fifteen_times_a_second_and_no_faster(server, clock, run):
@@ -357,7 +334,7 @@ BIG = bytes(range(256)) * 400
 @pytest.mark.parametrize(
     "fault",
     [{"cut": 40_000}, {"headers": {"Content-Length": str(len(BIG) + 5)}, "cut": len(BIG)}, {"silence": 1.0}],
-    ids=["cut short", "too large a content length", "silence"],
+    ids=str,
 )
 def test_a_body_that_breaks_off_is_asked_for_again_and_then_given_up(server, clock, tmp_path, asking, fault):
     server.answers["/example.org/a"] = Answer(BIG, faults=[fault])
@@ -372,34 +349,14 @@ def test_a_body_that_breaks_off_is_asked_for_again_and_then_given_up(server, clo
 # Archives: only the members that are wanted ---------------------------------------------------------------------------
 
 
-def test_a_monthly_archive_is_read_in_part_and_one_holds_many_months(server, run, tmp_path):
-    months = [f"2024-{m:02d}" for m in range(1, 7)]
-    serve_dates(server, *months)
-    serve_archive(server, *months, extra={"2024-06/2024-06-kent-street.csv": os.urandom(3_000_000)})
-    got = run("police-uk-stops", first=date(2024, 4, 1), last=date(2024, 6, 1))
-    assert {(file, status) for _, file, status in got} == {
-        (f"police_uk/{m}/{m}-metropolitan-stop-and-search.csv", "fetched") for m in months[3:]
-    }
-    assert server.sent < 1_000_000, "the archive has three million bytes"
-    assert (tmp_path / "raw/police_uk/2024-06" / STOPS).read_bytes() == stops_csv()
-    ledger = list(csv.DictReader((tmp_path / "raw/ledger.csv").read_text().splitlines()))
-    assert ledger[0] == {
-        "file": f"police_uk/2024-06/{STOPS}",
-        "source": "police-uk-stops",
-        "address": f"https://data.police.uk/data/archive/2024-06.zip#2024-06/{STOPS}",
-        "time": "2025-06-03T22:30:00+00:00",
-        "bytes": str(len(stops_csv())),
-        "sha256": hashlib.sha256(stops_csv()).hexdigest(),
-        "etag": "",
-    }
-
-
-def test_months_not_published_are_said_and_older_ones_looked_for_in_their_own_archive(server, run):
+def test_months_are_read_from_part_of_the_newest_archive_that_holds_them_whatever_is_there(server, run, tmp_path):
+    """Killed between two months of one archive, a run once took the second from an older archive, or from none."""
     serve_dates(server, "2024-05", "2024-06")
-    serve_archive(server, "2024-05", "2024-06")
+    serve_archive(server, "2024-05", "2024-06", kent=os.urandom(3_000_000))
     serve_archive(server, "2024-03")
-    got = run("police-uk-stops", first=date(2024, 2, 1), last=date(2024, 8, 1))
-    assert [(PurePosixPath(file).name[:7], status) for _, file, status in got] == [
+    asked = {"first": date(2024, 2, 1), "last": date(2024, 8, 1)}
+    got = run("police-uk-stops", **asked)
+    assert [(PurePosixPath(file).name[:7], status) for file, status in got] == [
         ("2024-08", "not published"),
         ("2024-07", "not published"),
         ("2024-06", "fetched"),
@@ -408,21 +365,24 @@ def test_months_not_published_are_said_and_older_ones_looked_for_in_their_own_ar
         ("2024-03", "fetched"),
         ("2024-02", "not published"),
     ], run.last
-
-
-def test_the_archive_a_month_is_read_from_does_not_depend_on_what_is_there(server, run, tmp_path):
-    """Killed between two months of one archive, a run once took the second from an older archive, or from none."""
-    months = ("2024-05", "2024-06")
-    serve_dates(server, *months)
-    serve_archive(server, *months)
-    asked = {"first": date(2024, 5, 1), "last": date(2024, 6, 1)}
-    run("police-uk-stops", **asked)
+    assert server.sent < 1_000_000, "the archive has three million bytes"
+    file = f"police_uk/2024-06/{STOPS}"
+    assert (tmp_path / "raw" / file).read_bytes() == stops_csv()
+    ledger = list(csv.DictReader((tmp_path / "raw/ledger.csv").read_text().splitlines()))
+    address = f"https://data.police.uk/data/archive/2024-06.zip#2024-06/{STOPS}"
+    size, digest = str(len(stops_csv())), hashlib.sha256(stops_csv()).hexdigest()
+    assert list(ledger[0]) == ["file", "source", "address", "time", "bytes", "sha256", "etag"]
+    row = (file, "police-uk-stops", address, "2025-06-03T22:30:00+00:00", size, digest, "")
+    assert tuple(ledger[0].values()) == row
     before = tree(tmp_path / "raw")
-    (tmp_path / "raw/police_uk/2024-05/2024-05-metropolitan-stop-and-search.csv").unlink()
     server.asked.clear()
-    run("police-uk-stops", **asked)
-    assert tree(tmp_path / "raw") == before
-    assert {path for path in server.paths() if path.startswith(ARCHIVE)} == {f"{ARCHIVE}2024-06.zip"}
+    assert run("police-uk-stops", **JUNE) == [(file, "kept")]
+    assert not [path for path in server.paths() if path.startswith(ARCHIVE)]
+    may = tmp_path / "raw/police_uk/2024-05/2024-05-metropolitan-stop-and-search.csv"
+    for spoil in (may.unlink, lambda: (tmp_path / "raw" / file).write_bytes(stops_csv()[:100])):
+        spoil()
+        assert [status for _, status in run("police-uk-stops", **asked)].count("fetched") == 1
+        assert tree(tmp_path / "raw") == before
 
 
 def test_the_members_that_are_wanted_are_taken_out_of_a_zip_though_another_publisher_fails(server, run, tmp_path):
@@ -433,7 +393,7 @@ def test_the_members_that_are_wanted_are_taken_out_of_a_zip_though_another_publi
     served = {"London-wards-2018.zip": Answer(zipped(shapes | {"a/b/London_Borough.shp": b"not wanted"}))}
     serve_datastore(server, "statistical-gis-boundary-files-london", served)
     got = run("mps-knife-crime", "gla-wards-2018", "ons-households")
-    assert [status for *_, status in got] == ["failed", *["fetched"] * (len(shapes) + 1)]
+    assert [status for _, status in got] == ["failed", *["fetched"] * (len(shapes) + 1)]
     assert ons.read_wards(tmp_path / "raw/ons/wards-2018/London_Ward.shp").frame["ward_code"].to_list() == ["E05000002"]
     placed = {f"ons/wards-2018/{PurePosixPath(name).name}" for name in shapes}
     assert set(tree(tmp_path / "raw")) == placed | {"ledger.csv", "ons/census2021-ts044-ltla.csv"}
@@ -467,81 +427,54 @@ def test_an_archive_that_changes_while_it_is_read_is_not_mixed(server, asking, t
 
 def test_each_snapshot_is_kept_and_none_is_written_over(server, run, tmp_path):
     first = crime_csv(["202401", "202402"])
-    old = Answer(crime_csv(["202311", "202312"]), etag='"h1"')
     new = Answer(first, etag='"r1"')
-    serve_datastore(server, "exy3m", {HISTORICAL: old, RECENT: new})
-    assert run("mps-borough-crime") == [
-        ("mps-borough-crime", f"mps/2024-02/{RECENT}", "fetched"),
-        ("mps-borough-crime", f"mps/2024-02/{HISTORICAL}", "fetched"),
-    ]
-    assert [status for *_, status in run("mps-borough-crime")] == ["unchanged", "unchanged"]
-    assert server.asked[-1][1]["if-none-match"] == '"h1"'
+    serve_datastore(server, "exy3m", {HISTORICAL: Answer(crime_csv(["202311", "202312"]), etag='"h1"'), RECENT: new})
+    assert run("mps-borough-crime") == [(file, "fetched") for file in OF_CRIME]
+    assert [status for _, status in run("mps-borough-crime")] == ["kept", "unchanged", "unchanged"]
+    assert server.asked[-1][1]["If-None-Match"] == '"h1"'
 
     new.body, new.etag = crime_csv(["202402", "202403"]), '"r2"'
-    assert run("mps-borough-crime")[0] == ("mps-borough-crime", f"mps/2024-03/{RECENT}", "fetched")
+    assert run("mps-borough-crime")[1] == (f"mps/2024-03/{RECENT}", "fetched")
     assert (tmp_path / f"raw/mps/2024-02/{RECENT}").read_bytes() == first
 
     new.body, new.etag = crime_csv(["202402", "202403"], count=41), '"r3"'
-    assert run("mps-borough-crime")[0] == ("mps-borough-crime", f"mps/2024-03/{RECENT}", "kept")
-    assert "the publisher has since changed this snapshot" in run.last[0].said
+    assert run("mps-borough-crime")[1] == (f"mps/2024-03/{RECENT}", "kept")
+    assert "the publisher has since changed this snapshot" in run.last[1].said
     assert (tmp_path / f"raw/mps/2024-03/{RECENT}").read_bytes() == crime_csv(["202402", "202403"])
 
 
 def test_the_last_whole_history_is_asked_for_once_by_its_own_address_and_kept(server, run, tmp_path):
-    assert RELEASED == "/data.london.gov.uk/download/exy3m/0r7/MPS%20Borough%20Level%20Crime%20(Historical).csv"
-    listed = {
-        HISTORICAL: Answer(crime_csv(months("2020-08", "2023-12"))),
-        RECENT: Answer(crime_csv(["202401", "202402"])),
-    }
-    serve_datastore(server, "exy3m", listed)
-    assert run("mps-borough-crime") == [
-        ("mps-borough-crime", f"mps/2024-02/{RECENT}", "fetched"),
-        ("mps-borough-crime", f"mps/2024-02/{HISTORICAL}", "fetched"),
-    ]
-    assert [(outcome.file, outcome.status) for outcome in run.release] == [(f"mps/2023-09/{HISTORICAL}", "fetched")]
+    recent, shorter = crime_csv(["202401", "202402"]), crime_csv(months_between("2020-08", "2023-12"))
+    serve_datastore(server, "exy3m", {HISTORICAL: Answer(shorter), RECENT: Answer(recent)})
+    assert run("mps-borough-crime") == [(file, "fetched") for file in OF_CRIME]
     held = tree(tmp_path / "raw")
     server.asked.clear()
-    run("mps-borough-crime")
-    assert [outcome.status for outcome in run.release] == ["kept"] and RELEASED not in server.paths()
+    assert run("mps-borough-crime")[0] == (RELEASE["into"], "kept") and RELEASED not in server.paths()
     assert tree(tmp_path / "raw") == held
     # A build of what is held has the whole history, each file under its snapshot.
     made = edition.build(tmp_path / "raw", tmp_path / "edition").table("borough_offences")
     assert (made["month"].min(), made["month"].max()) == (date(2010, 4, 1), date(2024, 2, 1))
 
 
-@pytest.mark.parametrize(
-    ("body", "said"),
-    [
-        (crime_csv(months("2020-08", "2023-09")), "expected the months 2010-04 to 2023-09; found 2020-08 to 2023-09"),
-        (PAGE, "expected a CSV table; found a web page"),
-        (None, "answered 404"),
-    ],
-    ids=["shorter by now", "a web page", "not there"],
-)
+SHORTER = crime_csv(months_between("2020-08", "2023-09"))
+RELEASES = {
+    "shorter by now": (SHORTER, "expected the months 2010-04 to 2023-09; found 2020-08 to 2023-09"),
+    "a web page": (PAGE, "expected a CSV table; found a web page"),
+    "not there": (None, "answered 404"),
+}
+
+
+@pytest.mark.parametrize(("body", "said"), RELEASES.values(), ids=RELEASES)
 def test_a_release_that_is_not_the_whole_history_is_not_kept_and_stops_nothing(server, run, tmp_path, body, said):
     serve_datastore(server, "exy3m", {RECENT: Answer(crime_csv(["202401", "202402"]))})
     server.answers[RELEASED] = body and Answer(body)
-    assert run("mps-borough-crime") == [("mps-borough-crime", f"mps/2024-02/{RECENT}", "fetched")]
-    (outcome,) = run.release
-    assert (outcome.status, said in outcome.said) == ("failed", True), outcome.said
-    assert "by hand: https://data.london.gov.uk/dataset/mps-rec" in outcome.said
+    assert run("mps-borough-crime") == [(OF_CRIME[0], "failed"), (OF_CRIME[1], "fetched")]
+    assert said in run.last[0].said
+    assert "by hand: https://data.london.gov.uk/dataset/mps-rec" in run.last[0].said
     assert not (tmp_path / "raw/mps/2023-09").exists()
 
 
 # What is there already ------------------------------------------------------------------------------------------------
-
-
-def test_a_finished_file_is_skipped_by_its_hash_and_a_damaged_one_fetched_again(server, run, tmp_path):
-    serve_dates(server, "2024-06")
-    serve_archive(server, "2024-06")
-    run("police-uk-stops", **JUNE)
-    server.asked.clear()
-    assert run("police-uk-stops", **JUNE)[0][2] == "kept"
-    assert not [path for path in server.paths() if path.startswith(ARCHIVE)]
-    target = tmp_path / "raw/police_uk/2024-06" / STOPS
-    target.write_bytes(stops_csv()[:100])
-    assert run("police-uk-stops", **JUNE)[0][2] == "fetched"
-    assert target.read_bytes() == stops_csv()
 
 
 def test_a_file_put_there_by_hand_is_kept_and_built_from(server, run, tmp_path):
@@ -552,7 +485,7 @@ def test_a_file_put_there_by_hand_is_kept_and_built_from(server, run, tmp_path):
     households.parent.mkdir()
     households.write_text("by hand")
     serve_datastore(server, "e5n6w", {KNIFE: Answer(knife_csv(count=2))})
-    assert [status for *_, status in run("mps-knife-crime", "ons-households")] == ["kept", "kept"]
+    assert [status for _, status in run("mps-knife-crime", "ons-households")] == ["kept", "kept"]
     assert households.read_text() == "by hand"
     households.unlink()
     made = edition.build(tmp_path / "raw", tmp_path / "edition")
@@ -582,21 +515,19 @@ def layer(rows, *, page=200, lose=0):
 
 def square_ward(n):
     x, y = -0.1 + 0.001 * (n % 30), 51.5 + 0.001 * (n // 30)
-    ring = [[x, y], [x + 0.001, y], [x + 0.001, y + 0.001], [x, y + 0.001], [x, y]]
     names = {"WD24CD": f"E05{n:06d}", "WD24NM": f"Ward {n}", "LAD24CD": "E09000030"}
-    return {"type": "Feature", "properties": names, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    return {"type": "Feature", "properties": names, "geometry": mapping(box(x, y, x + 0.001, y + 0.001))}
 
 
 @pytest.mark.parametrize("page", [200, 90])
 def test_a_layer_is_put_together_from_its_pages(server, run, tmp_path, page):
     server.answers[WARDS] = layer(450, page=page)
-    assert run("ons-wards-2024") == [("ons-wards-2024", "ons/wards-2024/wards.geojson", "fetched")]
+    assert run("ons-wards-2024") == [("ons/wards-2024/wards.geojson", "fetched")]
     assert len(server.asked) == 1 + -(-450 // page)
     frame = ons.read_wards(tmp_path / "raw/ons/wards-2024/wards.geojson").frame
     assert frame["ward_code"].to_list() == [f"E05{n:06d}" for n in range(450)]
-    assert frame["vintage"].unique().to_list() == [2024]
     assert 529_000 < frame["easting"].min() < 533_000
-    assert run("ons-wards-2024")[0][2] == "kept"
+    assert run("ons-wards-2024")[0][1] == "kept"
 
 
 def test_a_lookup_becomes_the_csv_that_its_page_offers(server, run, tmp_path):
@@ -605,7 +536,7 @@ def test_a_lookup_becomes_the_csv_that_its_page_offers(server, run, tmp_path):
     features = [{"properties": dict(zip(names, row)), "geometry": None} for row in rows]
     server.answers[WARDS.replace(WARDS_2024, "LSOA21_WD24_LAD24_EW_LU")] = layer(features)
     file = "ons/LSOA_(2021)_to_Electoral_Ward_(2024)_to_LAD_(2024)_Best_Fit_Lookup_in_EW.csv"
-    assert run("ons-lsoa-lookup") == [("ons-lsoa-lookup", file, "fetched")]
+    assert run("ons-lsoa-lookup") == [(file, "fetched")]
     assert (tmp_path / "raw" / file).read_text().splitlines()[1].startswith('E01000001,"x, y",E05009317')
 
 
@@ -621,39 +552,27 @@ def linked(name: str) -> bytes:
     return out.getvalue()
 
 
-def listing(*files: str, **more) -> dict:
-    """A page of the London Datastore that lists these addresses."""
-    return {"resources": {str(n): {"url": url, **more} for n, url in enumerate(files)}}
-
-
 LONDON = "https://data.london.gov.uk"
 CUT = Answer(knife_csv(), faults=[{"headers": {"Content-Length": "150"}}])  # the rest is lost in silence
+NO_UTF_8 = zipped({"é/London_Ward.shp": b"x"}).replace("é".encode(), b"\xff\xff")
 WRONG_MONTH = {f"2024-06/{STOPS}": stops_csv("2024-05")}
 # By source: what its page or its file is, and what is said of it.
 WRONG_FILES = {
     "a web page": ("mps-knife-crime", Answer(PAGE), "expected a CSV table; found a web page"),
     "too small a content length": ("mps-knife-crime", CUT, "expected"),
     "another file": ("mps-knife-crime", Answer(stops_csv()), "expected a column"),
-    "another month": ("police-uk-stops", Answer(zipped(WRONG_MONTH)), "3 of 3 rows of other months, 3 of May 2024"),
     "a member above": ("gla-wards-2018", Answer(zipped({"../London_Ward.shp": b"x"})), "points out of its folder"),
     "a link": ("gla-wards-2018", Answer(linked("a/London_Ward.shp")), "is a link"),
     "no shapefile": ("gla-wards-2018", Answer(zipped({"readme.txt": b"x"})), "has no member like"),
     "half a shapefile": ("gla-wards-2018", Answer(zipped({"a/London_Ward.shp": b"x"})), "expected a shapefile"),
     "a zip cut short": ("gla-wards-2018", Answer(zipped({"a": b"abc" * 50})[:-40]), "File is not a zip file"),
-    "no UTF-8": (
-        "gla-wards-2018",
-        Answer(zipped({"é/London_Ward.shp": b"x"}).replace("é".encode(), b"\xff\xff")),
-        "expected a zip archive",
-    ),
+    "no UTF-8": ("gla-wards-2018", Answer(NO_UTF_8), "expected a zip archive"),
 }
 WRONG_PAGES = {
     "no such file": ("mps-knife-crime", listing(f"{LONDON}/M1045_TNOCrimeData.csv"), "lists no file like"),
-    "a page that is none": (
-        "mps-knife-crime",
-        lambda q: Answer(PAGE),
-        "found a web page (an error page saved as data?)",
-    ),
-    "a deep answer": ("mps-knife-crime", lambda q: Answer(b"[" * 100_000), "answer of the documented shape; found"),
+    "a page that is none": ("mps-knife-crime", PAGE, "found a web page (an error page saved as data?)"),
+    "a deep answer": ("mps-knife-crime", b"[" * 100_000, "answer of the documented shape; found"),
+    "another month": ("police-uk-stops", zipped(WRONG_MONTH), "3 of 3 rows of other months, 3 of May 2024"),
     "another type": ("mps-knife-crime", listing(7), "Expected `str`, got `int` - at `$.resources[...].url`"),
     "a list": ("mps-knife-crime", {"resources": [{"url": "x"}]}, "Expected `object`, got `array`"),
     "no address": ("mps-knife-crime", listing(f"https://[::1/{KNIFE}"), "Invalid port"),
@@ -663,31 +582,27 @@ WRONG_PAGES = {
     "a quoted backslash": ("mopac-attitudes", listing(f"{LONDON}/PAS_{'%5C..' * 5}%5Cevil.csv"), "lists no file like"),
     "areas that never come": ("ons-wards-2024", layer(450, lose=10), "440 of 450 areas came"),
     "no count": ("ons-wards-2024", {"error": {"code": 400}}, "Object missing required field `count`"),
-    "no areas": (
-        *("ons-wards-2024", lambda q: Answer({"count": 5} if "returnCountOnly" in q else {"error": {}})),
-        "Object missing required field `features`",
-    ),
+    "no areas": ("ons-wards-2024", {"count": 5}, "Object missing required field `features`"),
 }
 
 
-@pytest.mark.parametrize(
-    ("source", "served", "said"), (WRONG_FILES | WRONG_PAGES).values(), ids=WRONG_FILES | WRONG_PAGES
-)
+WRONG = WRONG_FILES | WRONG_PAGES
+
+
+@pytest.mark.parametrize(("source", "served", "said"), WRONG.values(), ids=WRONG)
 def test_what_is_not_what_it_should_be_is_refused_and_changes_nothing(server, run, tmp_path, source, served, said):
     page = catalogue.sources()[source].fetch["url"].replace("https:/", "").format(month="2024-06")
     serve_dates(server, "2024-06")
-    if not isinstance(served, Answer):
-        server.answers[page] = served if callable(served) else Answer(served)
-    elif source == "police-uk-stops":
-        server.answers[page] = served
-    else:
-        name = {"mps-knife-crime": KNIFE}.get(source, "London-wards-2018.zip")
+    if isinstance(served, Answer):
+        name = KNIFE if source == "mps-knife-crime" else "London-wards-2018.zip"
         serve_datastore(server, PurePosixPath(page).name, {name: copy.deepcopy(served)})  # a fault is used up
+    else:
+        server.answers[page] = served if callable(served) else Answer(served)
     held = tmp_path / "raw/mps/2024-04" / KNIFE
     held.parent.mkdir(parents=True)
     held.write_bytes(knife_csv())
     before = tree(tmp_path / "raw")
-    assert run(source, **JUNE) == [(source, source, "failed")]
+    assert run(source, **JUNE) == [(source, "failed")]
     assert said in run.last[0].said
     assert f"nothing was replaced; by hand: {catalogue.sources()[source].address} → " in run.last[0].said
     assert tree(tmp_path / "raw") == before and [path.name for path in tmp_path.iterdir()] == ["raw"]
@@ -701,7 +616,7 @@ def test_stops_of_the_api_are_checked_by_their_reader(server, run, tmp_path):
     record = {"datetime": "2024-06-10T12:00:00+00:00", "type": "Person search", "location": None}
     server.answers[f"{API}stops-force"] = Answer([record])
     file = "police_uk_api/stops-force/metropolitan-2024-06.json"
-    assert run("police-uk-stops-api", **JUNE)[0] == ("police-uk-stops-api", file, "fetched")
+    assert run("police-uk-stops-api", **JUNE)[0] == (file, "fetched")
     assert parse_qs(urlsplit(server.paths()[-1]).query) == {"force": ["metropolitan"], "date": ["2024-06"]}
     (tmp_path / "raw" / file).unlink()
     server.answers[f"{API}stops-force"] = Answer([record | {"datetime": "yesterday"}])
@@ -709,45 +624,36 @@ def test_stops_of_the_api_are_checked_by_their_reader(server, run, tmp_path):
     assert all(words in run.last[0].said for words in ("'yesterday'", "datetime", "line 1"))
 
 
-def test_a_capture_tells_none_published_from_not_captured_and_goes_on_later(server, run, tmp_path):
-    serve_neighbourhoods(server)
-    got = run("engagement", borough="Tower Hamlets")
-    assert [status for *_, status in got] == ["failed", "fetched"]
-    captured = police_uk_api.read_captures(tmp_path / "raw")
-    assert captured.captures.filter(pl.col("kind") == "events").select(
-        "neighbourhood_id", "status", "count"
-    ).rows() == [
-        ("E05009317N", "published", 1),
-        ("E05009318N", "none published", 0),
-        ("E05009319N", "failed", 0),
-    ]
-    assert captured.captures["capture_date"].unique().to_list() == [date.fromisoformat(TODAY)]
-    assert captured.events.row(0, named=True)["start"].isoformat() == "2025-06-10T19:00:00+01:00"
-    assert captured.priorities.select("ward_code", "issue", "action_date").rows() == [("E05009317", "theft", None)]
-
-    server.asked.clear()
-    assert [status for *_, status in run("engagement", borough="Tower Hamlets")] == ["fetched"]
-    assert server.paths() == [f"{API}metropolitan/neighbourhoods", f"{API}metropolitan/E05009319N/events"]
-    again = police_uk_api.read_captures(tmp_path / "raw").captures.filter(kind="events")
-    assert again["status"].to_list() == ["published", "none published", "none published"]
-
-
-def test_no_name_reaches_a_file_a_table_or_the_log(server, tmp_path, monkeypatch):
+def test_a_capture_tells_none_published_from_not_captured_names_nobody_and_goes_on_later(
+    server, run, wardbook, tmp_path, monkeypatch
+):
     serve_neighbourhoods(server)
     monkeypatch.setattr(fetch, "Manners", lambda: Clock().manners())
-    monkeypatch.chdir(tmp_path)
-    words = ["fetch", "--source", "engagement", "--borough", "Tower Hamlets", "--raw", "raw", "--mirror", server.url]
-    told = CliRunner().invoke(cli.app, words)
+    asked = ("--source", "engagement", "--borough", "Tower Hamlets")
+    told = wardbook("fetch", *asked, "--raw", "raw", "--mirror", server.url)
+    assert told.exit_code == 1, "one answer could not be had"
+    assert {PurePosixPath(path).name for path in server.paths()} == {"neighbourhoods", "events", "priorities"}
     people = tmp_path / f"raw/police_uk_api/engagement/{TODAY}/E05009317N/people.json"
     people.write_text(json.dumps([{"name": PLANTED, "rank": "PC"}]))  # put there by somebody else
     captured = police_uk_api.read_captures(tmp_path / "raw")
+    of_events = captured.captures.filter(kind="events")
+    assert of_events.select("neighbourhood_id", "capture_date", "status", "count").rows() == [
+        ("E05009317N", date.fromisoformat(TODAY), "published", 1),
+        ("E05009318N", date.fromisoformat(TODAY), "none published", 0),
+        ("E05009319N", date.fromisoformat(TODAY), "failed", 0),
+    ]
+    assert captured.events["start"][0].isoformat() == "2025-06-10T19:00:00+01:00"
+    assert captured.events.select("type", "title").rows() == [("drop-in surgery", None)]
+    assert captured.priorities.select("ward_code", "issue", "action_date").rows() == [("E05009317", "theft", None)]
     tables = [frame.write_csv() for frame in (captured.events, captured.priorities, captured.captures)]
     files = [path.read_text() for path in (tmp_path / "raw").rglob("*") if path.is_file() and path != people]
-    assert captured.events.select("type", "title").rows() == [("drop-in surgery", None)]
-    for text in [*tables, *files, told.stdout, told.stderr]:
-        assert PLANTED not in text
-    assert told.exit_code == 1, "one answer could not be had"
-    assert {PurePosixPath(path).name for path in server.paths()} == {"neighbourhoods", "events", "priorities"}
+    assert not [text for text in (*tables, *files, told.stdout, told.stderr) if PLANTED in text]
+
+    server.asked.clear()
+    assert [status for _, status in run("engagement", borough="Tower Hamlets")] == ["fetched"]
+    assert server.paths() == [f"{API}metropolitan/neighbourhoods", f"{API}metropolitan/E05009319N/events"]
+    again = police_uk_api.read_captures(tmp_path / "raw").captures.filter(kind="events")
+    assert again["status"].to_list() == ["published", "none published", "none published"]
 
 
 def test_a_capture_stops_asking_a_server_that_no_longer_answers(server, run):
@@ -762,45 +668,30 @@ def test_a_capture_stops_asking_a_server_that_no_longer_answers(server, run):
 # The command ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def wardbook(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return lambda *words: CliRunner().invoke(cli.app, [str(word) for word in words], prog_name="wardbook")
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["--source", "mps-borough-crimes"], "did you mean 'mps-borough-crime'?"),
-        (["--borough", "Tower Hamlet"], "did you mean 'Tower Hamlets'?"),
-        (["--from", "2024-05", "--to", "2024-04"], "--from comes before --to"),
-    ],
-)
-def test_a_name_that_is_not_known_is_2_and_nothing_is_asked(wardbook, server, tmp_path, words, says):
-    told = wardbook("fetch", "--raw", "raw", "--mirror", server.url, *words)
-    assert (told.exit_code, told.stdout) == (2, "")
-    assert says in told.stderr
-    assert server.asked == []
+def test_a_name_that_is_not_known_is_2_and_nothing_is_asked(wardbook, server):
+    for words, says in {
+        ("--source", "mps-borough-crimes"): "did you mean 'mps-borough-crime'?",
+        ("--borough", "Tower Hamlet"): "did you mean 'Tower Hamlets'?",
+        ("--from", "2024-05", "--to", "2024-04"): "--from comes before --to",
+    }.items():
+        told = wardbook("fetch", "--raw", "raw", "--mirror", server.url, *words)
+        assert (told.exit_code, told.stdout, server.asked) == (2, "", []) and says in told.stderr
 
 
 def test_without_a_network_one_sentence_names_the_page_and_the_folder(wardbook):
-    began = time.monotonic()
     told = wardbook("fetch", "--source", "police-uk-stops", "--raw", "raw", "--mirror", "http://127.0.0.1:9")
-    assert time.monotonic() - began < 30
     assert (told.exit_code, told.stdout) == (1, "raw\n")
     (line,) = told.stderr.splitlines()
-    assert line.startswith(
-        "wardbook: police-uk-stops: data.police.uk could not be reached; nothing was replaced; by hand: "
-    )
+    assert line.startswith("wardbook: police-uk-stops: data.police.uk could not be reached; nothing was replaced; by")
     assert "https://data.police.uk/data/ → police_uk/*/*-metropolitan-stop-and-search.csv (below raw)" in line
 
 
 # From nothing to outputs ----------------------------------------------------------------------------------------------
 
 
-def features(path, columns):
+def features(path, columns=None):
     """The rows of a file of outlines as a FeatureServer gives them."""
-    table = geopandas.read_file(path).rename(columns=columns).to_crs(4326)
+    table = geopandas.read_file(path).rename(columns=columns or {}).to_crs(4326)
     codes = [name for name in table.columns if re.search(r"\d\d(CD|NM)$", name)]
     return json.loads(table[[*codes, "geometry"]].to_json())["features"]
 
@@ -808,15 +699,13 @@ def features(path, columns):
 def serve_publishers(server, raw):
     """Every publisher's address, answered with the files it published; what is not at hand is made up."""
     history = pl.read_csv(raw / f"mps/2025-11/{HISTORICAL}", infer_schema=False)
-    server.answers[RELEASED] = Answer(history.drop(months("2023-10", "2023-11")).write_csv().encode())
+    server.answers[RELEASED] = Answer(history.drop(months_between("2023-10", "2023-11")).write_csv().encode())
     knife = pl.read_parquet(raw / "mps/monthly-crime-dashboard.parquet").drop("sheet").rename(str.title)
     shapes = zipped({f"a/b/{path.name}": path.read_bytes() for path in sorted(raw.glob("ons/wards-2018/*"))})
+    crime = (f"mps/2025-11/{RECENT}", "mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv")
+    shorter = history.drop(months_between("2010-04", "2020-07")).write_csv().encode()
     for dataset, patterns, made in (
-        (
-            "exy3m",
-            (f"mps/2025-11/{RECENT}", "mps/2025-12/MPS Ward Level Crime (most recent 24 months).csv"),
-            {HISTORICAL: Answer(history.drop(months("2010-04", "2020-07")).write_csv().encode())},
-        ),
+        ("exy3m", crime, {HISTORICAL: Answer(shorter)}),
         ("e5n6w", (), {KNIFE: Answer(knife.write_csv(datetime_format="%d/%m/%Y").encode())}),
         ("statistical-gis-boundary-files-london", (), {"London-wards-2018.zip": Answer(shapes)}),
         ("mopac-surveys-245jx", ("mopac/PAS_*.csv",), {}),
@@ -827,12 +716,11 @@ def serve_publishers(server, raw):
         serve_datastore(server, dataset, {path.name: Answer(path.read_bytes()) for path in files} | made)
     lookup = pl.read_csv(next(raw.glob("ons/LSOA*.csv")), infer_schema=False).to_dicts()
     districts = {"gss_code": "LAD24CD", "name": "LAD24NM"}
+    small_areas = "Lower_layer_Super_Output_Areas_December_2021_Boundaries_EW_BGC_V5"
     for name, rows in {
-        WARDS_2024: features(raw / "ons/wards-2024/london_ward.gpkg", {}),
+        WARDS_2024: features(raw / "ons/wards-2024/london_ward.gpkg"),
         WARDS_2024.replace("Wards", "Local_Authority_Districts"): features(raw / "ons/London_Boroughs.gpkg", districts),
-        "Lower_layer_Super_Output_Areas_December_2021_Boundaries_EW_BGC_V5": features(
-            next(raw.glob("ons/lsoa-2021/*.shp")), {}
-        ),
+        small_areas: features(next(raw.glob("ons/lsoa-2021/*.shp"))),
         "LSOA21_WD24_LAD24_EW_LU": [{"properties": row, "geometry": None} for row in lookup],
     }.items():
         server.answers[WARDS.replace(WARDS_2024, name)] = layer(rows)
@@ -855,29 +743,18 @@ def test_from_nothing_to_outputs(server, raw, wardbook, tmp_path):
     told = wardbook("fetch", "--borough", "Tower Hamlets", *span, "--raw", "raw", "--mirror", server.url)
     assert told.exit_code == 0, told.stderr
     ledger = list(csv.DictReader((tmp_path / "raw/ledger.csv").read_text().splitlines()))
-    for row in ledger:
-        content = (tmp_path / "raw" / row["file"]).read_bytes()
-        assert (len(content), hashlib.sha256(content).hexdigest()) == (int(row["bytes"]), row["sha256"])
-        assert row["address"].startswith("https://")
-    from_publishers = {row["source"] for row in ledger}
-    assert from_publishers == {source.key for source in fetch.choose([])}
+    held = tree(tmp_path / "raw")
+    assert not [row for row in ledger if held[row["file"]] != row["sha256"] or "https://" not in row["address"]]
+    assert {row["source"] for row in ledger} == {source.key for source in fetch.choose([])}
 
     told = wardbook("build", "--raw", "raw", "--out", "edition")
     assert told.exit_code == 0, told.stderr
     missing = {line.partition(": no file ")[0] for line in told.stdout.splitlines() if ": no file " in line}
     unasked = [source for source in catalogue.sources().values() if source not in fetch.choose([])]
     spare = catalogue.sources()["ons-boroughs-2024"]  # the outlines of the GLA are finer
-    assert missing == {source.title for source in (*unasked, spare)}, (
-        "the others are fetched when named, or put there by hand"
-    )
-    assert {source.key for source in unasked} == {
-        *("mps-vawg", "mps-business-outcomes", "mps-thorough-searches", "police-uk-stops-api", "dwo-abstraction")
-    }
-    told = wardbook(
-        *("run", "--borough", "Tower Hamlets", "--only", "01_targets", "--edition", "edition", "--out", "outputs")
-    )
+    assert missing == {source.title for source in (*unasked, spare)}, "these are fetched when named, or put by hand"
+    words = ("--only", "01_targets", "--edition", "edition", "--out", "outputs")
+    told = wardbook("run", "--borough", "Tower Hamlets", *words)
     assert told.exit_code == 0, told.stderr
     folder = tmp_path / told.stdout.splitlines()[-2]  # the last line is its summary page
-    assert (folder / "run.json").is_file()
-    assert list(folder.glob("charts/*.svg"))
-    assert list(folder.glob("tables/*.csv"))
+    assert all(list(folder.glob(kind)) for kind in ("run.json", "charts/*.svg", "tables/*.csv"))

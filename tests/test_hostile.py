@@ -64,8 +64,7 @@ def made(tmp_path_factory):
         cells.run("01_targets", **asked, targets_file=targets_file(out / "targets.csv")),
         cells.run("07_claims", **asked, claims_file=claims_file(out / "claims.csv")),
     ]
-    figures = [figure for left in ran for figure in left.figures.values()]
-    tables = {name: frame for left in ran for name, frame in left.tables.items()}
+    figures, tables = [one for left in ran for one in left.figures.values()], ran[0].tables | ran[1].tables
     name = f"Sutton {TEXTS['markup']}"
     folder = a_run(out, figures, tables, notebook="01_targets", period="year to 2026-02", name=name)
     pages.write_page(folder)

@@ -26,19 +26,15 @@ COMMAS = """Date,Survey,Borough,Measure,Proportion,MPS
 LONDON = "Date;Survey;Borough;Measure;Proportion\r\n31/03/2023;PAS;MPS;Trust MPS;0,69\r\n"
 
 
-@pytest.fixture
-def synthetic_table(tmp_path):
-    def write(text):
-        path = tmp_path / "PAS_made_up.csv"
-        path.write_text(text)
-        return path
-
-    return write
+def read(folder, text):
+    path = folder / "PAS_made_up.csv"
+    path.write_text(text)
+    return read_attitudes(path)
 
 
 @pytest.mark.parametrize("text", [SEMICOLONS, COMMAS, "\ufeff" + SEMICOLONS.replace("\n", "\r\n")])
-def test_both_dialects_read_alike(synthetic_table, text):
-    loaded = read_attitudes(synthetic_table(text))
+def test_both_dialects_read_alike(tmp_path, text):
+    loaded = read(tmp_path, text)
     assert loaded.frame.rows() == [
         (date(2022, 12, 31), HACKNEY, "good job local", 0.5),
         (date(2023, 3, 31), HACKNEY, "trust mps", 1.0),
@@ -47,9 +43,8 @@ def test_both_dialects_read_alike(synthetic_table, text):
     assert (loaded.quality.rows_read, loaded.quality.rows_kept, loaded.quality.oddities) == (3, 3, {})
 
 
-def test_london_rows_stand_under_londons_code(synthetic_table):
-    loaded = read_attitudes(synthetic_table(LONDON))
-    assert loaded.frame.rows() == [(date(2023, 3, 31), LONDON_CODE, "trust mps", 0.69)]
+def test_london_rows_stand_under_londons_code(tmp_path):
+    assert read(tmp_path, LONDON).frame.rows() == [(date(2023, 3, 31), LONDON_CODE, "trust mps", 0.69)]
 
 
 def test_question_ids_are_stable():

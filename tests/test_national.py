@@ -1,17 +1,17 @@
 """Street-level crimes to counts: every row in one place, whatever its LSOA's vintage, in memory that does not grow."""
 
 import json
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 
 import polars as pl
 import pytest
+from distributed import LocalCluster
 from typer.testing import CliRunner
 
 import generate_months
 from wardbook import cli, national
+from wardbook.sources.placing import place_points
 from wardbook.sources.reading import SourceError
 
 LOOKUP = pl.DataFrame(
@@ -21,13 +21,8 @@ LOOKUP = pl.DataFrame(
 
 def write(folder: Path, rows: list[dict], name: str = "2022-06-metropolitan-street.csv") -> Path:
     blank = dict.fromkeys(generate_months.HEADER, "") | {"Month": name[:7], "Crime type": "Drugs"}
-    table = pl.DataFrame([blank | row for row in rows]).select(pl.all().replace({"": None}))
-    table.write_csv(folder / name)
+    pl.DataFrame([blank | row for row in rows]).select(pl.all().replace({"": None})).write_csv(folder / name)
     return folder / name
-
-
-def counts(frame: pl.DataFrame) -> dict[tuple[str, str], int]:
-    return {(ward, kind): n for ward, kind, n in frame.select("ward_code", "crime_type", "offences").iter_rows()}
 
 
 def test_each_row_is_counted_once_and_accounted_for(tmp_path):
@@ -44,21 +39,16 @@ def test_each_row_is_counted_once_and_accounted_for(tmp_path):
         ],
     )
     frame, quality = national.count_file(path, LOOKUP)
-    assert counts(frame) == {
-        ("E05000001", "Drugs"): 2,
-        ("E05000002", "Anti-social behaviour"): 1,
-        ("unplaced", "Drugs"): 3,
-    }
+    assert frame.select("ward_code", "crime_type", "offences").rows() == [
+        ("E05000001", "Drugs", 2),
+        ("E05000002", "Anti-social behaviour", 1),
+        ("unplaced", "Drugs", 3),
+    ]
     assert frame.schema == national.STREET_SCHEMA
-    assert frame.rows() == sorted(frame.rows())
     assert (frame["force"][0], frame["month"][0]) == ("metropolitan", date(2022, 6, 1))
     assert (quality.rows_read, quality.rows_kept) == (6, 6)
-    assert quality.oddities == {
-        "Crime ID blank": 1,
-        "No Location": 1,
-        "LSOA code not of 2021": 1,
-        "in no ward": 3,
-    }
+    odd = {"Crime ID blank": 1, "No Location": 1, "LSOA code not of 2021": 1, "in no ward": 3}
+    assert quality.oddities == odd
 
 
 ROW = {"LSOA code": "E01000001", "Crime ID": "a", "Longitude": "0.1", "Latitude": "51.5"}
@@ -107,10 +97,10 @@ def test_a_name_of_no_month_and_a_month_in_two_archives_are_refused(tmp_path):
         national.street_files(tmp_path)
 
 
-def test_generated_months_are_counted_as_a_spatial_join_counts_them(tmp_path):
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default")
+def test_generated_months_are_counted_as_a_spatial_join_and_a_cluster_count_them(tmp_path):
     """The generator's LSOAs lie in its wards, so placing by code and by point must agree."""
-    from wardbook.sources.placing import place_points
-
     at = generate_months.world(points=500)
     paths = generate_months.write_months(tmp_path, 6_000, 3, at=at)
     assert [path.name for path in paths] == [f"2026-0{n}-metropolitan-street.csv" for n in (5, 6, 7)]
@@ -122,47 +112,20 @@ def test_generated_months_are_counted_as_a_spatial_join_counts_them(tmp_path):
     ours = table.select("ward_code", pl.col("month").dt.strftime("%Y-%m"), "crime_type", "offences").rows()
     assert sorted(ours) == sorted(wanted.rows())
     assert sum(quality.rows_read for quality in qualities) == table["offences"].sum() == 6_000
-    assert generate_months.write_months(tmp_path / "again", 6_000, 3, at=at)[0].read_bytes() == paths[0].read_bytes()
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("default")
-def test_a_cluster_counts_the_same(tmp_path):
-    from distributed import LocalCluster
-
-    at = generate_months.world(points=500)
-    paths = generate_months.write_months(tmp_path, 6_000, 3, at=at)
-    here = national.street_counts(paths, at.lookup)
     with LocalCluster(processes=False, dashboard_address=None, silence_logs=50) as cluster:
         there = national.street_counts(paths, at.lookup, scheduler=cluster.scheduler_address)
-    assert there[0].equals(here[0])
-    assert there[1] == here[1]
+    assert there[0].equals(table) and there[1] == qualities
 
 
 @pytest.mark.raw
 def test_a_real_forces_months(raw, tmp_path):
-    told = CliRunner().invoke(
-        cli.app, ["build", "--street", str(raw), "--raw", str(raw), "--out", str(tmp_path / "made")]
-    )
+    made = tmp_path / "made"
+    told = CliRunner().invoke(cli.app, ["build", "--street", str(raw), "--raw", str(raw), "--out", str(made)])
     assert told.exit_code == 0, told.stderr
-    table = pl.read_parquet(tmp_path / "made" / "street_offences.parquet")
-    account = json.loads((tmp_path / "made" / "street_offences.json").read_text())
+    table = pl.read_parquet(made / "street_offences.parquet")
     files = sorted(raw.rglob("*-street.csv"))
-    assert len(account) == len(files)
+    assert len(json.loads((made / "street_offences.json").read_text())) == len(files)
     lines = sum(pl.read_csv(path, infer_schema=False).height for path in files)
     assert table["offences"].sum() == lines
     assert table.filter(ward_code="unplaced")["offences"].sum() < 0.1 * lines
-    assert sorted(path.name for path in (tmp_path / "made").iterdir()) == [
-        "street_offences.json",
-        "street_offences.parquet",
-    ]
-
-
-def test_the_bench_prints_what_passed(tmp_path):
-    """Of what needs neither a quiet machine nor the packages it compares with."""
-    bench, out = Path(__file__).with_name("bench.py"), tmp_path / "bench.json"
-    words = [sys.executable, bench, "--only", "imports", "--out", out]
-    done = subprocess.run(words, capture_output=True, text=True)
-    assert done.returncode in (0, 1), done.stderr  # 1: a limit was missed, as on a busy machine it may be
-    (result,) = json.loads(out.read_text())["results"]
-    assert result["passed"] == (result["ratio"] <= result["limit"])
+    assert len(list(made.iterdir())) == 2

@@ -162,10 +162,8 @@ def test_outcomes_of_business_crime(raw):
     counted = Counter()
     for _, row in published(raw, "mps/*/business-crime-outcomes.*"):
         for group in of[row["crime_section"], row["crime_group"]]:
-            key, count = (
-                ("outcomes", borough(row["borough"]), f"{row['date'][:7]}-01", group),
-                int(row["outcome_count"]),
-            )
+            key = "outcomes", borough(row["borough"]), f"{row['date'][:7]}-01", group
+            count = int(row["outcome_count"])
             counted[*key, "outcomes"] += count
             counted[*key, "positive_outcomes"] += count * (row["positive_outcome"] == "Y")
     agree(counted, held("outcomes", "borough_code month offence_group", "outcomes", "positive_outcomes"))

@@ -30,24 +30,20 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 @pytest.mark.skipif(os.name == "nt", reason="the server is stopped by a signal")
 def test_a_running_lab_listens_on_loopback_and_refuses_who_has_no_token(tmp_path):
     start = (
-        "import sys; from pathlib import Path; from wardbook.run import committed; "
-        "sys.exit(committed.lab(sys.argv[2:], work=Path(sys.argv[1])))"
+        "import sys, pathlib; from wardbook.run import committed; "
+        "sys.exit(committed.lab(sys.argv[2:], work=pathlib.Path(sys.argv[1])))"
     )
-    runtime = tmp_path / "runtime"
-    arguments = ["--no-browser", "--ServerApp.port=18923", *(["--allow-root"] if os.geteuid() == 0 else [])]
-    own = {"JUPYTER_RUNTIME_DIR": str(runtime), "JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTER_DATA_DIR": str(tmp_path)}
-    environment = {k: v for k, v in os.environ.items() if k != "JUPYTER_TOKEN"} | own
-    (tmp_path / "work").mkdir()
-    process = subprocess.Popen(
-        [sys.executable, "-c", start, str(tmp_path / "work"), *arguments],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # the server is a child of this one, and is to end with it
-    )
+    (work := tmp_path / "work").mkdir()
+    words = [sys.executable, "-c", start, work, "--no-browser", "--ServerApp.port=18923"]
+    words += ["--allow-root"] if os.geteuid() == 0 else []
+    environment = {name: value for name, value in os.environ.items() if name != "JUPYTER_TOKEN"}
+    environment |= {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("RUNTIME", "CONFIG", "DATA")}
+    # The server is a child of this one, and is to end with it.
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
+    process = subprocess.Popen(words, env=environment, **silent)
     try:
         until = time.monotonic() + 60
-        while not (files := list(runtime.glob("jpserver-*.json"))):
+        while not (files := list(tmp_path.glob("RUNTIME/jpserver-*.json"))):
             assert process.poll() is None and time.monotonic() < until, "the server did not start"
             time.sleep(0.2)
         server = json.loads(files[0].read_text(encoding="utf-8"))
@@ -147,18 +143,12 @@ def test_the_audit_fails_on_a_package_without_a_hash_and_not_for_want_of_a_netwo
     tools.mkdir()
     line = "one==1.0 \\\\\n    --hash=sha256:aa" if hashes else "one==1.0"
     uv = f'#!/bin/bash\nwhile [ "$1" != --output-file ]; do shift; done\nprintf "{line}\\n" > "$2"\n'
-    for name, script in (
-        ("uv", uv),
-        ("curl", f"#!/bin/bash\nexit {0 if online else 6}\n"),
-        ("uvx", "#!/bin/bash\nexit 7\n"),  # what pip-audit found is what the script says
-    ):
+    curl = f"#!/bin/bash\nexit {0 if online else 6}\n"
+    # What pip-audit found is what the script says.
+    for name, script in (("uv", uv), ("curl", curl), ("uvx", "#!/bin/bash\nexit 7\n")):
         (tools / name).write_text(script)
         (tools / name).chmod(0o755)
-    done = subprocess.run(
-        ["bash", ROOT / ".ci" / "audit"],
-        env=os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-    )
+    path = os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(["bash", ROOT / ".ci" / "audit"], env=path, capture_output=True, text=True)
     assert done.returncode == code, done.stdout + done.stderr
     assert ("only the hashes were checked" in done.stdout) is (hashes and not online)

@@ -10,7 +10,6 @@ import pytest
 import cells
 from attack import Attacker, tried
 from conftest import remember_rulers, sampled
-from wardbook import edition as editions
 from wardbook import places
 from wardbook.measures import change, wards
 from wardbook.periods import read_period
@@ -32,15 +31,10 @@ def ward_runs():
     return found
 
 
-@pytest.fixture(scope="module")
-def edition():
-    return editions.open_edition()
-
-
-def test_differencing_the_ward_tables_of_overlapping_periods_gives_no_small_count_away(ward_runs, edition):
+def test_differencing_the_ward_tables_of_overlapping_periods_gives_no_small_count_away(ward_runs, committed):
     """Planted: `wards.ward_history` drawn as it is, without `withhold.ward_counts`."""
-    names = edition.table("wards").select("ward", "ward_code", "borough_code")
-    offences = edition.table("ward_offences").filter(offence_group=ITEM)
+    names = committed.table("wards").select("ward", "ward_code", "borough_code")
+    offences = committed.table("ward_offences").filter(offence_group=ITEM)
     small = 0
     for borough in BOROUGHS:
         local = names.filter(borough_code=places.area(borough).code)

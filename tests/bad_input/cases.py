@@ -50,18 +50,9 @@ class Reported:
     more: float = 0
 
 
-@dataclass(frozen=True)
-class Case:
-    """One bad input: `make` puts it below a folder and returns what the reader is given."""
-
-    reader: str
-    kind: str
-    make: Callable[[Path], Any]
-    outcome: str | Reported  # else the pattern of what the refusal must say
-
-    @property
-    def id(self) -> str:
-        return f"{self.reader}: {self.kind}"
+# One bad input: its reader, its kind, what puts it below a folder and returns what the reader is given, and what must come of
+# it: `SAME`, `Reported`, or the pattern of what the refusal must say.
+Case = tuple[str, str, Callable[[Path], Any], str | Reported]
 
 
 def put(folder: Path, name: str, content: bytes | str) -> Path:
@@ -79,34 +70,35 @@ Read = tuple[Any, float, dict[str, int]]
 
 def _loaded(reader: Callable, column: str, given: Any) -> Read:
     loaded = reader(given)
-    total = loaded.frame[column].sum() if column else loaded.frame.height
-    return loaded.frame.rows(), total, {**loaded.quality.set_aside, **loaded.quality.oddities}
+    return _counted(loaded.frame, column, loaded.quality.set_aside | loaded.quality.oddities)
+
+
+def _counted(frame: pl.DataFrame, column: str = "", account: dict[str, int] | None = None) -> Read:
+    return frame.rows(), frame[column].sum() if column else frame.height, account or {}
 
 
 def _captured(raw: Path) -> Read:
-    captured = police_uk_api.read_captures(raw)
-    return captured.events.rows(), captured.events.height, {}
+    return _counted(police_uk_api.read_captures(raw).events)
 
 
 def _boroughs(path: Path) -> Read:
-    shapes = ons.read_borough_outlines(path)
-    return shapes["borough_code"].to_list(), len(shapes), {}
+    codes = ons.read_borough_outlines(path)["borough_code"]
+    return _counted(pl.DataFrame({"code": codes.to_list()}))
 
 
 def _streets(path: Path) -> Read:
     lookup = pl.DataFrame({"lsoa_code": ["E01000001", "E01000002"], "ward_code": ["E05000001", "E05000002"]})
     frame, quality = national.count_file(path, lookup)
-    return frame.rows(), frame["offences"].sum(), quality.oddities
+    return _counted(frame, "offences", quality.oddities)
 
 
 def _targets(path: Path) -> Read:
-    own = facts.own_targets(path, {"borough_offences": ["robbery", "burglary"], "knife_offences": ["Knife Crime"]})
-    return own.rows(), own["target"].sum(), {}
+    items = {"borough_offences": ["robbery", "burglary"], "knife_offences": ["Knife Crime"]}
+    return _counted(facts.own_targets(path, items), "target")
 
 
 def _claims(path: Path) -> Read:
-    claims = register.read_claims(str(path)).filter(pl.col("document") == "A paper")
-    return claims.rows(), claims["before"].sum(), {}
+    return _counted(register.read_claims(str(path)).filter(pl.col("document") == "A paper"), "before")
 
 
 # Good input: delimited files ----------------------------------------------------------------------------------------------
@@ -250,11 +242,12 @@ def answer(reader: str, folder: Path, value: Any = None, **changes: Any) -> Any:
     return folder
 
 
-def parquet(folder: Path) -> Path:
+def parquet(folder: Path, lists: bool = False) -> Path:
+    count = pl.concat_list("count") if lists else pl.col("count").cast(pl.Int64)
     days = pl.col("month_year", "refresh_date").str.to_date("%d/%m/%Y")
     header, *rows = TABLES["met knife crime"].rows
     path = folder / "monthly-crime-dashboard.parquet"
-    pl.DataFrame(rows, header, orient="row").with_columns(days, pl.col("count").cast(pl.Int64)).write_parquet(path)
+    pl.DataFrame(rows, header, orient="row").with_columns(days, count).write_parquet(path)
     return path
 
 
@@ -293,12 +286,12 @@ BINARY = ("knife Parquet", "thorough searches", "dwo minutes", "ons ethnic group
 # Kinds --------------------------------------------------------------------------------------------------------------------
 
 
-def delimited(reader: str) -> Iterator[tuple[str, bytes | str, str | Reported]]:
-    """What can happen to any delimited file: kind, content, outcome."""
+def delimited(reader: str) -> Iterator[Case]:
+    """What can happen to any delimited file."""
     good = TABLES[reader]
     text, (header, *_) = good.content(), good.rows
     lines, at, beside = text.splitlines(keepends=True), header.index(good.must), good.beside("Made up", *"x" * 9)
-    yield from [
+    kinds: list[tuple[str, bytes | str, str]] = [
         ("truncated in a line", text[: -len(lines[-1]) // 2 - 1], "cells a line|unexpected end"),
         ("no last line break", text[:-1], SAME),
         ("HTML with status 200", HTML, "a web page"),
@@ -316,9 +309,10 @@ def delimited(reader: str) -> Iterator[tuple[str, bytes | str, str | Reported]]:
         ("a stray quote", lines[0] + '"' + "".join(lines[1:]), ""),
         ("rows of blanks at the end", f"{text}   \n {good.separator} \n" + good.separator * (len(header) + 3) + "\n\n", SAME),
         ("further column", beside, "no such column here|mean nothing" if reader in OWN else SAME),
+        *([] if reader in OWN else [("header alone", lines[0], "")]),
     ]  # fmt: skip
-    if reader not in OWN:
-        yield "header alone", lines[0], ""
+    for kind, content, outcome in kinds:
+        yield reader, kind, partial(table, reader, content=content), outcome
 
 
 def spoilt(reader: str, how: Callable[[bytes], bytes], folder: Path) -> Path:
@@ -378,12 +372,15 @@ CELLS: list[tuple] = [
 ]  # fmt: skip
 
 
-def of_rows() -> Iterator[tuple[str, str, str, str | Reported]]:
-    """What can be wrong with a table's rows or columns together: reader, kind, content, outcome."""
-    crime, survey = TABLES["met borough"], TABLES["mopac"]
+def of_rows() -> Iterator[Case]:
+    """What can be wrong with a table's cells, or with its rows or columns together."""
+    for reader, column, value, outcome, *row in CELLS:
+        content = TABLES[reader].having(column, value, *row)
+        yield reader, f"{column}: {value[:30]!r}", partial(table, reader, content=content), outcome
+    crime, knife, survey = TABLES["met borough"], TABLES["met knife crime"], TABLES["mopac"]
     first, stops = crime.rows[1], TABLES["stops"].rows
     dwelling = ["BURGLARY", "BURGLARY IN A DWELLING", *first[2:]]
-    yield from [
+    for reader, kind, content, outcome in [
         ("met borough", "a month left out", crime.content([[*row[:4], row[5]] for row in crime.rows]), "none left out"),
         ("met borough", "a part month", crime.having("202512", "5"), Reported("looks cut short", -115)),
         ("met borough", "the same row again", crime.content([*crime.rows, first]), Reported("the same row again")),
@@ -391,12 +388,14 @@ def of_rows() -> Iterator[tuple[str, str, str, str | Reported]]:
         ("met borough", "two columns of boroughs", crime.beside("BOCU", "Brent", "Brent", "Brent"), "which differ"),
         ("met borough", "two taxonomies", crime.content([*crime.rows, dwelling]), "one taxonomy"),
         ("met borough", "a ward-level file", TABLES["met ward"].content(), "a borough-level file"),
+        ("met knife crime", "the same row again", knife.content([*knife.rows, knife.rows[1]]), Reported("the same row again")),
         ("met ward", "a borough-level file", crime.content(), "a column 'WardCode' or"),
         ("stops", "the header again", TABLES["stops"].content([*stops, stops[0]]), "found 'Latitude', line 5"),
         ("mopac", "unquoted decimal commas", survey.content().replace(";", ","), "cells"),
         ("mopac", "a repeated key", survey.content([*survey.rows, [*survey.rows[1][:4], "0,6", "0,67"]]), "one value a borough"),
         ("mopac", "another survey alone", survey.content().replace("PAS", "USS"), "rows of the survey 'PAS'"),
-    ]  # fmt: skip
+    ]:  # fmt: skip
+        yield reader, kind, partial(table, reader, content=content), outcome
 
 
 def bomb(folder: Path) -> Path:
@@ -407,7 +406,7 @@ def bomb(folder: Path) -> Path:
     return path
 
 
-def of_workbooks() -> Iterator[tuple[str, str, Callable, str | Reported]]:
+def of_workbooks() -> Iterator[Case]:
     header, first, second = SHEET
 
     def cell(at: int, value: Any) -> Callable:
@@ -422,6 +421,7 @@ def of_workbooks() -> Iterator[tuple[str, str, Callable, str | Reported]]:
         ("ons ethnic groups", "groups that do not add up", cell(4, 6), "groups that add up"),
         ("ons ethnic groups", "a negative count", cell(4, -5), "a whole number of residents.*White British; found -5, line 2"),
         ("ons ethnic groups", "zip bomb", bomb, "unpacks to"),
+        ("knife Parquet", "a column of lists", partial(parquet, lists=True), "whole Parquet file of text.*cannot cast"),
         ("dwo minutes", "a month that is none", hours(0, "soon"), "column Month of Abstraction; found 'soon', line 3"),
         ("dwo minutes", "neither yes nor no", hours(4, "perhaps"), "Abstracted From Duty; found 'perhaps', line 3"),
         ("dwo minutes", "not a number", hours(6, "nan"), "a number, 0 or more"),
@@ -437,7 +437,7 @@ def of_workbooks() -> Iterator[tuple[str, str, Callable, str | Reported]]:
     yield "thorough searches", "missing column", lambda f: synthetic_searches(f, without="col_0"), "a column 'col_0'"
 
 
-def of_outlines() -> Iterator[tuple[str, str, Callable, str | Reported]]:
+def of_outlines() -> Iterator[Case]:
     def part(folder: Path, ending: str) -> Path:
         columns = {"NAME": ["West"], "GSS_CODE": ["E05000002"]}
         path = outlines(folder, columns, SQUARES[:1], "wards-2018/London_Ward.shp")
@@ -463,7 +463,7 @@ def of_outlines() -> Iterator[tuple[str, str, Callable, str | Reported]]:
         yield "ons boroughs", kind, partial(spoilt, "ons boroughs", how), "expected"
 
 
-def of_answers() -> Iterator[tuple[str, str, Callable, str | Reported]]:
+def of_answers() -> Iterator[Case]:
     for reader, must in {"API stops": "datetime", "API captures": "start_date"}.items():
         good = ANSWERS[reader][1]
         text = json.dumps(good).encode()
@@ -486,21 +486,15 @@ def of_answers() -> Iterator[tuple[str, str, Callable, str | Reported]]:
         yield reader, str(changes), partial(answer, reader, **changes), outcome
 
 
-def cases() -> Iterator[Case]:
+def cases() -> list[Case]:
     """Every case."""
-    for reader in TABLES:
-        for kind, content, outcome in delimited(reader):
-            yield Case(reader, kind, partial(table, reader, content=content), outcome)
-    for reader, column, value, outcome, *row in CELLS:
-        make = partial(table, reader, content=TABLES[reader].having(column, value, *row))
-        yield Case(reader, f"{column}: {value[:30]!r}", make, outcome)
-    for reader, kind, content, outcome in of_rows():
-        yield Case(reader, kind, partial(table, reader, content=content), outcome)
-    for reader in BINARY:
-        for kind, how in BYTES.items():
-            yield Case(reader, kind, partial(spoilt, reader, how), "expected .*; found")
-    for kinds in (of_workbooks, of_outlines, of_answers):
-        yield from (Case(*case) for case in kinds())
+    found = [case for reader in TABLES for case in delimited(reader)]
+    found += [
+        (reader, kind, partial(spoilt, reader, how), "expected .*; found")
+        for reader in BINARY
+        for kind, how in BYTES.items()
+    ]
     for reader in OWN:
-        yield Case(reader, "a folder in place of a file", lambda f: f, "no such file")
-        yield Case(reader, "a name of five thousand letters", lambda f: f / ("x" * 5000), "name too long")
+        found.append((reader, "a folder in place of a file", lambda folder: folder, "no such file"))
+        found.append((reader, "a name of five thousand letters", lambda folder: folder / ("x" * 5000), "name too long"))
+    return [*found, *of_rows(), *of_workbooks(), *of_outlines(), *of_answers()]
