@@ -140,20 +140,6 @@ def row_words(
     return alt.layer(*[one.properties(name=TALL) if tall and n == 0 else one for n, one in enumerate(layers)])
 
 
-def ranked_names(frame: pl.DataFrame, rank: str, name: str, *, strong: str, always: str) -> alt.LayerChart:
-    """The names of a ranked list, left of a plot whose y is the rank: all where there is room, else those marked `always`.
-
-    For lists too long for `row_words`, such as 32 boroughs; those `strong` are drawn to stand out.
-    """
-    room = f"childHeight / {max(frame.height, 1)} > font"  # what Vega calls the height of a plot beneath a title
-    colour = _ink(strong, FOCUS, theme.DARK_GREY, theme.DARK_GREY)
-    base = _frame(frame, rank, name, strong, always)
-    look = {"y": alt.Y(f"{rank}:Q", axis=None), "text": f"{name}:N", "color": colour}
-    told = _left_names(base.transform_filter(f"datum['{always}']"), fontWeight="bold")
-    quiet = _left_names(base.transform_filter(f"!datum['{always}']"), opacity=by_size(f"{room} ? 1 : 0"))
-    return told.encode(**look) + quiet.encode(**look)
-
-
 def _left_names(base: alt.Chart, **more) -> alt.Chart:
     """Names left of a plot whose rows are closer than those of `row_words`."""
     mark = {"align": "right", "baseline": "middle", "fontSize": by_size("font * 0.95"), "dx": by_size("-font * 0.8")}
@@ -262,6 +248,7 @@ def ranked(
     name: str,
     *,
     axis: alt.Axis,
+    scale: alt.Scale | None = None,
     level: float | None = None,
     thick: float = 0.6,
     colour: str = USUAL,
@@ -281,7 +268,7 @@ def ranked(
     )
     count = max(frame.height, 1)
     up = alt.Y("place:Q", scale=alt.Scale(domain=[0.2, count + 0.8], reverse=True, nice=False), axis=None)
-    across = alt.X(f"{x}:Q", scale=span(frame, x, low, high), axis=axis)
+    across = alt.X(f"{x}:Q", scale=scale or span(frame, x, low, high), axis=axis)
     colours, ink = _kinds("kind")
     base = _frame(rows, "place", x, low, high, name, "kind", "always")
     width = alt.value(by_size(f"min(plot_height / {count} * {thick}, font)"))
