@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from tempfile import gettempdir
@@ -105,26 +105,29 @@ def _client(scheduler: str | None, workers: int | None, runs: int) -> Iterator[C
         yield client
 
 
-def _cluster(workers: int) -> LocalCluster:
+@contextmanager
+def _cluster(workers: int) -> Iterator[LocalCluster]:
     """A cluster of this machine that does not hear Ctrl-C, which goes to all that a terminal started: it is stopped from here.
 
-    What is started with the signal blocked stays deaf to it.
+    What is started with the signal blocked stays deaf to it. One that comes meanwhile is heard when there is a cluster to close.
     """
     from distributed import LocalCluster
 
-    before = None
-    if hasattr(signal, "pthread_sigmask"):
-        resource_tracker.ensure_running()  # which would open every ear again when it is first needed
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    # One run a process: a kernel is started by the thread that uses it, and polars has threads of its own.
-    alone = {"n_workers": workers, "threads_per_worker": 1, "silence_logs": 50}
-    try:
-        return LocalCluster(**alone, host="127.0.0.1", dashboard_address="127.0.0.1:0")
-    except RuntimeError as error:
-        raise RunError(f"no worker could be started ({error}): is there room on the disk of {gettempdir()}?") from error
-    finally:
-        if before is not None:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with ExitStack() as held:
+        if hasattr(signal, "pthread_sigmask"):
+            resource_tracker.ensure_running()  # which would open every ear again when it is first needed
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+            held.callback(signal.pthread_sigmask, signal.SIG_SETMASK, before)
+        # One run a process: a kernel is started by the thread that uses it, and polars has threads of its own.
+        alone = {"n_workers": workers, "threads_per_worker": 1, "silence_logs": 50}
+        try:
+            cluster = LocalCluster(**alone, host="127.0.0.1", dashboard_address="127.0.0.1:0")
+        except RuntimeError as error:
+            where = f"is there room on the disk of {gettempdir()}?"
+            raise RunError(f"no worker could be started ({error}): {where}") from error
+        with cluster:
+            held.close()
+            yield cluster
 
 
 def _sent(client: Client, plans: list[Plan], what: dict[str, Any]) -> Iterator[Outcome]:
