@@ -221,6 +221,7 @@ def test_without_a_london_or_a_history_nothing_is_usual(year):
 def test_where_only_the_two_years_are_held_no_change_is_judged(monthly):
     rows = judged(monthly.filter(pl.col("month") >= date(2024, 3, 1), offence_group="robbery"), YEARS[-1])
     assert set(rows["against_london"]) == {change.TOO_FEW, None} and set(rows["of"]) == {0}
+    assert set(rows.drop_nulls("against_london")["why"]) == {"an ordinary year could halve or double it"}
 
 
 def test_the_fit_is_where_weighted_least_squares_stays(year):
@@ -293,8 +294,9 @@ def test_a_usual_change_is_londons_times_the_usual_range(year):
         if row["against_london"] == change.TOO_FEW:
             assert row["low"] is None and row["high"] is None
         elif row["usual_high_percent"] is not None:
-            by_hand = (1 + row["london_change_percent"] / 100) * (1 + row["usual_high_percent"] / 100) - 1
-            assert row["high"] == pytest.approx(100 * by_hand)
+            for end in ("low", "high"):
+                by_hand = (1 + row["london_change_percent"] / 100) * (1 + row[f"usual_{end}_percent"] / 100) - 1
+                assert row[end] == pytest.approx(100 * by_hand)
             assert (row["low"] <= row["change_percent"] <= row["high"]) == (row["against_london"] == change.IN_LINE)
 
 
@@ -306,4 +308,6 @@ def test_windows_that_share_a_month_are_not_counted_as_apart(monthly):
     before, after = read_period("2011-12"), read_period("2015-16")
     pairs = change.teaching_windows(months, before, after, [PANDEMIC])
     assert [str(last) for _, last in pairs] == ["2014-15", "2016-17", "2017-18", "2018-19", "2019-20"]
+    until = change.teaching_windows(months, before, after, [(date(2010, 4, 1), date(2013, 4, 1))])
+    assert str(until[0][0]) == "2014-15"  # April 2013 is the first month of the one before
     assert change.windows_apart(pairs) == 4  # 2010 and 2014, 2012 and 2016, 2013 and 2017, 2015 and 2019
