@@ -6,10 +6,13 @@ import hashlib
 import json
 import os
 import shutil
-from contextlib import contextmanager
+import threading
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -152,6 +155,51 @@ def raw() -> Path:
     if not folder.is_dir():
         pytest.skip("publishers' files are not here: set WARDBOOK_RAW to a folder with them (see README, `Data`)")
     return folder
+
+
+@pytest.fixture
+def wardbook(tmp_path, monkeypatch):
+    """Type a command in tmp_path; the answer has `.exit_code`, `.stdout` and `.stderr`."""
+    from typer.testing import CliRunner
+
+    from wardbook import cli
+
+    monkeypatch.chdir(tmp_path)
+    return lambda *words: CliRunner().invoke(cli.app, [str(word) for word in words], prog_name="wardbook")
+
+
+def once_whole(find, wanted, wait=lambda ms: time.sleep(ms / 1000)):
+    """The JSON of the file that `find` returns, once it is as `wanted`, within a minute.
+
+    Jupyter writes in place: who reads in between finds no file, or an empty or a cut one, and looks again.
+    """
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(StopIteration, json.JSONDecodeError):
+            if wanted(read := json.loads(find().read_text(encoding="utf-8"))):
+                return read
+        wait(200)
+    raise TimeoutError(f"nothing as {wanted} within a minute")
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """JupyterLab as `wardbook lab` starts it, on copies of the notebooks in tmp_path/work: what it says of itself."""
+    from wardbook.run import committed
+
+    for name in ("_RUNTIME", "_CONFIG", "_DATA", "LAB_WORKSPACES", "LAB_SETTINGS"):
+        monkeypatch.setenv(f"JUPYTER{name}_DIR", str(tmp_path / name))
+    monkeypatch.delenv("JUPYTER_TOKEN", raising=False)
+    committed.copy_notebooks(work=tmp_path / "work")
+    options = ["--no-browser", "--port=0", "--allow-root"]
+    server = threading.Thread(target=lambda: committed.lab(options, work=tmp_path / "work"))
+    server.start()
+    said = once_whole(lambda: next((tmp_path / "_RUNTIME").glob("jpserver-*.json")), bool)
+    yield said
+    ended = httpx.post(f"{said['url']}api/shutdown", headers={"Authorization": f"token {said['token']}"})
+    ended.raise_for_status()
+    server.join(timeout=60)
+    assert not server.is_alive()
 
 
 @pytest.fixture(scope="session")

@@ -95,15 +95,6 @@ def test_the_summary_counts_its_months_and_its_years(tower_hamlets):
     assert same.height == summary.height == 17
 
 
-def test_no_twelve_months_of_violence_lie_across_a_break_that_cuts(tower_hamlets):
-    violence = tower_hamlets.names["violence"]
-    months = set(violence.filter(offence_group="violence with injury")["month"])
-    assert date(2024, 2, 1) in months and date(2025, 2, 1) in months
-    assert not {date(2024, 3, 1), date(2024, 8, 1), date(2025, 1, 1)} & months
-    homicide = set(violence.filter(offence_group="homicide")["month"])
-    assert date(2024, 8, 1) in homicide, "how homicides are recorded did not change"
-
-
 def test_violence_against_women_and_girls_is_compared_on_one_side_of_march_2024_only():
     crossing = cells.shared(NAME, borough="Ealing", period="2024-25").figures["vawg"].words["sentence"]
     assert "cannot be compared" in crossing and " rose " not in crossing.split("Beside")[0]

@@ -126,16 +126,3 @@ def test_committed_ward_sums_change_the_sign_of_seven_boroughs(committed):
     here = both.filter(borough_code=TOWER_HAMLETS).select(pl.col(pl.Float64).round(1)).row(0)
     assert here == (-3.4, 1.2)
     assert both.filter(pl.col("percent").sign() != pl.col("percent_by_borough").sign()).height == 7
-
-
-def test_committed_revisions_of_every_snapshot_at_both_levels(committed):
-    table = accounts.all_revisions(committed)
-    held = table.group_by("table", "older_snapshot", maintain_order=True).agg(pl.col("area_code").n_unique()).rows()
-    borough, ward = [("borough_offences", name, 33) for name in ("2025-11", "2025-12")], "ward_offences"
-    assert held == [*borough, (ward, "2025-03", 679), (ward, "2025-12", 679)]
-    march = table.filter(month=date(2025, 3, 1)).group_by("table", "older_snapshot").agg(pl.col("older").sum())
-    # data/README point 7, without the five and the four of fraud.
-    counts = {(name, snapshot): n for name, snapshot, n in march.iter_rows()}
-    assert counts["borough_offences", "2025-11"] == 75_645 - 5
-    assert counts["borough_offences", "2025-12"] == 75_671 - 5
-    assert counts["ward_offences", "2025-12"] == 73_593 - 4

@@ -31,7 +31,6 @@ import geopandas
 import polars as pl
 import pytest
 from shapely.geometry import box, mapping
-from typer.testing import CliRunner
 
 from conftest import hashed
 from test_dashboards import KNIFE as KNIFE_ROW
@@ -39,7 +38,7 @@ from test_met import crime_table, months_between
 from test_ons import GLA_WARDS, HOUSEHOLDS, write_outlines
 from test_police_uk import STOP
 from test_police_uk_api import EVENT, PLANTED
-from wardbook import catalogue, cli, edition, fetch, web
+from wardbook import catalogue, edition, fetch, web
 from wardbook.sources import ons, police_uk_api
 
 NOW = datetime(2025, 6, 3, 22, 30, tzinfo=UTC)  # half past eleven in London
@@ -159,12 +158,6 @@ def run(server, clock, tmp_path):
         return [(outcome.file, outcome.status) for outcome in run.last]
 
     return run
-
-
-@pytest.fixture
-def wardbook(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return lambda *words: CliRunner().invoke(cli.app, [str(word) for word in words], prog_name="wardbook")
 
 
 @pytest.fixture
@@ -666,16 +659,6 @@ def test_a_capture_stops_asking_a_server_that_no_longer_answers(server, run):
 
 
 # The command ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_name_that_is_not_known_is_2_and_nothing_is_asked(wardbook, server):
-    for words, says in {
-        ("--source", "mps-borough-crimes"): "did you mean 'mps-borough-crime'?",
-        ("--borough", "Tower Hamlet"): "did you mean 'Tower Hamlets'?",
-        ("--from", "2024-05", "--to", "2024-04"): "--from comes before --to",
-    }.items():
-        told = wardbook("fetch", "--raw", "raw", "--mirror", server.url, *words)
-        assert (told.exit_code, told.stdout, server.asked) == (2, "", []) and says in told.stderr
 
 
 def test_without_a_network_one_sentence_names_the_page_and_the_folder(wardbook):

@@ -8,7 +8,6 @@ import pytest
 import shapely
 
 from wardbook import open as open_book
-from wardbook import places
 from wardbook.figures import maps
 from wardbook.places import WardVintageError
 from wardbook.sources import ons
@@ -73,12 +72,3 @@ def test_a_subset_that_fits_two_vintages_is_drawn_in_the_newest(tmp_path, wards)
     outline_file(tmp_path, codes, 2018)
     outline_file(tmp_path, codes, 2024)
     assert maps.ward_plan(wards, codes, str(tmp_path)).vintage == 2024
-
-
-@pytest.mark.raw
-def test_the_mps_ward_file_fits_2024_and_not_2018(raw, wards):
-    codes = open_book(notebook="03_comparison").edition.table("ward_offences")["ward_code"].unique().to_list()
-    found = maps.ward_plan(wards, codes, str(raw))
-    assert found.vintage == 2024
-    with pytest.raises(WardVintageError, match=r"149 of 679 ward codes \(21\.9%\)"):
-        places.check_ward_vintage(codes, codes_of(wards, "2018"), data="crime", table="the wards of 2018")

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from wardbook import places
-from wardbook.places import Area, UnknownName, WardVintageError, check_ward_vintage
+from wardbook.places import Area, UnknownName
 
 # Boroughs -------------------------------------------------------------------------------------------------------------
 
@@ -43,36 +43,3 @@ def test_a_misspelt_borough_is_refused_with_the_nearest_and_the_city_with_the_re
 
 
 # Wards ----------------------------------------------------------------------------------------------------------------
-
-NOW = ["E05009317", "E05009318", "E05013570", "E05013806"]
-
-
-def test_codes_of_the_right_vintage_match_in_full():
-    padded = [f"{code} " for code in NOW]  # as one dashboard prints them
-    for codes in (NOW[:3], [*NOW, *NOW], [], padded):
-        check_ward_vintage(codes, NOW, data="made up", table="wards")
-
-
-def test_a_partial_match_is_refused_with_its_rate():
-    # Two of the five are still in use: a join would look partly right.
-    old = ["E05000026", "E05000027", "E05000028", *NOW[:2]]
-    with pytest.raises(WardVintageError) as caught:
-        check_ward_vintage(old, NOW, data="made-up crime", table="the wards of 2024")
-    assert str(caught.value) == (
-        "made-up crime: only 2 of 5 ward codes (40.0%) are in the wards of 2024; these are wards of another vintage "
-        "(for example E05000026, E05000027, E05000028), so nothing was joined"
-    )
-
-
-@pytest.mark.raw
-def test_published_wards_of_seven_boroughs_fit_two_vintages(raw):
-    from wardbook.sources import ons
-
-    lookup = ons.read_lsoa_lookup(
-        raw / "ons/LSOA_(2021)_to_Electoral_Ward_(2024)_to_LAD_(2024)_Best_Fit_Lookup_in_EW.csv"
-    ).frame
-    old = set(ons.read_wards(raw / "ons/wards-2018/London_Ward.shp").frame["ward_code"])
-    kept = lookup.group_by("borough_code").agg(pl.col("ward_code").is_in(list(old)).all())
-    both = kept.filter("ward_code", pl.col("borough_code").is_in(places.boroughs()["borough_code"].to_list()))
-    assert both.height == 7
-    assert places.area("Tower Hamlets").code in both["borough_code"].to_list()

@@ -6,10 +6,7 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -27,33 +24,11 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="the server is stopped by a signal")
-def test_a_running_lab_listens_on_loopback_and_refuses_who_has_no_token(tmp_path):
-    start = (
-        "import sys, pathlib; from wardbook.run import committed; "
-        "sys.exit(committed.lab(sys.argv[2:], work=pathlib.Path(sys.argv[1])))"
-    )
-    (work := tmp_path / "work").mkdir()
-    words = [sys.executable, "-c", start, work, "--no-browser", "--ServerApp.port=18923"]
-    words += ["--allow-root"] if os.geteuid() == 0 else []
-    environment = {name: value for name, value in os.environ.items() if name != "JUPYTER_TOKEN"}
-    environment |= {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("RUNTIME", "CONFIG", "DATA")}
-    # The server is a child of this one, and is to end with it.
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
-    process = subprocess.Popen(words, env=environment, **silent)
-    try:
-        until = time.monotonic() + 60
-        while not (files := list(tmp_path.glob("RUNTIME/jpserver-*.json"))):
-            assert process.poll() is None and time.monotonic() < until, "the server did not start"
-            time.sleep(0.2)
-        server = json.loads(files[0].read_text(encoding="utf-8"))
-        assert server["hostname"] == "127.0.0.1" and len(server["token"]) >= 32
-        address = f"http://127.0.0.1:{server['port']}/api/contents"
-        assert httpx.get(address, trust_env=False).status_code == 403
-        assert httpx.get(address, params={"token": server["token"]}, trust_env=False).status_code == 200
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(30)
+def test_a_running_lab_listens_on_loopback_and_refuses_who_has_no_token(lab):
+    assert lab["hostname"] == "127.0.0.1" and len(lab["token"]) >= 32
+    address = f"{lab['url']}api/contents"
+    assert httpx.get(address, trust_env=False).status_code == 403
+    assert httpx.get(address, params={"token": lab["token"]}, trust_env=False).status_code == 200
 
 
 # What is read ---------------------------------------------------------------------------------------------------------

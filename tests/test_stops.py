@@ -7,18 +7,15 @@ import os
 from collections import Counter
 from datetime import date, timedelta
 
-import geopandas
 import numpy as np
 import polars as pl
 import pytest
-from shapely.geometry import box
 
 from conftest import EVERY, relative_rate
 from wardbook import edition, places
 from wardbook.measures import stops
 from wardbook.periods import declared_breaks, read_period
 from wardbook.places import Area
-from wardbook.sources import placing
 
 YEAR = read_period("2023-24")
 LONDON = places.area("London")
@@ -214,30 +211,6 @@ def test_ward_rates_are_over_residents_and_over_offences():
         ("b", None, 0, 5_000, 0, 0.0, None),
         ("c", None, 0, 500, None, 0.0, None),
         ("d", "best fit", 2, 2_000, 1, 1.0, 200.0),
-    ]
-
-
-def outlined(codes: dict[str, tuple], column: str):
-    return geopandas.GeoDataFrame({column: list(codes)}, geometry=[box(*corner) for corner in codes.values()], crs=4326)
-
-
-def test_a_stop_is_placed_by_outline_where_wards_are_unchanged_and_by_best_fit_elsewhere():
-    unchanged, other = "E09000030", "E09000012"
-    codes = [unchanged, unchanged, other, unchanged, "unplaced", "unplaced"]
-    frame = pl.DataFrame({"longitude": [0.01, 0.04, 0.11, 0.14, 0.12, None], "borough_code": codes})
-    frame = frame.with_columns(latitude=pl.lit(51.5))
-    wards = outlined({"W1": (0.0, 51.4, 0.05, 51.6), "W2": (0.05, 51.4, 0.1, 51.6)}, "ward_code")
-    cells = {"L1": (0.0, 51.4, 0.03, 51.6), "L2": (0.03, 51.4, 0.1, 51.6), "L3": (0.1, 51.4, 0.2, 51.6)}
-    lookup = pl.DataFrame({"lsoa_code": list(cells), "ward_code": ["W1", "W2", "W9"]})
-    lookup = lookup.with_columns(borough_code=pl.Series([unchanged, unchanged, other]))
-    got = placing.place_in_wards(frame, wards, [unchanged], outlined(cells, "lsoa_code"), lookup)
-    assert got.select("ward_code", "placed_by", "best_fit_ward").rows() == [
-        ("W1", "outline", "W1"),
-        ("W1", "outline", "W2"),  # the best fit of its LSOA is the neighbour
-        ("W9", "best fit", "W9"),
-        (None, None, None),  # in no outline, and its LSOA is another borough's
-        (None, None, None),
-        (None, None, None),
     ]
 
 

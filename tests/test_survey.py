@@ -94,15 +94,6 @@ def test_only_values_four_quarters_apart_are_compared(real):
     assert before.drop_nulls().is_empty(), "another quarter stands in for the one that is missing"
 
 
-def test_a_row_of_the_real_table_by_hand(real):
-    asked = survey.judge(real, DECEMBER).filter(question="contact ward officer")
-    row, london = (asked.filter(borough_code=code).row(0, named=True) for code in ("E09000030", LONDON_CODE))
-    assert (row["share"], row["london"], row["year_before"], row["london_before"]) == (0.09, 0.13, 0.16, 0.20)
-    assert row["gap_points"] == pytest.approx(-4) and row["gap_change_points"] == pytest.approx(0)
-    assert row["against_london"] == survey.IN_LINE and row["change_verdict"] == survey.MOVED_WITH
-    assert (london["as_far"], london["of"]) == (4, 8) and london["against_london"] is None
-
-
 def test_the_newest_quarter_is_not_after_the_period(real):
     assert survey.newest_quarter(real, date(2026, 2, 1)) == DECEMBER
     assert survey.newest_quarter(real, date(2019, 3, 1)) == date(2019, 3, 31)
