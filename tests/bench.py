@@ -5,8 +5,6 @@ are printed with the machine, and `outputs/bench.json` gets `{machine, scale, lo
 limit, passed}]}`. A ratio is other ÷ ours where the limit is a floor, and ours ÷ other where it is a ceiling.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

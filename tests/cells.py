@@ -1,7 +1,5 @@
 """Runs a notebook's code cells in this process, with parameters of a test's own: no kernel, every figure and sentence at hand."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -1,7 +1,5 @@
 """What the tests share: where the publishers' files are, the edition and the stops read once, runs that are sampled, a browser."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
@@ -34,7 +32,10 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Tests marked `whole` are for `make check-all` alone."""
+    """Tests marked `whole` are for `make check-all` alone; those that read the publishers' files are marked `raw`."""
+    for item in items:
+        if "raw" in item.fixturenames and item.path.name != "test_faults.py":
+            item.add_marker("raw")
     if not config.getoption("--every-borough"):
         held = [item for item in items if item.get_closest_marker("whole")]
         config.hook.pytest_deselected(items=held)

@@ -4,8 +4,6 @@ mutmut changes one expression at a time and runs the tests that reach it; a muta
 killed of each module and every survivor, and fails below 94 %. tests/README.md states the last result and why survivors do.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """Notebook 01: its words for every area, its sentences against its tables, and what a reader sees first."""
 
-from __future__ import annotations
-
 import re
 from datetime import date
 
@@ -9,7 +7,7 @@ import polars as pl
 import pytest
 
 import cells
-from conftest import sampled, sampled_runs
+from conftest import sampled_runs
 from wardbook import edition, places
 from wardbook.figures import wording
 from wardbook.measures import change, targets
@@ -84,8 +82,3 @@ def test_a_readers_own_target_is_judged_with_the_published_ones(tmp_path):
     assert re.search(
         r"Robbery in my borough \(Tower Hamlets\): missed, [+−]\d+\.\d% against −50\.0%", figure.words["sentence"]
     )
-
-
-@pytest.mark.parametrize("area", [*sampled("Kingston upon Thames")])
-def test_what_it_draws_does_not_depend_on_the_last_bits(area, monkeypatch):
-    assert len(cells.drawn_twice(monkeypatch, "01_targets", borough=area, period="latest")) >= 4

@@ -1,7 +1,5 @@
 """Notebook 02: its words for every area, its months against a second computation, windows of a reader's own."""
 
-from __future__ import annotations
-
 import math
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """Notebook 03: its words for every area, its table against each borough's own, its wards, and what was solved."""
 
-from __future__ import annotations
-
 import polars as pl
 import pytest
 

@@ -1,7 +1,5 @@
 """Notebook 04: its words for every area, its figures against plain Python and others' measurements, the guard, the attack."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """Notebook 05: its words for every area, its numbers by a second computation, and what it shows once something is captured."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, timedelta
 from itertools import product
 from zoneinfo import ZoneInfo
@@ -74,7 +72,3 @@ def test_what_was_captured_is_shown_ward_by_ward(monkeypatch, name):
     assert shown.filter(ward_code=codes[1])["captures"].to_list() == [1, 0]
     assert "Q1 2025 to Q2 2025" in figure.words["subtitle"]
     assert figure.svg("phone")
-
-
-def test_what_it_draws_does_not_depend_on_the_last_bits(monkeypatch):
-    assert len(cells.drawn_twice(monkeypatch, "05_engagement", borough="Tower Hamlets", period="latest")) == 4

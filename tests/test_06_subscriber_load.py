@@ -1,7 +1,5 @@
 """Officers' hours and mail: the notebook for every area, its numbers computed a second time, its words, its sliders, its refusals."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path
@@ -14,8 +12,7 @@ from conftest import is_wider, sampled
 from wardbook import facts, places
 from wardbook.figures import wording
 from wardbook.measures import load
-from wardbook.run import runner, sliders
-from wardbook.schemas import SchemaViolation
+from wardbook.run import sliders
 
 NAME = "06_subscriber_load"
 FIVE = ("Tower Hamlets", "Hammersmith and Fulham", "Kingston upon Thames", "Westminster", "London")
@@ -48,19 +45,9 @@ def test_every_area_has_its_words_whatever_the_period(area, period):
     ran = run(area, period, draws=400)
     made = {*HOURS, "load-break-even"} | (LONDON_ONLY if area == places.LONDON else set())
     assert set(ran.figures) == made, "what depends on no borough is made for London alone"
-    assert not re.search(r"odds|overload|runs", " ".join(ran.titles), re.IGNORECASE)
-    for name, figure in ran.figures.items():
-        assert figure.spec, name
-        if name in HOURS:
-            assert all("2023-24" in title for title in figure.words["title"])
-            assert "no licence" in figure.words["licence"]
-        else:
-            assert "modelled" in (figure.title + figure.words["subtitle"]).lower()
-            assert "at most" not in figure.words["sentence"], "the end of nine runs in ten is no maximum"
+    for name in ran.figures.keys() - HOURS:
+        assert "modelled" in (ran.figures[name].title + ran.figures[name].words["subtitle"]).lower(), name
     assert not cells.check_words(ran)
-    if area != places.LONDON:
-        assert "London's page" in ran.figures["load-break-even"].words["sentence"]
-        assert "outputs/london/" in ran.statements["london-page"].parts[0]["lead"]
 
 
 @pytest.mark.parametrize("area", FIVE)
@@ -137,20 +124,6 @@ def test_a_ward_that_counted_sees_its_own_point(tmp_path):
     half.write_text(EXACT.replace(",51,", ",20.4,"))
     said = run("Camden", scenario_file=str(half), draws=50).statements["own-figures"].parts[0]
     assert "fills 40% of the hours" in said["lead"] and "mailbox_messages" in said["text"]
-
-
-# -- refused before anything runs ---------------------------------------------------------------------------------------------
-
-
-def test_nonsense_is_refused_before_anything_runs(tmp_path):
-    path = tmp_path / "own.csv"
-    path.write_text("name,value,unit\n\n,,\nsubscribers,many,people")
-    refused = {"draws": ("-1", "draws must be a whole number, 1 to 1,000,000: -1")}
-    refused["scenario_file"] = str(path), "own.csv, line 4, column value: 'many'"
-    for name, (value, says) in refused.items():
-        with pytest.raises((load.InputError, SchemaViolation, runner.SettingError), match=says):
-            runner.run("Sutton", only=[NAME], settings={name: value}, out=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
 
 
 # -- the page with sliders -----------------------------------------------------------------------------------------------------

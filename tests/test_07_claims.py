@@ -1,7 +1,5 @@
 """Notebook 07: its words for every area, its counts by a second computation, and what each page shows."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import polars as pl
@@ -79,8 +77,3 @@ def test_a_readers_statement_is_checked_with_the_published_ones(tmp_path):
     assert "of four kinds" not in heard["subtitle"]
     assert "Robbery in Sutton rose: " in heard["sentence"] and "(A party)" in heard["sentence"]
     assert table["verdict"][0] == (claims.REPRODUCES if after > before else claims.DIFFERS)
-
-
-def test_what_it_draws_does_not_depend_on_the_last_bits(monkeypatch):
-    compared = cells.drawn_twice(monkeypatch, "07_claims", borough="Tower Hamlets", period="latest")
-    assert {"claims-heard", "claims-plans"} <= set(compared)

@@ -1,7 +1,5 @@
 """Notebook 08: its words for every area, and its numbers against the edition's tables and manifest."""
 
-from __future__ import annotations
-
 import polars as pl
 import pytest
 
@@ -58,7 +56,3 @@ def test_the_files_licences_and_conversions_are_those_of_the_manifest():
     assert table["files"].sum() == len(inputs) and table["licence"].is_not_null().all()
     kept, read = (sum(entry[rows] for entry in inputs) for rows in ("rows_kept", "rows_read"))
     assert f"{kept:,} of {read:,}" in left.statements["by-way-of"].parts[1]["lead"]
-
-
-def test_what_it_draws_does_not_depend_on_the_last_bits(monkeypatch):
-    assert len(cells.drawn_twice(monkeypatch, "08_sources", borough="Tower Hamlets", period="latest")) == 3

@@ -1,7 +1,5 @@
 """The corpus of bad input, every case, and what Hypothesis makes of the same readers and of the parameters."""
 
-from __future__ import annotations
-
 import json
 import re
 import signal

@@ -1,7 +1,5 @@
 """What teams publish, as captured: none published is told from not captured, and nothing counts twice."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, time
 from itertools import product
 

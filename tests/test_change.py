@@ -1,7 +1,5 @@
 """The ruler: that it holds where it is laid, finds what is there, and says what it cannot judge."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections import Counter

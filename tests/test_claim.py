@@ -1,7 +1,5 @@
 """A claim heard at a meeting: what people call offences, any two periods, one sentence, and what is refused."""
 
-from __future__ import annotations
-
 import pytest
 
 from wardbook import claim

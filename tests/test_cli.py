@@ -135,10 +135,12 @@ def test_notebooks_says_which_changed_and_which_failed(wardbook, folder, tmp_pat
     told = wardbook("notebooks")
     assert told.exit_code == 0, told.stderr
     assert told.stdout.splitlines() == ["01_first: changed", "02_second: changed"]
-    write_notebook(folder, "01_first", "1 / 0")
+    path = write_notebook(folder, "01_first", "1 / 0")
+    before = path.read_bytes()
     told = wardbook("notebooks")
     assert told.exit_code == 1
     assert "\nwardbook: 01_first failed in cell [2] `1 / 0`: ZeroDivisionError" in told.stderr
+    assert path.read_bytes() == before
 
 
 def test_lab_copies_says_what_it_kept_and_hands_its_options_on(wardbook, folder, tmp_path, monkeypatch):

@@ -1,7 +1,5 @@
 """Comparison: funnel limits, families of comparisons, what could be seen, smoothed wards and Moran's I."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The Met's workbook of ward officers' hours, on input made from its description: the file itself was never seen here."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import pytest

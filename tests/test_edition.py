@@ -3,8 +3,6 @@
 Over four hundred lines, most of them the made-up folder, which other tests build from too.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil
@@ -548,7 +546,6 @@ def test_every_column_of_every_table_is_in_the_dictionary(committed):
 # The publishers' files ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.raw
 @pytest.mark.whole
 def test_building_from_the_publishers_files_gives_the_committed_bytes_and_no_copy_of_a_file(raw, tmp_path):
     made = edition.build(raw, tmp_path / "edition")

@@ -5,8 +5,6 @@ outputs, which serves the publishers' files where they are at hand. Clocks and s
 Over four hundred lines, since one server has to speak for all publishers.
 """
 
-from __future__ import annotations
-
 import copy
 import csv
 import gzip
@@ -718,7 +716,6 @@ def serve_publishers(server, raw):
     server.answers[f"{API}metropolitan/{TOWER_HAMLETS[-1]}/events"].faults = []
 
 
-@pytest.mark.raw
 @pytest.mark.whole
 def test_from_nothing_to_outputs(server, raw, wardbook, tmp_path):
     serve_publishers(server, raw)

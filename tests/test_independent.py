@@ -4,8 +4,6 @@ Nothing here imports wardbook or polars but the fixtures that fetch what is comp
 the package.
 """
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
 from pathlib import Path

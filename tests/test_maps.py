@@ -1,7 +1,5 @@
 """Ward maps: shapes of the right vintage or none, and cells that part London among its wards."""
 
-from __future__ import annotations
-
 import geopandas
 import polars as pl
 import pytest
@@ -36,7 +34,6 @@ def outline_file(folder, codes, year=2024, crs=27700, kind="gpkg"):
 # -- the schematic ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.raw
 def test_at_most_two_per_cent_of_london_is_blank_on_the_schematic(raw, wards):
     london = ons.read_borough_outlines(raw / "ons/London_Boroughs.gpkg").union_all()
     drawn = maps.schematic_cells(wards).union_all()

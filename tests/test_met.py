@@ -1,7 +1,5 @@
 """The Met's recorded crime and knife crime: made-up files for each trap, then the published ones to the digit."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import polars as pl
@@ -215,7 +213,6 @@ def by(frame, *key):
     return dict(frame.group_by(*key).agg(pl.col("offences").sum()).iter_rows())
 
 
-@pytest.mark.raw
 def test_published_violence_without_injury_differs_by_taxonomy(raw):
     # The months both files hold: January 2024 to March 2025.
     common = pl.col("month").is_between(date(2024, 1, 1), date(2025, 3, 1))
@@ -229,7 +226,6 @@ def test_published_violence_without_injury_differs_by_taxonomy(raw):
     assert together == pytest.approx(203_862, rel=0.005)
 
 
-@pytest.mark.raw
 def test_published_breaks(raw):
     """Fraud leaves in April 2013, and residential burglary is renamed in 2023."""
     # The borough files of the snapshot 2025-11 follow on one another.

@@ -4,9 +4,6 @@ Each test names, under "Planted", the bug that it was shown to catch. Every fold
 cell to cell, so that a mix-up of rows, months or places shows.
 """
 
-from __future__ import annotations
-
-import csv
 import random
 from collections import Counter
 
@@ -23,7 +20,7 @@ from wardbook.periods import declared_breaks, read_period
 
 YEAR = read_period("2024-25")
 PLACES = ("Barnet", "Tower Hamlets", "Unknown")
-ETHNIC = ("White - Irish", "Black/African/Caribbean/Black British - African", "Asian/Asian British - Indian", "")
+ETHNIC = ("White - Irish", "Black/African/Caribbean/Black British - African", "Asian/Asian British - Indian", None)
 OFFICER = ("White", "Black", "Asian")
 OUTCOMES = ("Arrest", "A no further action disposal", "Community resolution")
 
@@ -32,16 +29,11 @@ OUTCOMES = ("Arrest", "A no further action disposal", "Community resolution")
 
 
 def write(path, rows):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    pl.DataFrame(rows).write_csv(path)
 
 
 def read(path):
-    with path.open(newline="", encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
+    return pl.read_csv(path, infer_schema=False).to_dicts()
 
 
 def crime_rows(column, names, *, level=40):
@@ -306,7 +298,7 @@ def test_stops_of_boroughs_and_the_unplaced_sum_to_the_files(original, rebuilt):
     def unplace(raw):
         rows = read(raw / STOP_FILES[0])
         for row in rows[::7]:
-            row |= {"Latitude": "", "Longitude": ""}
+            row |= {"Latitude": None, "Longitude": None}
         write(raw / STOP_FILES[0], rows)
 
     made = rebuilt(unplace)

@@ -1,7 +1,5 @@
 """The Public Attitude Survey: made-up tables in both dialects, then the published ones."""
 
-from __future__ import annotations
-
 import csv
 from datetime import date, datetime
 
@@ -54,7 +52,6 @@ def test_question_ids_are_stable():
     assert set(ids) < set(QUESTIONS)
 
 
-@pytest.mark.raw
 def test_published_london_is_what_stands_beside_each_borough(raw):
     london = {row[::2]: row[3] for row in read_attitudes(raw / "mopac/PAS_Total.csv").frame.rows()}
     with (raw / "mopac/PAS_buroughs.csv").open(encoding="utf-8-sig", newline="") as handle:

@@ -116,7 +116,6 @@ def test_generated_months_are_counted_as_a_spatial_join_and_a_cluster_count_them
     assert there[0].equals(table) and there[1] == qualities
 
 
-@pytest.mark.raw
 def test_a_real_forces_months(raw, wardbook, tmp_path):
     made = tmp_path / "made"
     told = wardbook("build", "--street", raw, "--raw", raw, "--out", made)

@@ -1,7 +1,5 @@
 """Twelve-month periods and windows of months, and the breaks that a comparison crosses."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import polars as pl

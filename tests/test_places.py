@@ -1,7 +1,5 @@
 """Boroughs under every spelling, and ward codes that are joined whole or not at all."""
 
-from __future__ import annotations
-
 import polars as pl
 import pytest
 

@@ -1,7 +1,5 @@
 """What a refresh says it moved: each headline with both numbers and the reason, and nothing that did not move."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A schema's failure in words: file, line, column, value and what is allowed, for a table and for a reader's own file."""
 
-from __future__ import annotations
-
 import dataframely as dy
 import polars as pl
 import pytest

@@ -1,7 +1,5 @@
 """Nothing runs that was only read, nothing listens beyond this machine, nothing that leaves carries code, a person or a path."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

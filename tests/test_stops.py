@@ -1,7 +1,5 @@
 """Stop and search: known answers, a second computation, the bootstrap's width and cover, the guard, and what is refused."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections import Counter

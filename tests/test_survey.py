@@ -1,7 +1,5 @@
 """The survey: its error learnt from its own steps, held against a made series of known size and against the real one."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Small numbers: the rule itself. The attacks on all that a notebook leaves are in the notebooks' own tests."""
 
-from __future__ import annotations
-
 import numpy as np
 import polars as pl
 
@@ -75,13 +73,6 @@ def test_those_who_have_not_are_a_count_too_and_small_sums_are_not_shown_beside(
     assert alone["count"].to_list() == [None], "the sum over one row is that row"
     gone = withhold.withhold_shares(shares, hidden=pl.Series([False, True, False]))
     assert gone["of"].to_list() == [22, None, 90]
-
-
-def test_the_edition_is_left_whole():
-    edition = editions.open_edition()
-    for name in ("searches", "searches_by_day", "thorough_searches"):
-        small = edition.table(name).filter(pl.col("searches").is_between(1, 4))
-        assert small.height > 100, f"{name} has been thinned: its totals no longer reconcile"
 
 
 def test_the_under_18s_of_one_table_give_no_age_away_in_the_other():
