@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+RAW = (ROOT / os.environ.get("WARDBOOK_RAW", "../shared/data/raw")).resolve()  # what is relative counts from the root
 EVERY = "WARDBOOK_TEST_EVERY_BOROUGH"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Nothing but the page may ask for anything: what a browser does of its own accord is turned off.
@@ -151,11 +152,10 @@ def one_ruler():
 
 @pytest.fixture(scope="session")
 def raw() -> Path:
-    """The folder with the publishers' files; a relative `WARDBOOK_RAW` counts from the project's root."""
-    folder = (ROOT / os.environ.get("WARDBOOK_RAW", "../shared/data/raw")).resolve()
-    if not folder.is_dir():
+    """The folder with the publishers' files."""
+    if not RAW.is_dir():
         pytest.skip("publishers' files are not here: set WARDBOOK_RAW to a folder with them (see README, `Data`)")
-    return folder
+    return RAW
 
 
 @pytest.fixture
@@ -209,6 +209,14 @@ def committed():
     from wardbook import edition
 
     return edition.open_edition()
+
+
+@pytest.fixture(scope="session")
+def book():
+    """London's book of the committed edition."""
+    from wardbook.book import open_book
+
+    return open_book("London")
 
 
 @pytest.fixture(scope="session")

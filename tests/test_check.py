@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from wardbook import accounts, check, tables
-from wardbook.periods import breaks_between, declared_breaks, financial_year_of
+from wardbook.periods import financial_year_of
 from wardbook.places import LONDON_CODE
 
 BARNET, HILLINGDON, TOWER_HAMLETS = "E09000003", "E09000017", "E09000030"
@@ -76,30 +76,14 @@ def test_a_changed_count_does_not_add_up(committed, name, column, rows, first):
 # What data/README says of these files -------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def shortfall(committed):
-    return accounts.ward_shortfall(committed)
-
-
-def test_committed_ward_sums_fall_short_of_placed_offences_by_a_step_at_connect(shortfall):
+def test_committed_ward_sums_fall_short_of_placed_offences_by_a_step_at_connect(committed):
+    shortfall = accounts.ward_shortfall(committed)
     placed = shortfall.filter(pl.col("area_code") != LONDON_CODE, snapshot="2026-02")
     years = placed.group_by(financial_year_of(pl.col("month")).alias("year")).agg(pl.col("total", "in_wards").sum())
     percent = dict(years.sort("year").select("year", 100 * (1 - pl.col("in_wards") / pl.col("total"))).iter_rows())
     assert list(percent) == list(range(2010, 2026))
     assert [percent.pop(year) for year in (2023, 2024, 2025)] == pytest.approx([0.27, 3.26, 1.39], abs=0.02)
     assert list(percent.values()) == pytest.approx([0] * 13, abs=0.005)
-
-
-@pytest.mark.parametrize("group", ["robbery", tables.TOTAL])
-def test_no_change_of_a_ward_across_march_2024_is_without_its_declared_step(group):
-    table = declared_breaks()
-    for first, last in ((date(2023, 4, 1), date(2025, 3, 1)), (date(2024, 2, 1), date(2024, 3, 1))):
-        step = breaks_between(table, "ward_offences", group, first, last).filter(effect="cuts")
-        assert "CRIS to CONNECT (wards)" in step["break_id"].to_list()
-    assert breaks_between(table, "ward_offences", group, date(2024, 3, 1), date(2026, 2, 1)).is_empty()
-
-
-def test_committed_shortfalls_of_the_boroughs(shortfall):
     table = shortfall.filter(pl.col("area_code") != LONDON_CODE, snapshot="2025-12")
     boroughs = table.group_by("area_code").agg((1 - pl.col("in_wards").sum() / pl.col("total").sum()).alias("s"))
     shares = {code: round(100 * share, 1) for code, share in boroughs.iter_rows()}

@@ -35,11 +35,6 @@ def published():
 
 
 @pytest.fixture(scope="module")
-def book():
-    return open_book("London")
-
-
-@pytest.fixture(scope="module")
 def checked(book, published):
     return claim.check_register(book, published)
 

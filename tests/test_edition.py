@@ -174,21 +174,14 @@ def test_the_manifest_accounts_for_every_file(synthetic_build):
 
 
 def test_a_borough_or_ward_and_offence_with_no_row_is_nought_in_every_month(raw_folder, built):
-    offences = offences_of(UPPER)
-    synthetic_crime(raw_folder, {"Barnet": 5}, offences=offences)
-    synthetic_crime(raw_folder, {"Brent": 3}, offences=offences[1:], months=["202504"], snapshot="2025-04")
-    synthetic_crime(raw_folder, {NOW[0]: 2}, level="Ward", offences=offences)
+    synthetic_crime(raw_folder, {"Barnet": 5})
+    synthetic_crime(raw_folder, {NOW[0]: 2}, level="Ward")
     stalking = [("VIOLENCE AGAINST THE PERSON", "STALKING AND HARASSMENT")]
     synthetic_crime(raw_folder, {NOW[1]: 2}, level="Ward", offences=stalking, snapshot="2025-04")
     made = built()
-    table = made.table("borough_offences")
-    assert table.height == 33 * table["offence_group"].n_unique() * (24 + 1)
-    absent = table.filter(borough_code=TOWER_HAMLETS, offence_group="robbery", snapshot="2025-03")
-    assert absent["offences"].to_list() == [0] * 24
-    brent = table.filter(borough_code="E09000005", snapshot="2025-04")
-    assert [brent.filter(offence_group=name)["offences"].item() for name in ("arson", "criminal damage")] == [0, 3]
-    wards = made.table("ward_offences").filter(ward_code=NOW[1], offence_group="robbery")
-    assert wards["offences"].to_list() == [0] * 24
+    for name, here in (("borough_offences", {"borough_code": TOWER_HAMLETS}), ("ward_offences", {"ward_code": NOW[1]})):
+        absent = made.table(name).filter(**here, offence_group="robbery")
+        assert absent["offences"].to_list() == [0] * 24, name
 
 
 def synthetic_answer(raw, month, days):

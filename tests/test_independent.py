@@ -6,14 +6,12 @@ the package.
 
 import math
 from collections import defaultdict
-from pathlib import Path
 from statistics import NormalDist, mean
 
 import pytest
 
-from conftest import sampled
+from conftest import ROOT, sampled
 
-ROOT = Path(__file__).resolve().parents[1]
 BOROUGHS = sampled("Tower Hamlets", "Westminster", "Sutton", "Lambeth", "Richmond upon Thames")
 TABLES = ("borough_offences", "knife_offences", "stops", "searches", "population", "confidence")
 SEVEN = ("violence with injury", "robbery", "burglary", "theft from the person", "theft from a vehicle")

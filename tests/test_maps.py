@@ -1,10 +1,10 @@
 """Ward maps: shapes of the right vintage or none, and cells that part London among its wards."""
 
-import geopandas
 import polars as pl
 import pytest
 import shapely
 
+from test_ons import write_outlines
 from wardbook import open as open_book
 from wardbook.figures import maps
 from wardbook.places import WardVintageError
@@ -25,10 +25,7 @@ def outline_file(folder, codes, year=2024, crs=27700, kind="gpkg"):
     """A file of made-up outlines, a row of squares, their names in columns that tell their vintage."""
     shapes = [shapely.box(530_000 + 100 * i, 180_000, 530_100 + 100 * i, 180_100) for i in range(len(codes))]
     names = {f"WD{year % 100}CD": codes, f"WD{year % 100}NM": [f"Ward {code}" for code in codes]}
-    path = folder / f"ons/wards-{year}/wards.{kind}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    geopandas.GeoDataFrame(names, geometry=shapes, crs=27700).to_crs(crs).to_file(path)
-    return path
+    return write_outlines(folder / f"ons/wards-{year}/wards.{kind}", names, shapes, crs)
 
 
 # -- the schematic ------------------------------------------------------------------------------------------------------

@@ -227,7 +227,7 @@ def test_published_violence_without_injury_differs_by_taxonomy(raw):
 
 
 def test_published_breaks(raw):
-    """Fraud leaves in April 2013, and residential burglary is renamed in 2023."""
+    """Fraud leaves in April 2013."""
     # The borough files of the snapshot 2025-11 follow on one another.
     files = (
         raw / f"mps/2025-11/MPS Borough Level Crime ({name}).csv" for name in ("Historical", "most recent 24 months")
@@ -237,7 +237,3 @@ def test_published_breaks(raw):
     fraud = by(one_series.filter(major="FRAUD AND FORGERY"), "year")
     assert [fraud[year] for year in (2010, 2011, 2012)] == [22_299, 23_239, 25_687]
     assert max(fraud[year] for year in range(2013, 2023)) < 10
-    # Residential burglary, renamed in 2023, is one series: no month is empty or a fraction of its neighbours.
-    groups = tables.groups_filled_by([UPPER]).filter(offence_group="residential burglary")
-    months = by(one_series.join(groups, on=["major", "minor"], how="semi"), "month")
-    assert len(months) == 188 and min(months.values()) > 2_000

@@ -157,11 +157,3 @@ def test_published_wards(raw):
     assert len(set(simplified.frame["ward_code"]) & set(full.frame["ward_code"])) == 154
     tower_hamlets = full.frame.filter(borough_code="E09000030")["ward_code"]
     assert tower_hamlets.is_in(simplified.frame["ward_code"].to_list()).all()
-
-
-def test_published_boroughs_cover_london_without_overlap(raw):
-    outlines = ons.read_borough_outlines(raw / "ons/London_Boroughs.gpkg")
-    assert len(outlines) == 33
-    assert outlines.union_all().area == pytest.approx(outlines.area.sum(), rel=1e-6)
-    wards = ons.read_ward_outlines(raw / "ons/wards-2018/London_Ward.shp")
-    assert wards.area.sum() == pytest.approx(outlines.area.sum(), rel=1e-4)

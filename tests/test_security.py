@@ -5,14 +5,14 @@ import os
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import httpx
 import polars as pl
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+from conftest import ROOT
+
 SOURCES = sorted((ROOT / "lib").rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -42,15 +42,16 @@ def test_nothing_read_is_executed_and_no_archive_unpacked_by_its_names(path):
 # What leaves ----------------------------------------------------------------------------------------------------------
 
 
-def texts_of(notebook):
-    """What a committed notebook shows, without its drawings: image coordinates look like any number."""
-    for cell in notebook["cells"]:
-        yield "".join(cell["source"])
-        for output in cell.get("outputs", []):
-            yield "".join(output.get("text", ""))
-            for kind, value in output.get("data", {}).items():
-                if kind.startswith("text/"):
-                    yield "".join(value)
+def texts_of(path):
+    """What a file shows, without its drawings: coordinates look like any number."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        data = [part for one in outputs for part in one.get("data", {}).items()]
+        shown = [value for kind, value in data if kind.startswith("text/")]
+        return ["".join(one) for one in [c["source"] for c in cells] + [o.get("text", "") for o in outputs] + shown]
+    return re.findall(r">([^<]+)<", text) if path.suffix in (".svg", ".html") else [text]
 
 
 MACHINE = re.compile(r"(?:/home/|/Users/|/root/|/tmp/|/work/|/var/folders/|[A-Z]:\\Users)[\w.-]*")
@@ -64,12 +65,6 @@ def told(text):
     return [found[0] for pattern in (MACHINE, EMAIL, PERSON, LONDON_POINT) if (found := pattern.search(text))]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_no_committed_notebook_names_a_person_a_machine_or_a_fine_point(path):
-    for text in texts_of(json.loads(path.read_text(encoding="utf-8"))):
-        assert told(text) == [], text[:200]
-
-
 def test_no_table_of_the_edition_has_a_column_for_a_person_or_a_point():
     rows = pl.read_csv(ROOT / "data" / "dictionary.csv")
     for name in rows["column"]:
@@ -78,15 +73,13 @@ def test_no_table_of_the_edition_has_a_column_for_a_person_or_a_point():
     assert wards.height == wards.select("easting", "northing").unique().height, "a point a ward, no finer"
 
 
-def test_no_output_of_a_run_names_a_person_a_machine_or_a_fine_point():
+def test_no_committed_notebook_and_no_output_of_a_run_names_a_person_a_machine_or_a_fine_point():
     """Of the committed example, which is all eight notebooks' and made again whenever what they write changes."""
     example = ROOT / "outputs" / "tower-hamlets"
     files = [path for path in example.rglob("*") if path.suffix in (".csv", ".txt", ".svg", ".json", ".html")]
     assert len(files) > 100
-    for path in files:
-        text = path.read_text(encoding="utf-8")
-        # Of a drawing the words alone: its coordinates look like any number.
-        for shown in re.findall(r">([^<]+)<", text) if path.suffix in (".svg", ".html") else [text]:
+    for path in (*NOTEBOOKS, *files):
+        for shown in texts_of(path):
             assert told(shown) == [] and str(ROOT) not in shown, f"{path}: {shown[:200]}"
 
 

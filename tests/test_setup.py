@@ -10,16 +10,15 @@ import subprocess
 import sys
 import tomllib
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 import yaml
 from typer.main import get_command
 
 from cells import code
+from conftest import ROOT
 from wardbook import cli
 
-ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ROOMS = {room: (ROOT / room / "README.md").read_text(encoding="utf-8") for room in ("data", "outputs", "tests", "lib")}
