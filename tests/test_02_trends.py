@@ -11,7 +11,7 @@ import pytest
 
 import cells
 from conftest import older_runs, sampled_kinds, sampled_runs
-from wardbook import claim, edition, places
+from wardbook import claim, places
 from wardbook.figures.figure import SIZES
 from wardbook.measures import trends
 
@@ -91,22 +91,22 @@ def test_the_summary_counts_its_months_and_its_years(tower_hamlets):
     assert same.height == summary.height == 17
 
 
-def test_violence_against_women_and_girls_is_compared_on_one_side_of_march_2024_only():
+def test_violence_against_women_and_girls_is_compared_on_one_side_of_march_2024_only(committed):
     crossing = cells.shared(NAME, borough="Ealing", period="2024-25").figures["vawg"].words["sentence"]
     assert "cannot be compared" in crossing and " rose " not in crossing.split("Beside")[0]
     after = cells.shared(NAME, borough="London", period="latest").names["row"]
     assert after["comparable"] and (after["before"], after["after"]) == (120_742, 132_064)
     # MPS: 150,987 in 2023-24 and 124,545 in 2024-25 over all of London, those without a borough among them.
-    table = edition.open_edition().table("vawg_offences").filter(level="London")
+    table = committed.table("vawg_offences").filter(level="London")
     year = table.filter(pl.col("month").is_between(date(2023, 4, 1), date(2024, 3, 1)))
     assert year["offences"].sum() == 150_987
 
 
-def test_windows_of_a_readers_own_are_the_claims_and_another_borough_stands_beside():
+def test_windows_of_a_readers_own_are_the_claims_and_another_borough_stands_beside(committed):
     own = {"borough": "Lambeth", "period": "latest", "offence_group": "vehicle crime"}
     left = cells.run(NAME, **own, before_after="year to 2025-02, year to 2026-02", beside="Lewisham")
     rows = {row["name"]: row for row in left.figures["before-after"].data.to_dicts()}
-    table = edition.open_edition().table("borough_offences").filter(snapshot="2026-02", offence_group="vehicle crime")
+    table = committed.table("borough_offences").filter(snapshot="2026-02", offence_group="vehicle crime")
     ratio = 1.0
     for name, power in (("Lambeth", 1), ("Lewisham", -1)):
         months = table.filter(borough_code=places.area(name).code).select("month", "offences").iter_rows()

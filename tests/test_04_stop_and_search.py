@@ -12,7 +12,7 @@ import cells
 import wardbook
 from attack import Attacker, tried
 from conftest import EVERY, remembered
-from wardbook import edition, places
+from wardbook import places
 from wardbook.figures import withhold
 from wardbook.measures import stops
 from wardbook.periods import read_period
@@ -141,7 +141,7 @@ def some(**asked):
 def truth(area):
     """The year's person searches of a borough: (object, self-defined, officer-defined, result, child) → searches."""
     counted = Counter()
-    table = edition.open_edition().table("searches").filter(borough_code=places.area(area).code)
+    table = cells.committed().table("searches").filter(borough_code=places.area(area).code)
     results = {"Arrest": "arrest", "A no further action disposal": "none", "not recorded": "none"}
     for row in table.filter(YEAR.within(pl.col("month"))).iter_rows(named=True):
         kind = stops.OBJECTS.get(row["object_of_search"], stops.OTHER_OBJECT)
@@ -236,9 +236,9 @@ def test_no_small_count_of_searches_comes_out_of_all_that_is_shown(area):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("area", ATTACKED)
-def test_no_small_count_of_clothing_thorough_searches_or_wards_comes_out(area):
+def test_no_small_count_of_clothing_thorough_searches_or_wards_comes_out(area, committed):
     """Planted: `withhold_thorough` that shows the number of under-18s of every year."""
-    tables, held, code = shown(area), edition.open_edition(), places.area(area).code
+    tables, held, code = shown(area), committed, places.area(area).code
     small = 0
 
     all_of_london = held.table("thorough_searches").filter(pl.col("months") == 12)

@@ -247,7 +247,6 @@ def as_of_2026(raw):
 
 STOPS = "police_uk/2024-0{0}/2024-0{0}-metropolitan-stop-and-search.csv"
 LATER = {"level": "Ward", "months": TWO_YEARS[12:]}
-KNIFE_FILE = "mps/monthly-crime-dashboard.parquet"
 # What becomes of a raw folder, and what a build says of it.
 SPOILT = {
     "a month under another's name": lambda raw: shutil.copyfile(raw / STOPS.format(5), raw / STOPS.format(6)),
@@ -256,7 +255,7 @@ SPOILT = {
     "a month of stops twice": lambda raw: synthetic_answer(raw, "2024-05", range(1, 32)),
     "a later first month": as_of_2026,
     "an earlier last month": lambda raw: (raw / STOPS.format(6)).unlink(),
-    "a table less": lambda raw: (raw / KNIFE_FILE).unlink(),
+    "a table less": lambda raw: (raw / "mps/monthly-crime-dashboard.parquet").unlink(),
 }
 SAYS = {
     "a month under another's name": "2024-06-met.*: expected .*; found 32 of 32 rows of other months, 32 of May 2024",

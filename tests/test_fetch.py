@@ -347,9 +347,8 @@ def test_months_are_read_from_part_of_the_newest_archive_that_holds_them_whateve
     serve_archive(server, "2024-03")
     asked = {"first": date(2024, 2, 1), "last": date(2024, 8, 1)}
     got = {PurePosixPath(file).name[:7]: status for file, status in run("police-uk-stops", **asked)}
-    assert list(got) == [f"2024-0{month}" for month in (8, 7, 6, 5, 4, 3, 2)]
-    assert [month for month, status in got.items() if status == "fetched"] == ["2024-06", "2024-05", "2024-03"]
-    assert {status for month, status in got.items() if month[-1] in "8742"} == {"not published"}
+    answered = {month: "fetched" if month in (6, 5, 3) else "not published" for month in (8, 7, 6, 5, 4, 3, 2)}
+    assert list(got.items()) == [(f"2024-0{month}", status) for month, status in answered.items()]
     assert server.sent < 1_000_000, "the archive has three million bytes"
     file = f"police_uk/2024-06/{STOPS}"
     assert (tmp_path / "raw" / file).read_bytes() == stops_csv()

@@ -19,9 +19,7 @@ from wardbook.measures import change, wards
 from wardbook.periods import declared_breaks, read_period
 
 YEAR = read_period("2024-25")
-PLACES = ("Barnet", "Tower Hamlets", "Unknown")
 ETHNIC = ("White - Irish", "Black/African/Caribbean/Black British - African", "Asian/Asian British - Indian", None)
-OFFICER = ("White", "Black", "Asian")
 OUTCOMES = ("Arrest", "A no further action disposal", "Community resolution")
 
 
@@ -48,7 +46,7 @@ def crime_rows(column, names, *, level=40):
 def stop_rows(month, days, template):
     made = random.Random(month)
     choices = {"Longitude": ("-0.08", "-0.05", "-0.02"), "Self-defined ethnicity": ETHNIC}
-    choices |= {"Officer-defined ethnicity": OFFICER, "Outcome": OUTCOMES}
+    choices |= {"Officer-defined ethnicity": ("White", "Black", "Asian"), "Outcome": OUTCOMES}
     return [
         template
         | {"Date": f"{month}-{day:02}T12:{made.randint(0, 59):02}:00+00:00"}
@@ -59,7 +57,7 @@ def stop_rows(month, days, template):
 
 def make_folder(raw):
     synthetic_folder(raw)
-    write(raw / BOROUGH_FILE, crime_rows("BoroughName", PLACES))
+    write(raw / BOROUGH_FILE, crime_rows("BoroughName", ("Barnet", "Tower Hamlets", "Unknown")))
     write(raw / WARD_FILE, crime_rows("WardCode", NOW, level=15))
     for file, days in ((STOP_FILES[0], 31), (STOP_FILES[1], 30)):
         template = read(raw / file)[0]

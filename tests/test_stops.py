@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from conftest import EVERY, relative_rate
-from wardbook import edition, places
+from wardbook import places
 from wardbook.measures import stops
 from wardbook.periods import declared_breaks, read_period
 from wardbook.places import Area
@@ -216,11 +216,10 @@ def test_ward_rates_are_over_residents_and_over_offences():
 
 
 @pytest.fixture(scope="module")
-def made():
+def made(committed):
     """The edition's tables by name."""
-    held = edition.open_edition()
     names = ("searches", "searches_by_day", "stops", "stop_coverage", "ward_placing", "population")
-    return {name: held.table(name) for name in names}
+    return {name: committed.table(name) for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -437,9 +436,9 @@ def test_more_thorough_searches_are_divided_four_ways_and_no_year_is_left_out():
 # Against what others printed ------------------------------------------------------------------------------------------
 
 
-def test_all_stops_and_arrests_agree_with_the_lords_answer():
+def test_all_stops_and_arrests_agree_with_the_lords_answer(committed):
     printed = pl.read_csv(places.REFERENCE / "published_stops.csv").rows_by_key("figure_id", named=True, unique=True)
-    rows = edition.open_edition().table("stops").filter(pl.col("month").is_in(YEAR.months))
+    rows = committed.table("stops").filter(pl.col("month").is_in(YEAR.months))
     total, arrests = rows["stops"].sum(), rows.filter(outcome="Arrest")["stops"].sum()
     assert 0.96 * printed["met-stops"]["low"] <= total <= 1.04 * printed["met-stops"]["high"]
     assert round(100 * arrests / total) == printed["met-arrest-share"]["low"]

@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from wardbook import edition
 from wardbook.measures import survey
 from wardbook.places import LONDON_CODE, boroughs
 
@@ -14,8 +13,8 @@ DECEMBER = date(2023, 12, 31)
 
 
 @pytest.fixture(scope="module")
-def real():
-    return edition.open_edition().table("confidence")
+def real(committed):
+    return committed.table("confidence")
 
 
 def made(interviews: int, *, wobble: float = 0.0, quarters: int = 40) -> pl.DataFrame:

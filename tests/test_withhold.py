@@ -4,7 +4,6 @@ import numpy as np
 import polars as pl
 
 from attack import Attacker, tried
-from wardbook import edition as editions
 from wardbook.figures import withhold
 from wardbook.measures import stops
 
@@ -55,9 +54,21 @@ def test_no_random_table_with_all_its_margins_shown_gives_a_small_cell_away():
         assert all(counts[i] for i in hidden) or len(hidden) == len(counts)
 
 
-def test_the_under_18s_of_one_table_give_no_age_away_in_the_other():
+def test_those_who_have_not_are_a_count_too_and_small_sums_are_not_shown_beside():
+    shares = pl.DataFrame({"group": ["a", "b", "c"], "count": [20, 9, 30], "of": [22, 40, 90]})
+    shares = shares.with_columns(**dict.fromkeys(("share", "lower", "upper"), pl.lit(0.5)))
+    shown = withhold.withhold_shares(shares)
+    assert shown["count"].to_list() == [None, None, 30], "two who have it not, and the smallest further row"
+    assert shown["of"].to_list() == [22, 40, 90]
+    alone = withhold.withhold_shares(shares.head(1).with_columns(count=pl.lit(3, pl.Int64)))
+    assert alone["count"].to_list() == [None], "the sum over one row is that row"
+    gone = withhold.withhold_shares(shares, hidden=pl.Series([False, True, False]))
+    assert gone["of"].to_list() == [22, None, 90]
+
+
+def test_the_under_18s_of_one_table_give_no_age_away_in_the_other(committed):
     """Seen in Brent, Haringey and London: one search without an age, withheld beside the under-18s that a figure showed."""
-    whole = editions.open_edition().table("thorough_searches").filter(pl.col("months") == 12)
+    whole = committed.table("thorough_searches").filter(pl.col("months") == 12)
     years = whole["year"].unique().to_list()
     withheld = 0
     for code in [*whole["borough_code"].unique().sort(), None]:
