@@ -1,4 +1,4 @@
-"""Notebook 03: its words for every area, its table against each borough's own, its wards, and what was solved."""
+"""Notebook 03: its words for every area, its table against each borough's own, and what was solved."""
 
 import polars as pl
 import pytest

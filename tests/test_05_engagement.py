@@ -1,4 +1,4 @@
-"""Notebook 05: its words for every area, its numbers by a second computation, and what it shows once something is captured."""
+"""Notebook 05: its words for every area, and what it shows once something is captured."""
 
 from datetime import date, datetime, timedelta
 from itertools import product

@@ -1,4 +1,4 @@
-"""Officers' hours and mail: the notebook for every area, its numbers computed a second time, its words, its sliders, its refusals."""
+"""Officers' hours and mail: the notebook for every area, its numbers computed a second time, its words, its sliders."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The Public Attitude Survey: made-up tables in both dialects, then the published ones."""
+"""The Public Attitude Survey: made-up tables in both dialects. The published ones are counted again in test_recount."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""Outlines, lookups and census tables: made-up files for each trap, then the published ones."""
+"""Outlines, lookups and census tables: made-up files for each trap, then the published wards."""
 
 import geopandas
 import polars as pl

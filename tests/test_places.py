@@ -1,12 +1,10 @@
-"""Boroughs under every spelling, and ward codes that are joined whole or not at all."""
+"""Boroughs under every spelling. That ward codes are joined whole or not at all is in test_edition and test_maps."""
 
 import polars as pl
 import pytest
 
 from wardbook import places
 from wardbook.places import Area, UnknownName
-
-# Boroughs -------------------------------------------------------------------------------------------------------------
 
 
 def test_the_mets_boroughs_are_32_and_the_city_is_none_of_them():
@@ -38,6 +36,3 @@ def test_a_misspelt_borough_is_refused_with_the_nearest_and_the_city_with_the_re
         with pytest.raises(UnknownName) as caught:
             places.area(typed)
         assert str(caught.value) == f"unknown borough {typed!r}: {says} (data/reference/boroughs.csv)"
-
-
-# Wards ----------------------------------------------------------------------------------------------------------------

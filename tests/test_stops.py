@@ -1,4 +1,4 @@
-"""Stop and search: known answers, a second computation, the bootstrap's width and cover, the guard, and what is refused."""
+"""Stop and search: known answers, a second computation, the bootstrap's cover, the guard, and what is refused."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""Small numbers: the rule itself. The attacks on all that a notebook leaves are in the notebooks' own tests."""
+"""Small numbers: the rule itself. The attacks on all that a notebook leaves are in test_04 and test_ward_attack."""
 
 import numpy as np
 import polars as pl
