@@ -13,6 +13,7 @@ from scipy import optimize, special, stats
 
 from wardbook import places
 from wardbook.figures import maps
+from wardbook.measures import change
 from wardbook.measures import comparison as c
 from wardbook.measures import wards as w
 from wardbook.periods import declared_breaks, read_period
@@ -208,6 +209,8 @@ def test_a_wards_years_end_where_a_break_cuts_and_begin_anew(committed):
     violence, none = (history_of(item) for item in ("violence with injury", "Knife Crime"))
     assert violence["spell"].n_unique() == 3, "how violence is recorded changed in 2014-15 as well"
     assert none.is_empty(), "a kind that no ward has gives no years"
+    total = w.ward_years(committed.table("ward_offences"), change.TOTAL, [read_period("2024-25")])
+    assert total["snapshot"].unique().to_list() == ["2026-02"], "of three releases that hold it the newest"
 
 
 def test_every_ward_has_one_cell_around_its_centroid_and_none_reaches_further(committed):

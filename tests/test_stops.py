@@ -127,8 +127,7 @@ def test_the_bootstrap_depends_on_the_days_and_on_nothing_else():
 
 def test_a_reference_that_is_drawn_empty_leaves_the_upper_end_open():
     rows = counted((date(2023, 4, 1), "White", "White", 1), (date(2023, 4, 9), "Black", "Black", 40), days=True)
-    rate = relative_rate(rows, PEOPLE)
-    assert rate.upper == np.inf
+    assert relative_rate(rows, PEOPLE).upper == np.inf
 
 
 # The guard ------------------------------------------------------------------------------------------------------------
