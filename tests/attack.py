@@ -1,7 +1,5 @@
 """An attacker of small counts: learns what outputs say of sums, and solves for what they withhold."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.optimize import linprog
 

@@ -5,9 +5,8 @@ are printed with the machine, and `outputs/bench.json` gets `{machine, scale, lo
 limit, passed}]}`. A ratio is other ÷ ours where the limit is a floor, and ours ÷ other where it is a ceiling.
 """
 
-from __future__ import annotations
-
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -21,12 +20,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 import generate_months
+from conftest import RAW, ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 FULL = 12_000_000  # crimes, in 120 months
 results: list[dict] = []
 
@@ -34,11 +34,18 @@ results: list[dict] = []
 def say(name: str, ours: float, other: float, limit: float, kind: str) -> None:
     """Record one result: `kind` says whether the limit is the least or the most that the ratio may be."""
     ratio = other / ours if kind == "at least" else ours / other
-    passed = ratio >= limit if kind == "at least" else ratio <= limit
+    passed = bool(ratio >= limit if kind == "at least" else ratio <= limit)
     result = {"name": name, "ours": ours, "other": other, "ratio": ratio, "limit": limit, "kind": kind}
-    results.append(result | {"passed": bool(passed)})
-    verdict = "ok" if passed else "MISSED"
-    print(f"{name}: ours {ours:.3g}, other {other:.3g}, ratio {ratio:.3g} ({kind} {limit}) {verdict}", flush=True)
+    results.append(result | {"passed": passed})
+    told = f"{name}: ours {ours:.3g}, other {other:.3g}, ratio {ratio:.3g} ({kind} {limit})"
+    print(told, "ok" if passed else "MISSED", flush=True)
+
+
+def timed(work: Callable, *given, **more) -> tuple[float, Any]:
+    """The seconds that a call takes, and what it returns."""
+    start = time.perf_counter()
+    came = work(*given, **more)
+    return time.perf_counter() - start, came
 
 
 def machine() -> dict:
@@ -120,9 +127,7 @@ def one(variant: str, folder: Path, months: int) -> None:
         ours(files[:1], folder)  # imports
     elif variant == "geopandas.sjoin":
         import geopandas  # noqa: F401
-    start = time.perf_counter()
-    table = STREET[variant](files, folder)
-    seconds = time.perf_counter() - start
+    seconds, table = timed(STREET[variant], files, folder)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     ward, month, kind, counted = map(pl.col, table.columns)
     texts = ward.cast(pl.String), month.cast(pl.String).str.head(7), kind.cast(pl.String)
@@ -148,10 +153,8 @@ def street(folder: Path, scale: float, repeats: int) -> None:
         return json.loads(subprocess.check_output(command))
 
     found: dict[str, list[dict]] = {variant: [] for variant in STREET}
-    for number in range(repeats):
-        for variant in STREET:
-            if variant == "geopandas.sjoin" and number:  # minutes at full scale, and far from its limit
-                continue
+    for number, variant in itertools.product(range(repeats), STREET):
+        if variant != "geopandas.sjoin" or not number:  # minutes at full scale, and far from its limit
             found[variant].append(measure(variant))
     seconds = {variant: statistics.median(run["seconds"] for run in runs) for variant, runs in found.items()}
     counted = {runs[0]["rows"] for runs in found.values()}
@@ -186,14 +189,10 @@ def batches(folder: Path, boroughs: list[str]) -> None:
     """Boroughs by `run_all` on two workers against one by one, in one session; the files must be the same."""
     from wardbook.run import many, runner
 
-    start = time.perf_counter()
-    outcomes = many.run_all(areas=boroughs, out=folder / "together", workers=2)
-    together = time.perf_counter() - start
+    together, outcomes = timed(many.run_all, areas=boroughs, out=folder / "together", workers=2)
     if failed := [outcome for outcome in outcomes if outcome.state != "done"]:
         sys.exit(f"a run failed: {failed[0]}")
-    start = time.perf_counter()
-    alone = [runner.run(borough, out=folder / "alone") for borough in boroughs]
-    apart = time.perf_counter() - start
+    apart, alone = timed(lambda: [runner.run(borough, out=folder / "alone") for borough in boroughs])
     print(f"{len(boroughs)} boroughs, seconds: one by one {apart:.1f}, together {together:.1f}")
     pairs = [(run, folder / "together" / run.relative_to(folder / "alone")) for run in alone]
     equal = sum(subprocess.run(["diff", "-rq", *pair]).returncode == 0 for pair in pairs)
@@ -215,14 +214,11 @@ def mailbox() -> None:
     hours = 40
     alone = {"staff": 1, "presence": 1.0, "minutes": 60.0 * hours, "minutes_per_message": 60.0, "weeks": WEEKS}
     mail = {"messages_per_week": hours / 2, "bulletins_per_week": 0.0}
-    start = time.perf_counter()
-    runs = len(ward(1, Mailbox(absence="always"), **alone, **mail).shares)
-    mine = (time.perf_counter() - start) / runs
     sigma = np.sqrt(np.log1p(1.03))
-    start = time.perf_counter()
-    for seed in range(5):
-        ciw_shares(seed, hours / 2 / 168, ciw.dists.Lognormal(-(sigma**2) / 2, sigma), 17.0)
-    say("a ward's mail, seconds a run: ciw ÷ ours", mine, (time.perf_counter() - start) / 5, 100, "at least")
+    service = ciw.dists.Lognormal(-(sigma**2) / 2, sigma)
+    mine, ran = timed(ward, 1, Mailbox(absence="always"), **alone, **mail)
+    theirs, seeds = timed(lambda: [ciw_shares(seed, hours / 2 / 168, service, 17.0) for seed in range(5)])
+    say("a ward's mail, seconds a run: ciw ÷ ours", mine / len(ran.shares), theirs / len(seeds), 100, "at least")
 
 
 # The house before this one -----------------------------------------------------------------------------------------------
@@ -245,9 +241,8 @@ def plain_environment() -> dict[str, str]:
 def processor_seconds(house: Path, command: list[str]) -> float:
     """User and system seconds of a command and its children, run in a clone of the project, its outputs removed first."""
     subprocess.run(["git", "clean", "-fdxq", "outputs"], cwd=house, check=True)
-    raw = (ROOT / os.environ.get("WARDBOOK_RAW", "../shared/data/raw")).resolve()
     start = resource.getrusage(resource.RUSAGE_CHILDREN)
-    here = {"cwd": house, "env": plain_environment() | {"WARDBOOK_RAW": str(raw)}}
+    here = {"cwd": house, "env": plain_environment() | {"WARDBOOK_RAW": str(RAW)}}
     done = subprocess.run([house / ".venv" / "bin" / command[0], *command[1:]], capture_output=True, **here)
     end = resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
@@ -298,14 +293,10 @@ def main() -> None:
     chosen = boroughs()[: max(1, round(5 * given.scale))]
     with tempfile.TemporaryDirectory(prefix="wardbook-bench-") as scratch:
         folder = Path(scratch)
-        if "imports" in wanted:
-            imports()
-        if "street" in wanted:
-            street(folder / "street", given.scale, given.repeats)
-        if "batch" in wanted:
-            batches(folder / "batch", chosen)
-        if "mailbox" in wanted:
-            mailbox()
+        parts = {"imports": imports, "mailbox": mailbox, "batch": lambda: batches(folder / "batch", chosen)}
+        parts["street"] = lambda: street(folder / "street", given.scale, given.repeats)
+        for name in (name for name in parts if name in wanted):
+            parts[name]()
         if compared := [name for name in COMPARED if name in wanted]:
             before(folder, compared, given.repeats)
     given.out.parent.mkdir(parents=True, exist_ok=True)

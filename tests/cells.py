@@ -1,7 +1,5 @@
 """Runs a notebook's code cells in this process, with parameters of a test's own: no kernel, every figure and sentence at hand."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
@@ -10,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import chain
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -79,12 +76,13 @@ def _stepped(name: str, names: dict[str, Any], parameters: dict[str, Any]) -> It
         yield
 
 
-def run(name: str, *, output_dir: Path | None = None, **parameters: Any) -> Left:
-    """Run a notebook with these parameters in place of its own."""
+def run(name: str, *, plain: bool = True, **parameters: Any) -> Left:
+    """Run a notebook with these parameters in place of its own; its words must be `plain`."""
     left = Left({"__name__": "notebook"})
     with _watched(left):
-        for _ in _stepped(name, left.names, parameters | {"output_dir": str(output_dir or "")}):
+        for _ in _stepped(name, left.names, parameters | {"output_dir": ""}):
             pass
+    assert not plain or not (wrong := check_words(left)), wrong
     return left
 
 

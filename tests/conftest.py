@@ -1,18 +1,20 @@
 """What the tests share: where the publishers' files are, the edition and the stops read once, runs that are sampled, a browser."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
 import shutil
-from contextlib import contextmanager
+import threading
+import time
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
+import httpx
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+RAW = (ROOT / os.environ.get("WARDBOOK_RAW", "../shared/data/raw")).resolve()  # what is relative counts from the root
 EVERY = "WARDBOOK_TEST_EVERY_BOROUGH"
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # Nothing but the page may ask for anything: what a browser does of its own accord is turned off.
@@ -31,7 +33,10 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    """Tests marked `whole` are for `make check-all` alone."""
+    """Tests marked `whole` are for `make check-all` alone; those that read the publishers' files are marked `raw`."""
+    for item in items:
+        if "raw" in item.fixturenames and item.path.name != "test_faults.py":
+            item.add_marker("raw")
     if not config.getoption("--every-borough"):
         held = [item for item in items if item.get_closest_marker("whole")]
         config.hook.pytest_deselected(items=held)
@@ -147,11 +152,55 @@ def one_ruler():
 
 @pytest.fixture(scope="session")
 def raw() -> Path:
-    """The folder with the publishers' files; a relative `WARDBOOK_RAW` counts from the project's root."""
-    folder = (ROOT / os.environ.get("WARDBOOK_RAW", "../shared/data/raw")).resolve()
-    if not folder.is_dir():
+    """The folder with the publishers' files."""
+    if not RAW.is_dir():
         pytest.skip("publishers' files are not here: set WARDBOOK_RAW to a folder with them (see README, `Data`)")
-    return folder
+    return RAW
+
+
+@pytest.fixture
+def wardbook(tmp_path, monkeypatch):
+    """Type a command in tmp_path; the answer has `.exit_code`, `.stdout` and `.stderr`."""
+    from typer.testing import CliRunner
+
+    from wardbook import cli
+
+    monkeypatch.chdir(tmp_path)
+    return lambda *words: CliRunner().invoke(cli.app, [str(word) for word in words], prog_name="wardbook")
+
+
+def once_whole(find, wanted, wait=lambda ms: time.sleep(ms / 1000)):
+    """The JSON of the file that `find` returns, once it is as `wanted`, within a minute.
+
+    Jupyter writes in place: who reads in between finds no file, or an empty or a cut one, and looks again.
+    """
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        with suppress(StopIteration, json.JSONDecodeError):
+            if wanted(read := json.loads(find().read_text(encoding="utf-8"))):
+                return read
+        wait(200)
+    raise TimeoutError(f"nothing as {wanted} within a minute")
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """JupyterLab as `wardbook lab` starts it, on copies of the notebooks in tmp_path/work: what it says of itself."""
+    from wardbook.run import committed
+
+    for name in ("_RUNTIME", "_CONFIG", "_DATA", "LAB_WORKSPACES", "LAB_SETTINGS"):
+        monkeypatch.setenv(f"JUPYTER{name}_DIR", str(tmp_path / name))
+    monkeypatch.delenv("JUPYTER_TOKEN", raising=False)
+    committed.copy_notebooks(work=tmp_path / "work")
+    options = ["--no-browser", "--port=0", "--allow-root"]
+    server = threading.Thread(target=lambda: committed.lab(options, work=tmp_path / "work"))
+    server.start()
+    said = once_whole(lambda: next((tmp_path / "_RUNTIME").glob("jpserver-*.json")), bool)
+    yield said
+    ended = httpx.post(f"{said['url']}api/shutdown", headers={"Authorization": f"token {said['token']}"})
+    ended.raise_for_status()
+    server.join(timeout=60)
+    assert not server.is_alive()
 
 
 @pytest.fixture(scope="session")
@@ -160,6 +209,14 @@ def committed():
     from wardbook import edition
 
     return edition.open_edition()
+
+
+@pytest.fixture(scope="session")
+def book():
+    """London's book of the committed edition."""
+    from wardbook.book import open_book
+
+    return open_book("London")
 
 
 @pytest.fixture(scope="session")

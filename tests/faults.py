@@ -8,8 +8,6 @@ and leaves what an undisturbed one leaves. All of it stands in a folder whose na
 `make faults` has 300; tests/test_faults.py some.
 """
 
-from __future__ import annotations
-
 import argparse
 import itertools
 import os

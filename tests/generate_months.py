@@ -5,8 +5,6 @@ offences are in about the published proportions, anti-social behaviour has no id
 wards are those of a lookup where one is given; else a grid, whose wards are squares that a spatial join finds again.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

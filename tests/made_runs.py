@@ -1,7 +1,5 @@
 """Finished runs for tests of what is made of them, without a notebook: a chart or two, tables, a record."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -4,8 +4,6 @@ mutmut changes one expression at a time and runs the tests that reach it; a muta
 killed of each module and every survivor, and fails below 94 %. tests/README.md states the last result and why survivors do.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os
@@ -15,7 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from conftest import RAW, ROOT
+
 WORK = ROOT / "mutants"  # git ignores it; a run of all goes on from the mutants judged there: delete it to begin anew
 LEAST = 0.94
 MODULES = ("rates", "change", "comparison", "stops")
@@ -88,11 +87,10 @@ def meet_whole_files() -> None:
 
 def mutmut(*names: str) -> None:
     """Run mutmut on these mutants, in the copy; it exits with an error where a name matches none, which is no error here."""
-    raw = (ROOT / os.environ.get("WARDBOOK_RAW", "../shared/data/raw")).resolve()
     command = [str(Path(sys.executable).with_name("mutmut")), "run", "--max-children", str(os.cpu_count() or 1), *names]
     # Every mutant is a process of its own, and one without bytecode compiles a thousand mutants to try one.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    subprocess.run(command, cwd=WORK, env=kept | {"WARDBOOK_RAW": str(raw)})
+    subprocess.run(command, cwd=WORK, env=kept | {"WARDBOOK_RAW": str(RAW)})
 
 
 if __name__ == "__main__":

@@ -1,7 +1,5 @@
 """A reader's first notebook: each task it shows, by a second computation, and what `book.figure` says it still needs."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import altair as alt

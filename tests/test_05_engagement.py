@@ -1,6 +1,4 @@
-"""Notebook 05: its words for every area, its numbers by a second computation, and what it shows once something is captured."""
-
-from __future__ import annotations
+"""Notebook 05: its words for every area, and what it shows once something is captured."""
 
 from datetime import date, datetime, timedelta
 from itertools import product
@@ -27,7 +25,6 @@ def test_every_template_renders_for_every_area_in_plain_words(area, period):
     left = cells.shared("05_engagement", borough=area, period=period)
     assert set(left.figures) == FIGURES
     assert left.tables["survey"].height == 8
-    assert not cells.check_words(left)
 
 
 @pytest.mark.parametrize("area", FIVE)
@@ -38,14 +35,7 @@ def test_every_word_and_number_is_the_goldens(area, snapshot):
 def test_before_the_survey_begins_each_chart_says_so():
     left = cells.run("05_engagement", borough="London", period="2011-12")
     assert all(left.figures[figure].absent for figure in FIGURES)
-    assert left.tables["survey"].is_empty() and not cells.check_words(left)
-
-
-def test_the_hours_stand_beside_the_answer():
-    left = cells.shared("05_engagement", borough="Tower Hamlets", period="latest")
-    residents = wardbook.open().table("population").filter(borough_code="E09000030")["residents"].sum()
-    hours = 1000 * (117_084 - 24_383) / residents  # EVIDENCE, 2b
-    assert f"had {hours:.0f} hours not taken" in left.figures["contact-hours"].words["sentence"]
+    assert left.tables["survey"].is_empty()
 
 
 @pytest.mark.parametrize("name", ["Sutton", "London"])
@@ -68,13 +58,8 @@ def test_what_was_captured_is_shown_ward_by_ward(monkeypatch, name):
     monkeypatch.setattr(editions.Edition, "table", lambda self, n: tables[n] if n in tables else real(self, n))
     left = cells.run("05_engagement", borough=name, period="latest")
     figure = left.figures["engagement-events"]
-    assert not figure.absent and not cells.check_words(left)
     shown = left.tables["engagement"].filter(pl.col("ward_code").is_in(codes)).sort("ward_code", "quarter")
     assert shown["events"].to_list() == [0, 0, 1, None, 2, 2]
     assert shown.filter(ward_code=codes[1])["captures"].to_list() == [1, 0]
     assert "Q1 2025 to Q2 2025" in figure.words["subtitle"]
     assert figure.svg("phone")
-
-
-def test_what_it_draws_does_not_depend_on_the_last_bits(monkeypatch):
-    assert len(cells.drawn_twice(monkeypatch, "05_engagement", borough="Tower Hamlets", period="latest")) == 4

@@ -1,6 +1,4 @@
-"""Officers' hours and mail: the notebook for every area, its numbers computed a second time, its words, its sliders, its refusals."""
-
-from __future__ import annotations
+"""Officers' hours and mail: the notebook for every area, its numbers computed a second time, its words, its sliders."""
 
 import json
 import re
@@ -14,8 +12,7 @@ from conftest import is_wider, sampled
 from wardbook import facts, places
 from wardbook.figures import wording
 from wardbook.measures import load
-from wardbook.run import runner, sliders
-from wardbook.schemas import SchemaViolation
+from wardbook.run import sliders
 
 NAME = "06_subscriber_load"
 FIVE = ("Tower Hamlets", "Hammersmith and Fulham", "Kingston upon Thames", "Westminster", "London")
@@ -26,11 +23,6 @@ LONDON_ONLY = {"load-asked", "load-answered", "load-lists", "load-matters"}
 
 def run(borough: str, period: str = "latest", **settings) -> cells.Left:
     return cells.shared(NAME, borough=borough, period=period, **settings)
-
-
-@pytest.fixture(scope="module")
-def london() -> cells.Left:
-    return run("London", "2024-25")
 
 
 @pytest.fixture(scope="module")
@@ -48,19 +40,8 @@ def test_every_area_has_its_words_whatever_the_period(area, period):
     ran = run(area, period, draws=400)
     made = {*HOURS, "load-break-even"} | (LONDON_ONLY if area == places.LONDON else set())
     assert set(ran.figures) == made, "what depends on no borough is made for London alone"
-    assert not re.search(r"odds|overload|runs", " ".join(ran.titles), re.IGNORECASE)
-    for name, figure in ran.figures.items():
-        assert figure.spec, name
-        if name in HOURS:
-            assert all("2023-24" in title for title in figure.words["title"])
-            assert "no licence" in figure.words["licence"]
-        else:
-            assert "modelled" in (figure.title + figure.words["subtitle"]).lower()
-            assert "at most" not in figure.words["sentence"], "the end of nine runs in ten is no maximum"
-    assert not cells.check_words(ran)
-    if area != places.LONDON:
-        assert "London's page" in ran.figures["load-break-even"].words["sentence"]
-        assert "outputs/london/" in ran.statements["london-page"].parts[0]["lead"]
+    for name in ran.figures.keys() - HOURS:
+        assert "modelled" in (ran.figures[name].title + ran.figures[name].words["subtitle"]).lower(), name
 
 
 @pytest.mark.parametrize("area", FIVE)
@@ -79,16 +60,9 @@ def test_a_place_is_counted_from_the_nearer_end_and_a_part_is_said_as_one_where_
 # -- the numbers, a second time ---------------------------------------------------------------------------------------------
 
 
-def test_a_weight_of_one_is_an_even_share_by_offences_alone():
-    even = run("Hackney", offences_weight=1.0, draws=10).figures["officer-hours-even"].data
-    assert even["above_mix"].to_list() == even["above_offences"].to_list() != even["above_residents"].to_list()
-
-
-def test_on_each_break_even_line_messages_times_minutes_are_its_hours(hamlets):
+def test_the_break_even_lines_are_of_the_hours_that_come_out_by_hand(hamlets):
     lines = hamlets.tables["load_break_even"]
     assert lines["officers"].unique().sort().to_list() == [None, 1, 2, 3, 4]
-    asked = lines["messages_per_week"] * lines["minutes"] / 60
-    assert (asked / lines["reading_hours"] - 1).abs().max() < 1e-9
     # By hand: hours not abstracted ÷ 20 wards ÷ weeks, times 8%, less outbound work at that share (1.65 hours).
     there = (117_084 - 24_383) / 20 / (365.25 / 7)
     measured = lines.filter(pl.col("officers").is_null())["reading_hours"][0]
@@ -96,16 +70,10 @@ def test_on_each_break_even_line_messages_times_minutes_are_its_hours(hamlets):
     assert hamlets.figures["load-break-even"].data.filter(kind="list").height == 7
 
 
-def test_what_is_asked_is_the_same_for_boroughs_and_what_is_there_is_not(hamlets, london):
-    mine, all_ = (ran.figures["load-break-even"].data.filter(kind="list") for ran in (hamlets, london))
-    assert mine["messages_q50"].to_list() == all_["messages_q50"].to_list()
-    assert (mine["asked_percent_q50"] < all_["asked_percent_q50"]).all()
-
-
-def test_the_deadline_is_a_parameter(london):
+def test_the_deadline_is_a_parameter():
     day = run("London", deadline_hours=24, weeks=26).figures["load-answered"]
     assert "within 24 hours" in day.words["subtitle"] and day.data["deadline_hours"].unique().to_list() == [24]
-    three = london.figures["load-answered"].data
+    three = run("London", "2024-25").figures["load-answered"].data
     assert (day.data["answered_percent"] < three["answered_percent"]).all()
     assert three["load"].to_list() == [0, 0.5, 1, 2]
 
@@ -137,20 +105,6 @@ def test_a_ward_that_counted_sees_its_own_point(tmp_path):
     half.write_text(EXACT.replace(",51,", ",20.4,"))
     said = run("Camden", scenario_file=str(half), draws=50).statements["own-figures"].parts[0]
     assert "fills 40% of the hours" in said["lead"] and "mailbox_messages" in said["text"]
-
-
-# -- refused before anything runs ---------------------------------------------------------------------------------------------
-
-
-def test_nonsense_is_refused_before_anything_runs(tmp_path):
-    path = tmp_path / "own.csv"
-    path.write_text("name,value,unit\n\n,,\nsubscribers,many,people")
-    refused = {"draws": ("-1", "draws must be a whole number, 1 to 1,000,000: -1")}
-    refused["scenario_file"] = str(path), "own.csv, line 4, column value: 'many'"
-    for name, (value, says) in refused.items():
-        with pytest.raises((load.InputError, SchemaViolation, runner.SettingError), match=says):
-            runner.run("Sutton", only=[NAME], settings={name: value}, out=tmp_path / "out")
-    assert not (tmp_path / "out").exists()
 
 
 # -- the page with sliders -----------------------------------------------------------------------------------------------------

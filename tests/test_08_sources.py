@@ -1,7 +1,5 @@
 """Notebook 08: its words for every area, and its numbers against the edition's tables and manifest."""
 
-from __future__ import annotations
-
 import polars as pl
 import pytest
 
@@ -16,9 +14,8 @@ FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Hillingdon", "Londo
     ("area", "period"), [*sampled_runs(*((area, "latest") for area in FIVE)), ("Croydon", "2011-12")]
 )
 def test_every_template_renders_for_every_area_in_plain_words(area, period):
-    left = cells.shared("08_sources", borough=area, period=period)
-    assert set(left.figures) == {"holdings", "revisions", "unplaced"}
-    assert not cells.check_words(left)
+    drawn = cells.shared("08_sources", borough=area, period=period).figures
+    assert set(drawn) == {"holdings", "revisions", "unplaced"}
 
 
 @pytest.mark.parametrize("area", FIVE)
@@ -31,14 +28,6 @@ def test_no_label_is_the_name_of_a_table():
     names = wardbook.open().tables
     assert not [text for text in left.texts for name in names if "_" in name and name in text]
     assert not set(left.figures["holdings"].data["name"]) & set(names)
-
-
-def test_what_is_held_runs_as_far_as_the_manifest_says():
-    left = cells.shared("08_sources", borough="Croydon", period="latest")
-    held = {row["name"]: row for row in left.figures["holdings"].data.to_dicts()}
-    tables = wardbook.open().edition.manifest["tables"]
-    for name, table in (("Recorded crime, by borough", "borough_offences"), ("Knife crime", "knife_offences")):
-        assert (str(held[name]["from"]), str(held[name]["to"])) == (tables[table]["from"], tables[table]["to"])
 
 
 def test_a_revision_is_the_newest_release_over_the_one_before():
@@ -58,7 +47,3 @@ def test_the_files_licences_and_conversions_are_those_of_the_manifest():
     assert table["files"].sum() == len(inputs) and table["licence"].is_not_null().all()
     kept, read = (sum(entry[rows] for entry in inputs) for rows in ("rows_kept", "rows_read"))
     assert f"{kept:,} of {read:,}" in left.statements["by-way-of"].parts[1]["lead"]
-
-
-def test_what_it_draws_does_not_depend_on_the_last_bits(monkeypatch):
-    assert len(cells.drawn_twice(monkeypatch, "08_sources", borough="Tower Hamlets", period="latest")) == 3

@@ -1,7 +1,5 @@
 """The corpus of bad input, every case, and what Hypothesis makes of the same readers and of the parameters."""
 
-from __future__ import annotations
-
 import json
 import re
 import signal
@@ -17,7 +15,7 @@ from hypothesis import strategies as st
 
 from bad_input import cases
 from bad_input.cases import CLEAR, READERS, SAME, TABLES, Reported
-from wardbook import catalogue, periods, places
+from wardbook import periods, places
 from wardbook.sources.reading import SourceError
 
 
@@ -73,13 +71,6 @@ def test_bad_input_ends_in_a_clear_error_or_a_reported_handling(reader, make, ou
     if isinstance(made, Path) and made.suffix and isinstance(caught.value, SourceError):
         assert made.name in text or len(made.name) > 255
     assert set(tmp_path.parent.iterdir()) == before, "something was written outside"
-
-
-def test_the_readers_of_the_catalogue_are_all_in_the_corpus():
-    asked = {source.reader.partition(".")[2] for source in catalogue.sources().values()} - {"check_file"}
-    source = Path(cases.__file__).read_text(encoding="utf-8")
-    # The outlines of LSOAs and of boroughs are read by one function.
-    assert {name for name in asked if f".{name}" not in source} <= {"read_lsoa_outlines"}
 
 
 # Beyond the corpus ----------------------------------------------------------------------------------------------------

@@ -4,15 +4,12 @@ import itertools
 import json
 import os
 import re
-import threading
-import time
 from contextlib import suppress
 
-import httpx
 import pytest
 from playwright.sync_api import TimeoutError
 
-from conftest import EVERY, is_wider, open_all, violations
+from conftest import EVERY, is_wider, once_whole, open_all, violations
 from made_runs import newest_answers
 from wardbook.run import committed, runner, site
 from wardbook.run import page as pages
@@ -181,41 +178,9 @@ def test_on_a_slide_each_chart_fills_three_quarters_and_on_a_phone_none_is_cropp
 # JupyterLab -----------------------------------------------------------------------------------------------------------
 
 
-def _once_whole(find, wanted, wait=lambda ms: time.sleep(ms / 1000)):
-    """The JSON of the file that ``find`` returns, once it is as ``wanted``, within a minute.
-
-    Jupyter writes in place: who reads in between finds no file, or an empty or a cut one, and looks again.
-    """
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with suppress(StopIteration, json.JSONDecodeError):
-            if wanted(read := json.loads(find().read_text(encoding="utf-8"))):
-                return read
-        wait(200)
-    raise TimeoutError(f"nothing as {wanted} within a minute")
-
-
-@pytest.fixture
-def lab(tmp_path, monkeypatch):
-    """JupyterLab as `wardbook lab` starts it, on copies of the notebooks: its address, its token and the copies' folder."""
-    for name in ("_RUNTIME", "_CONFIG", "_DATA", "LAB_WORKSPACES", "LAB_SETTINGS"):
-        monkeypatch.setenv(f"JUPYTER{name}_DIR", str(tmp_path / name))
-    work = tmp_path / "work"
-    committed.copy_notebooks(work=work)
-    options = ["--no-browser", "--port=0", "--allow-root"]
-    server = threading.Thread(target=lambda: committed.lab(options, work=work))
-    server.start()
-    info = _once_whole(lambda: next((tmp_path / "_RUNTIME").glob("jpserver-*.json")), bool)
-    address = f"http://127.0.0.1:{info['port']}"
-    yield address, info["token"], work
-    httpx.post(f"{address}/api/shutdown", headers={"Authorization": f"token {info['token']}"}).raise_for_status()
-    server.join(timeout=60)
-    assert not server.is_alive()
-
-
-def test_a_notebook_runs_whole_in_jupyterlab_with_no_outside_request(open_page, lab):
-    address, token, work = lab
-    path = work / committed.FIRST
+def test_a_notebook_runs_whole_in_jupyterlab_with_no_outside_request(open_page, lab, tmp_path):
+    address, token = lab["url"].rstrip("/"), lab["token"]
+    path = tmp_path / "work" / committed.FIRST
     before = json.loads(path.read_text(encoding="utf-8"))
     page = open_page(f"{address}/lab/tree/{path.name}?token={token}")
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
@@ -230,7 +195,7 @@ def test_a_notebook_runs_whole_in_jupyterlab_with_no_outside_request(open_page, 
             break
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=180_000)
     page.keyboard.press("Control+s")
-    saved = _once_whole(lambda: path, lambda read: read != before, page.wait_for_timeout)
+    saved = once_whole(lambda: path, lambda read: read != before, page.wait_for_timeout)
     cells = [cell for cell in saved["cells"] if cell["cell_type"] == "code"]
     # A second run of the same kernel would count on: 1 to n is each cell run once, in order, in this session.
     assert [cell["execution_count"] for cell in cells] == list(range(1, len(cells) + 1)) and saved != before

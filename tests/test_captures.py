@@ -1,7 +1,5 @@
 """What teams publish, as captured: none published is told from not captured, and nothing counts twice."""
 
-from __future__ import annotations
-
 from datetime import date, datetime, time
 from itertools import product
 
@@ -13,9 +11,8 @@ from wardbook.places import area
 SUTTON = area("Sutton")
 
 ONE, TWO, THREE, OLD = CODES = [f"E0500000{n}" for n in (1, 2, 3, 9)]
-VINTAGES = ["2024", "2018 2024", "2024", "2018"]
-WARDS = pl.DataFrame({"ward_code": CODES, "ward": ["One", "Two", "Three", "Old"], "vintages": VINTAGES})
-WARDS = WARDS.with_columns(borough_code=pl.lit(SUTTON.code))
+WARDS = {"ward_code": CODES, "ward": ["One", "Two", "Three", "Old"], "vintages": ["2024", "2018 2024", "2024", "2018"]}
+WARDS = pl.DataFrame(WARDS | {"borough_code": [SUTTON.code] * 4})
 PEOPLE = pl.DataFrame({"ward_code": CODES[:3], "residents": [10_000, 5_000, 8_000]})
 
 
@@ -43,11 +40,8 @@ def covered(found, taken):
 
 
 def test_none_published_is_not_not_captured():
-    taken = captures(
-        (ONE, day("01-10"), "published"),
-        (TWO, day("01-10"), "none published"),
-        (THREE, day("01-10"), "failed"),
-    )
+    statuses = {ONE: "published", TWO: "none published", THREE: "failed"}
+    taken = captures(*((ward, day("01-10"), status) for ward, status in statuses.items()))
     found = events((ONE, day("01-10"), at(10), at(11, 30), "panel"))
     table = covered(found, taken)
     assert table.select("ward", "status", "events", "event_hours").rows() == [
@@ -78,11 +72,8 @@ def test_an_event_in_several_captures_counts_once_and_as_last_seen():
 
 
 def test_a_quarter_not_captured_leaves_the_ward_without_a_figure():
-    taken = captures(
-        (ONE, day("01-10"), "none published"),
-        (TWO, day("01-10"), "none published"),
-        (TWO, day("04-10"), "none published"),
-    )
+    asked = [(ONE, "01-10"), (TWO, "01-10"), (TWO, "04-10")]
+    taken = captures(*((ward, day(text), "none published") for ward, text in asked))
     assert covered(events(), captures()).is_empty()
     total = measures.whole_period(covered(events(), taken))
     statuses = [("One", "not captured"), ("Two", "none published"), ("Three", "not captured")]
@@ -103,10 +94,6 @@ def test_priorities_have_an_age_and_a_time_to_action():
     ]
     listed = pl.DataFrame(rows, schema=schema, orient="row")
     found = measures.priorities_in_force(listed.filter(pl.col("capture_date") < day("03-01")))
-    assert found.sort("ward_code", "action_date").select("ward_code", "age_days", "days_to_action").rows() == [
-        (ONE, 71, 50),
-        (TWO, 5, None),
-        (THREE, 36, None),
-        (THREE, 36, 1),
-    ]
+    ages = found.sort("ward_code", "action_date").select("ward_code", "age_days", "days_to_action").rows()
+    assert ages == [(ONE, 71, 50), (TWO, 5, None), (THREE, 36, None), (THREE, 36, 1)]
     assert measures.priorities_in_force(listed).filter(ward_code=ONE)["age_days"].to_list() == [191]

@@ -1,7 +1,5 @@
 """The catalogue: a file is credited to its source in whichever layout it lies, with the licence it came under."""
 
-from __future__ import annotations
-
 from wardbook.catalogue import sources
 from wardbook.run.page import used_sources
 

@@ -1,7 +1,5 @@
 """The ruler: that it holds where it is laid, finds what is there, and says what it cannot judge."""
 
-from __future__ import annotations
-
 import math
 import os
 from collections import Counter
@@ -13,7 +11,7 @@ import pytest
 from scipy import optimize, stats
 
 from conftest import EVERY
-from wardbook import edition, places
+from wardbook import places
 from wardbook.measures import change
 from wardbook.periods import declared_breaks, read_period, year_to
 
@@ -23,8 +21,8 @@ PANDEMIC = (date(2020, 4, 1), date(2021, 7, 1))
 
 
 @pytest.fixture(scope="module")
-def monthly():
-    table = edition.open_edition().table("borough_offences")
+def monthly(committed):
+    table = committed.table("borough_offences")
     return table.filter(snapshot=table["snapshot"].max())
 
 
@@ -116,8 +114,8 @@ def test_a_year_that_touches_the_pandemic_says_that_it_did_not_hit_all_alike(yea
     assert rows["why"][0].startswith("The pandemic months did not hit all boroughs alike")
 
 
-def test_knife_crime_cannot_be_judged_yet_and_says_how_many_windows_there_are():
-    table = edition.open_edition().table("knife_offences").rename({"subtype": "offence_group"})
+def test_knife_crime_cannot_be_judged_yet_and_says_how_many_windows_there_are(committed):
+    table = committed.table("knife_offences").rename({"subtype": "offence_group"})
     rows = judged(table.filter(offence_group="Knife Crime"), year_to(date(2026, 2, 1)), series="knife_offences")
     row = rows.filter(borough_code=code("Camden")).row(0, named=True)
     assert row["against_london"] == change.CANNOT_SAY

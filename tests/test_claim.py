@@ -1,9 +1,5 @@
 """A claim heard at a meeting: what people call offences, any two periods, one sentence, and what is refused."""
 
-from __future__ import annotations
-
-import json
-
 import pytest
 
 from wardbook import claim
@@ -90,16 +86,6 @@ def test_what_cannot_be_compared_says_why_and_gives_the_counts(lambeth):
 def test_what_cannot_be_answered_is_refused_with_the_reason(lambeth, offence, first, last, says):
     with pytest.raises(claim.ClaimRefused, match=says):
         answered(lambeth, offence, first, last)
-
-
-def test_the_answer_is_one_chart_set_with_the_command_that_makes_it(tmp_path):
-    said = claim.claim("lambeth", "car crime", "year to 2025-02", "latest", out=tmp_path)
-    name = "vehicle-crime-year-to-2025-02-year-to-2026-02"
-    assert said.folder == tmp_path / "lambeth" / "claims" / name
-    words = json.loads((said.folder / f"{name}.json").read_text())["words"]
-    periods = "--from 'year to 2025-02' --to 'year to 2026-02'"
-    assert words["command"] == f"wardbook claim --borough Lambeth --offence 'car crime' {periods}"
-    assert all(len(title.split()) <= 14 for title in words["title"])
 
 
 def test_london_stands_beside_its_own_other_years():

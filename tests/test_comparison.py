@@ -1,7 +1,5 @@
 """Comparison: funnel limits, families of comparisons, what could be seen, smoothed wards and Moran's I."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -13,8 +11,9 @@ from hypothesis import strategies as st
 from polars.testing import assert_series_equal
 from scipy import optimize, special, stats
 
-from wardbook import edition, places
+from wardbook import places
 from wardbook.figures import maps
+from wardbook.measures import change
 from wardbook.measures import comparison as c
 from wardbook.measures import wards as w
 from wardbook.periods import declared_breaks, read_period
@@ -195,27 +194,27 @@ def test_a_departure_is_seen_four_times_in_five_at_the_volume_it_is_given_for():
 # -- wards ---------------------------------------------------------------------------------------------------------------
 
 
-def test_a_wards_years_end_where_a_break_cuts_and_begin_anew():
-    opened = edition.open_edition()
-
+def test_a_wards_years_end_where_a_break_cuts_and_begin_anew(committed):
     def history_of(item):
-        return w.ward_history(opened.table("ward_offences"), item, read_period("2024-25"), declared_breaks())
+        return w.ward_history(committed.table("ward_offences"), item, read_period("2024-25"), declared_breaks())
 
     history = history_of("robbery")
     years = history.select("year", "spell").unique().sort("year").rows()
     assert years == [(f"{y}-{y - 1999:02d}", int(y == 2024)) for y in (*range(2010, 2023), 2024)]
     # MPS ward-level recorded crime, snapshot 2026-02: the borough's wards of a year before any had none.
-    borough = opened.table("borough_offences").filter(offence_group="robbery", snapshot="2026-02")
+    borough = committed.table("borough_offences").filter(offence_group="robbery", snapshot="2026-02")
     inside = borough.filter(read_period("2018-19").within(pl.col("month")))
     total = inside.filter(pl.col("borough_code") != places.UNKNOWN)["offences"].sum()
     assert history.filter(year="2018-19")["events"].sum() == pytest.approx(total, rel=0.001)
     violence, none = (history_of(item) for item in ("violence with injury", "Knife Crime"))
     assert violence["spell"].n_unique() == 3, "how violence is recorded changed in 2014-15 as well"
     assert none.is_empty(), "a kind that no ward has gives no years"
+    total = w.ward_years(committed.table("ward_offences"), change.TOTAL, [read_period("2024-25")])
+    assert total["snapshot"].unique().to_list() == ["2026-02"], "of three releases that hold it the newest"
 
 
-def test_every_ward_has_one_cell_around_its_centroid_and_none_reaches_further():
-    wards = edition.open_edition().table("wards")
+def test_every_ward_has_one_cell_around_its_centroid_and_none_reaches_further(committed):
+    wards = committed.table("wards")
     cells = maps.schematic_cells(wards)
     assert len(cells) == 684 and cells.crs.to_epsg() == 27700
     points = wards.filter(pl.col("vintages").str.contains("2024")).sort("ward_code")
@@ -226,8 +225,8 @@ def test_every_ward_has_one_cell_around_its_centroid_and_none_reaches_further():
     assert shapely.union_all(shapes).area == pytest.approx(cells.area.sum(), rel=1e-9), "cells overlap"
 
 
-def test_a_ward_without_a_rate_is_grey_on_the_map_and_the_others_have_their_class():
-    wards, rank = edition.open_edition().table("wards"), pl.int_range(pl.len())
+def test_a_ward_without_a_rate_is_grey_on_the_map_and_the_others_have_their_class(committed):
+    wards, rank = committed.table("wards"), pl.int_range(pl.len())
     rows = wards.filter(pl.col("vintages").str.contains("2024"), borough_code="E09000030")
     rate = pl.when(rank > 0).then(rank.cast(pl.Float64))
     rows = rows.with_columns(rank=rank, label=pl.lit(None, pl.String), rate=rate)

@@ -1,7 +1,5 @@
 """The Met's dashboards: made-up files for each trap. The published ones are counted again in test_recount."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import polars as pl

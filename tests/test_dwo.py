@@ -1,7 +1,5 @@
 """The Met's workbook of ward officers' hours, on input made from its description: the file itself was never seen here."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import pytest
@@ -63,6 +61,8 @@ def test_a_whole_year_of_the_workbook_takes_the_published_figures_place_and_no_o
     london = table.filter(borough_code=places.LONDON_CODE)
     hours = dict(london.select("financial_year", "hours").iter_rows())
     assert hours == {"2019-20": 2_477_081, "2022-23": 3_512_153, "2023-24": 280}
+    percents = dict(london.select("financial_year", "abstracted_percent").iter_rows())
+    assert (percents["2019-20"], percents["2022-23"]) == (11.6, 19.6)
     assert table.filter(borough_code="E09000028")["hours"].to_list() == [120_758]
     assert table.select("borough_code", "financial_year").is_unique().all()
     assert table.equals(table.sort("borough_code", "financial_year"))
@@ -78,3 +78,5 @@ def test_a_build_holds_the_hours_of_its_workbook_and_else_those_published(tmp_pa
     table = made.table("officer_hours")
     assert table.filter(financial_year="2024-25", borough_code="E09000030")["hours"].item() == 120
     assert table.filter(financial_year="2023-24").height == 33
+    with pytest.raises(edition.EditionError, match="holds no table 'stops': it has .*officer_hours"):
+        made.table("stops")

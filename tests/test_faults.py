@@ -4,8 +4,6 @@ Whatever happens, what was whole stays whole, no half file is read as a file, th
 come out are the same bytes.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

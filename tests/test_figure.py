@@ -1,7 +1,5 @@
 """A figure: one JSON, drawn alike on any processor, at four sizes that fit where they are read."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

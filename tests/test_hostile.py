@@ -61,8 +61,8 @@ def made(tmp_path_factory):
     """A run of the two notebooks that take text, its site, and what Jupyter would show of it; the folder of it all."""
     out, asked = tmp_path_factory.mktemp("out"), {"borough": "Sutton", "period": "latest"}
     ran = [
-        cells.run("01_targets", **asked, targets_file=targets_file(out / "targets.csv")),
-        cells.run("07_claims", **asked, claims_file=claims_file(out / "claims.csv")),
+        cells.run("01_targets", **asked, plain=False, targets_file=targets_file(out / "targets.csv")),
+        cells.run("07_claims", **asked, plain=False, claims_file=claims_file(out / "claims.csv")),
     ]
     figures, tables = [one for left in ran for one in left.figures.values()], ran[0].tables | ran[1].tables
     name = f"Sutton {TEXTS['markup']}"

@@ -4,18 +4,14 @@ Nothing here imports wardbook or polars but the fixtures that fetch what is comp
 the package.
 """
 
-from __future__ import annotations
-
 import math
 from collections import defaultdict
-from pathlib import Path
 from statistics import NormalDist, mean
 
 import pytest
 
-from conftest import sampled
+from conftest import ROOT, sampled
 
-ROOT = Path(__file__).resolve().parents[1]
 BOROUGHS = sampled("Tower Hamlets", "Westminster", "Sutton", "Lambeth", "Richmond upon Thames")
 TABLES = ("borough_offences", "knife_offences", "stops", "searches", "population", "confidence")
 SEVEN = ("violence with injury", "robbery", "burglary", "theft from the person", "theft from a vehicle")

@@ -1,7 +1,5 @@
 """Officers' hours and the load model: published numbers, ciw as an oracle, laws, and what nonsense is refused."""
 
-from __future__ import annotations
-
 import math
 import os
 
@@ -11,11 +9,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+import cells
 from conftest import EVERY
-from wardbook import edition, facts, places
+from wardbook import facts, places
 from wardbook.measures import hours, load
 from wardbook.measures.queue import Mailbox, departures, run_mailbox
-from wardbook.periods import read_period
 from wardbook.sources import dwo
 
 RUNS = 200
@@ -34,16 +32,8 @@ def published() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def demand() -> pl.DataFrame:
-    """Offences of 2023-24, residents of the census and wards, by borough, as a notebook takes them from the edition."""
-    made = edition.open_edition()
-    months = made.table("borough_offences").filter(offence_group="total recorded offences excluding fraud")
-    months = months.filter(read_period("2023-24").within(pl.col("month")), snapshot=months["snapshot"].max())
-    wards = made.table("wards").filter(pl.col("vintages").str.contains("2024"))
-    demand = places.boroughs().select("borough_code")
-    sums = {"offences": pl.col("offences").sum(), "residents": pl.col("residents").sum(), "wards": pl.len()}
-    for (name, total), table in zip(sums.items(), (months, made.table("population"), wards)):
-        demand = demand.join(table.group_by("borough_code").agg(total.alias(name)), on="borough_code")
-    return demand
+    """Offences of 2023-24, residents of the census and wards, by borough, as the notebook takes them from the edition."""
+    return cells.run_until("06_subscriber_load", "demand", borough="London")
 
 
 @pytest.fixture(scope="module")
@@ -67,24 +57,9 @@ def test_the_published_shares_abstracted_and_a_boroughs_rates_by_hand(rated, dem
     assert row["even_share_hours"] / 3_605_844 == pytest.approx(there["offences"] / demand["offences"].sum())
     assert row["hours_per_ward"] == pytest.approx(117_084 / 20)
     assert row["ward_hours_per_week"] == pytest.approx((117_084 - 24_383) / 20 / (365.25 / 7))
-
-
-def test_london_is_its_boroughs_together_within_their_rounding(rated):
-    london, boroughs = of(rated, "London"), rated.filter(pl.col("borough_code") != places.LONDON_CODE)
-    assert london["hours"] == pytest.approx(3_605_844, abs=5)
-    assert boroughs.height == 32
-    assert boroughs["hours"].sum() == pytest.approx(london["hours"], abs=5)
-    assert boroughs["abstracted"].sum() == pytest.approx(london["abstracted"], abs=5)
-    assert boroughs["even_share_hours"].sum() == pytest.approx(london["hours"])
-    assert london["posts_per_ward"] == pytest.approx(3.2, abs=0.05)
-
-
-def test_londons_other_years_are_held_as_published():
-    london = dwo.officer_hours(facts.officer_hours()).filter(borough_code=places.LONDON_CODE)
-    shares = london.rows_by_key("financial_year", unique=True, named=True)
-    assert (shares["2022-23"]["hours"], shares["2022-23"]["abstracted_percent"]) == (3_512_153, 19.6)
-    assert (shares["2019-20"]["hours"], shares["2019-20"]["abstracted_percent"]) == (2_477_081, 11.6)
-    assert london.filter(financial_year="2022-23")["abstracted"].item() is None
+    # That London's are its boroughs' together the notebook itself asserts.
+    assert (of(rated, "London")["hours"], rated.height) == (pytest.approx(3_605_844, abs=5), 33)
+    assert of(rated, "London")["posts_per_ward"] == pytest.approx(3.2, abs=0.05)
 
 
 def test_a_mix_of_weights_lies_between_its_parts_and_turns_no_units_into_weight(published, demand):
@@ -121,15 +96,12 @@ def test_draws_have_the_stated_middle_and_range(inputs):
     assert [(staff == n).mean() for n in (2, 3, 4)] == pytest.approx([0.25, 0.5, 0.25], abs=0.01)
 
 
-GOOD_HOURS = (
-    "borough,period,hours,abstracted,abstracted_percent,training,aid,staffing_up,court,source,address,quality,licence,note\n"
-    "Barnet,2023-24,100,20,,10,5,4,1,MPS,x,A,none,\n"
-)
-
-
 def test_a_row_of_hours_whose_kinds_do_not_add_up_is_refused_by_its_line(tmp_path):
     path = tmp_path / "officer_hours.csv"
-    path.write_text(GOOD_HOURS.replace("10,5,4,1", "10,5,4,9"))
+    path.write_text(
+        "borough,period,hours,abstracted,abstracted_percent,training,aid,staffing_up,court,source,address,quality,licence,note\n"
+        "Barnet,2023-24,100,20,,10,5,4,9,MPS,x,A,none,\n"
+    )
     with pytest.raises(ValueError, match=f"^{path}, line 2.*allowed: kinds that add up to abstracted"):
         facts.read_facts(path, facts.OfficerHours)
 
@@ -234,7 +206,6 @@ def test_waits_are_those_of_m_g_1(kind, wait):
 
 
 WEEKS = 26
-SEEDS = 24 if os.environ.get(EVERY) else 8
 
 
 def ward(random: int, mailbox: Mailbox, **given):
@@ -267,7 +238,8 @@ def test_shares_answered_are_those_of_ciw(utilisation, closes):
     usable = 5 * (closes - 9)  # hours a week
     sigma = math.sqrt(math.log1p(1.03))
     service = ciw.dists.Lognormal(-(sigma**2) / 2, sigma)
-    theirs = np.array([ciw_shares(seed, utilisation * usable / 168, service, closes) for seed in range(SEEDS)])
+    seeds = range(24 if os.environ.get(EVERY) else 8)
+    theirs = np.array([ciw_shares(seed, utilisation * usable / 168, service, closes) for seed in seeds])
     alone = {"staff": 1, "presence": 1.0, "minutes": 60 * usable, "minutes_per_message": 60.0, "weeks": WEEKS}
     mail = {"messages_per_week": utilisation * usable, "bulletins_per_week": 0.0}
     ours = ward(66, Mailbox(absence="always", closes=closes), **alone, **mail).shares

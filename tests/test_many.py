@@ -13,10 +13,8 @@ from unittest import mock
 import pytest
 
 from test_cli import folder as folder  # the same two notebooks
-from test_cli import wardbook as wardbook
 from test_runner import hidden, tree, two_notebooks, write_notebook
 from wardbook import folders
-from wardbook.places import UnknownName
 from wardbook.run import many, runner, site
 
 AREAS = ["Camden", "Lewisham", "London"]
@@ -122,13 +120,6 @@ def test_workers_that_cannot_be_started_are_said_in_words(start, tmp_path, monke
         start()
     assert stamps(tmp_path / "out") == {}
     assert signal.pthread_sigmask(signal.SIG_BLOCK, set()) == set()
-
-
-def test_a_name_that_is_not_known_is_refused_before_anything_runs(start, tmp_path):
-    for more in ({"only": ["03_third"]}, {"areas": ["Camdon"]}, {"period": "2031-32"}):
-        with pytest.raises(UnknownName):
-            start(**more)
-    assert not (tmp_path / "out").exists()
 
 
 HOLDS = """\

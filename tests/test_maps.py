@@ -1,14 +1,11 @@
 """Ward maps: shapes of the right vintage or none, and cells that part London among its wards."""
 
-from __future__ import annotations
-
-import geopandas
 import polars as pl
 import pytest
 import shapely
 
+from test_ons import write_outlines
 from wardbook import open as open_book
-from wardbook import places
 from wardbook.figures import maps
 from wardbook.places import WardVintageError
 from wardbook.sources import ons
@@ -28,16 +25,12 @@ def outline_file(folder, codes, year=2024, crs=27700, kind="gpkg"):
     """A file of made-up outlines, a row of squares, their names in columns that tell their vintage."""
     shapes = [shapely.box(530_000 + 100 * i, 180_000, 530_100 + 100 * i, 180_100) for i in range(len(codes))]
     names = {f"WD{year % 100}CD": codes, f"WD{year % 100}NM": [f"Ward {code}" for code in codes]}
-    path = folder / f"ons/wards-{year}/wards.{kind}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    geopandas.GeoDataFrame(names, geometry=shapes, crs=27700).to_crs(crs).to_file(path)
-    return path
+    return write_outlines(folder / f"ons/wards-{year}/wards.{kind}", names, shapes, crs)
 
 
 # -- the schematic ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.raw
 def test_at_most_two_per_cent_of_london_is_blank_on_the_schematic(raw, wards):
     london = ons.read_borough_outlines(raw / "ons/London_Boroughs.gpkg").union_all()
     drawn = maps.schematic_cells(wards).union_all()
@@ -73,12 +66,3 @@ def test_a_subset_that_fits_two_vintages_is_drawn_in_the_newest(tmp_path, wards)
     outline_file(tmp_path, codes, 2018)
     outline_file(tmp_path, codes, 2024)
     assert maps.ward_plan(wards, codes, str(tmp_path)).vintage == 2024
-
-
-@pytest.mark.raw
-def test_the_mps_ward_file_fits_2024_and_not_2018(raw, wards):
-    codes = open_book(notebook="03_comparison").edition.table("ward_offences")["ward_code"].unique().to_list()
-    found = maps.ward_plan(wards, codes, str(raw))
-    assert found.vintage == 2024
-    with pytest.raises(WardVintageError, match=r"149 of 679 ward codes \(21\.9%\)"):
-        places.check_ward_vintage(codes, codes_of(wards, "2018"), data="crime", table="the wards of 2018")

@@ -1,7 +1,5 @@
 """The Met's recorded crime and knife crime: made-up files for each trap, then the published ones to the digit."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import polars as pl
@@ -215,7 +213,6 @@ def by(frame, *key):
     return dict(frame.group_by(*key).agg(pl.col("offences").sum()).iter_rows())
 
 
-@pytest.mark.raw
 def test_published_violence_without_injury_differs_by_taxonomy(raw):
     # The months both files hold: January 2024 to March 2025.
     common = pl.col("month").is_between(date(2024, 1, 1), date(2025, 3, 1))
@@ -229,9 +226,8 @@ def test_published_violence_without_injury_differs_by_taxonomy(raw):
     assert together == pytest.approx(203_862, rel=0.005)
 
 
-@pytest.mark.raw
 def test_published_breaks(raw):
-    """Fraud leaves in April 2013, and residential burglary is renamed in 2023."""
+    """Fraud leaves in April 2013."""
     # The borough files of the snapshot 2025-11 follow on one another.
     files = (
         raw / f"mps/2025-11/MPS Borough Level Crime ({name}).csv" for name in ("Historical", "most recent 24 months")
@@ -241,7 +237,3 @@ def test_published_breaks(raw):
     fraud = by(one_series.filter(major="FRAUD AND FORGERY"), "year")
     assert [fraud[year] for year in (2010, 2011, 2012)] == [22_299, 23_239, 25_687]
     assert max(fraud[year] for year in range(2013, 2023)) < 10
-    # Residential burglary, renamed in 2023, is one series: no month is empty or a fraction of its neighbours.
-    groups = tables.groups_filled_by([UPPER]).filter(offence_group="residential burglary")
-    months = by(one_series.join(groups, on=["major", "minor"], how="semi"), "month")
-    assert len(months) == 188 and min(months.values()) > 2_000

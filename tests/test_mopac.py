@@ -1,9 +1,6 @@
-"""The Public Attitude Survey: made-up tables in both dialects, then the published ones."""
+"""The Public Attitude Survey: made-up tables in both dialects. The published ones are counted again in test_recount."""
 
-from __future__ import annotations
-
-import csv
-from datetime import date, datetime
+from datetime import date
 
 import polars as pl
 import pytest
@@ -52,17 +49,3 @@ def test_question_ids_are_stable():
     ids = pl.DataFrame({"m": published}).select(question_id(pl.col("m")))["m"].to_list()
     assert ids == ["good job local", "good job local", "trust mps", "contact ward officer"]
     assert set(ids) < set(QUESTIONS)
-
-
-@pytest.mark.raw
-def test_published_london_is_what_stands_beside_each_borough(raw):
-    london = {row[::2]: row[3] for row in read_attitudes(raw / "mopac/PAS_Total.csv").frame.rows()}
-    with (raw / "mopac/PAS_buroughs.csv").open(encoding="utf-8-sig", newline="") as handle:
-        separator = ";" if ";" in handle.readline() else ","
-        handle.seek(0)
-        beside = list(csv.DictReader(handle, delimiter=separator))
-    assert (len(london), len(beside)) == (291, 9_312)
-    for row in beside:
-        end = datetime.strptime(row["Date"], "%d/%m/%Y").date()  # noqa: DTZ007
-        question = " ".join(row["Measure"].replace('"', "").lower().split())
-        assert london[end, question] == float(row["MPS"].replace(",", "."))

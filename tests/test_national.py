@@ -7,10 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 from distributed import LocalCluster
-from typer.testing import CliRunner
 
 import generate_months
-from wardbook import cli, national
+from wardbook import national
 from wardbook.sources.placing import place_points
 from wardbook.sources.reading import SourceError
 
@@ -117,10 +116,9 @@ def test_generated_months_are_counted_as_a_spatial_join_and_a_cluster_count_them
     assert there[0].equals(table) and there[1] == qualities
 
 
-@pytest.mark.raw
-def test_a_real_forces_months(raw, tmp_path):
+def test_a_real_forces_months(raw, wardbook, tmp_path):
     made = tmp_path / "made"
-    told = CliRunner().invoke(cli.app, ["build", "--street", str(raw), "--raw", str(raw), "--out", str(made)])
+    told = wardbook("build", "--street", raw, "--raw", raw, "--out", made)
     assert told.exit_code == 0, told.stderr
     table = pl.read_parquet(made / "street_offences.parquet")
     files = sorted(raw.rglob("*-street.csv"))

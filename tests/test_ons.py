@@ -1,6 +1,4 @@
-"""Outlines, lookups and census tables: made-up files for each trap, then the published ones."""
-
-from __future__ import annotations
+"""Outlines, lookups and census tables: made-up files for each trap, then the published wards."""
 
 import geopandas
 import polars as pl
@@ -149,7 +147,6 @@ def test_ethnic_groups_are_summed_to_five(tmp_path):
 # ---- the published files
 
 
-@pytest.mark.raw
 def test_published_wards(raw):
     simplified = ons.read_wards(raw / "ons/wards-2024/london_ward.gpkg")
     full = ons.read_wards(raw / "ons/wards-2018/London_Ward.shp")
@@ -160,24 +157,3 @@ def test_published_wards(raw):
     assert len(set(simplified.frame["ward_code"]) & set(full.frame["ward_code"])) == 154
     tower_hamlets = full.frame.filter(borough_code="E09000030")["ward_code"]
     assert tower_hamlets.is_in(simplified.frame["ward_code"].to_list()).all()
-
-
-@pytest.mark.raw
-def test_published_boroughs_cover_london_without_overlap(raw):
-    outlines = ons.read_borough_outlines(raw / "ons/London_Boroughs.gpkg")
-    assert len(outlines) == 33
-    assert outlines.union_all().area == pytest.approx(outlines.area.sum(), rel=1e-6)
-    wards = ons.read_ward_outlines(raw / "ons/wards-2018/London_Ward.shp")
-    assert wards.area.sum() == pytest.approx(outlines.area.sum(), rel=1e-4)
-
-
-@pytest.mark.raw
-def test_published_lookup_and_residents_agree(raw):
-    lookup = ons.read_lsoa_lookup(next((raw / "ons").glob("LSOA_*.csv")))
-    assert (lookup.quality.rows_read, lookup.frame.height) == (35_672, 4_994)
-    wards = ons.read_wards(raw / "ons/wards-2024/london_ward.gpkg").frame
-    assert set(lookup.frame["ward_code"]) == set(wards["ward_code"])
-    residents = ons.read_ethnic_groups(next((raw / "gla").glob("*.xlsx")))
-    assert (residents.quality.rows_kept, residents.frame["residents"].sum()) == (4_994, 8_799_882)
-    keys = residents.frame.select("lsoa_code", "borough_code").unique().sort("lsoa_code")
-    assert keys.equals(lookup.frame.select("lsoa_code", "borough_code"))

@@ -1,7 +1,5 @@
 """Twelve-month periods and windows of months, and the breaks that a comparison crosses."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import polars as pl
@@ -62,8 +60,11 @@ def test_the_documented_breaks_are_declared():
     crossed |= {("robbery", "2024-25"): ["CRIS to CONNECT (other offences)"], ("robbery", "year to 2026-02"): []}
     for (item, year), breaks in crossed.items():
         after = read_period(year)
-        rows = breaks_between(declared_breaks(), "borough_offences", item, after.earlier().first, after.last)
-        assert rows["break_id"].to_list() == breaks, year
+        between = declared_breaks(), "borough_offences", item, after.earlier().first, after.last
+        assert breaks_between(*between)["break_id"].to_list() == breaks, year
+        # Of wards, every kind steps where the wards' offences were moved.
+        of_wards = breaks_between(declared_breaks(), "ward_offences", item, *between[3:])["break_id"].to_list()
+        assert ("CRIS to CONNECT (wards)" in of_wards) == (year == "2024-25")
 
 
 def test_a_break_dated_at_a_month_parts_it_from_the_one_before():

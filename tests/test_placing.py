@@ -1,7 +1,5 @@
 """Points to areas: made-up squares, then the Met's stops in the GLA's outlines."""
 
-from __future__ import annotations
-
 import geopandas
 import polars as pl
 import pytest
@@ -58,7 +56,6 @@ def test_points_are_turned_from_wgs84_to_the_grid():
     assert placed(points((1.716073973, 52.658007833)), here) == ["C"]
 
 
-@pytest.mark.raw
 def test_published_stops_outside_london(raw, stop_files):
     stops = pl.concat(loaded.frame for loaded in stop_files.values())
     answer = place_points(stops, read_borough_outlines(raw / "ons/London_Boroughs.gpkg"), code="borough_code")
@@ -77,7 +74,6 @@ def test_published_stops_outside_london(raw, stop_files):
 # Placing a real month --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.raw
 @pytest.mark.parametrize("code", ["borough_code", "ward_code"])
 def test_unique_points_are_placed_as_every_row_is_by_a_spatial_join(raw, stop_files, code):
     if code == "borough_code":

@@ -1,7 +1,5 @@
 """Rates and their intervals: published numbers nobody here wrote, exact enumeration of coverage, and properties."""
 
-from __future__ import annotations
-
 import math
 import warnings
 

@@ -1,7 +1,5 @@
 """Is a file what it claims to be? Failed downloads, tables and counts that are none, accounts that must add up."""
 
-from __future__ import annotations
-
 import polars as pl
 import pytest
 

@@ -5,8 +5,6 @@ polars; another process turns Parquet into CSV and does no more, and of the work
 is where a point lies (tests/test_placing.py) and the name of a ward. Each test prints what it tried: `pytest -s` shows it.
 """
 
-from __future__ import annotations
-
 import csv
 import json
 import os
@@ -27,7 +25,6 @@ import pytest
 from conftest import EVERY, ROOT
 
 pytestmark = [
-    pytest.mark.raw,
     pytest.mark.slow,
     pytest.mark.skipif(not os.environ.get(EVERY), reason="a long check: give --every-borough"),
 ]

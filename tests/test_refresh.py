@@ -1,17 +1,13 @@
 """What a refresh says it moved: each headline with both numbers and the reason, and nothing that did not move."""
 
-from __future__ import annotations
-
 import shutil
 from pathlib import Path
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner
 
 from test_edition import synthetic_build as synthetic_build
 from wardbook import edition, refresh
-from wardbook.cli import app
 from wardbook.tables import TOTAL
 
 FILE = "mps/2025-03/MPS Borough Level Crime (made up).csv"
@@ -74,12 +70,10 @@ def test_a_changed_definition_is_told_from_a_revision(synthetic_build):
     assert set(refresh.compare(made, other)["why"]) == {"same files, read or counted differently"}
 
 
-def test_build_prints_what_moved_and_a_first_build_or_one_over_a_broken_edition_does_not(folder, tmp_path):
-    out = tmp_path / "edition"
-
+def test_build_prints_what_moved_and_a_first_build_or_one_over_a_broken_edition_does_not(folder, tmp_path, wardbook):
     def build():
-        told = CliRunner().invoke(app, ["build", "--raw", str(folder), "--out", str(out)])
-        assert told.exit_code == 0 and told.output.splitlines()[-1] == str(out)
+        told = wardbook("build", "--raw", folder, "--out", "edition")
+        assert told.exit_code == 0 and told.output.splitlines()[-1] == "edition"
         return told.output
 
     assert "headlines" not in build()
@@ -87,5 +81,5 @@ def test_build_prints_what_moved_and_a_first_build_or_one_over_a_broken_edition_
     put_one_robbery_more(folder)
     changed = build()
     assert "revision" in changed and "Barnet" in changed
-    (out / "wards.parquet").write_bytes(b"spoilt")
+    (tmp_path / "edition/wards.parquet").write_bytes(b"spoilt")
     assert "headlines" not in build()

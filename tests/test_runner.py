@@ -403,15 +403,6 @@ def test_refreshing_runs_and_cleans_in_place_and_then_changes_nothing(tmp_path):
     assert [path.name for path in folder.iterdir()] == ["_template.ipynb"]
 
 
-def test_a_notebook_that_fails_stays_as_it_was(tmp_path):
-    path = write_notebook(tmp_path / "notebooks", "01_first", "1 / 0")
-    before = path.read_bytes()
-    says = r"01_first failed in cell \[2\] `1 / 0`: ZeroDivisionError: division by zero; earlier"
-    with pytest.raises(runner.RunError, match=says):
-        committed.refresh_notebooks(path.parent)
-    assert path.read_bytes() == before
-
-
 # A reader's copies ----------------------------------------------------------------------------------------------------
 
 

@@ -1,13 +1,10 @@
 """A schema's failure in words: file, line, column, value and what is allowed, for a table and for a reader's own file."""
 
-from __future__ import annotations
-
 import dataframely as dy
 import polars as pl
 import pytest
-from typer.testing import CliRunner
 
-from wardbook import cli, facts, register
+from wardbook import facts, register
 from wardbook.schemas import SchemaViolation, read_as, violations
 
 
@@ -87,7 +84,7 @@ OWN = {"targets_file": facts.OwnTargets, "claims_file": register.Claims, "scenar
 
 @pytest.mark.parametrize(("name", "strange"), list(zip(OWN, ["\a", "\x1b", "\ufffe"])))
 def test_an_own_file_that_is_no_table_or_has_a_control_character_ends_a_run_before_anything_runs(
-    tmp_path, name, strange
+    wardbook, tmp_path, name, strange
 ):
     """Seen as a traceback, since a file of the reader's own was told apart from a publisher's only where it could be read."""
     columns, own, out = list(OWN[name].columns()), tmp_path / "own.csv", tmp_path / "out"
@@ -97,6 +94,6 @@ def test_an_own_file_that_is_no_table_or_has_a_control_character_ends_a_run_befo
         (f"{row}{strange}\n", f"own.csv, line 2, column {columns[-1]}: "),
     ):
         own.write_text(text, encoding="utf-8")
-        told = CliRunner().invoke(cli.app, ["run", "--borough", "Sutton", "--set", f"{name}={own}", "--out", str(out)])
+        told = wardbook("run", "--borough", "Sutton", "--set", f"{name}={own}", "--out", out)
         assert told.exit_code == 2 and says in told.stderr
         assert not out.exists() and strange not in told.stderr

@@ -1,23 +1,18 @@
 """Nothing runs that was only read, nothing listens beyond this machine, nothing that leaves carries code, a person or a path."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
-import sys
-import time
-from pathlib import Path
 
 import httpx
 import polars as pl
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+from conftest import ROOT
+
 SOURCES = sorted((ROOT / "lib").rglob("*.py"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -27,33 +22,11 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.name == "nt", reason="the server is stopped by a signal")
-def test_a_running_lab_listens_on_loopback_and_refuses_who_has_no_token(tmp_path):
-    start = (
-        "import sys, pathlib; from wardbook.run import committed; "
-        "sys.exit(committed.lab(sys.argv[2:], work=pathlib.Path(sys.argv[1])))"
-    )
-    (work := tmp_path / "work").mkdir()
-    words = [sys.executable, "-c", start, work, "--no-browser", "--ServerApp.port=18923"]
-    words += ["--allow-root"] if os.geteuid() == 0 else []
-    environment = {name: value for name, value in os.environ.items() if name != "JUPYTER_TOKEN"}
-    environment |= {f"JUPYTER_{name}_DIR": str(tmp_path / name) for name in ("RUNTIME", "CONFIG", "DATA")}
-    # The server is a child of this one, and is to end with it.
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "start_new_session": True}
-    process = subprocess.Popen(words, env=environment, **silent)
-    try:
-        until = time.monotonic() + 60
-        while not (files := list(tmp_path.glob("RUNTIME/jpserver-*.json"))):
-            assert process.poll() is None and time.monotonic() < until, "the server did not start"
-            time.sleep(0.2)
-        server = json.loads(files[0].read_text(encoding="utf-8"))
-        assert server["hostname"] == "127.0.0.1" and len(server["token"]) >= 32
-        address = f"http://127.0.0.1:{server['port']}/api/contents"
-        assert httpx.get(address, trust_env=False).status_code == 403
-        assert httpx.get(address, params={"token": server["token"]}, trust_env=False).status_code == 200
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(30)
+def test_a_running_lab_listens_on_loopback_and_refuses_who_has_no_token(lab):
+    assert lab["hostname"] == "127.0.0.1" and len(lab["token"]) >= 32
+    address = f"{lab['url']}api/contents"
+    assert httpx.get(address, trust_env=False).status_code == 403
+    assert httpx.get(address, params={"token": lab["token"]}, trust_env=False).status_code == 200
 
 
 # What is read ---------------------------------------------------------------------------------------------------------
@@ -69,15 +42,16 @@ def test_nothing_read_is_executed_and_no_archive_unpacked_by_its_names(path):
 # What leaves ----------------------------------------------------------------------------------------------------------
 
 
-def texts_of(notebook):
-    """What a committed notebook shows, without its drawings: image coordinates look like any number."""
-    for cell in notebook["cells"]:
-        yield "".join(cell["source"])
-        for output in cell.get("outputs", []):
-            yield "".join(output.get("text", ""))
-            for kind, value in output.get("data", {}).items():
-                if kind.startswith("text/"):
-                    yield "".join(value)
+def texts_of(path):
+    """What a file shows, without its drawings: coordinates look like any number."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix == ".ipynb":
+        cells = json.loads(text)["cells"]
+        outputs = [output for cell in cells for output in cell.get("outputs", [])]
+        data = [part for one in outputs for part in one.get("data", {}).items()]
+        shown = [value for kind, value in data if kind.startswith("text/")]
+        return ["".join(one) for one in [c["source"] for c in cells] + [o.get("text", "") for o in outputs] + shown]
+    return re.findall(r">([^<]+)<", text) if path.suffix in (".svg", ".html") else [text]
 
 
 MACHINE = re.compile(r"(?:/home/|/Users/|/root/|/tmp/|/work/|/var/folders/|[A-Z]:\\Users)[\w.-]*")
@@ -91,12 +65,6 @@ def told(text):
     return [found[0] for pattern in (MACHINE, EMAIL, PERSON, LONDON_POINT) if (found := pattern.search(text))]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_no_committed_notebook_names_a_person_a_machine_or_a_fine_point(path):
-    for text in texts_of(json.loads(path.read_text(encoding="utf-8"))):
-        assert told(text) == [], text[:200]
-
-
 def test_no_table_of_the_edition_has_a_column_for_a_person_or_a_point():
     rows = pl.read_csv(ROOT / "data" / "dictionary.csv")
     for name in rows["column"]:
@@ -105,15 +73,13 @@ def test_no_table_of_the_edition_has_a_column_for_a_person_or_a_point():
     assert wards.height == wards.select("easting", "northing").unique().height, "a point a ward, no finer"
 
 
-def test_no_output_of_a_run_names_a_person_a_machine_or_a_fine_point():
+def test_no_committed_notebook_and_no_output_of_a_run_names_a_person_a_machine_or_a_fine_point():
     """Of the committed example, which is all eight notebooks' and made again whenever what they write changes."""
     example = ROOT / "outputs" / "tower-hamlets"
     files = [path for path in example.rglob("*") if path.suffix in (".csv", ".txt", ".svg", ".json", ".html")]
     assert len(files) > 100
-    for path in files:
-        text = path.read_text(encoding="utf-8")
-        # Of a drawing the words alone: its coordinates look like any number.
-        for shown in re.findall(r">([^<]+)<", text) if path.suffix in (".svg", ".html") else [text]:
+    for path in (*NOTEBOOKS, *files):
+        for shown in texts_of(path):
             assert told(shown) == [] and str(ROOT) not in shown, f"{path}: {shown[:200]}"
 
 

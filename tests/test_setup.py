@@ -10,16 +10,15 @@ import subprocess
 import sys
 import tomllib
 from importlib import metadata
-from pathlib import Path
 
 import pytest
 import yaml
 from typer.main import get_command
 
 from cells import code
+from conftest import ROOT
 from wardbook import cli
 
-ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ROOMS = {room: (ROOT / room / "README.md").read_text(encoding="utf-8") for room in ("data", "outputs", "tests", "lib")}
@@ -34,7 +33,6 @@ TARGETS = {
     target: re.findall(r"`([^`]+)`", twin)
     for target, twin in re.findall(r"^\| `make ([\w-]+)` \| .+? \| (.+?) \|$", ROOMS["outputs"], re.MULTILINE)
 }
-needs_make = pytest.mark.skipif(not shutil.which("make") or not shutil.which("bash"), reason="needs make and bash")
 
 
 def split_requirement(requirement: str) -> tuple[str, str]:
@@ -99,6 +97,8 @@ def test_the_lock_names_one_public_registry_and_no_path():
 @pytest.fixture
 def make(tmp_path):
     """Run make in a copy of the set-up where `uv` only says how it was called; returns the calls and the process."""
+    if not shutil.which("make"):
+        pytest.skip("needs make")
     folder = tmp_path / "a folder"
     (folder / ".venv").mkdir(parents=True)
     for name in ["Makefile", "README.md", "pyproject.toml", "uv.lock", "outputs/README.md"]:
@@ -124,7 +124,6 @@ def make(tmp_path):
     return run
 
 
-@needs_make
 def test_each_target_is_in_readme_with_the_command_it_runs(make):
     phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert sorted(TARGETS) == sorted(phony[1].split())
@@ -138,20 +137,17 @@ def test_each_target_is_in_readme_with_the_command_it_runs(make):
         assert all(text in printed for text in (f"make {target}", *twin))
 
 
-@needs_make
 @pytest.mark.parametrize("borough", ["Lewisham", "Kensington and Chelsea", 'King\'s; echo `id` "x" && false'])
 def test_a_borough_reaches_the_command_as_one_argument(make, borough):
     calls, _ = make("book", f"BOROUGH={borough}", "PERIOD=2023-24")
     assert calls[-1] == ["uv", "run", "wardbook", "run", "--borough", borough, "--period", "2023-24"]
 
 
-@needs_make
 def test_build_reads_the_folder_the_environment_names(make):
     assert make("build", WARDBOOK_RAW="../some where/raw")[0][-1][4:6] == ["--raw", "../some where/raw"]
     assert make("build", "RAW=x", WARDBOOK_RAW="../raw")[0][-1][4:6] == ["--raw", "x"]
 
 
-@needs_make
 def test_without_uv_or_venv_the_message_says_what_to_install(make):
     for name in ["uv", "python3"]:  # a version manager's stand-in for a uv it has not; Debian's python3 without venv
         (make.tools / name).write_text("#!/bin/sh\nexit 1\n")
@@ -173,7 +169,7 @@ def test_every_wardbook_command_in_a_readme_exists_with_its_options():
 # What CI runs ---------------------------------------------------------------------------------------------------------
 
 
-@needs_make
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
 def test_ci_and_its_workflow_run_the_commands_that_readme_prints():
     listed = subprocess.run(["bash", ROOT / ".ci" / "run", "--list"], capture_output=True, text=True, check=True).stdout
     names = ["lint", "book", "test"]  # pytest's summary closes the output
@@ -212,7 +208,6 @@ def test_readme_is_one_screen_long_and_points_to_each_room():
     assert "00_your_own_analysis" in "\n".join(README.splitlines()[:40])
 
 
-@needs_make
 def test_each_recipe_of_readme_runs_as_it_is_printed(make):
     """Without uv on PATH too: `make` finds its own."""
     recipes = [line for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) for line in block.splitlines()]

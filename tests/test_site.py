@@ -25,11 +25,6 @@ NEWEST, BEFORE = "year to 2026-02", "year to 2025-02"
 
 
 @pytest.fixture(scope="module")
-def book():
-    return open_book("London")
-
-
-@pytest.fixture(scope="module")
 def built(tmp_path_factory, book):
     """A site of three areas, their pages made without a notebook, with a sample's answers or with `--every-borough` all."""
     out = tmp_path_factory.mktemp("out")

@@ -1,24 +1,19 @@
-"""Stop and search: known answers, a second computation, the bootstrap's width and cover, the guard, and what is refused."""
-
-from __future__ import annotations
+"""Stop and search: known answers, a second computation, the bootstrap's cover, the guard, and what is refused."""
 
 import math
 import os
 from collections import Counter
 from datetime import date, timedelta
 
-import geopandas
 import numpy as np
 import polars as pl
 import pytest
-from shapely.geometry import box
 
 from conftest import EVERY, relative_rate
-from wardbook import edition, places
+from wardbook import places
 from wardbook.measures import stops
 from wardbook.periods import declared_breaks, read_period
 from wardbook.places import Area
-from wardbook.sources import placing
 
 YEAR = read_period("2023-24")
 LONDON = places.area("London")
@@ -132,8 +127,7 @@ def test_the_bootstrap_depends_on_the_days_and_on_nothing_else():
 
 def test_a_reference_that_is_drawn_empty_leaves_the_upper_end_open():
     rows = counted((date(2023, 4, 1), "White", "White", 1), (date(2023, 4, 9), "Black", "Black", 40), days=True)
-    rate = relative_rate(rows, PEOPLE)
-    assert rate.upper == np.inf
+    assert relative_rate(rows, PEOPLE).upper == np.inf
 
 
 # The guard ------------------------------------------------------------------------------------------------------------
@@ -217,39 +211,14 @@ def test_ward_rates_are_over_residents_and_over_offences():
     ]
 
 
-def outlined(codes: dict[str, tuple], column: str):
-    return geopandas.GeoDataFrame({column: list(codes)}, geometry=[box(*corner) for corner in codes.values()], crs=4326)
-
-
-def test_a_stop_is_placed_by_outline_where_wards_are_unchanged_and_by_best_fit_elsewhere():
-    unchanged, other = "E09000030", "E09000012"
-    codes = [unchanged, unchanged, other, unchanged, "unplaced", "unplaced"]
-    frame = pl.DataFrame({"longitude": [0.01, 0.04, 0.11, 0.14, 0.12, None], "borough_code": codes})
-    frame = frame.with_columns(latitude=pl.lit(51.5))
-    wards = outlined({"W1": (0.0, 51.4, 0.05, 51.6), "W2": (0.05, 51.4, 0.1, 51.6)}, "ward_code")
-    cells = {"L1": (0.0, 51.4, 0.03, 51.6), "L2": (0.03, 51.4, 0.1, 51.6), "L3": (0.1, 51.4, 0.2, 51.6)}
-    lookup = pl.DataFrame({"lsoa_code": list(cells), "ward_code": ["W1", "W2", "W9"]})
-    lookup = lookup.with_columns(borough_code=pl.Series([unchanged, unchanged, other]))
-    got = placing.place_in_wards(frame, wards, [unchanged], outlined(cells, "lsoa_code"), lookup)
-    assert got.select("ward_code", "placed_by", "best_fit_ward").rows() == [
-        ("W1", "outline", "W1"),
-        ("W1", "outline", "W2"),  # the best fit of its LSOA is the neighbour
-        ("W9", "best fit", "W9"),
-        (None, None, None),  # in no outline, and its LSOA is another borough's
-        (None, None, None),
-        (None, None, None),
-    ]
-
-
 # The edition's months ----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def made():
+def made(committed):
     """The edition's tables by name."""
-    held = edition.open_edition()
     names = ("searches", "searches_by_day", "stops", "stop_coverage", "ward_placing", "population")
-    return {name: held.table(name) for name in names}
+    return {name: committed.table(name) for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -466,9 +435,9 @@ def test_more_thorough_searches_are_divided_four_ways_and_no_year_is_left_out():
 # Against what others printed ------------------------------------------------------------------------------------------
 
 
-def test_all_stops_and_arrests_agree_with_the_lords_answer():
+def test_all_stops_and_arrests_agree_with_the_lords_answer(committed):
     printed = pl.read_csv(places.REFERENCE / "published_stops.csv").rows_by_key("figure_id", named=True, unique=True)
-    rows = edition.open_edition().table("stops").filter(pl.col("month").is_in(YEAR.months))
+    rows = committed.table("stops").filter(pl.col("month").is_in(YEAR.months))
     total, arrests = rows["stops"].sum(), rows.filter(outcome="Arrest")["stops"].sum()
     assert 0.96 * printed["met-stops"]["low"] <= total <= 1.04 * printed["met-stops"]["high"]
     assert round(100 * arrests / total) == printed["met-arrest-share"]["low"]

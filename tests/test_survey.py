@@ -1,14 +1,11 @@
 """The survey: its error learnt from its own steps, held against a made series of known size and against the real one."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import numpy as np
 import polars as pl
 import pytest
 
-from wardbook import edition
 from wardbook.measures import survey
 from wardbook.places import LONDON_CODE, boroughs
 
@@ -16,8 +13,8 @@ DECEMBER = date(2023, 12, 31)
 
 
 @pytest.fixture(scope="module")
-def real():
-    return edition.open_edition().table("confidence")
+def real(committed):
+    return committed.table("confidence")
 
 
 def made(interviews: int, *, wobble: float = 0.0, quarters: int = 40) -> pl.DataFrame:
@@ -92,15 +89,6 @@ def test_only_values_four_quarters_apart_are_compared(real):
     assert survey.yearly_changes(lacking).filter(quarter_end=DECEMBER).is_empty()
     before = survey.judge(lacking, DECEMBER)["year_before"]
     assert before.drop_nulls().is_empty(), "another quarter stands in for the one that is missing"
-
-
-def test_a_row_of_the_real_table_by_hand(real):
-    asked = survey.judge(real, DECEMBER).filter(question="contact ward officer")
-    row, london = (asked.filter(borough_code=code).row(0, named=True) for code in ("E09000030", LONDON_CODE))
-    assert (row["share"], row["london"], row["year_before"], row["london_before"]) == (0.09, 0.13, 0.16, 0.20)
-    assert row["gap_points"] == pytest.approx(-4) and row["gap_change_points"] == pytest.approx(0)
-    assert row["against_london"] == survey.IN_LINE and row["change_verdict"] == survey.MOVED_WITH
-    assert (london["as_far"], london["of"]) == (4, 8) and london["against_london"] is None
 
 
 def test_the_newest_quarter_is_not_after_the_period(real):

@@ -1,7 +1,5 @@
 """Targets marked by their counts; the published ones, and a reader's own of every kind."""
 
-from __future__ import annotations
-
 import polars as pl
 import pytest
 

@@ -1,7 +1,5 @@
 """More thorough searches: releases laid under one another are counted once, and spellings made one."""
 
-from __future__ import annotations
-
 from datetime import date
 
 import polars as pl
@@ -90,7 +88,6 @@ def test_the_table_says_how_many_months_of_a_year_are_there(tmp_path):
 # ---- the publisher's file
 
 
-@pytest.mark.raw
 def test_published_searches_are_near_what_was_printed_and_do_not_jump_where_the_release_changes(raw):
     """2021: 4,287 searches (London Policing Ethics Panel, September 2022) and 271 of children (Mayor's Office, 2023)."""
     published = read_thorough_searches(raw / "mps/2026-02/thorough-searches.parquet")

@@ -1,7 +1,5 @@
 """Trends: XmR, expected counts, breaks, windows: on published numbers, on simulations, and on the edition."""
 
-from __future__ import annotations
-
 import math
 from datetime import date
 

@@ -1,7 +1,5 @@
 """An attack on the ward tables of overlapping periods: what is withheld in one is not to be had from another."""
 
-from __future__ import annotations
-
 from itertools import product
 
 import polars as pl

@@ -1,12 +1,9 @@
-"""Small numbers: the rule itself. The attacks on all that a notebook leaves are in the notebooks' own tests."""
-
-from __future__ import annotations
+"""Small numbers: the rule itself. The attacks on all that a notebook leaves are in test_04 and test_ward_attack."""
 
 import numpy as np
 import polars as pl
 
 from attack import Attacker, tried
-from wardbook import edition as editions
 from wardbook.figures import withhold
 from wardbook.measures import stops
 
@@ -57,30 +54,6 @@ def test_no_random_table_with_all_its_margins_shown_gives_a_small_cell_away():
         assert all(counts[i] for i in hidden) or len(hidden) == len(counts)
 
 
-def test_a_table_says_which_rows_are_withheld_and_nulls_what_is_made_of_them():
-    frame = pl.DataFrame({"group": ["a", "b", "c"], "searches": [3, 8, 90], "share": [0.03, 0.08, 0.89]})
-    shown = withhold.withhold(frame, "searches", derived=["share"])
-    assert shown["searches"].to_list() == shown["share"].map_elements(lambda s: 90 if s else None).to_list()
-    assert shown[withhold.COLUMN].to_list() == [withhold.REASON, withhold.REASON, None]
-    assert withhold.withhold(frame.tail(2), "searches").equals(frame.tail(2)), "nothing small, nothing changed"
-
-
-def test_a_row_of_ratios_with_a_count_withheld_beneath_it_has_no_figures():
-    counts = pl.DataFrame({"group": ["Asian", "Black", "White", "unknown"], "searches": [3, 40, 90, 7]})
-    counts = counts.with_columns(area=pl.lit("Here"), ethnicity=pl.lit("self-defined"))
-    gone = withhold.hidden_counts(counts)
-    assert gone.rows() == [("Here", "self-defined", ["Asian", "unknown"])]
-    columns = {"reference": pl.lit("White"), "ratio": 2.0, "residents_group": 9.0, "why": pl.lit(None, pl.String)}
-    ratios = counts.rename({"searches": "searches_known"}).with_columns(**columns)
-    shown = withhold.withhold_ratios(ratios, gone)
-    # The unknown are beneath every row.
-    assert shown.select("searches_known", "ratio").null_count().row(0) == (4, 4)
-    assert shown["residents_group"].to_list() == [9.0] * 4
-    assert shown["why"].str.starts_with("withheld: count of 1 to 4").all()
-    alone = withhold.withhold_ratios(ratios, gone.with_columns(gone=pl.lit(["Asian"])))
-    assert alone["ratio"].to_list() == [None, 2.0, 2.0, 2.0]
-
-
 def test_those_who_have_not_are_a_count_too_and_small_sums_are_not_shown_beside():
     shares = pl.DataFrame({"group": ["a", "b", "c"], "count": [20, 9, 30], "of": [22, 40, 90]})
     shares = shares.with_columns(**dict.fromkeys(("share", "lower", "upper"), pl.lit(0.5)))
@@ -93,34 +66,9 @@ def test_those_who_have_not_are_a_count_too_and_small_sums_are_not_shown_beside(
     assert gone["of"].to_list() == [22, None, 90]
 
 
-def test_all_positive_outcomes_go_where_beside_arrests_they_give_the_rest_away():
-    of = {"object": ["a", "b", "c"], "of": [100, 80, 60]} | dict.fromkeys(("share", "lower", "upper"), [0.5] * 3)
-    arrest, positive = (pl.DataFrame(of | {"count": counts}) for counts in ([20, 10, 9], [23, 30, 20]))
-    shown = withhold.withhold_outcomes(arrest, positive)
-    assert shown["count"].to_list() == [20, 10, 9]
-    assert shown["count_positive"].to_list() == [None, 30, None], "20 and 23 are three others; 9 and 20 go with them"
-
-
-def test_wards_withheld_have_no_rank_and_their_order_tells_nothing():
-    wards = {"ward_code": ["E1", "E2", "E3", "E4"], "borough_code": ["B"] * 4, "events": [50, 3, 20, 9]}
-    wards |= {"rank": [1, 2, 3, 4]} | dict.fromkeys(withhold._RATES, [4.0, 3.0, 2.0, 1.0])
-    shown = withhold.ranked_wards(pl.DataFrame(wards))
-    assert shown["ward_code"].to_list() == ["E1", "E3", "E2", "E4"]
-    assert shown["rank"].to_list() == [1, 2, None, None]
-    figures = shown.tail(2).select("events", "raw_rate_per_1000", "eb_rate_per_1000", "eb_low_per_1000")
-    assert figures.null_count().row(0) == (2, 2, 2, 2)
-
-
-def test_the_edition_is_left_whole():
-    edition = editions.open_edition()
-    for name in ("searches", "searches_by_day", "thorough_searches"):
-        small = edition.table(name).filter(pl.col("searches").is_between(1, 4))
-        assert small.height > 100, f"{name} has been thinned: its totals no longer reconcile"
-
-
-def test_the_under_18s_of_one_table_give_no_age_away_in_the_other():
+def test_the_under_18s_of_one_table_give_no_age_away_in_the_other(committed):
     """Seen in Brent, Haringey and London: one search without an age, withheld beside the under-18s that a figure showed."""
-    whole = editions.open_edition().table("thorough_searches").filter(pl.col("months") == 12)
+    whole = committed.table("thorough_searches").filter(pl.col("months") == 12)
     years = whole["year"].unique().to_list()
     withheld = 0
     for code in [*whole["borough_code"].unique().sort(), None]:

@@ -7,8 +7,6 @@ reader of one file can see: a table cut off exactly between two lines. What a bu
 months (`stop_coverage`), wards.
 """
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io
