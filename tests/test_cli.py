@@ -42,16 +42,12 @@ def folder(tmp_path, monkeypatch) -> Path:
         ("run --borough Lewisham --set times", "'times' is not NAME=VALUE"),
         ("run --borough Lewisham --set times=2 --set times=3", "'times' is set twice"),
         ("run", "Missing option '--borough'"),
-        ("run --borrow Lewisham", "--borrow"),
         ("run --all --borough Lewisham", "one of the two"),
         ("run --borough Lewisham --workers 2", "--workers and --scheduler go with --all"),
         ("run --all --only 03_third", "unknown notebook '03_third'"),
-        ("run --all --period 2031-32", "2031-32"),
-        (
-            "claim --borough Lambeth --offence 'vehicle crimes' --from 2023-24 --to 2024-25",
-            "did you mean 'vehicle crime'?",
-        ),
+        ("claim --borough Lambeth --offence robberies --from 2023-24 --to 2024-25", "did you mean 'robbery'?"),
         ("claim --borough Lambeth --offence robbery --from 2024-25 --to 2023-24", "in reverse order"),
+        ("claim --borough Lambeth --offence robbery", "Missing option '--from'"),
         ("fetch --source mps-borough-crimes", "did you mean 'mps-borough-crime'?"),
         ("fetch --borough 'Tower Hamlet'", "did you mean 'Tower Hamlets'?"),
         ("fetch --from 2024-05 --to 2024-04", "--from comes before --to"),
@@ -196,14 +192,14 @@ def test_a_second_signal_does_not_break_off_what_the_first_one_began_to_remove(n
     "text", ["<script>", "\"'`;$(ls)", "a\nb", "\x1b[31m\a", "\u2028\u202e", "\ufffe", "\udcff", "=1+1", "x" * 5000]
 )
 def test_whatever_is_typed_in_any_field_is_refused_in_printable_words(wardbook, tmp_path, text):
-    sutton, chart = ["--borough", "Sutton"], ["--to", "there", "--chart"]
+    sutton, chart, since = ["--borough", "Sutton"], ["--to", "there", "--chart"], ["--from", "2023-24"]
     settings = ("draws", "seed", "targets_file", "claims_file", text)
     for words in (
         *(["run", "--borough", text], ["run", *sutton, "--period", text], ["run", *sutton, "--only", text]),
         *(["run", *sutton, "--set", f"{name}={text}"] for name in settings),
         *(["run", *sutton, "--edition", text[:200]], ["check", text[:200]], ["fetch", "--source", text]),
-        *(["claim", "--borough", text, "--offence", "crime"], ["claim", *sutton, "--offence", text]),
-        *(["claim", *sutton, "--offence", "crime", name, text] for name in ("--from", "--to")),
+        *(["claim", *since, "--borough", text, "--offence", "crime"], ["claim", *since, *sutton, "--offence", text]),
+        *(["claim", *since, *sutton, "--offence", "crime", name, text] for name in ("--from", "--to")),
         *(["export", "--borough", text, *chart, "a"], ["export", *sutton, *chart, text], ["fetch", "--from", text]),
     ):
         told = wardbook(*words)

@@ -175,6 +175,8 @@ def claim(
     edition: Tables = None,
 ) -> None:
     """Answer a claim about one change in one sentence and one chart set; the last line printed is their folder."""
+    if not first and offence != "list":
+        raise typer.BadParameter("Missing option '--from'")
     with _told():
         from wardbook import claim as claims
 

@@ -72,8 +72,7 @@ papermill_engines.register(_ENGINE, _KernelThatRuns)
 @contextmanager
 def open_kernel(folder: Path) -> Iterator[NotebookClient]:
     """One kernel for the notebooks of a folder."""
-    # What is imported by then stays, and need not be looked through each time that memory is tidied.
-    reset = nbformat.v4.new_code_cell("get_ipython().reset()\n__import__('gc').freeze()")
+    reset = nbformat.v4.new_code_cell("get_ipython().reset()")
     client = NotebookClient(
         nbformat.v4.new_notebook(cells=[reset]),
         kernel_name="python3",
