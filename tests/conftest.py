@@ -35,7 +35,7 @@ def pytest_configure(config):
 def pytest_collection_modifyitems(config, items):
     """Tests marked `whole` are for `make check-all` alone; those that read the publishers' files are marked `raw`."""
     for item in items:
-        if "raw" in item.fixturenames and item.path.name != "test_faults.py":
+        if "raw" in getattr(item, "fixturenames", ()) and item.path.name != "test_faults.py":
             item.add_marker("raw")
     if not config.getoption("--every-borough"):
         held = [item for item in items if item.get_closest_marker("whole")]
