@@ -206,7 +206,7 @@ def street_counts(
             shared = client.scatter(lookup, hash=False)
             counted = client.gather(client.map(count_file, paths, lookup=shared, pure=False, retries=2))
     else:
-        with ThreadPoolExecutor(2) as pool:  # one file is looked through while another is counted
+        with ThreadPoolExecutor(4) as pool:  # some are looked through while others are counted
             counted = list(pool.map(count_file, paths, repeat(lookup)))
     return pl.concat([frame for frame, _ in counted], rechunk=False), [quality for _, quality in counted]
 
