@@ -61,9 +61,9 @@ def test_byar_of_65_to_its_last_digit_and_the_exact_interval_of_15_in_400():
 
 
 def test_wilson_of_65_in_100_to_its_last_digit_and_of_none_nothing():
-    rows = with_shares(pl.DataFrame({"k": [65, 0], "n": [100, 0]}), "k", "n")
+    rows = with_shares(pl.DataFrame({"k": [65, 0, 1], "n": [100, 0, 1]}), "k", "n")
     assert rows.row(0) == pytest.approx((65, 100, 0.65, 0.5525444329688797, 0.7363575175690247), rel=1e-14)
-    assert rows.row(1) == (0, 0, None, None, None)
+    assert rows.row(1) == (0, 0, None, None, None) and rows["share"][2] == 1
     for end in wilson(65, 100, level=0.9):  # where the score test of it has p = 0.1
         assert 100 * (0.65 - end) ** 2 / (end * (1 - end)) == pytest.approx(stats.chi2.ppf(0.9, 1))
     assert with_shares(rows.clear().select("k", "n"), "k", "n").schema == rows.schema
