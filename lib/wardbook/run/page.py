@@ -298,6 +298,8 @@ def drawings(figures: Mapping[str, Figure]) -> dict[str, dict[str, str]]:
 
 def _with_points(figure: Figure) -> Figure:
     """The figure with a point, not to be seen, at each value of its lines: a line has one name for all of its values."""
+    if figure.data.height > MOST_MARKS:
+        return figure
     spec = json.loads(json.dumps(figure.spec))
     lines = [unit["mark"] for unit in units(spec) if isinstance(unit["mark"], dict) and unit["mark"]["type"] == "line"]
     for mark in lines:
