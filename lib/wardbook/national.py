@@ -124,16 +124,23 @@ def _is_even(path: Path) -> bool:
 
 def _counted(path: Path, lookup: pl.DataFrame) -> pl.DataFrame:
     """Offences by ward (null where none is known), month and type, and how many of them lack what."""
-    key, lacking = ["ward_code", "month", "crime_type"], ["crime_id", "longitude", "lsoa_code"]
-    counts = [pl.len().alias("offences"), *(pl.col(name).null_count().alias(f"no_{name}") for name in lacking)]
+
+    def count(rows: pl.LazyFrame) -> pl.DataFrame:
+        lacking = (pl.col(name).null_count().alias(f"no_{name}") for name in ("longitude", "lsoa_code"))
+        placed = rows.join(lookup.lazy(), on="lsoa_code", how="left")
+        return (
+            placed.group_by("ward_code", "month", "crime_type")
+            .agg(pl.len().alias("offences"), *lacking)
+            .collect(engine="streaming")
+        )
+
     try:
-        placed = _crimes(path).join(lookup.lazy(), on="lsoa_code", how="left")
-        counted = placed.group_by(key).agg(counts).collect(engine="streaming")
+        counted = count(rows := _crimes(path))
+        if counted["month"].has_nulls():  # a row of nothing but commas, as spreadsheets leave at the end, is no crime
+            counted = count(rows.filter(~pl.all_horizontal(pl.all().is_null())))
     except pl.exceptions.PolarsError as error:
         raise SourceError(path, "a street-level CSV", str(error).splitlines()[0]) from error
-    # A row of nothing but commas, as spreadsheets leave at the end.
-    blank = pl.all_horizontal(pl.col(key).is_null(), *(pl.col(f"no_{name}") == pl.col("offences") for name in lacking))
-    return counted.filter(~blank)
+    return counted
 
 
 def count_file(path: Path | str, lookup: pl.DataFrame) -> tuple[pl.DataFrame, Quality]:
@@ -143,7 +150,7 @@ def count_file(path: Path | str, lookup: pl.DataFrame) -> tuple[pl.DataFrame, Qu
     July 2023 and of 2021 after that; an LSOA that changed in 2021 was given a code never used before, so a code of 2011
     that the lookup has is the same place, and one that it has not is `unplaced`.
     A row is an offence: a Crime ID is blank for anti-social behaviour and may repeat, and no row is dropped for that (nor
-    are repeats counted: every id would have to be held).
+    are these counted: to read the ids takes longer than to place the crimes).
 
     Parameters
     ----------
@@ -169,7 +176,6 @@ def count_file(path: Path | str, lookup: pl.DataFrame) -> tuple[pl.DataFrame, Qu
         named = "; ".join(f"{when}, {kind!r} ({n:,} crimes)" for when, kind, n in sums.head(3).iter_rows())
         raise SourceError(path, f"crimes of {month:%Y-%m}, each of a type listed in wardbook.national", named)
     unplaced = counted.filter(pl.col("ward_code").is_null())
-    quality.note("Crime ID blank", counted["no_crime_id"].sum())
     quality.note("No Location", counted["no_longitude"].sum())
     quality.note("LSOA code not of 2021", unplaced["offences"].sum() - unplaced["no_lsoa_code"].sum())
     quality.note("in no ward", unplaced["offences"].sum())
