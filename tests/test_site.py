@@ -336,6 +336,13 @@ def test_numbers_are_written_as_the_words_of_figures_write_them(open_page, built
     assert boxed == [[wording.percent(rounded(v), 1), wording.signed(rounded(v), 1)] for v in values]
 
 
+def test_a_folder_that_holds_something_else_is_not_replaced(tmp_path):
+    held = a_run(tmp_path, [], area="Sutton", period="2024-25") / page.RECORD
+    with pytest.raises(site.RunError, match=f"{tmp_path} is there and is no site"):
+        site.write_site(tmp_path, tmp_path)
+    assert held.is_file()
+
+
 def test_a_run_that_is_broken_or_none_of_ours_is_left_out(tmp_path):
     a_run(tmp_path, [], area="Sutton", period="2024-25")
     broken = a_run(tmp_path, [], area="Barnet", period="2024-25")

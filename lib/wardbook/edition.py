@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from wardbook import catalogue, places, tables, tables_stops
-from wardbook.folders import beside, put_in_place, sha256
+from wardbook.folders import beside, is_other, put_in_place, sha256
 from wardbook.schemas import violations
 from wardbook.sources.reading import Quality, SourceError
 from wardbook.table_schemas import SCHEMAS
@@ -297,7 +297,7 @@ def build(raw: Path | str, out: Path | str, *, allow_shorter: bool = False) -> E
     raw, out = places.from_root(raw), places.from_root(out)
     if not raw.is_dir():
         raise SourceError(raw, "a folder of publishers' files (see README, `Data`)", "no such folder")
-    if out.exists() and not (out / MANIFEST).is_file() and (out.is_file() or any(out.iterdir())):
+    if is_other(out, MANIFEST):
         raise EditionError(
             f"{out} holds something else than an edition (no {MANIFEST}): name another, nothing was written"
         )

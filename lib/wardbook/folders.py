@@ -91,8 +91,13 @@ def _unused(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}")
 
 
+def is_other(target: Path, mark: str) -> bool:
+    """Is something there that may not be replaced: neither an empty folder nor one that holds the file `mark`?"""
+    return target.exists() and not (target / mark).is_file() and (target.is_file() or any(target.iterdir()))
+
+
 def put_in_place(work: Path, target: Path) -> None:
-    """Give a finished folder its name, whatever has it now. Of two runs that end at once, the later one stays, whole.
+    """Give a finished folder its name, whatever has it now (see `is_other`). Of two runs that end at once, the later one stays, whole.
 
     Linux swaps two names in one step, so that a process killed at any moment leaves a whole folder there. Elsewhere there are
     two renames, and a moment between them when the name is nobody's.

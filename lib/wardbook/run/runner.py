@@ -31,7 +31,7 @@ from polars.exceptions import PolarsError
 from wardbook import facts
 from wardbook.book import MONTHLY, Book, open_book
 from wardbook.edition import Edition, open_edition
-from wardbook.folders import beside, put_in_place, sha256, write_text
+from wardbook.folders import beside, is_other, put_in_place, sha256, write_text
 from wardbook.measures import load
 from wardbook.periods import Period
 from wardbook.places import REFERENCE, ROOT, Area, UnknownName, from_root
@@ -337,7 +337,7 @@ def run(borough: str, period: str = "latest", *, progress: Progress | None = Non
 def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
     """Do what `plan_run` planned; see `run`."""
     target = plan.target
-    if target.exists() and not (target / RECORD).is_file():
+    if is_other(target, RECORD):
         raise RunError(f"{target} is there and is no run (no {RECORD}): move it, or name another --out")
     target.parent.mkdir(parents=True, exist_ok=True)
     with beside(target) as work:

@@ -19,11 +19,12 @@ from shapely import unary_union
 from wardbook import periods
 from wardbook.book import Book, open_book
 from wardbook.figures import maps, wording
-from wardbook.folders import beside, put_in_place, write_text
+from wardbook.folders import beside, is_other, put_in_place, write_text
 from wardbook.measures import change, rates
 from wardbook.periods import year_to
 from wardbook.places import LONDON, REFERENCE, Area, from_root
 from wardbook.run.answers import answers, areas, said, script
+from wardbook.run.execute import RunError
 from wardbook.run.export import finished_runs, newest
 from wardbook.run.page import OWN_PAGES, TEMPLATES, Run, environment, page, read_drawings, read_run
 from wardbook.run.sliders import PAGE as SLIDERS_PAGE
@@ -46,9 +47,16 @@ def write_site(out: Path | str = "outputs", to: Path | str | None = None, editio
     ----------
     out : where the runs are. to : the site's folder; by default `site` in it. Answers that an earlier site at this place
         holds, made from the same edition, tables and code, are kept, since to judge every change takes minutes.
+
+    Raises
+    ------
+    RunError
+        for a folder that holds something else than a site.
     """
     out = from_root(out)
     to = from_root(to) if to else out / SITE
+    if is_other(to, ANSWERS):
+        raise RunError(f"{to} is there and is no site (no {ANSWERS}): move it, or name another folder")
     to.parent.mkdir(parents=True, exist_ok=True)
     book = open_book(LONDON, edition=str(edition))
     runs = {slug: read_run(folder) for slug, folder in newest_runs(out).items()}
