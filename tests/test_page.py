@@ -3,6 +3,7 @@
 import io
 import re
 import zipfile
+from datetime import date
 from xml.etree import ElementTree
 
 import altair as alt
@@ -13,6 +14,7 @@ from PIL import Image, ImageChops
 
 from made_runs import WORDS, Page, a_figure, a_run
 from wardbook import places
+from wardbook.figures import marks
 from wardbook.figures.figure import SIZES, Figure
 from wardbook.figures.table import read_csv
 from wardbook.run import export, page, runner, workbook
@@ -71,6 +73,14 @@ def test_a_mark_keeps_its_numbers_and_nothing_else_that_vega_writes_for_itself()
 
     assert told(["burglary", "robbery"], [1234, 56]) == ["burglary: count 1234", "robbery: count 56"]
     assert told(['A & B; "C" <d>'], [1.256]) == ['A & B; "C" <d>: count 1.3']
+    chart = alt.Chart(
+        pl.DataFrame({"month": [date(2025, 1, 1)], "offences": [9], "kind": ["inside"], "spell": [False]})
+    )
+    point = chart.mark_point().encode(
+        alt.X("month:T", axis=marks.year_axis()), y="offences:Q", shape="kind", opacity="spell"
+    )
+    drawn = Figure.of("one", point, pl.DataFrame({"month": [1]}), WORDS | {"title": ["One"]}).svg("page", bare=True)
+    assert 'data-say="Jan 2025, offences 9, inside"' in page.slim(drawn)
     many = range(page.MOST_MARKS + 1)
     assert told([f"n{n}" for n in many], many) == []
 

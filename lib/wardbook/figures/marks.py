@@ -338,7 +338,8 @@ def month_axis() -> alt.Axis:
 
 def year_axis() -> alt.Axis:
     """An axis of years for a small panel."""
-    return alt.Axis(format="%Y", tickCount=4, grid=False, labelOverlap=True, labelSeparation=6)
+    label = "timeFormat(datum.value, '%Y')"  # not `format`, by which a mark would name its month too
+    return alt.Axis(labelExpr=label, tickCount=4, grid=False, labelOverlap=True, labelSeparation=6)
 
 
 def lines(

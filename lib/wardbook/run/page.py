@@ -206,18 +206,23 @@ def _table(frame: pl.DataFrame) -> dict[str, Any]:
 _UNDRAWN = re.compile(
     r' (?:class|aria-roledescription|aria-label|aria-hidden|xmlns|xmlns:xlink|font-family|pointer-events)="[^"]*"'
     r'| role="graphics-[a-z]+"| (?:stroke-|fill-)?opacity="1"| text-anchor="start"| stroke-width="1"| [xy]2="0"'
-    r'| transform="translate\(0,0\)"|<path [^>]*\bdisplay="none"/>|<path d="M0,0h0v0h0Z"/>| font-size="13px"'
-    r'|<path d="M0,0h[\d.]+v[\d.]+h-[\d.]+Z"/>'
+    r'| transform="translate\(0,0\)"| font-size="13px"'
+)
+_EMPTY = re.compile(
+    r'<path [^>]*\bdisplay="none"/>|<path d="M0,0h[\d.]+v[\d.]+h-?[\d.]+Z"/>|<text[^>]*/>|<text[^>]* opacity="0"[^>]*>[^<]*</text>'
 )
 _MARK = re.compile(
     r' aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="(?:bar|point|circle|square|tick|rect|geoshape)"'
 )
 _PLACED = re.compile(r' (?:d|transform|[xyr][12]?|width|height|font-size)="[^"]*"')
-_CIRCLE = re.compile(r'<path([^>]*) d="M([\d.]+),0A\2,\2,0,1,1,-\2,0A\2,\2,0,1,1,\2,0"')
+_CIRCLE = re.compile(
+    r'<path([^>]*) transform="translate\(([-\d.]+),([-\d.]+)\)"([^>]*) d="M([\d.]+),0A\5,\5,0,1,1,-\5,0A\5,\5,0,1,1,\5,0"'
+)
 _TEXT = re.compile(r'<text([^>]*) transform="translate\(([-\d.]+),([-\d.]+)\)"(?=[^>]*>[^<]*</text>)')
 _LINES = re.compile(r' d="([MLZ\d.,-]+)"')
 _ALIKE = re.compile(r"<g>((?:<(?:path|circle|rect|line)[^>]*/>|<text[^>]*>[^<]*</text>){3,})</g>")
 _STYLE = re.compile(r' (?:fill|stroke|stroke-width|text-anchor|font-size|font-weight)="[^"]*"')
+_UNNAMED = ("dot", "tick", "last", "number")  # columns that are named by how they are drawn
 MOST_MARKS = 150  # a drawing with more says its numbers in its table alone
 
 
@@ -226,9 +231,9 @@ def slim(svg: str) -> str:
     if len(_MARK.findall(svg)) <= MOST_MARKS:
         svg = _MARK.sub(lambda mark: f' data-say="{html.escape(_told(html.unescape(mark[1])))}"', svg)
     # Most text has the page's size, which is said once.
-    drawn = _UNDRAWN.sub("", svg).replace("<svg", '<svg font-size="13px"', 1)
+    drawn = _EMPTY.sub("", _UNDRAWN.sub("", svg)).replace("<svg", '<svg font-size="13px"', 1)
     drawn = _PLACED.sub(lambda part: re.sub(r"\d+\.\d\d+", lambda place: f"{float(place[0]):.1f}", part[0]), drawn)
-    drawn = _CIRCLE.sub(r'<circle\1 r="\2"', drawn)
+    drawn = _CIRCLE.sub(r'<circle\1 cx="\2" cy="\3"\4 r="\5"', drawn)
     drawn = _TEXT.sub(r'<text\1 x="\2" y="\3"', drawn)
     drawn = _LINES.sub(lambda path: f' d="{_in_steps(path[1])}"', drawn)
     while drawn != (drawn := re.sub(r"<g></g>|<g/>|<g>(<g>(?:(?!</?g).)*</g>)</g>", r"\1", drawn)):
@@ -257,11 +262,14 @@ def _styled_once(group: re.Match[str]) -> str:
 
 
 def _told(label: str) -> str:
-    """What Vega names a mark by, for a reader: the name first, then its numbers, rounded."""
+    """What Vega names a mark by, for a reader: the name first, then its numbers, rounded, each by its column; and words alone."""
     pairs = [part.partition(": ")[::2] for part in re.split(r"; (?=[\w ]+: )", label) if ": " in part]
+    pairs = [(field, value) for field, value in pairs if field != "spell" and value not in ("true", "false")]
     names = [value for field, value in pairs if field in ("name", "row", "borough", "ward")]
     rest = [
-        f"{field.replace('_percent', ' %').replace('_', ' ')} {_shorter(value)}"
+        _shorter(value)
+        if field in _UNNAMED or re.search("[A-Za-z]", value)
+        else f"{field.replace('_percent', ' %').replace('_', ' ')} {_shorter(value)}"
         for field, value in pairs
         if value not in names
     ]
