@@ -352,7 +352,7 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None) -> di
         inner["spacing"] = {"row": round(3.8 * size.font), "column": round((4.2 if own_axes else 1.6) * size.font)}
     row = plot["height"] / (row_count(figure.spec) or 1)
     values = {"narrow": size.narrow, "font": size.font, "dense": row < 2.6 * size.font}
-    values |= {"crowded": row < 0.9 * size.font, "plot_height": plot["height"]}
+    values |= {"crowded": row < 0.85 * size.font, "plot_height": plot["height"]}
     params = [{"name": name, "value": value} for name, value in values.items()]
     params += inner.pop("params", [])
     config = theme.config(size.font) | {"padding": _padding(size)}
