@@ -23,13 +23,6 @@ def test_every_word_and_number_is_the_goldens(area, snapshot):
     assert cells.golden(cells.shared("08_sources", borough=area, period="latest")) == snapshot
 
 
-def test_no_label_is_the_name_of_a_table():
-    left = cells.shared("08_sources", borough="Croydon", period="latest")
-    names = wardbook.open().tables
-    assert not [text for text in left.texts for name in names if "_" in name and name in text]
-    assert not set(left.figures["holdings"].data["name"]) & set(names)
-
-
 def test_a_revision_is_the_newest_release_over_the_one_before():
     left = cells.shared("08_sources", borough="Tower Hamlets", period="latest")
     row = left.figures["revisions"].data.filter(older_snapshot="2025-11", month=pl.date(2025, 11, 1)).row(0, named=True)

@@ -21,6 +21,7 @@ import polars as pl
 from wardbook.figures import theme
 from wardbook.figures.marks import TALL
 from wardbook.figures.table import guarded_csv, rounded
+from wardbook.figures.wording import capital
 from wardbook.places import UnknownName
 
 # A chart's parts are validated when it is drawn, as a whole, and not each again whenever it is copied.
@@ -213,7 +214,7 @@ class Figure:
             plotted = f"{self._rows} plotted, fingerprint {self.fingerprint}"
             text = "\n".join([self.title, self.words["subtitle"], self.words["alt"], plotted])
             display({"image/svg+xml": self.svg(), "text/plain": text}, raw=True)
-        said = [self.words["absent"]] if self.absent else [self.words["sentence"], self.words["caveat"]]
+        said = [f"{capital(self.words['absent'])}."] if self.absent else [self.words["sentence"], self.words["caveat"]]
         prose = "\n\n".join(sentence for sentence in said if sentence)
         display({"text/markdown": _plain(prose), "text/plain": prose}, raw=True)
 
