@@ -407,11 +407,11 @@ def panels(
 
 def breaks(frame: pl.DataFrame, x: str, words: str) -> alt.LayerChart:
     """A dashed, labelled rule where a series was broken."""
-    # One under another by turns, so that two near each other can be read.
+    # Above the plot, where no line has a peak; by turns under its edge, so that two near each other can be read.
     base = _frame(frame.with_columns(turn=pl.int_range(pl.len()) % 2), x, words, "turn")
     rule = base.mark_rule(strokeDash=[5, 4], color=theme.DARK_GREY).encode(x=f"{x}:T")
-    small = {"fontSize": by_size("font * 0.85"), "color": theme.DARK_GREY, "dy": by_size("datum.turn * font * 1.1")}
-    text = base.mark_text(align="left", baseline="top", dx=5, **small)
+    small = {"fontSize": by_size("font * 0.85"), "color": theme.DARK_GREY, "dx": by_size("datum.turn ? 5 : -2")}
+    text = base.mark_text(align="left", baseline="top", dy=by_size("font * (datum.turn ? 0.15 : -0.84)"), **small)
     return rule + text.encode(x=f"{x}:T", y=alt.value(0), text=f"{words}:N")
 
 
