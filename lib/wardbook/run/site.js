@@ -119,7 +119,7 @@ function barChart(bars, compared, words, title) {
     const tall = 130 * count / most, dark = compared.includes(period), lower = period === compared[1] && step < 75 ? 15 : 0;
     svg.append(make("rect", { x: (at + 0.1) * step, y: 165 - tall, width: step * 0.8, height: tall, fill: dark ? "#12436D" : "#BFBFBF", "data-say": `${capital(words[period])}: ${written.count(count)}` }));
     if (at && !dark) return;
-    const [x, anchor] = !at ? [step * 0.1, "start"] : at === bars.length - 1 ? [(at + 0.9) * step, "end"] : [(at + 0.5) * step, "middle"];
+    const [x, anchor] = !at ? [step * 0.1, "start"] : at >= bars.length - (step < 30 ? 2 : 1) ? [(at + 0.9) * step, "end"] : [(at + 0.5) * step, "middle"];
     svg.append(make("text", { x, y: 159 - tall - lower, "text-anchor": anchor, "font-weight": dark ? "bold" : "normal" }, written.count(count)),
       make("text", { x, y: 180 + lower, "text-anchor": anchor }, short(period)));
   });
