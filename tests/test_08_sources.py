@@ -8,11 +8,10 @@ import wardbook
 from conftest import sampled_runs
 
 FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Hillingdon", "London"]
+RUNS = [*sampled_runs(*((area, "latest") for area in FIVE)), ("Croydon", "2011-12")]
 
 
-@pytest.mark.parametrize(
-    ("area", "period"), [*sampled_runs(*((area, "latest") for area in FIVE)), ("Croydon", "2011-12")]
-)
+@pytest.mark.parametrize(("area", "period"), RUNS)
 def test_every_template_renders_for_every_area_in_plain_words(area, period):
     drawn = cells.shared("08_sources", borough=area, period=period).figures
     assert set(drawn) == {"holdings", "revisions", "unplaced"}

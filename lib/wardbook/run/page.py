@@ -94,7 +94,7 @@ PLAIN = {
     "violence-beside": "violence beside what recording hardly moves",
     "business-outcomes": "what came of business crime",
     "ward-map": "a map of wards",
-    "ward-years": "wards over sixteen years",
+    "ward-years": "wards over the years",
     "children": "children searched",
     "clothing": "clothing removed",
     "definitions": "by who defined ethnicity",
