@@ -61,7 +61,11 @@ def test_searches_in_london_are_as_many_as_in_04(committed):
 def test_it_runs_for_older_periods(area, period):
     left = cells.shared("01_targets", borough=area, period=period)
     assert left.tables["changes"].height == 17  # knife crime is not held
-    assert left.figures["knife-crime"].absent
+    # What residents said is as in 05, by the period's end: a page of 2018-19 had the survey of 2023 first, and 2019's below.
+    asked = [said for said in left.told["first-screen"] if "survey" in said]
+    assert len(asked) == (period == "2018-19") and all("to March 2019." in said for said in asked)
+    # A borough's homicides of 2018-19 are too few to say anything of, compared or not.
+    assert area == "London" or "cannot be compared" not in left.figures["year-change"].words["caveat"]
 
 
 def test_a_readers_own_target_is_judged_with_the_published_ones(tmp_path):
@@ -76,6 +80,4 @@ def test_a_readers_own_target_is_judged_with_the_published_ones(tmp_path):
     assert row["against_london"] in change.VERDICTS
     figure = left.figures["live-targets"]
     assert "Robbery in my borough" in figure.svg()
-    assert re.search(
-        r"Robbery in my borough \(Tower Hamlets\): missed, [+−]\d+\.\d% against −50\.0%", figure.words["sentence"]
-    )
+    assert re.search(r"Robbery in my borough \(.*\): missed, [+−]\d+\.\d% against −50\.0%", figure.words["sentence"])
