@@ -222,6 +222,11 @@ def test_where_only_the_two_years_are_held_no_change_is_judged(monthly):
     assert set(rows.drop_nulls("against_london")["why"]) == {"an ordinary year could halve or double it"}
 
 
+def test_a_kind_of_offence_that_nowhere_happened_is_too_few_to_say(monthly):
+    rows = judged(monthly.filter(offence_group="robbery").with_columns(offences=pl.lit(0)), YEARS[-1])
+    assert set(rows["against_london"]) == {change.TOO_FEW, None} and set(rows["of"]) == {0}
+
+
 def test_the_fit_is_where_weighted_least_squares_stays(year):
     """A second solver: at the weights of the fit that is given, it gives the same fit."""
     learnt, table = year[1].changes, year[1].table

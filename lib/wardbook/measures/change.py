@@ -204,7 +204,7 @@ def learn_ruler(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl
             learnt = pl.concat(counted[pair][group,] for pair in pairs).filter(
                 pl.col("before") + pl.col("after") > 0, pl.col("rest_before") > 0
             )
-            fit = fit_variance(learnt)
+            fit = fit_variance(learnt) if learnt.height else {}  # no borough had an offence in any of them
             relative = pl.Series("log_relative", log_relative(learnt))
             changes.append(learnt.with_columns(relative).select(list(_TAUGHT)))
         tables.append({"offence_group": group, **fit, "windows": len(pairs), "apart": windows_apart(pairs)})
