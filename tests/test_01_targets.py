@@ -11,9 +11,11 @@ from conftest import sampled_runs
 from wardbook import places
 from wardbook.figures import wording
 from wardbook.measures import change, targets
+from wardbook.periods import read_period
 
 FIVE = [(area, "latest") for area in ("Tower Hamlets", "Kingston upon Thames", "Westminster", "London")]
 FIVE += [("Croydon", "2024-25")]
+YEARS = ("2018-19", "2023-24", "2024-25")
 RUNS = sampled_runs(*FIVE, ("London", "2024-25"))
 pytestmark = pytest.mark.usefixtures("one_ruler")
 
@@ -64,18 +66,27 @@ def test_it_runs_for_older_periods(area, period):
     assert left.figures["knife-crime"].absent
 
 
-def test_a_readers_own_target_is_judged_with_the_published_ones(tmp_path):
+def test_a_readers_own_targets_are_judged_with_the_published_ones(tmp_path):
+    """The results of the published ones were lost beside them, and two periods of one measure changed their counts."""
     path = tmp_path / "mine.csv"
     path.write_text(
         "target_set,measure,kind,series,item,area,target_owner,baseline_period,period,direction,target,source\n"
-        "mine,robbery in my borough,change,borough_offences,robbery,Tower Hamlets,me,2023-24,2024-25,fall,-50,my plan"
+        "mine,robbery in my borough,change,borough_offences,robbery,Tower Hamlets,me,2023-24,2024-25,fall,-50,my plan\n"
+        "mine,robbery in my borough,change,borough_offences,robbery,Tower Hamlets,me,2018-19,2023-24,fall,-50,my plan\n"
     )
     left = cells.run("01_targets", borough="Tower Hamlets", period="latest", targets_file=str(path))
-    row = left.tables["targets"].row(by_predicate=pl.col("target_set") == "mine", named=True)
-    assert row["verdict"] == targets.MISSED
-    assert row["against_london"] in change.VERDICTS
+    is_mine = pl.col("target_set") == "mine"
+    published = cells.shared("01_targets", borough="Tower Hamlets", period="latest").tables["targets"]
+    assert left.tables["targets"].filter(~is_mine).equals(published)
+    monthly = left.names["book"].monthly().filter(offence_group="robbery", borough_code="E09000030")
+    years = {year: monthly.filter(read_period(year).within(pl.col("month")))["offences"].sum() for year in YEARS}
+    rows = left.tables["targets"].filter(is_mine)
+    counts = [(years["2023-24"], years["2024-25"]), (years["2018-19"], years["2023-24"])]
+    assert rows.select("baseline", "outturn").rows() == counts
+    assert set(rows["verdict"]) == {targets.MISSED}
+    assert set(rows["against_london"]) <= set(change.VERDICTS)
     figure = left.figures["live-targets"]
-    assert "Robbery in my borough" in figure.svg()
+    assert all(f"Robbery in my borough ({year})" in figure.svg() for year in YEARS[1:]), "two rows in one place"
     assert re.search(
         r"Robbery in my borough \(Tower Hamlets\): missed, [+−]\d+\.\d% against −50\.0%", figure.words["sentence"]
     )

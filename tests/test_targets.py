@@ -21,8 +21,8 @@ LEAFLET = {
 
 # No counts of an area's own, in the columns of `change.compare`.
 NONE = pl.DataFrame(
-    schema=dict.fromkeys(("target_set", "measure", "crosses", "against_london"), pl.String)
-    | dict.fromkeys(("before", "after", "as_far", "of", "apart"), pl.Int64)
+    schema=dict.fromkeys(("crosses", "against_london"), pl.String)
+    | dict.fromkeys(("row", "before", "after", "as_far", "of", "apart"), pl.Int64)
     | dict.fromkeys(("relative_percent", "london_change_percent"), pl.Float64)
     | {"comparable": pl.Boolean}
 )

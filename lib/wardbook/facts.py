@@ -251,8 +251,8 @@ class Targets(dy.Schema):
     between two shares (points), an aim (a change in per cent over so many years), or none (no figure was published).
     """
 
-    target_set = dy.String(description="the name of the plan or set it belongs to")
-    measure = dy.String(description="what is measured, in plain words")
+    target_set = dy.String(primary_key=True, description="the name of the plan or set it belongs to")
+    measure = dy.String(primary_key=True, description="what is measured, in plain words")
     live = dy.Enum(["yes", "no"])
     kind = dy.Enum(["change", "level", "count", "gap", "aim", "none"])
     series = dy.Enum(
@@ -265,10 +265,10 @@ class Targets(dy.Schema):
         ]
     )
     item = dy.String(nullable=True)
-    area = dy.String(description=f"a borough, London, England and Wales, or {EVERY_AREA}")
+    area = dy.String(primary_key=True, description=f"a borough, London, England and Wales, or {EVERY_AREA}")
     target_owner = dy.String(description="whose target it is")
     baseline_period = dy.String(nullable=True)
-    period = dy.String(description="when it is to be met: latest, a financial year, or words")
+    period = dy.String(primary_key=True, description="when it is to be met: latest, a financial year, or words")
     direction = dy.Enum(["fall", "rise"])
     target = dy.Float64(
         nullable=True, min=-100, max=1_000_000, description="a number, for example -20 for a fall of 20%"

@@ -181,17 +181,23 @@ def hold_against(targets: pl.DataFrame, results: pl.DataFrame, counted: pl.DataF
 
     Parameters
     ----------
-    targets : the columns of `wardbook.facts.Targets`, each row's `area` its own.
+    targets : the columns of `wardbook.facts.Targets`, each row's `area` its own; of the series `own` also its `baseline` and
+        `outturn`, or its `result`, and `sample`: what was printed of a target of the same name is not that one's.
     results : `wardbook.facts.published_results()`.
-    counted : `target_set`, `measure` and the columns of `measures.change.compare` for the area, a row a target.
+    counted : `row`, the place of a target in `targets`, counted from 0, and the columns of `measures.change.compare` for
+        its area.
     """
     printed = results.drop("source", "source_address", "quality").rename({"note": "result_note"})
     beside = ["relative_percent", "london_change_percent", "against_london", "as_far", "of", "apart"]
-    counts = counted.select(
-        "target_set", "measure", "comparable", "crosses", *beside, counted_before="before", counted_after="after"
+    row = pl.col("row").cast(pl.UInt32)
+    counts = counted.select(row, "comparable", "crosses", *beside, counted_before="before", counted_after="after")
+    rows, is_own = targets.with_row_index("row"), pl.col("series") == "own"
+    others = rows.filter(~is_own).drop("baseline", "outturn", "result", "sample", strict=False)
+    others = others.join(printed, on=["target_set", "measure", "area"], how="left")
+    rows = (
+        pl.concat([others, rows.filter(is_own)], how="diagonal_relaxed").join(counts, on="row", how="left").drop("row")
     )
-    rows = targets.join(printed, on=["target_set", "measure", "area"], how="left", suffix="_printed")
-    return rows.join(counts, on=["target_set", "measure"], how="left").with_columns(
+    return rows.with_columns(
         baseline=pl.coalesce("counted_before", "baseline"), outturn=pl.coalesce("counted_after", "outturn")
     )
 
