@@ -109,7 +109,8 @@ def comparability(
     -------
     pl.DataFrame
         `offence_group`, `comparable`, `why` (what forbids it), `crosses` (what only marks it), `alike` (whether what lies
-        between hit all boroughs alike, so that the change relative to London stands).
+        between hit all boroughs alike, so that the change relative to London stands), `placed` (the share of London's offences
+        that had a borough before over that after, where this alone forbids it; else null).
     """
     rows, unknown = [], pl.col("borough_code") == UNKNOWN
     shares = counts.group_by("offence_group").agg(
@@ -117,13 +118,14 @@ def comparability(
     )
     for group, share_before, share_after in shares.sort("offence_group").iter_rows():
         crossed = breaks_between(breaks, series, group, before.first, after.last)
-        cuts = crossed.filter(pl.col("effect") != "marks")["what"].to_list()
+        cuts, placed = crossed.filter(pl.col("effect") != "marks")["what"].to_list(), None
         if abs(share_after - share_before) > MOVED_SHARE:
+            placed = None if cuts else (1 - share_before) / (1 - share_after)
             cuts.append(f"offences without a borough went from {share_before:.1%} to {share_after:.1%} of London's")
         crosses, alike = "; ".join(crossed.filter(effect="marks")["what"]), (crossed["alike"] == "yes").all()
-        rows.append((group, not cuts, "; ".join(cuts), crosses, alike))
+        rows.append((group, not cuts, "; ".join(cuts), crosses, alike, placed))
     schema = {"offence_group": pl.String, "comparable": pl.Boolean, "why": pl.String, "crosses": pl.String}
-    return pl.DataFrame(rows, schema=schema | {"alike": pl.Boolean}, orient="row")
+    return pl.DataFrame(rows, schema=schema | {"alike": pl.Boolean, "placed": pl.Float64}, orient="row")
 
 
 # -- the ruler --------------------------------------------------------------------------------------------------------------
@@ -283,15 +285,16 @@ def against_london(counts: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
     before, after, rest_before, rest_after = _arrays(rows)
     phi, tau2 = _scaled_fit(rows, ruler)
     total = before + after
-    known = np.isfinite(phi) & (total > 0) & (rest_before > 0) & (rest_after > 0)
+    learnt, counted = np.isfinite(phi), (total > 0) & (rest_before > 0) & (rest_after > 0)
+    known = learnt & counted
     # Of a group that was never learnt the range is computed with chance alone, and not used.
     fewest, most = usual_counts(rows, np.nan_to_num(phi), np.nan_to_num(tau2))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio, london = after / before, rest_after / rest_before
         expected, relative = before * london, ratio / london
         low, high = (np.where(known, end / (total - end) / london, np.nan) for end in (fewest, most))
-    few = ~known | ~(expected >= FEWEST_EXPECTED) | ((low <= 0.5) & (high >= 2))
-    short = rows["apart"].fill_null(0).to_numpy() < FEWEST_WINDOWS
+    few = ~counted | ~(expected >= FEWEST_EXPECTED) | ((low <= 0.5) & (high >= 2))
+    short = ~learnt | (rows["apart"].fill_null(0).to_numpy() < FEWEST_WINDOWS)
     verdict = np.select(
         [few, short, after < fewest, after > most], [TOO_FEW, CANNOT_SAY, BELOW, ABOVE], default=IN_LINE
     )
@@ -337,7 +340,7 @@ def judge(counts: pl.DataFrame, ruler: Ruler, compares: pl.DataFrame) -> pl.Data
     -------
     pl.DataFrame
         `borough_code` (London's for the 32 together), `offence_group`, `before`, `after`, the columns of `against_london`,
-        `comparable`, `why`, `crosses`, `alike`. For London `against_london` is null, and `as_far` of `of` are its own other
+        `comparable`, `why`, `crosses`, `alike`, `placed`. For London `against_london` is null, and `as_far` of `of` are its own other
         years that moved as far.
     """
     boroughs = against_london(with_rest_of_london(counts), ruler)
@@ -438,13 +441,16 @@ def _why() -> pl.Expr:
     """What forbids the two counts to be compared, else what limits the verdict; empty where nothing does."""
     verdict = pl.col("against_london")
     many = (pl.col("stand_out") > MANY * pl.col("judged")) & (pl.col("judged") >= 16)
+    none = pl.lit("its history has no other window as far apart")
     one = pl.lit("its history has only one window that overlaps no other")
     several = pl.format("its history has only {} windows that do not overlap", "apart")
     calm = "{} of {} boroughs lie outside: its history is too calm to judge these years"
     return pl.coalesce(
         pl.when(pl.col("cut") != "").then("cut"),
         pl.when(verdict == TOO_FEW).then(pl.lit("an ordinary year could halve or double it")),
-        pl.when(verdict == CANNOT_SAY).then(pl.when(pl.col("apart") == 1).then(one).otherwise(several)),
+        pl.when(verdict == CANNOT_SAY).then(
+            pl.when(pl.col("apart") == 0).then(none).when(pl.col("apart") == 1).then(one).otherwise(several)
+        ),
         pl.when(~pl.col("alike")).then("crosses"),
         pl.when(many).then(pl.format(calm, "stand_out", "judged")),
         pl.lit(""),
