@@ -26,6 +26,9 @@ def test_every_template_renders_in_plain_words(area, period):
     first = left.statements["first-screen"].parts
     assert 4 <= len(first) <= 5, area  # London has nothing that stands out beside itself
     assert set(left.figures) == {"year-change", "live-targets", "past-targets", "mopac-7-other-years", "knife-crime"}
+    # Where nothing is said to be usual no bar says where boroughs usually are, as one did of knife crime.
+    unsaid = left.figures["year-change"].data.filter(~pl.col("against_london").is_in([*change.VERDICTS[:3]]))
+    assert unsaid["low"].null_count() == unsaid["high"].null_count() == unsaid.height, area
 
 
 @pytest.mark.parametrize(("area", "period"), FIVE)
@@ -38,6 +41,26 @@ def test_two_kinds_of_offence_are_never_said_alike(committed):
     groups = committed.table("borough_offences")["offence_group"].unique().to_list()
     said = [wording.plain(group) for group in groups]
     assert len(said) == len(set(said)) > 20
+
+
+def test_what_is_printed_as_nought_neither_rose_nor_fell():
+    say = wording.environment().globals["say"]
+    said = {
+        0.0: "did not change",
+        -0.04: "hardly changed",
+        0.04: "hardly changed",
+        -0.06: "fell 0.1%",
+        9.96: "rose 10%",
+    }
+    assert {change: str(say.went(change)).strip() for change in said} == said
+    assert str(say.rest({"london_change_percent": -0.02})).strip() == "the rest of London's hardly changed"
+
+
+def test_why_two_years_are_not_compared_is_what_the_rule_found():
+    """Drug offences of 2021-22 are told apart by their place: how they were recorded had not changed."""
+    left = cells.run("02_trends", borough="Bromley", period="2021-22", offence_group="drug offences")
+    said = left.figures["changing"].words["sentence"]
+    assert "cannot be compared with the year before: more or fewer offences were given a borough" in said
 
 
 def test_a_printed_change_stands_beside_a_target_of_its_own_period():

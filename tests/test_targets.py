@@ -21,9 +21,9 @@ LEAFLET = {
 
 # No counts of an area's own, in the columns of `change.compare`.
 NONE = pl.DataFrame(
-    schema=dict.fromkeys(("crosses", "against_london"), pl.String)
+    schema=dict.fromkeys(("crosses", "against_london", "why"), pl.String)
     | dict.fromkeys(("row", "before", "after", "as_far", "of", "apart"), pl.Int64)
-    | dict.fromkeys(("relative_percent", "london_change_percent"), pl.Float64)
+    | dict.fromkeys(("relative_percent", "london_change_percent", "placed"), pl.Float64)
     | {"comparable": pl.Boolean}
 )
 
@@ -47,6 +47,29 @@ def test_londons_printed_results_of_2009_10_are_marked_as_they_were():
     rows = t.mark_rows(t.hold_against(targets, facts.published_results(), NONE))
     marked = dict(rows.select("measure", pl.col("verdict").str.strip_prefix("narrowly ")).iter_rows())
     assert {measure: marked[measure] for measure in printed} == printed
+
+
+@pytest.mark.parametrize(
+    ("held", "verdict", "why"),
+    [
+        ({}, t.MISSED, ""),
+        # Fraud left the files in 2013: −100% was "met".
+        ({"comparable": False, "why": "fraud left"}, t.CANNOT_SAY, "fraud left"),
+        ({"baseline_period": "2023-24", "period": "2024-06 to 2024-08"}, t.CANNOT_SAY, "its two periods are not of"),
+        ({"baseline_period": "2023-24", "period": "year to 2024-09"}, t.CANNOT_SAY, "its two periods overlap"),
+        ({"comparable": False, "why": "moved", "placed": 0.98}, t.MISSED, "moved: spread evenly, they do not turn"),
+        ({"comparable": False, "why": "moved", "placed": 0.92}, t.CANNOT_SAY, "moved: spread evenly, they turn"),
+    ],
+)
+def test_counts_that_do_not_compare_meet_and_miss_nothing(held, verdict, why):
+    target = {"target_set": "mine", "measure": "all", "area": "Hackney", "kind": "change", "series": "borough_offences"}
+    target |= {"direction": "fall", "note": None, "target": -50.0, "baseline_period": "2023-24", "period": "2024-25"}
+    counts = {"row": 0, "before": 20_000, "after": 10_800, "comparable": True} | held
+    mine = pl.DataFrame([target | {name: held[name] for name in held if name in target}])
+    counted = pl.concat([NONE, pl.DataFrame([counts]).drop(list(target), strict=False)], how="diagonal")
+    row = t.mark_rows(t.hold_against(mine, facts.published_results(), counted)).row(0, named=True)
+    assert row["verdict"] == verdict and row["why"].startswith(why) and row["outturn"] == 10_800
+    assert (row["result"] is None) == (verdict == t.CANNOT_SAY)
 
 
 def test_met_and_missed_are_facts_of_the_counts_and_narrowly_is_chance():
