@@ -53,7 +53,10 @@ def test_what_is_printed_as_nought_neither_rose_nor_fell():
         9.96: "rose 10%",
     }
     assert {change: str(say.went(change)).strip() for change in said} == said
-    assert str(say.rest({"london_change_percent": -0.02})).strip() == "the rest of London's hardly changed"
+    assert (
+        str(say.rest({"comparable": True, "london_change_percent": -0.02})).strip()
+        == "the rest of London's hardly changed"
+    )
 
 
 def test_why_two_years_are_not_compared_is_what_the_rule_found():
@@ -61,6 +64,22 @@ def test_why_two_years_are_not_compared_is_what_the_rule_found():
     left = cells.run("02_trends", borough="Bromley", period="2021-22", offence_group="drug offences")
     said = left.figures["changing"].words["sentence"]
     assert "cannot be compared with the year before: more or fewer offences were given a borough" in said
+
+
+def test_a_headline_across_what_is_not_compared_has_no_change():
+    """Of all crime of the year to August 2025 too, whose offences without a borough went from 2.6% to 0.3%."""
+    left = cells.run("01_targets", borough="Camden", period="year to 2025-08")
+    said = left.told["first-screen"]
+    assert said[0].startswith("Recorded crime cannot be compared (") and "Beside the rest of London it is" in said[0]
+    assert "Knife crime cannot be compared (" in said[2]
+
+
+def test_three_months_are_neither_a_year_nor_held_against_one():
+    left = cells.run("01_targets", borough="Camden", period="2025-06 to 2025-08")
+    aim = left.tables["targets"].row(by_predicate=pl.col("measure") == "knife crime", named=True)
+    assert (aim["verdict"], aim["result"]) == (targets.CANNOT_SAY, None)  # 105 of a year's 479 were "on track"
+    figure = left.figures["knife-crime"]
+    assert f"the year to August 2025, {figure.data['year'][-1]:,} offences" in figure.words["alt"]
 
 
 def test_a_printed_change_stands_beside_a_target_of_its_own_period():
