@@ -86,7 +86,10 @@ def test_an_aim_runs_along_a_compound_path():
     assert t.mark_aim(1000, 707, -50, years=10, elapsed=5).verdict == t.ON_TRACK
     assert t.mark_aim(1000, 708, -50, years=10, elapsed=5).verdict == t.OFF_TRACK
     assert t.mark_aim(1000, 707, -50, years=10, elapsed=5).margin == 0
-    assert t.mark_aim(1000, 100, -50, years=10, elapsed=0.99).verdict == t.TOO_EARLY
+    # 300 of the year to June 2024 and 300 of the same year are no rise "since"; nor is what an earlier year had.
+    for elapsed in (0.99, 0, -1.25):
+        early = t.mark_aim(1000, 100, -50, years=10, elapsed=elapsed)
+        assert (early.verdict, early.result) == (t.TOO_EARLY, None)
     assert t.mark_aim(1000, 500, -50, years=10, elapsed=14).verdict == t.ON_TRACK  # it does not go on after its end
     assert "chance alone" in t.mark_aim(100, 90, -50, years=10, elapsed=1).why
 

@@ -119,7 +119,8 @@ def mark_aim(baseline: int, outturn: int, target: float, *, years: float, elapse
         return Mark(CANNOT_SAY, why="there is no count to start from")
     change = 100 * (outturn / baseline - 1)
     if elapsed < 1:
-        return Mark(TOO_EARLY, change, why="twelve months do not yet lie wholly after the year it is counted from")
+        # The two share months, or the year judged is the earlier one: from one to the other is no change since.
+        return Mark(TOO_EARLY, why="twelve months do not yet lie wholly after the year it is counted from")
     path = (1 + target / 100) ** (min(elapsed, years) / years)
     good, margin = _against(outturn, baseline * path, "fall" if target < 0 else "rise")
     interval = rate_ratio(outturn, baseline)
