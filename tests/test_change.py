@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import polars as pl
 import pytest
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from conftest import EVERY
 from wardbook import places
@@ -201,6 +201,29 @@ def test_a_relative_change_takes_a_count_of_nought_for_a_half():
     counts |= {"rest_before": [100, 100, 100, 0, 100], "rest_after": [200, 200, 200, 1, 0]}
     by_hand = [math.log(own) for own in (1 / 4 / 2, 3 / 0.5 / 2, 0.5 / 1 / 2, 1 / (1 / 0.5), 1 / (0.5 / 100))]
     assert change.log_relative(pl.DataFrame(counts)) == pytest.approx(by_hand)
+
+
+def test_an_ordinary_change_is_as_rare_as_the_integral_over_all_odds_says(year):
+    """On a fine grid: at 21 nodes alone 0.83 stood for 0.91, and of 512 comparisons one stood after correction that does not."""
+    rows, ruler = year
+    table = {row["offence_group"]: row for row in ruler.table.to_dicts()}
+    z = np.linspace(-9, 9, 3601)
+    rows = rows.drop_nulls("p").sort("before")
+    for row in [*rows[::16].to_dicts(), *rows[-8:].to_dicts(), *rows.sort("p")[:8].to_dicts()]:
+        fit, n, london = (
+            table[row["offence_group"]],
+            row["before"] + row["after"],
+            row["rest_after"] / row["rest_before"],
+        )
+        chance = (1 + london) ** 2 / (n * london)
+        variance = fit["scale"] ** 2 * (fit["phi"] * chance + fit["tau2"]) - chance
+        share = special.expit(math.log(london) + math.sqrt(max(variance, 0)) * z)
+        middle = stats.binom.cdf(row["after"] - 1, n, share) + stats.binom.pmf(row["after"], n, share) / 2
+        middle = (middle * stats.norm.pdf(z)).sum() * (z[1] - z[0])
+        assert row["p"] == pytest.approx(2 * min(middle, 1 - middle), rel=1e-6), (
+            row["borough_code"],
+            row["offence_group"],
+        )
 
 
 def test_without_a_london_or_a_history_nothing_is_usual(year):

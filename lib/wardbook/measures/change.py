@@ -525,12 +525,35 @@ def _middle(volumes: np.ndarray, phi: float, tau2: float) -> np.ndarray:
 
 
 def _middle_of(k: np.ndarray, n: np.ndarray, eta: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """P(X < k) + P(X = k)/2 for a binomial X of n whose log odds are normal about eta."""
-    k, n = k[:, None], n[:, None]
-    odds = eta[:, None] + spread[:, None] * _NODES
+    """P(X < k) + P(X = k)/2 for a binomial X of n whose log odds are normal about eta.
+
+    Few nodes are enough only where what is averaged is smooth beside what it is averaged over: the binomial's tail over the
+    odds where these spread little, and the normal's tail over the counts where the odds spread far. So each has its half of
+    the cases, and the smaller tail is right to better than a ten-thousandth at any volume.
+    """
+    of_counts = np.sqrt(1 / (k + 0.5) + 1 / (np.maximum(n - k, 0) + 0.5), where=k >= 0, out=np.full(len(k), np.inf))
+    far = (spread > 1.2 * of_counts) & (k >= 1) & (k < n)
+    middle = np.empty(len(k))
+    for cases, average in ((~far, _over_odds), (far, _over_counts)):
+        if cases.any():
+            middle[cases] = average(*(values[cases][:, None] for values in (k, n, eta, spread)))
+    return middle
+
+
+def _over_odds(k: np.ndarray, n: np.ndarray, eta: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    odds = eta + spread * _NODES
     log_p, log_q = -np.logaddexp(0, -odds), -np.logaddexp(0, odds)
     # Of n + 1 there is no way: the logarithm of 0! is over that of (-1)!, which is infinite.
     ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
     exactly = np.exp(ways + k * log_p + (n - k) * log_q)
     at_most = np.where(k >= n, 1.0, special.betainc(np.maximum(n - k, 1e-9), k + 1, np.exp(log_q)))
     return ((at_most - exactly / 2) * _WEIGHTS).sum(axis=1)
+
+
+def _over_counts(k: np.ndarray, n: np.ndarray, eta: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """The same, since P(X ≤ k) at odds o is the chance that the log odds of a beta variable of k + 1 and n − k are above o."""
+    odds = np.log((k + 0.5) / (n - k + 0.5)) + np.sqrt(1 / (k + 0.5) + 1 / (n - k + 0.5)) * _NODES
+    fewer = k * odds - (n + 1) * np.logaddexp(0, odds) - special.betaln(k, n - k + 1)
+    density = np.logaddexp(fewer, fewer + special.betaln(k, n - k + 1) + odds - special.betaln(k + 1, n - k))
+    weights = _WEIGHTS * np.exp(density - density.max(axis=1, keepdims=True) + _NODES**2 / 2)
+    return (weights * special.ndtr((odds - eta) / spread)).sum(axis=1) / weights.sum(axis=1)
