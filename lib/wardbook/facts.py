@@ -242,6 +242,12 @@ def scenario(own_file: Path | str, inputs: pl.DataFrame) -> Scenario:
 # -- targets ----------------------------------------------------------------------------------------------------------------
 
 EVERY_AREA = "every area"
+_JUDGED = ("change", "level", "count", "gap", "aim")
+
+
+def _target(**more: bool) -> dy.Float64:
+    allowed = "a number from -100 to 1,000,000, for example -20 for a fall of 20%"
+    return dy.Float64(min=-100, max=1_000_000, description=allowed, **more)
 
 
 class Targets(dy.Schema):
@@ -254,7 +260,7 @@ class Targets(dy.Schema):
     target_set = dy.String(primary_key=True, description="the name of the plan or set it belongs to")
     measure = dy.String(primary_key=True, description="what is measured, in plain words")
     live = dy.Enum(["yes", "no"])
-    kind = dy.Enum(["change", "level", "count", "gap", "aim", "none"])
+    kind = dy.Enum([*_JUDGED, "none"])
     series = dy.Enum(
         [
             *("borough_offences", "knife_offences", "vawg_offences", "confidence"),
@@ -270,9 +276,7 @@ class Targets(dy.Schema):
     baseline_period = dy.String(nullable=True)
     period = dy.String(primary_key=True, description="when it is to be met: latest, a financial year, or words")
     direction = dy.Enum(["fall", "rise"])
-    target = dy.Float64(
-        nullable=True, min=-100, max=1_000_000, description="a number, for example -20 for a fall of 20%"
-    )
+    target = _target(nullable=True)
     years = dy.Float64(nullable=True, min=1, max=50)
     source = dy.String(description="the office and publication that states it")
     source_address = dy.String(nullable=True)
@@ -311,7 +315,8 @@ class Results(dy.Schema):
 class OwnTargets(Targets):
     """A reader's own targets: a row of `Targets` each, with its number, and the reader's own result where no series here holds it."""
 
-    target = dy.Float64(min=-100, max=1_000_000, description="a number, for example -20 for a fall of 20%")
+    kind = dy.Enum(_JUDGED)
+    target = _target()
     baseline = dy.Int64(nullable=True, min=0)
     outturn = dy.Int64(nullable=True, min=0)
     result = dy.Float64(nullable=True)
