@@ -6,6 +6,7 @@ import pytest
 from wardbook import facts
 from wardbook.measures import targets as t
 from wardbook.schemas import SchemaViolation
+from wardbook.sources.reading import SourceError
 
 # The Tower Hamlets leaflet of 2009/10: change, printed percentage, verdict, and the baselines the rounding allows.
 LEAFLET = {
@@ -141,4 +142,10 @@ def test_a_target_that_is_there_twice_is_refused(tmp_path):
     with pytest.raises(
         SchemaViolation, match="line 2: .*and 1 more.*; allowed: each target_set, measure, area, period"
     ):
+        facts.own_targets(tmp_path / "mine.csv", HELD)
+
+
+def test_a_file_of_a_header_alone_is_refused_and_not_judged_as_no_targets(tmp_path):
+    (tmp_path / "mine.csv").write_text(HEADER + "\n")
+    with pytest.raises(SourceError, match="mine.csv: expected a row or more; found a header alone"):
         facts.own_targets(tmp_path / "mine.csv", HELD)

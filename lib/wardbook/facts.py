@@ -17,7 +17,7 @@ import polars as pl
 from wardbook import periods, places
 from wardbook.measures import load
 from wardbook.schemas import LINE, SchemaViolation, Violation, read_as, refused
-from wardbook.sources.reading import read_text_table
+from wardbook.sources.reading import SourceError, read_text_table
 
 _QUALITY = ["A", "B", "C", "D"]
 # A cell of two lines would put every line number after it wrong; the rest no chart, page or kernel takes.
@@ -153,6 +153,8 @@ def read_rows(path: Path | str, schema: type[dy.Schema], **absent: str) -> pl.Da
     cells = pl.col(given).str.strip_chars()
     table = table.with_columns(pl.when(cells != "").then(cells).name.keep())
     table = table.filter(pl.any_horizontal(pl.col(given).is_not_null()))
+    if table.is_empty():
+        raise SourceError(path, "a row or more", "a header alone")
     table = table.with_columns(pl.lit(None, pl.String).alias(name) for name in columns if name not in given)
     table = table.with_columns(pl.col(name).fill_null(value) for name, value in absent.items())
     return read_as(table, schema, path).with_columns(table[LINE])
