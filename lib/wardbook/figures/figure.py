@@ -291,7 +291,7 @@ def _draw(figure: Figure, size: Size) -> tuple[str, float]:
     for _ in range(12):  # what stands around the plot hardly depends on it: mostly the second try fits
         plot = round(width), None if height is None else round(height)
         svg = drawn(*plot)
-        wide, tall = _sides(svg)
+        wide, tall = sides(svg)
         if wide == seen and abs(target - wide) > 1:  # words fill the width, or more: the plot's does not matter to it
             width, target, seen = kept, wide, None
             continue
@@ -310,8 +310,8 @@ def _draw(figure: Figure, size: Size) -> tuple[str, float]:
     return _own_ids(svg, f"wb-{figure.name}"), wide - padding - columns * plot[0]
 
 
-def _sides(svg: str) -> tuple[float, float]:
-    """How wide and how high Vega drew it, in px."""
+def sides(svg: str) -> tuple[float, float]:
+    """How wide and how high a drawing is, in px."""
     return tuple(float(side) for side in re.search(r' width="([\d.]+)" height="([\d.]+)"', svg).groups())
 
 
@@ -406,7 +406,7 @@ def _words_room(figure: Figure, size: Size) -> int:
 def _with_words(figure: Figure, size: Size, plot: str) -> str:
     """A drawn plot with its title and subtitle above and its source below."""
     title, subtitle, source = _words(figure, size)
-    (wide, tall), left = _sides(plot), _padding(size)
+    (wide, tall), left = sides(plot), _padding(size)
     high, at = tall + _words_room(figure, size), left + title.room + subtitle.room
     opening, inside = plot.removesuffix("</svg>").split(">", 1)
     opening = re.sub(
