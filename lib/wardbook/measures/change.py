@@ -283,14 +283,15 @@ def against_london(counts: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
     before, after, rest_before, rest_after = _arrays(rows)
     phi, tau2 = _scaled_fit(rows, ruler)
     total = before + after
-    known = np.isfinite(phi) & (total > 0) & (rest_before > 0) & (rest_after > 0)
+    counted = (total > 0) & (rest_before > 0) & (rest_after > 0)
+    known = np.isfinite(phi) & counted
     # Of a group that was never learnt the range is computed with chance alone, and not used.
     fewest, most = usual_counts(rows, np.nan_to_num(phi), np.nan_to_num(tau2))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio, london = after / before, rest_after / rest_before
         expected, relative = before * london, ratio / london
         low, high = (np.where(known, end / (total - end) / london, np.nan) for end in (fewest, most))
-    few = ~known | ~(expected >= FEWEST_EXPECTED) | ((low <= 0.5) & (high >= 2))
+    few = ~counted | ~(expected >= FEWEST_EXPECTED) | ((low <= 0.5) & (high >= 2))
     short = rows["apart"].fill_null(0).to_numpy() < FEWEST_WINDOWS
     verdict = np.select(
         [few, short, after < fewest, after > most], [TOO_FEW, CANNOT_SAY, BELOW, ABOVE], default=IN_LINE
@@ -439,12 +440,15 @@ def _why() -> pl.Expr:
     verdict = pl.col("against_london")
     many = (pl.col("stand_out") > MANY * pl.col("judged")) & (pl.col("judged") >= 16)
     one = pl.lit("its history has only one window that overlaps no other")
+    none = pl.lit("no other years are held to judge it by")
     several = pl.format("its history has only {} windows that do not overlap", "apart")
     calm = "{} of {} boroughs lie outside: its history is too calm to judge these years"
     return pl.coalesce(
         pl.when(pl.col("cut") != "").then("cut"),
         pl.when(verdict == TOO_FEW).then(pl.lit("an ordinary year could halve or double it")),
-        pl.when(verdict == CANNOT_SAY).then(pl.when(pl.col("apart") == 1).then(one).otherwise(several)),
+        pl.when(verdict == CANNOT_SAY).then(
+            pl.when(pl.col("apart") == 1).then(one).when(pl.col("apart") > 1).then(several).otherwise(none)
+        ),
         pl.when(~pl.col("alike")).then("crosses"),
         pl.when(many).then(pl.format(calm, "stand_out", "judged")),
         pl.lit(""),
