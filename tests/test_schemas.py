@@ -42,8 +42,8 @@ AT_FAULT = [
     ({"share": "nan"}, "line 3, column share: nan; allowed: a number from 0 to 1 or nothing"),
     ({"month": "2024-13-01"}, "line 3, column month: '2024-13-01'; allowed: a date (YYYY-MM-DD)"),
     ({"code": "Barnet"}, "line 3, column code: 'Barnet'; allowed: a code such as E01"),
-    ({"offences": "0"}, "allowed: share only where there are offences"),
-    ({"code": "E01"}, "('E01', datetime.date(2024, 3, 1)) (and 1 more); allowed: each code, month once"),
+    ({"offences": "0"}, "{'share': 0.5, 'offences': 0}; allowed: share only where there are offences"),
+    ({"code": "E01"}, "'month': datetime.date(2024, 3, 1)} (and 1 more); allowed: each code, month once"),
 ]
 
 

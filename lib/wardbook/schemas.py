@@ -93,9 +93,10 @@ def violations(frame: pl.DataFrame, schema: type[dy.Schema]) -> list[Violation]:
         if kind:
             broken.append(Violation(name, row[LINE], row[name], allowed_in(columns[name]), count))
             continue
-        key = schema.primary_key() if rule == "primary_key" else list(columns)
-        words = f"each {', '.join(key)} once" if rule == "primary_key" else rule.replace("_", " ")
-        broken.append(Violation("", row[LINE], tuple(row[column] for column in key), words, count))
+        is_key = rule == "primary_key"
+        looked_at = schema.primary_key() if is_key else getattr(schema, rule).validation_fn(schema).meta.root_names()
+        words = f"each {', '.join(looked_at)} once" if is_key else rule.replace("_", " ")
+        broken.append(Violation("", row[LINE], {column: row[column] for column in looked_at}, words, count))
     order = list(columns)
     return sorted(broken, key=lambda one: order.index(one.column) if one.column else len(order))
 

@@ -441,15 +441,19 @@ def _why() -> pl.Expr:
     """What forbids the two counts to be compared, else what limits the verdict; empty where nothing does."""
     verdict = pl.col("against_london")
     many = (pl.col("stand_out") > MANY * pl.col("judged")) & (pl.col("judged") >= 16)
-    none = pl.lit("its history has no other window as far apart")
     one = pl.lit("its history has only one window that overlaps no other")
+    none = pl.lit("no other years are held to judge it by")
     several = pl.format("its history has only {} windows that do not overlap", "apart")
     calm = "{} of {} boroughs lie outside: its history is too calm to judge these years"
     return pl.coalesce(
         pl.when(pl.col("cut") != "").then("cut"),
         pl.when(verdict == TOO_FEW).then(pl.lit("an ordinary year could halve or double it")),
         pl.when(verdict == CANNOT_SAY).then(
-            pl.when(pl.col("apart") == 0).then(none).when(pl.col("apart") == 1).then(one).otherwise(several)
+            pl.when(pl.col("apart") == 1)
+            .then(one)
+            .when(pl.col("apart").is_between(2, FEWEST_WINDOWS - 1))
+            .then(several)
+            .otherwise(none)
         ),
         pl.when(~pl.col("alike")).then("crosses"),
         pl.when(many).then(pl.format(calm, "stand_out", "judged")),
