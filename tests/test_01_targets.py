@@ -103,7 +103,7 @@ def test_an_aim_that_is_too_early_has_no_change_since_the_year_it_is_counted_fro
     """Of 2023-24 knife crime fell "since the year to June 2024"."""
     figure = cells.run("01_targets", borough="Hillingdon", period="2023-24").figures["knife-crime"]
     assert "ince the year to June 2024" not in figure.words["sentence"]
-    assert "Whether it is on track cannot be said: twelve months do not yet lie" in figure.words["sentence"]
+    assert "It is too early to hold it against the aim: twelve months do not yet lie" in figure.words["sentence"]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,11 @@ def test_an_aim_that_is_too_early_has_no_change_since_the_year_it_is_counted_fro
 def test_it_runs_for_older_periods(area, period):
     left = cells.shared("01_targets", borough=area, period=period)
     assert left.tables["changes"].height == 17  # knife crime is not held
-    assert left.figures["knife-crime"].absent
+    # What residents said is as in 05, by the period's end: a page of 2018-19 had the survey of 2023 first, and 2019's below.
+    asked = [said for said in left.told["first-screen"] if "survey" in said]
+    assert len(asked) == (period == "2018-19") and all("to March 2019." in said for said in asked)
+    # A borough's homicides of 2018-19 are too few to say anything of, compared or not.
+    assert area == "London" or "cannot be compared" not in left.figures["year-change"].words["caveat"]
 
 
 @pytest.mark.parametrize("area", ["Tower Hamlets", "London"])
@@ -144,6 +148,4 @@ def test_a_readers_own_targets_are_judged_with_the_published_ones(tmp_path):
     assert set(rows["against_london"]) <= set(change.VERDICTS)
     figure = left.figures["live-targets"]
     assert all(f"Robbery in my borough ({year})" in figure.svg() for year in YEARS[1:]), "two rows in one place"
-    assert re.search(
-        r"Robbery in my borough \(Tower Hamlets\): missed, [+−]\d+\.\d% against −50\.0%", figure.words["sentence"]
-    )
+    assert re.search(r"Robbery in my borough \(.*\): missed, [+−]\d+\.\d% against −50\.0%", figure.words["sentence"])

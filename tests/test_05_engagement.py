@@ -15,12 +15,11 @@ from wardbook.places import area
 from wardbook.sources import police_uk_api as api
 
 FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Lambeth", "London"]
+RUNS = [*sampled_runs(*((area, "latest") for area in FIVE)), ("London", "2018-19")]
 FIGURES = {"survey", "survey-changes", "survey-years", "contact-hours", "engagement-events"}
 
 
-@pytest.mark.parametrize(
-    ("area", "period"), [*sampled_runs(*((area, "latest") for area in FIVE)), ("London", "2018-19")]
-)
+@pytest.mark.parametrize(("area", "period"), RUNS)
 def test_every_template_renders_for_every_area_in_plain_words(area, period):
     left = cells.shared("05_engagement", borough=area, period=period)
     assert set(left.figures) == FIGURES

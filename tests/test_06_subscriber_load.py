@@ -16,7 +16,7 @@ from wardbook.run import sliders
 
 NAME = "06_subscriber_load"
 FIVE = ("Tower Hamlets", "Hammersmith and Fulham", "Kingston upon Thames", "Westminster", "London")
-AREAS = sampled(*FIVE)
+RUNS = [*((area, "latest") for area in sampled(*FIVE)), ("Westminster", "2011-12"), ("London", "2011-12")]
 HOURS = ("officer-hours-lost", "officer-hours-demand", "officer-hours-even")
 LONDON_ONLY = {"load-asked", "load-answered", "load-lists", "load-matters"}
 
@@ -33,9 +33,7 @@ def hamlets() -> cells.Left:
 # -- every area ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("area", "period"), [*((area, "latest") for area in AREAS), ("Westminster", "2011-12"), ("London", "2011-12")]
-)
+@pytest.mark.parametrize(("area", "period"), RUNS)
 def test_every_area_has_its_words_whatever_the_period(area, period):
     ran = run(area, period, draws=400)
     made = {*HOURS, "load-break-even"} | (LONDON_ONLY if area == places.LONDON else set())

@@ -8,11 +8,10 @@ import wardbook
 from conftest import sampled_runs
 
 FIVE = ["Tower Hamlets", "Croydon", "Kingston upon Thames", "Hillingdon", "London"]
+RUNS = [*sampled_runs(*((area, "latest") for area in FIVE)), ("Croydon", "2011-12")]
 
 
-@pytest.mark.parametrize(
-    ("area", "period"), [*sampled_runs(*((area, "latest") for area in FIVE)), ("Croydon", "2011-12")]
-)
+@pytest.mark.parametrize(("area", "period"), RUNS)
 def test_every_template_renders_for_every_area_in_plain_words(area, period):
     drawn = cells.shared("08_sources", borough=area, period=period).figures
     assert set(drawn) == {"holdings", "revisions", "unplaced"}
@@ -21,13 +20,6 @@ def test_every_template_renders_for_every_area_in_plain_words(area, period):
 @pytest.mark.parametrize("area", FIVE)
 def test_every_word_and_number_is_the_goldens(area, snapshot):
     assert cells.golden(cells.shared("08_sources", borough=area, period="latest")) == snapshot
-
-
-def test_no_label_is_the_name_of_a_table():
-    left = cells.shared("08_sources", borough="Croydon", period="latest")
-    names = wardbook.open().tables
-    assert not [text for text in left.texts for name in names if "_" in name and name in text]
-    assert not set(left.figures["holdings"].data["name"]) & set(names)
 
 
 def test_a_revision_is_the_newest_release_over_the_one_before():

@@ -61,9 +61,11 @@ def test_a_window_of_months_against_the_same_months(lambeth):
     assert said.row["of"] > 200
 
 
-def test_what_had_none_before_says_its_counts_once():
-    said = answered(open_book("Merton"), "homicide", "year to 2025-02", "year to 2026-02")
-    assert "Merton went from 0 in the year to February 2025 to 3 in the year to February 2026." in said.sentence
+@pytest.mark.parametrize(("borough", "before", "after"), [("Merton", 0, 3), ("Sutton", 1, 0)])
+def test_what_is_too_few_to_say_anything_of_says_its_counts_once(borough, before, after):
+    """Sutton's one homicide and none "fell 100.0%"."""
+    said = answered(open_book(borough), "homicide", "year to 2025-02", "year to 2026-02")
+    assert f" went from {before} in the year to February 2025 to {after} in the year to February 2026." in said.sentence
 
 
 def test_what_cannot_be_compared_says_why_and_gives_the_counts(lambeth):

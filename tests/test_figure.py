@@ -4,6 +4,7 @@ import json
 import os
 import re
 from datetime import date
+from itertools import pairwise
 
 import altair as alt
 import polars as pl
@@ -81,6 +82,19 @@ def test_on_paper_a_chart_takes_half_a_sheet_unless_that_leaves_its_marks_no_roo
         assert (height <= place.height) == fits
         beside = figure._drawn("print")[1]
         assert place.width - beside > 0.25 * place.width
+
+
+@pytest.mark.parametrize("size", ["print", "slide"])
+def test_where_rows_are_close_no_bar_touches_the_next_and_no_name_lies_on_another(size):
+    at = pl.int_range(pl.len())
+    many = pl.concat([ROWS] * 4).with_columns(name=pl.format("Borough {}", at), strong=at == 46)  # the last but one
+    chart = marks.bars(many, "value", "name") + marks.row_words(many, "name", "head", strong="strong")
+    svg = f.Figure.of("many", chart, many, WORDS).svg(size, bare=True)
+    bars = re.findall(r'roledescription="bar" d="M[-\d.]+,([\d.]+)h[-\d.]+v([\d.]+)h', svg)
+    names = re.findall(r'in_lines: Borough[^>]*,([\d.]+)\)"[^>]*font-size="([\d.]+)px"[^>]*opacity="1"', svg)
+    for drawn, least in ((bars, 1), (names, 0.8)):
+        drawn = sorted([float(part) for part in one] for one in drawn)
+        assert len(drawn) > 1 and all(y + least * high <= below for (y, high), (below, _) in pairwise(drawn))
 
 
 def test_a_plot_fills_its_width_beside_a_source_as_wide_as_the_whole():
@@ -175,12 +189,6 @@ def test_numbers_are_written_in_one_way():
     percentages = {1.7: "+1.7%", 22.4: "+22%", -3.0: "−3%", 9.96: "+10%", 9.94: "+9.9%"}
     percentages |= {0.04: "0%", -0.04: "0%", None: "–"}
     assert {value: wording.signed(value) for value in percentages} == percentages
-    assert wording.count(12345.4) == "12,345"
-    assert wording.signed(-20.64, 1) == "−20.6%"
-    assert wording.share(0.314) == "31%"
-    assert [wording.points(value) for value in (-1.0, 4.4)] == ["−1 point", "+4 points"]
-    assert wording.possessive("Tower Hamlets") == "Tower Hamlets'"
-    assert wording.listed(["a", "b", "c"]) == "a, b and c"
     assert rounded({"a": [0.1 + 0.2, 1 / 3]}) == {"a": [0.3, 0.33333333]}
     half_way = [11.9140625 * (1 + shake) for shake in (-1e-13, 0, 1e-13)]  # 305 of 2,560 in per cent: Lambeth's thefts
     assert rounded(half_way) == rounded(pl.DataFrame({"a": half_way}))["a"].to_list() == [11.914063] * 3

@@ -56,8 +56,8 @@ def test_sources_have_the_dates_of_their_files_and_their_licence(tmp_path):
     inputs = [f"mps/{month}/MPS Borough Level Crime ({span}).csv" for month, span in spans.items()]
     inputs += [f"police_uk/2024-0{n}/2024-0{n}-metropolitan-stop-and-search.csv" for n in range(1, 9)]
     text = read_page(a_run(tmp_path, [a_figure()], inputs=dict.fromkeys(inputs, "0"))).text
-    assert "2025-11 and 2025-12. Open Government Licence v3.0." in text
-    assert "8 months, 2024-01 to 2024-08. " in text
+    assert "files dated 2025-11 and 2025-12. Open Government Licence v3.0." in text
+    assert "files dated 2024-01 to 2024-08 (8 months). " in text
     assert "Edition ccbcbe198f0f" in text
 
 

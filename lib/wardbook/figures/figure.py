@@ -21,6 +21,7 @@ import polars as pl
 from wardbook.figures import theme
 from wardbook.figures.marks import TALL
 from wardbook.figures.table import guarded_csv, rounded
+from wardbook.figures.wording import capital
 from wardbook.places import UnknownName
 
 # A chart's parts are validated when it is drawn, as a whole, and not each again whenever it is copied.
@@ -214,7 +215,7 @@ class Figure:
             plotted = f"{self._rows} plotted, fingerprint {self.fingerprint}"
             text = "\n".join([self.title, self.words["subtitle"], self.words["alt"], plotted])
             display({"image/svg+xml": self.svg(), "text/plain": text}, raw=True)
-        said = [self.words["absent"]] if self.absent else [self.words["sentence"], self.words["caveat"]]
+        said = [f"{capital(self.words['absent'])}."] if self.absent else [self.words["sentence"], self.words["caveat"]]
         prose = "\n\n".join(sentence for sentence in said if sentence)
         display({"text/markdown": _plain(prose), "text/plain": prose}, raw=True)
 
@@ -362,7 +363,7 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None) -> di
         inner["spacing"] = {"row": round(3.8 * size.font), "column": round((4.2 if own_axes else 1.6) * size.font)}
     row = min(plot["height"] / (row_count(data | plot) or 1) for plot in plots)
     values = {"narrow": size.narrow, "font": size.font, "dense": row < 2.6 * size.font}
-    values |= {"crowded": row < 0.9 * size.font, "plot_height": plots[0]["height"]}
+    values |= {"crowded": row < 0.85 * size.font, "plot_height": plots[0]["height"]}
     params = [{"name": name, "value": value} for name, value in values.items()]
     params += inner.pop("params", [])
     config = theme.config(size.font) | {"padding": _padding(size)}

@@ -104,9 +104,7 @@ def row_words(
     # Where head and rest are too long for one line of a phone, each has its own, and the rows are further apart.
     tall = frame.height > 0 and frame["whole"].str.len_chars().max() > PHONE_LETTERS
     # Where rows are closer than their words are high, only those that stand out, the first and the last keep them.
-    row = pl.int_range(pl.len())
-    kept = (row == 0) | (row == pl.len() - 1) | (pl.col(strong) if strong else False)
-    frame = frame.with_columns(kept.alias("kept"))
+    frame = frame.with_columns(kept=_kept(pl.col(strong) if strong else pl.lit(False)))
     shown = by_size("crowded && !datum.kept ? 0 : 1")
     y, colour = rows(label), _ink(strong, FOCUS, theme.DARK_GREY, theme.DARK_GREY)
 
@@ -138,6 +136,12 @@ def row_words(
     else:
         layers.append(text("whole", above, "0", -1.3, size=0.92))
     return alt.layer(*[one.properties(name=TALL) if tall and n == 0 else one for n, one in enumerate(layers)])
+
+
+def _kept(picked: pl.Expr) -> pl.Expr:
+    """The rows that keep their names where there is no room for all: those picked, and the first and the last unless next to one."""
+    row, next_to = pl.int_range(pl.len()), picked.shift(1, fill_value=False) | picked.shift(-1, fill_value=False)
+    return picked | (((row == 0) | (row == pl.len() - 1)) & ~next_to)
 
 
 def _left_names(base: alt.Chart, **more) -> alt.Chart:
@@ -175,7 +179,8 @@ def ranges(
 def bars(frame: pl.DataFrame, x: str, y: str, *, axis: alt.Axis | None = None, strong: str | None = None) -> alt.Chart:
     """A bar from nought for each row; with `strong` the others grey."""
     across = alt.X(f"{x}:Q", axis=axis, scale=alt.Scale(zero=True))
-    drawn = _frame(frame, x, y, strong).mark_bar(height=by_size("font * 1.15"))
+    height = by_size(f"min(font * 1.15, plot_height / {max(frame.height, 1)} * 0.8)")  # a gap between any two
+    drawn = _frame(frame, x, y, strong).mark_bar(height=height)
     return drawn.encode(x=across, y=rows(y), color=_ink(strong, FOCUS, CONTEXT, FOCUS))
 
 
@@ -264,7 +269,7 @@ def ranked(
     """
     rows = frame.with_columns(
         place=pl.int_range(1, pl.len() + 1),
-        always=(pl.col("kind") == "focus") | (pl.int_range(pl.len()).is_in([0, frame.height - 1])),
+        always=_kept(pl.col("kind") == "focus"),
     )
     count = max(frame.height, 1)
     up = alt.Y("place:Q", scale=alt.Scale(domain=[0.2, count + 0.8], reverse=True, nice=False), axis=None)
@@ -406,11 +411,11 @@ def panels(
 
 def breaks(frame: pl.DataFrame, x: str, words: str) -> alt.LayerChart:
     """A dashed, labelled rule where a series was broken."""
-    # One under another by turns, so that two near each other can be read.
+    # Above the plot, where no line has a peak; by turns under its edge, so that two near each other can be read.
     base = _frame(frame.with_columns(turn=pl.int_range(pl.len()) % 2), x, words, "turn")
     rule = base.mark_rule(strokeDash=[5, 4], color=theme.DARK_GREY).encode(x=f"{x}:T")
-    small = {"fontSize": by_size("font * 0.85"), "color": theme.DARK_GREY, "dy": by_size("datum.turn * font * 1.1")}
-    text = base.mark_text(align="left", baseline="top", dx=5, **small)
+    small = {"fontSize": by_size("font * 0.85"), "color": theme.DARK_GREY, "dx": by_size("datum.turn ? 5 : -2")}
+    text = base.mark_text(align="left", baseline="top", dy=by_size("font * (datum.turn ? 0.15 : -0.84)"), **small)
     return rule + text.encode(x=f"{x}:T", y=alt.value(0), text=f"{words}:N")
 
 

@@ -89,11 +89,12 @@ PLAIN = {
     "past-targets": "targets of the past",
     "assurance": "knife crime’s months beside its target",
     "before-after": "before and after",
+    "vawg": "violence against women and girls",
     "knife-outcomes": "what came of knife crime",
     "violence-beside": "violence beside what recording hardly moves",
     "business-outcomes": "what came of business crime",
     "ward-map": "a map of wards",
-    "ward-years": "wards over sixteen years",
+    "ward-years": "wards over the years",
     "children": "children searched",
     "clothing": "clothing removed",
     "definitions": "by who defined ethnicity",
@@ -169,9 +170,10 @@ def used_sources(inputs: Mapping[str, str]) -> list[tuple[Source, str]]:
     for source in sources().values():
         paths = [path for path in inputs if source.recognises(path)]
         dates = sorted(set(re.findall(r"(?<!\d)20\d\d-[01]\d(?!\d)", " ".join(paths))))
-        words = " and ".join(dates) if len(dates) < 3 else f"{len(dates)} months, {dates[0]} to {dates[-1]}"
+        words = wording.listed(dates) if len(dates) < 4 else f"{dates[0]} to {dates[-1]} ({len(dates)} months)"
         if paths:
-            used.append((source, words or "one release, not dated in its name"))
+            # Dates of files: a release of one month holds years of them.
+            used.append((source, f"files dated {words}" if dates else "one release, not dated in its name"))
     return used
 
 

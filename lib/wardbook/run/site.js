@@ -111,16 +111,17 @@ function years(data, number, place, to) {
 }
 
 // The first year and the two compared are labelled; every bar says its own number.
-function barChart(bars, compared, title) {
+function barChart(bars, compared, words, title) {
+  const short = period => words[period].replace(/^year (to \w{3})\w*/, "$1");
   const width = innerWidth < 640 ? 330 : 640, step = width / Math.max(bars.length, 6), most = Math.max(1, ...bars.map(bar => bar[1]));
   const svg = make("svg", { viewBox: `0 0 ${width} 200`, role: "img", "aria-label": title, "font-size": 13 });
   bars.forEach(([period, count], at) => {
     const tall = 130 * count / most, dark = compared.includes(period), lower = period === compared[1] && step < 75 ? 15 : 0;
-    svg.append(make("rect", { x: (at + 0.1) * step, y: 165 - tall, width: step * 0.8, height: tall, fill: dark ? "#12436D" : "#BFBFBF", "data-say": `${period}: ${written.count(count)}` }));
+    svg.append(make("rect", { x: (at + 0.1) * step, y: 165 - tall, width: step * 0.8, height: tall, fill: dark ? "#12436D" : "#BFBFBF", "data-say": `${capital(words[period])}: ${written.count(count)}` }));
     if (at && !dark) return;
-    const [x, anchor] = !at ? [step * 0.1, "start"] : at === bars.length - 1 ? [(at + 0.9) * step, "end"] : [(at + 0.5) * step, "middle"];
+    const [x, anchor] = !at ? [step * 0.1, "start"] : at >= bars.length - (step < 30 ? 2 : 1) ? [(at + 0.9) * step, "end"] : [(at + 0.5) * step, "middle"];
     svg.append(make("text", { x, y: 159 - tall - lower, "text-anchor": anchor, "font-weight": dark ? "bold" : "normal" }, written.count(count)),
-      make("text", { x, y: 180 + lower, "text-anchor": anchor }, period.replace("year ", "")));
+      make("text", { x, y: 180 + lower, "text-anchor": anchor }, short(period)));
   });
   return svg;
 }
@@ -134,7 +135,7 @@ function show(section, data, found, question) {
   const title = `${capital(facts.item)} in ${facts.area}`, told = make("p", { class: "small", role: "status" });
   const address = `${location.href.split("#")[0]}#ask/${question.map(encodeURIComponent).join("/")}`;
   const cited = `“${sentence}” Wardbook, edition ${data.edition}, from ${source}. ${address}`;
-  const chart = barChart(bars, question.slice(2), `${title} by year: ${sentence}`);
+  const chart = barChart(bars, question.slice(2), data.words, `${title} by year: ${sentence}`);
   const take = () => framed(`${title}, ${facts.before_words} and ${facts.after_words}`, sentence, chart, `Source: ${source}. Edition ${data.edition}.`);
   const name = `${facts.area} ${facts.item} ${question[3]}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
   const csv = `period,offences\n${bars.map(bar => `${bar.join(",")}\n`).join("")}`;
