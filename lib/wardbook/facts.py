@@ -341,7 +341,7 @@ def own_targets(path: Path, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     Parameters
     ----------
     path : a CSV with at least the columns of `OwnTargets` that are never empty, but `live`.
-    held : by series of the edition, the items it holds (offence groups, kinds, survey questions).
+    held : by series of the edition (`book.MONTHLY`), the offence groups or subtypes it holds.
 
     Raises
     ------
