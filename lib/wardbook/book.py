@@ -117,10 +117,6 @@ class Book:
         publishers = "; ".join(dict.fromkeys(source.publisher for source in named))
         return f"{titles}{f' (to {snapshot})' if snapshot else ''} from the {publishers}"
 
-    def path(self, file: str) -> Path:
-        """A reader's own file; a relative path counts from the project's root."""
-        return places.from_root(file)
-
     # -- what a notebook leaves ---------------------------------------------------------------------------------------
 
     def save(self, name: str, frame: pl.DataFrame) -> Shown:
