@@ -118,26 +118,6 @@ def relative_rate(counts, people, group="Black", reference="White", ethnicity="s
     return SimpleNamespace(**table.row(by_predicate=pl.col("group") == group, named=True))
 
 
-@pytest.fixture
-def without_history(monkeypatch):
-    """The committed edition as a reader has it for whom the release of 2010 and the knife-crime file could not be fetched."""
-    from datetime import date
-
-    import polars as pl
-
-    from wardbook.edition import Edition
-
-    tables, table = Edition.tables.fget, Edition.table
-
-    def cut(self, name):
-        assert name != "knife_offences", "a table that is not held"
-        held = table(self, name)
-        return held.filter(pl.col("month") >= date(2020, 8, 1)) if name == "borough_offences" else held
-
-    monkeypatch.setattr(Edition, "tables", property(lambda self: [n for n in tables(self) if n != "knife_offences"]))
-    monkeypatch.setattr(Edition, "table", cut)
-
-
 @contextmanager
 def remembered(module, name, key):
     """A module's function that computes once for all runs within what has the same key, which is made of its arguments."""

@@ -119,14 +119,6 @@ def test_it_runs_for_older_periods(area, period):
     assert area == "London" or "cannot be compared" not in left.figures["year-change"].words["caveat"]
 
 
-@pytest.mark.parametrize("area", ["Tower Hamlets", "London"])
-def test_without_the_history_and_knife_crime_it_says_what_is_not_held(area, without_history):
-    """A row that was not there ended it, with the run."""
-    left = cells.run("01_targets", borough=area, period="latest")
-    assert left.figures["mopac-7-other-years"].absent and left.figures["knife-crime"].absent
-    assert left.tables["changes"].height == 17
-
-
 def test_a_readers_own_targets_are_judged_with_the_published_ones(tmp_path):
     """The results of the published ones were lost beside them, and two periods of one measure changed their counts."""
     path = tmp_path / "mine.csv"

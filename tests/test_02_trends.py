@@ -127,9 +127,3 @@ def test_windows_of_a_readers_own_are_the_claims_and_another_borough_stands_besi
 def test_windows_that_cannot_be_compared_are_refused_with_the_reason():
     with pytest.raises(claim.ClaimRefused, match="overlap|different months"):
         cells.run(NAME, borough="Brent", before_after="year to 2025-02, year to 2025-11")
-
-
-def test_without_the_history_and_knife_crime_it_says_what_is_not_held(without_history):
-    left = cells.run("02_trends", borough="Tower Hamlets", period="latest")
-    assert left.figures["knife-outcomes"].absent and left.figures["assurance"].absent
-    assert set(left.figures["violence-beside"].data["offence_group"]) == {"violence with injury", "homicide"}

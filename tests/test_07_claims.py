@@ -65,9 +65,3 @@ def test_a_readers_statement_is_checked_with_the_published_ones(tmp_path):
     assert "of four kinds" not in heard["subtitle"]
     assert "Robbery in Sutton rose: " in heard["sentence"] and "(A party)" in heard["sentence"]
     assert table["verdict"][0] == claims.DIFFERS
-
-
-def test_without_knife_crime_a_claim_that_names_it_is_checked_by_what_else_it_names(without_history):
-    left = cells.run("07_claims", borough="Lambeth", period="latest")
-    assert "Knife Crime" not in left.figures["claims-heard"].data["offence_group"]
-    assert left.figures["claims-heard"].data.height > 4

@@ -28,14 +28,6 @@ def test_every_cell_is_text_and_every_line_a_row(tmp_path):
     assert table.rows() == [("007", None), (None, None), (" E05 ", "1.50")]
 
 
-def test_the_line_of_a_letter_that_is_not_utf_8_is_told_and_how_it_becomes_so(tmp_path):
-    """A spreadsheet on Windows saves a name with an accent so; seen as "invalid continuation byte" at a place in the file."""
-    path = tmp_path / "made_up.csv"
-    path.write_bytes("name\n".encode("utf-8-sig") + b"a\n" * 9000 + "Café\n".encode("cp1252"))
-    with pytest.raises(SourceError, match=r"found b'\\xe9' on line 9002, which is not UTF-8: .*'CSV UTF-8'"):
-        read_text_table(path)
-
-
 # The account of the file ----------------------------------------------------------------------------------------------
 
 

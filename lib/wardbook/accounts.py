@@ -140,12 +140,3 @@ def ward_shortfall(edition: Edition) -> pl.DataFrame:
         .with_columns((1 - pl.col("in_wards") / pl.col("total")).alias("shortfall"))
         .sort(key)
     )
-
-
-def area_shortfall(edition: Edition, area: places.Area) -> pl.DataFrame:
-    """`area`, `snapshot`, `month`, `total`, `in_wards`, `shortfall` of the newest snapshot with both levels: the area, then London."""
-    table = ward_shortfall(edition)
-    newest = table.filter(pl.col("snapshot") == pl.col("snapshot").max())
-    names = {area.code: area.name, places.LONDON_CODE: places.LONDON}
-    frames = [newest.filter(area_code=code).with_columns(area=pl.lit(name)) for code, name in names.items()]
-    return pl.concat(frames).select("area", "snapshot", "month", "total", "in_wards", "shortfall")

@@ -335,19 +335,21 @@ def published_results() -> pl.DataFrame:
     return read_facts(places.REFERENCE / "published_results.csv", Results).cast({pl.Enum: pl.String})
 
 
-def own_targets(path: Path, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
+def own_targets(own_file: Path | str, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     """A reader's own targets, checked row by row before anything is judged.
 
     Parameters
     ----------
-    path : a CSV with at least the columns of `OwnTargets` that are never empty, but `live`.
-    held : by series of the edition, the items it holds (offence groups, kinds, survey questions).
+    own_file : a CSV with at least the columns of `OwnTargets` that are never empty, but `live`; a relative path counts from the
+        project's root.
+    held : by series of the edition (`book.MONTHLY`), the offence groups or subtypes it holds.
 
     Raises
     ------
     wardbook.schemas.SchemaViolation, wardbook.sources.reading.SourceError
         naming file, line, column, value and what is allowed.
     """
+    path = places.from_root(own_file)
     read = read_rows(path, OwnTargets, live="yes", quality="reader's own")
     rows = [_resolved(row, path, held) for row in read.iter_rows(named=True)]
     return pl.DataFrame(rows, schema=read.schema).drop(LINE).cast({pl.Enum: pl.String})

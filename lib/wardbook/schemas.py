@@ -106,7 +106,7 @@ def read_as(frame: pl.DataFrame, schema: type[dy.Schema], path: Path | str) -> p
 
     Parameters
     ----------
-    frame : every column text, empty cells null; with the column `line`.
+    frame : every column of the schema as text, empty cells null; with the column `line`.
     schema : what it may hold; columns it does not name are dropped.
 
     Raises
@@ -116,8 +116,6 @@ def read_as(frame: pl.DataFrame, schema: type[dy.Schema], path: Path | str) -> p
     """
     columns = schema.columns()
     for name, column in columns.items():
-        if name not in frame.columns:
-            raise SchemaViolation(path, Violation(name, None, "no such column", allowed_in(column)))
         text = frame[name].str.strip_chars()
         # polars takes no cast from text to a date.
         is_date = isinstance(column, dy.Date)

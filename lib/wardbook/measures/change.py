@@ -427,7 +427,24 @@ def with_usual_change(judged: pl.DataFrame) -> pl.DataFrame:
 
 
 def compare(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl.DataFrame, series: str) -> pl.DataFrame:
-    """The rows of `judge_windows`, without the ruler."""
+    """Every borough's change between two windows and London's own, each beside the rest of London: `judge_windows` without the ruler.
+
+    Parameters
+    ----------
+    monthly : `borough_code` (and `unknown`), `offence_group`, `month`, `offences`: every month held, in one snapshot, as
+        `book.monthly(series, before, after)` gives them. Years other than the two teach what is usual: leave them in.
+    before, after : `wardbook.periods.read_period("2023-24")`, and the later one.
+    breaks : `wardbook.periods.declared_breaks()`.
+    series : the table in it, such as "borough_offences".
+
+    Returns
+    -------
+    pl.DataFrame
+        a row a borough (and London, `places.LONDON_CODE`) and offence group: `before`, `after` (counts); `change_percent`,
+        `london_change_percent` (of the other 31 boroughs), `relative_percent` (the one over the other), in per cent;
+        `usual_low_percent` to `usual_high_percent`, where nineteen relative changes in twenty are; `against_london` (one of
+        `VERDICTS`); `comparable` and `why` not, or what limits the verdict. The rest as in `against_london` and `judge`.
+    """
     return judge_windows(monthly, before, after, breaks, series)[0]
 
 

@@ -175,7 +175,7 @@ def _opened(borough: str, period: str, edition: Path | str, given: dict[str, dic
     if values.get("targets_file"):
         held = {name: column for name, (column, _) in MONTHLY.items() if name in book.edition.tables}
         items = {name: book.table(name)[column].unique().to_list() for name, column in held.items()}
-        facts.own_targets(book.path(values["targets_file"]), items)
+        facts.own_targets(values["targets_file"], items)
     return book
 
 

@@ -205,7 +205,7 @@ def read_text_table(path: Path | str, *, separators: str = ",") -> pl.DataFrame:
             filled = filled if blank else len(rows)
     except UnicodeDecodeError as error:
         line, byte = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start : error.start + 1]
-        found = f"{byte!r} on line {line}, which is not UTF-8: a spreadsheet saves it so as 'CSV UTF-8'"
+        found = f"{byte!r} on line {line}, which is not UTF-8 (of a spreadsheet: save it as 'CSV UTF-8')"
         raise SourceError(path, expected, found) from error
     except csv.Error as error:
         raise SourceError(path, expected, str(error)) from error
