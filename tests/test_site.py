@@ -33,6 +33,7 @@ def built(tmp_path_factory, book):
     for area in ("Hackney", "London", "Tower Hamlets"):
         a_run(out, figures, {"changes": pl.DataFrame([total])}, area=area, period=NEWEST)
         a_run(out, [], area=area, period="2015-16")
+    a_run(out, [], area="Wandsworth", period="2015-16")  # which has no newer one
     held = answers.box_windows
 
     def some(book, series):
@@ -98,11 +99,11 @@ def ask(opened, area, offence, *, before=None, after=None):
 def test_each_area_has_its_newest_run_and_the_pages_are_small(built):
     front = Page((built / "index.html").read_text(encoding="utf-8"))
     hrefs = [attrs["href"] for tag, attrs in front.tags if tag == "a" and attrs["href"].startswith("./")]
-    listed = [f"./{slug}/index.html" for slug in ("london", "hackney", "tower-hamlets")]
+    listed = [f"./{slug}/index.html" for slug in ("london", "hackney", "tower-hamlets", "wandsworth")]
     own = [f"./london/{name}.html" for name in ("index", *page.OWN_PAGES)]
     assert hrefs == [*listed, *listed[1:], *own], "the list, then the map, then London's own pages"
     assert all((built / href).is_file() for href in hrefs)
-    assert "no page yet" in front.text
+    assert "no page yet" in front.text and front.text.count("(2015-16)") == 1
     for slug in ("london", "hackney", "tower-hamlets"):
         assert NEWEST in (built / slug / "index.html").read_text(encoding="utf-8")
     assert (built / "index.html").stat().st_size < 300_000
