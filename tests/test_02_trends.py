@@ -55,6 +55,12 @@ def test_it_runs_for_older_periods(area, period):
     assert held == {"2012-13": set(), "2023-24": {"knife-outcomes", "vawg"}}.get(period, {"vawg"})
 
 
+def test_an_aim_is_not_assured_by_a_year_that_shares_a_month_with_the_one_it_is_counted_from():
+    for last, told in (("2025-05", False), ("2025-06", True)):
+        made = cells.run_until(NAME, "assurance", borough="Sutton", period=f"year to {last}")
+        assert (made is not None) == told, last
+
+
 @pytest.mark.parametrize("item", sampled_kinds("homicide", "MOPAC 7"))
 def test_any_kind_of_offence_has_words(item):
     assert cells.run(NAME, borough="Sutton", period="latest", offence_group=item).figures

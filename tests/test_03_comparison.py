@@ -81,3 +81,11 @@ def test_a_ward_that_is_asked_for_is_shown_and_another_boroughs_is_refused():
 def test_a_kind_that_is_not_held_for_the_period_is_refused_with_what_to_do():
     with pytest.raises(LookupError, match="Knife Crime is not held for 2017-18 and 2018-19: choose another"):
         cells.run(NAME, borough="Brent", period="2018-19", offence_group="knife crime")
+
+
+def test_more_outcomes_than_offences_in_a_month_are_no_share_with_an_interval():
+    """Of Richmond's two knife offences of September 2025 four outcomes were positive: every area's run ended there."""
+    outcomes = cells.run_until("03_comparison", "outcomes", borough="Camden", period="2025-09 to 2025-09")
+    knives = outcomes.filter(of="offences recorded", area="Richmond upon Thames", offence_group="Knife Crime")
+    assert knives.select("outcomes", "positive_outcomes", "share", "low", "high").row(0) == (2, 4, 2.0, None, None)
+    assert outcomes.filter(pl.col("outcomes") > 0, of="outcomes")["low"].null_count() == 0

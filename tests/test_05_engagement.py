@@ -35,6 +35,8 @@ def test_before_the_survey_begins_each_chart_says_so():
     left = cells.run("05_engagement", borough="London", period="2011-12")
     assert all(left.figures[figure].absent for figure in FIGURES)
     assert left.tables["survey"].is_empty()
+    # A survey of the year to March 2023 stood beside the hours of the year after it.
+    assert cells.run("05_engagement", borough="London", period="2022-23").figures["contact-hours"].absent
 
 
 @pytest.mark.parametrize("name", ["Sutton", "London"])

@@ -107,6 +107,33 @@ def test_a_plot_fills_its_width_beside_a_source_as_wide_as_the_whole():
     assert max(widths) > 1700
 
 
+BAR = alt.Chart(ROWS).mark_bar().encode(x="high:Q", y="name:N")
+MONTHS = marks.lines(ROWS.drop_nulls().head(3), "month", "value")
+
+
+@pytest.mark.parametrize("size", f.SIZES)
+def test_charts_beside_each_other_fit_as_one_does(size):
+    """A reader's own concatenated chart ended in KeyError: 'mark'."""
+    place = f.SIZES[size]
+    for chart in (BAR | MONTHS, BAR & MONTHS, alt.concat(MONTHS, MONTHS, BAR, columns=2)):
+        width, height = measured(f.Figure.of("some-charts", chart, ROWS, WORDS).svg(size))
+        assert abs(width - place.width) <= 1
+        assert not place.fill or abs(height - place.height) <= 2
+
+
+def test_a_chart_that_does_not_fit_every_size_is_refused():
+    """A chart by column= was drawn 172 px wide on a page."""
+    repeated = BAR.repeat(["value"])
+    for chart in (BAR.encode(column="rest:N"), BAR.facet(row="rest:N"), BAR | BAR.facet("rest:N"), repeated):
+        with pytest.raises(ValueError, match="one plot, layers, .*facet.*hconcat"):
+            f.Figure.of("some-charts", chart, ROWS, WORDS)
+
+
+def test_three_months_have_three_labels():
+    svg = f.Figure.of("months", MONTHS, ROWS, WORDS).svg("page")
+    assert re.findall(r">(2025|[A-Z][a-z]{2})<", svg).count("Mar") == 1
+
+
 def test_a_figure_is_the_same_bytes_where_the_last_bits_of_its_numbers_differ(drawn):
     for sign in (1, -1):
         shaken = ROWS.with_columns(pl.col(pl.Float64) * (1 + sign * 1e-13))

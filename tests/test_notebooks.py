@@ -11,8 +11,9 @@ from datetime import date
 import polars as pl
 import pytest
 
-from cells import code, drawn_twice
+from cells import code, drawn_twice, run
 from conftest import changed_edition
+from wardbook.edition import Edition
 from wardbook.places import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -98,6 +99,32 @@ def test_every_chart_says_what_it_plots_in_comparable_text(path):
 )
 def test_what_it_draws_does_not_depend_on_the_last_bits(monkeypatch, name, charts):
     assert len(drawn_twice(monkeypatch, name, borough="Kingston upon Thames", period="latest")) >= charts
+
+
+NOT_HELD = [
+    ("01_targets", "Tower Hamlets", {"mopac-7-other-years", "knife-crime"}),
+    ("01_targets", "London", {"mopac-7-other-years", "knife-crime"}),
+    ("02_trends", "Tower Hamlets", {"knife-outcomes", "assurance"}),
+    ("07_claims", "Lambeth", {"claims-printed"}),  # one of its statements names knife crime
+]
+
+
+@pytest.mark.parametrize(("name", "area", "absent"), NOT_HELD)
+def test_without_the_release_of_2010_or_knife_crime_it_says_what_is_not_held(monkeypatch, name, area, absent):
+    """As for whom the two could not be fetched: a row that was not there ended the notebook, and the run."""
+    held, table = Edition.tables.fget, Edition.table
+
+    def of_2020(edition, name):
+        assert name != "knife_offences", "a table that is not held"
+        rows = table(edition, name)
+        return rows.filter(pl.col("month") >= date(2020, 8, 1)) if name == "borough_offences" else rows
+
+    monkeypatch.setattr(
+        Edition, "tables", property(lambda edition: [n for n in held(edition) if n != "knife_offences"])
+    )
+    monkeypatch.setattr(Edition, "table", of_2020)
+    left = run(name, borough=area, period="latest")
+    assert {name for name, figure in left.figures.items() if figure.absent} == absent
 
 
 # -- nbval has teeth ---------------------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ def test_wards_of_a_geopackage(synthetic_outlines):
         ("E05000002", "West Made-up", None, 2024, 530_500.0, 180_500.0),
     ]
     assert (loaded.quality.rows_kept, loaded.quality.oddities) == (2, {})
-    outlines = ons.read_ward_outlines(path)
+    outlines = ons.read_ward_outlines(path)[0]
     assert list(outlines.columns) == ["ward_code", "vintage", "geometry"]
     assert outlines["ward_code"].to_list() == ["E05000001", "E05000002"]
     assert outlines.crs.to_epsg() == 27700 and outlines.area.to_list() == [1e6, 1e6]
@@ -58,7 +58,7 @@ def test_wards_of_a_shapefile_take_their_vintage_from_the_folder(synthetic_outli
 def test_invalid_outlines_are_repaired_and_counted(synthetic_outlines, shape, area):
     path = synthetic_outlines("wards.gpkg", WARDS, [shape, SQUARES[1]])
     assert ons.read_wards(path).quality.oddities == {"invalid outlines repaired": 1}
-    outlines = ons.read_ward_outlines(path)
+    outlines = ons.read_ward_outlines(path)[0]
     assert outlines.is_valid.all()
     assert set(outlines.geom_type) <= {"Polygon", "MultiPolygon"}
     assert outlines.area.to_list() == [1e6, area]
@@ -68,7 +68,7 @@ def test_a_missing_coordinate_system_is_the_grid_only_if_it_looks_like_it(synthe
     grid = without_crs(synthetic_outlines("wards-2018/London_Ward.shp", GLA_WARDS))
     loaded = ons.read_wards(grid)
     assert loaded.quality.oddities == {"no coordinate system declared, read as British National Grid": 1}
-    assert ons.read_ward_outlines(grid).crs.to_epsg() == 27700
+    assert ons.read_ward_outlines(grid)[0].crs.to_epsg() == 27700
     # East of Greenwich, degrees are positive like metres.
     east = [box(540_000, 180_000, 541_000, 181_000)]
     degrees = without_crs(synthetic_outlines("wards-2018/degrees.shp", GLA_WARDS, east, crs=4326))

@@ -72,3 +72,8 @@ def test_a_break_dated_at_a_month_parts_it_from_the_one_before():
     table = declared_breaks().head(1).with_columns(**texts, from_month=march, to_month=None)
     assert breaks_between(table, "s", "y", date(2024, 2, 1), date(2024, 3, 1)).height == 1
     assert breaks_between(table, "s", "y", date(2024, 3, 1), date(2025, 2, 1)).height == 0
+    spell = table.with_columns(from_month=pl.lit(date(2023, 4, 1)), to_month=march)
+    # The last month of a spell is still one of it: July 2021 is in the year to June 2022.
+    held = {(date(2024, 3, 1), date(2025, 2, 1)): 1, (date(2024, 4, 1), date(2025, 3, 1)): 0}
+    held |= {(date(2022, 4, 1), date(2023, 4, 1)): 1, (date(2022, 4, 1), date(2023, 3, 1)): 0}
+    assert {window: breaks_between(spell, "s", "y", *window).height for window in held} == held

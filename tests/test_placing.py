@@ -65,7 +65,7 @@ def test_published_stops_outside_london(raw, stop_files):
     assert answer["borough_code"].drop_nulls().n_unique() == 33
 
     path = raw / "ons/wards-2018/London_Ward.shp"
-    answer = place_points(answer, read_ward_outlines(path), code="ward_code")
+    answer = place_points(answer, read_ward_outlines(path)[0], code="ward_code")
     both = answer.join(read_wards(path).frame, on="ward_code", suffix="_of_ward")
     assert both.height == with_place.height - 518
     assert both["borough_code"].equals(both["borough_code_of_ward"])
@@ -79,7 +79,7 @@ def test_unique_points_are_placed_as_every_row_is_by_a_spatial_join(raw, stop_fi
     if code == "borough_code":
         outlines = read_borough_outlines(raw / "ons/London_Boroughs.gpkg")
     else:
-        outlines = read_ward_outlines(raw / "ons/wards-2018/London_Ward.shp")
+        outlines = read_ward_outlines(raw / "ons/wards-2018/London_Ward.shp")[0]
     frame = stop_files["2023-07"].frame
     found = place_points(frame, outlines, code=code)[code].to_list()
     rows = frame.select("longitude", "latitude").to_numpy()

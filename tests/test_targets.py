@@ -21,9 +21,9 @@ LEAFLET = {
 
 # No counts of an area's own, in the columns of `change.compare`.
 NONE = pl.DataFrame(
-    schema=dict.fromkeys(("target_set", "measure", "crosses", "against_london"), pl.String)
-    | dict.fromkeys(("before", "after", "as_far", "of", "apart"), pl.Int64)
-    | dict.fromkeys(("relative_percent", "london_change_percent"), pl.Float64)
+    schema=dict.fromkeys(("crosses", "against_london", "why"), pl.String)
+    | dict.fromkeys(("row", "before", "after", "as_far", "of", "apart"), pl.Int64)
+    | dict.fromkeys(("relative_percent", "london_change_percent", "placed"), pl.Float64)
     | {"comparable": pl.Boolean}
 )
 
@@ -49,6 +49,29 @@ def test_londons_printed_results_of_2009_10_are_marked_as_they_were():
     assert {measure: marked[measure] for measure in printed} == printed
 
 
+@pytest.mark.parametrize(
+    ("held", "verdict", "why"),
+    [
+        ({}, t.MISSED, ""),
+        # Fraud left the files in 2013: −100% was "met".
+        ({"comparable": False, "why": "fraud left"}, t.CANNOT_SAY, "fraud left"),
+        ({"baseline_period": "2023-24", "period": "2024-06 to 2024-08"}, t.CANNOT_SAY, "its two periods are not of"),
+        ({"baseline_period": "2023-24", "period": "year to 2024-09"}, t.CANNOT_SAY, "its two periods overlap"),
+        ({"comparable": False, "why": "moved", "placed": 0.98}, t.MISSED, "moved: spread evenly, they do not turn"),
+        ({"comparable": False, "why": "moved", "placed": 0.92}, t.CANNOT_SAY, "moved: spread evenly, they turn"),
+    ],
+)
+def test_counts_that_do_not_compare_meet_and_miss_nothing(held, verdict, why):
+    target = {"target_set": "mine", "measure": "all", "area": "Hackney", "kind": "change", "series": "borough_offences"}
+    target |= {"direction": "fall", "note": None, "target": -50.0, "baseline_period": "2023-24", "period": "2024-25"}
+    counts = {"row": 0, "before": 20_000, "after": 10_800, "comparable": True} | held
+    mine = pl.DataFrame([target | {name: held[name] for name in held if name in target}])
+    counted = pl.concat([NONE, pl.DataFrame([counts]).drop(list(target), strict=False)], how="diagonal")
+    row = t.mark_rows(t.hold_against(mine, facts.published_results(), counted)).row(0, named=True)
+    assert row["verdict"] == verdict and row["why"].startswith(why) and row["outturn"] == 10_800
+    assert (row["result"] is None) == (verdict == t.CANNOT_SAY)
+
+
 def test_met_and_missed_are_facts_of_the_counts_and_narrowly_is_chance():
     # 800 of 1,000 would have done; in Lewisham's MOPAC 7 10,859.
     marks = {(1000, 700): (t.MET, 100), (1000, 795): (t.NARROWLY_MET, 5), (1000, 805): (t.NARROWLY_MISSED, -5)}
@@ -63,7 +86,10 @@ def test_an_aim_runs_along_a_compound_path():
     assert t.mark_aim(1000, 707, -50, years=10, elapsed=5).verdict == t.ON_TRACK
     assert t.mark_aim(1000, 708, -50, years=10, elapsed=5).verdict == t.OFF_TRACK
     assert t.mark_aim(1000, 707, -50, years=10, elapsed=5).margin == 0
-    assert t.mark_aim(1000, 100, -50, years=10, elapsed=0.99).verdict == t.TOO_EARLY
+    # 300 of the year to June 2024 and 300 of the same year are no rise "since"; nor is what an earlier year had.
+    for elapsed in (0.99, 0, -1.25):
+        early = t.mark_aim(1000, 100, -50, years=10, elapsed=elapsed)
+        assert (early.verdict, early.result) == (t.TOO_EARLY, None)
     assert t.mark_aim(1000, 500, -50, years=10, elapsed=14).verdict == t.ON_TRACK  # it does not go on after its end
     assert "chance alone" in t.mark_aim(100, 90, -50, years=10, elapsed=1).why
 
@@ -88,7 +114,7 @@ HEADER = (
     "target_set,measure,kind,series,item,area,target_owner,baseline_period,period,direction,target,years,"
     "baseline,outturn,result,sample,source\n"
 )
-HELD = {"borough_offences": ["robbery", "burglary"], "knife_offences": ["Knife Crime"]}
+HELD = {"borough_offences": ["robbery of business property", "robbery", "burglary"], "knife_offences": ["Knife Crime"]}
 ROWS = {
     "change": "mine,robbery,change,borough_offences,robbery,Hackney,me,2023-24,2024-25,fall,-10,,,,,,my plan\n",
     "change of my own": "mine,graffiti,change,own,,Hackney,me,2023-24,2024-25,fall,-10,,200,150,,,my plan\n",
@@ -117,7 +143,7 @@ def test_a_row_of_each_kind_is_read(tmp_path, kind):
 @pytest.mark.parametrize(
     ("kind", "old", "new", "column", "says"),
     [
-        ("change", ",robbery,Hackney", ",roberry,Hackney", "item", "did you mean 'robbery'"),
+        ("change", ",robbery,Hackney", ",Robbery,Hackney", "item", "did you mean 'robbery'"),
         # 993 robberies were "met" against 900.
         ("change", ",change,", ",count,", "kind", "judged by how its counts moved"),
         ("change", ",2023-24,", ",,", "baseline_period", "the period it is counted from"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import polars as pl
 
-from wardbook import places, tables
+from wardbook import catalogue, places, tables
 from wardbook.edition import Edition
 
 
@@ -26,6 +28,33 @@ def inputs(edition: Edition) -> pl.DataFrame:
             }
         )
     return pl.DataFrame(rows)
+
+
+def report(edition: Edition, raw: Path) -> Iterator[str]:
+    """What a build read of a raw folder, what it left out and why, and what it wrote, as lines to print."""
+    read = {row["source"]: row for row in inputs(edition).iter_rows(named=True)}
+    for source in catalogue.sources().values():
+        if row := read.get(source.title):
+            files = f"{row['files']} file{'s' if row['files'] > 1 else ''}"
+            yield f"{source.title}: {files}, {row['rows_read']:,} rows read, {row['rows_kept']:,} kept"
+            if row["what_was_odd"]:
+                yield f"  {row['what_was_odd']}"
+        else:
+            yield f"{source.title}: no file that a table draws on ({source.pattern})"
+
+    # A shapefile is several files of one name; the manifest names the .shp.
+    used = {(raw / entry["file"]).with_suffix("") for entry in edition.manifest["inputs"]}
+    left = [
+        path.relative_to(raw).as_posix()
+        for path in sorted(raw.rglob("*"))
+        if path.is_file() and not path.name.startswith(".") and path.with_suffix("") not in used
+        if path != raw / "ledger.csv"
+    ]
+    if left:
+        shown = "; ".join(left[:5]) + ("; …" if len(left) > 5 else "")
+        yield f"not used, no source in data/catalogue.toml recognises or needs them: {len(left)} files ({shown})"
+    rows = ", ".join(f"{name} ({entry['rows']:,})" for name, entry in sorted(edition.manifest["tables"].items()))
+    yield f"edition {edition.id}, tables and their rows: {rows}"
 
 
 def origins(edition: Edition) -> pl.DataFrame:
@@ -111,12 +140,3 @@ def ward_shortfall(edition: Edition) -> pl.DataFrame:
         .with_columns((1 - pl.col("in_wards") / pl.col("total")).alias("shortfall"))
         .sort(key)
     )
-
-
-def area_shortfall(edition: Edition, area: places.Area) -> pl.DataFrame:
-    """`area`, `snapshot`, `month`, `total`, `in_wards`, `shortfall` of the newest snapshot with both levels: the area, then London."""
-    table = ward_shortfall(edition)
-    newest = table.filter(pl.col("snapshot") == pl.col("snapshot").max())
-    names = {area.code: area.name, places.LONDON_CODE: places.LONDON}
-    frames = [newest.filter(area_code=code).with_columns(area=pl.lit(name)) for code, name in names.items()]
-    return pl.concat(frames).select("area", "snapshot", "month", "total", "in_wards", "shortfall")

@@ -117,10 +117,6 @@ class Book:
         publishers = "; ".join(dict.fromkeys(source.publisher for source in named))
         return f"{titles}{f' (to {snapshot})' if snapshot else ''} from the {publishers}"
 
-    def path(self, file: str) -> Path:
-        """A reader's own file; a relative path counts from the project's root."""
-        return places.from_root(file)
-
     # -- what a notebook leaves ---------------------------------------------------------------------------------------
 
     def save(self, name: str, frame: pl.DataFrame) -> Shown:
@@ -152,7 +148,8 @@ class Book:
         Parameters
         ----------
         name : lower-case words joined by hyphens; the table of this name in `words/<notebook>.toml` is its words.
-        chart : an Altair chart, or None where there is nothing that can be drawn honestly: its words then say why.
+        chart : an Altair chart (a plot, layers, either with `.facet(field)`, or plots in one concatenation), or None where there
+            is nothing that can be drawn honestly: its words then say why.
         data : what is plotted; `rows` in its words.
         source : "[publication] from the [organisation]".
         table : the table of its words, if it is not named like the figure.
@@ -161,7 +158,7 @@ class Book:
         Raises
         ------
         ValueError
-            naming every word that a figure without a table of words still needs.
+            naming every word that a figure without a table of words still needs, or for a chart that does not fit every size.
         """
         from wardbook.figures import wording
         from wardbook.figures.figure import LICENCE, Figure

@@ -214,10 +214,9 @@ def _recorded(book: Book, row: dict) -> dict:
     before, after = (periods.read_period(row[name]) for name in ("baseline_period", "period"))
     items = []
     for name in row["item"].split(" | "):
-        series, item = find_offence(book, name)
         try:
-            judged = compare(book, series, item, before, after)
-        except ClaimRefused:
+            judged = compare(book, *find_offence(book, name), before, after)
+        except (ClaimRefused, UnknownName):  # an edition may lack the table that holds it
             continue
         items += judged.filter(borough_code=here.code).to_dicts()
     return {"items": items}
@@ -227,7 +226,8 @@ def _outturn(book: Book, row: dict) -> dict:
     here, window = places.area(row["area"]), periods.read_period(row["period"])
     if not book.holds("borough_offences", window):
         return {}
-    counts = book.monthly("borough_offences", window).filter(window.within(pl.col("month")), offence_group=row["item"])
+    _, item = find_offence(book, row["item"])
+    counts = book.monthly("borough_offences", window).filter(window.within(pl.col("month")), offence_group=item)
     mine = counts if here.is_london else counts.filter(borough_code=here.code)
     return {"outturn": mine["offences"].sum()}
 
@@ -245,7 +245,7 @@ def _ward(book: Book, row: dict) -> dict:
     if "ward_offences" not in book.tables:
         return {}
     window, code = periods.read_period(row["period"]), places.area(row["area"]).code
-    counts = wards.ward_years(book.table("ward_offences"), row["item"], [window])
+    counts = wards.ward_years(book.table("ward_offences"), find_offence(book, row["item"])[1], [window])
     counts = counts.select("ward_code", events=str(window))
     rated = wards.ward_rates(counts, book.table("wards"), book.table("population"))
     here = rated if code == places.LONDON_CODE else rated.filter(borough_code=code)

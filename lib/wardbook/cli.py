@@ -14,15 +14,11 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-# Everything else is imported by the command that needs it: help then answers at once.
-if TYPE_CHECKING:
-    from wardbook.edition import Edition
-    from wardbook.fetch import Outcome
-
+# Everything but these is imported by the command that needs it: help then answers at once.
 app = typer.Typer(
     help="How is policing doing in a London borough, and how sure can we be?",
     no_args_is_help=True,
@@ -222,7 +218,7 @@ def fetch(
         failed = [outcome for outcome in outcomes if outcome.status == "failed"]
         for outcome in failed:
             print(_relative(f"wardbook: {outcome.source}: {outcome.said}"), file=sys.stderr)
-        print(*_fetched(outcomes), _relative(raw), sep="\n")
+        print(*fetching.report(outcomes), _relative(raw), sep="\n")
         if failed:
             raise typer.Exit(1)
 
@@ -245,8 +241,8 @@ def build(
     if scheduler and not street:
         raise typer.BadParameter("--scheduler goes with --street")
     with _told():
+        from wardbook import accounts, refresh
         from wardbook import edition as editions
-        from wardbook import refresh
 
         try:
             if street:
@@ -258,7 +254,7 @@ def build(
             made = editions.build(raw, out, allow_shorter=allow_shorter)
         except (ValueError, editions.EditionError) as error:  # a file, or two together, that are not what they claim
             raise _Refused(f"{error}; nothing was written") from error
-        print(*_account(raw, made), sep="\n")
+        print(*accounts.report(made, raw), sep="\n")
         if before is not None:
             heading = "headlines, the edition that was here against the new one:"
             print(heading, *refresh.report(refresh.compare(before, refresh.headlines(made))), sep="\n  ")
@@ -397,48 +393,3 @@ def _began(notebook: str, cell: int, cells: int) -> None:
     """How far the notebooks have come: a line as each begins."""
     if cell == 1:
         print(f"{notebook}: {cells} cells", file=sys.stderr, flush=True)
-
-
-def _fetched(outcomes: list[Outcome]) -> Iterator[str]:
-    """What became of each source: how many files, and of those that are not there, which and why."""
-    from wardbook import catalogue
-
-    for key in dict.fromkeys(outcome.source for outcome in outcomes):
-        its = [outcome for outcome in outcomes if outcome.source == key and outcome.status != "failed"]
-        counts = Counter(outcome.status for outcome in its)
-        size = sum(outcome.bytes for outcome in its if outcome.status == "fetched")
-        told = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
-        if told:
-            yield f"{catalogue.sources()[key].title}: {told}" + (f" ({size / 1e6:,.1f} MB)" if size else "")
-        for outcome in its:
-            if outcome.said and outcome.said != "put there by hand":
-                yield f"  {outcome.status}: {outcome.file} ({outcome.said})"
-
-
-def _account(raw: Path, made: Edition) -> Iterator[str]:
-    """What a build read, what it left out and why, and what it wrote."""
-    from wardbook import accounts, catalogue
-
-    read = {row["source"]: row for row in accounts.inputs(made).iter_rows(named=True)}
-    for source in catalogue.sources().values():
-        if row := read.get(source.title):
-            files = f"{row['files']} file{'s' if row['files'] > 1 else ''}"
-            yield f"{source.title}: {files}, {row['rows_read']:,} rows read, {row['rows_kept']:,} kept"
-            if row["what_was_odd"]:
-                yield f"  {row['what_was_odd']}"
-        else:
-            yield f"{source.title}: no file that a table draws on ({source.pattern})"
-
-    # A shapefile is several files of one name; the manifest names the .shp.
-    used = {(raw / entry["file"]).with_suffix("") for entry in made.manifest["inputs"]}
-    left = [
-        path.relative_to(raw).as_posix()
-        for path in sorted(raw.rglob("*"))
-        if path.is_file() and not path.name.startswith(".") and path.with_suffix("") not in used
-        if path != raw / "ledger.csv"
-    ]
-    if left:
-        shown = "; ".join(left[:5]) + ("; …" if len(left) > 5 else "")
-        yield f"not used, no source in data/catalogue.toml recognises or needs them: {len(left)} files ({shown})"
-    rows = ", ".join(f"{name} ({entry['rows']:,})" for name, entry in sorted(made.manifest["tables"].items()))
-    yield f"edition {made.id}, tables and their rows: {rows}"

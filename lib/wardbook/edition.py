@@ -269,7 +269,7 @@ def _stop_tables(folder: _Folder, wards: pl.DataFrame | None, lookup: pl.DataFra
     if not sum(frame.height for frame in frames):
         return {}
     in_wards = ["gla-wards-2018", "ons-lsoa-2021", "ons-lsoa-lookup"]
-    wards_2018 = folder.outlines(in_wards[0], ons.read_ward_outlines)
+    wards_2018 = folder.outlines(in_wards[0], lambda path: ons.read_ward_outlines(path)[0])
     lsoas = folder.outlines(in_wards[1])
     by_name = tables_stops.make(pl.concat(frames), boroughs, wards, wards_2018, lsoas, lookup)
     used = [*(key for key in keys if catalogue.files(folder.raw, key)), borough_key]

@@ -17,7 +17,7 @@ import polars as pl
 from wardbook import periods, places
 from wardbook.measures import load
 from wardbook.schemas import LINE, SchemaViolation, Violation, read_as, refused
-from wardbook.sources.reading import read_text_table
+from wardbook.sources.reading import SourceError, read_text_table
 
 _QUALITY = ["A", "B", "C", "D"]
 # A cell of two lines would put every line number after it wrong; the rest no chart, page or kernel takes.
@@ -153,6 +153,8 @@ def read_rows(path: Path | str, schema: type[dy.Schema], **absent: str) -> pl.Da
     cells = pl.col(given).str.strip_chars()
     table = table.with_columns(pl.when(cells != "").then(cells).name.keep())
     table = table.filter(pl.any_horizontal(pl.col(given).is_not_null()))
+    if table.is_empty():
+        raise SourceError(path, "a row or more", "a header alone")
     table = table.with_columns(pl.lit(None, pl.String).alias(name) for name in columns if name not in given)
     table = table.with_columns(pl.col(name).fill_null(value) for name, value in absent.items())
     return read_as(table, schema, path).with_columns(table[LINE])
@@ -242,6 +244,12 @@ def scenario(own_file: Path | str, inputs: pl.DataFrame) -> Scenario:
 # -- targets ----------------------------------------------------------------------------------------------------------------
 
 EVERY_AREA = "every area"
+_JUDGED = ("change", "level", "count", "gap", "aim")
+
+
+def _target(**more: bool) -> dy.Float64:
+    allowed = "a number from -100 to 1,000,000, for example -20 for a fall of 20%"
+    return dy.Float64(min=-100, max=1_000_000, description=allowed, **more)
 
 
 class Targets(dy.Schema):
@@ -251,10 +259,10 @@ class Targets(dy.Schema):
     between two shares (points), an aim (a change in per cent over so many years), or none (no figure was published).
     """
 
-    target_set = dy.String(description="the name of the plan or set it belongs to")
-    measure = dy.String(description="what is measured, in plain words")
+    target_set = dy.String(primary_key=True, description="the name of the plan or set it belongs to")
+    measure = dy.String(primary_key=True, description="what is measured, in plain words")
     live = dy.Enum(["yes", "no"])
-    kind = dy.Enum(["change", "level", "count", "gap", "aim", "none"])
+    kind = dy.Enum([*_JUDGED, "none"])
     series = dy.Enum(
         [
             *("borough_offences", "knife_offences", "vawg_offences", "confidence"),
@@ -265,14 +273,12 @@ class Targets(dy.Schema):
         ]
     )
     item = dy.String(nullable=True)
-    area = dy.String(description=f"a borough, London, England and Wales, or {EVERY_AREA}")
+    area = dy.String(primary_key=True, description=f"a borough, London, England and Wales, or {EVERY_AREA}")
     target_owner = dy.String(description="whose target it is")
     baseline_period = dy.String(nullable=True)
-    period = dy.String(description="when it is to be met: latest, a financial year, or words")
+    period = dy.String(primary_key=True, description="when it is to be met: latest, a financial year, or words")
     direction = dy.Enum(["fall", "rise"])
-    target = dy.Float64(
-        nullable=True, min=-100, max=1_000_000, description="a number, for example -20 for a fall of 20%"
-    )
+    target = _target(nullable=True)
     years = dy.Float64(nullable=True, min=1, max=50)
     source = dy.String(description="the office and publication that states it")
     source_address = dy.String(nullable=True)
@@ -311,7 +317,8 @@ class Results(dy.Schema):
 class OwnTargets(Targets):
     """A reader's own targets: a row of `Targets` each, with its number, and the reader's own result where no series here holds it."""
 
-    target = dy.Float64(min=-100, max=1_000_000, description="a number, for example -20 for a fall of 20%")
+    kind = dy.Enum(_JUDGED)
+    target = _target()
     baseline = dy.Int64(nullable=True, min=0)
     outturn = dy.Int64(nullable=True, min=0)
     result = dy.Float64(nullable=True)
@@ -328,19 +335,21 @@ def published_results() -> pl.DataFrame:
     return read_facts(places.REFERENCE / "published_results.csv", Results).cast({pl.Enum: pl.String})
 
 
-def own_targets(path: Path, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
+def own_targets(own_file: Path | str, held: Mapping[str, Sequence[str]]) -> pl.DataFrame:
     """A reader's own targets, checked row by row before anything is judged.
 
     Parameters
     ----------
-    path : a CSV with at least the columns of `OwnTargets` that are never empty, but `live`.
-    held : by series of the edition, the items it holds (offence groups, kinds, survey questions).
+    own_file : a CSV with at least the columns of `OwnTargets` that are never empty, but `live`; a relative path counts from the
+        project's root.
+    held : by series of the edition (`book.MONTHLY`), the offence groups or subtypes it holds.
 
     Raises
     ------
     wardbook.schemas.SchemaViolation, wardbook.sources.reading.SourceError
         naming file, line, column, value and what is allowed.
     """
+    path = places.from_root(own_file)
     read = read_rows(path, OwnTargets, live="yes", quality="reader's own")
     rows = [_resolved(row, path, held) for row in read.iter_rows(named=True)]
     return pl.DataFrame(rows, schema=read.schema).drop(LINE).cast({pl.Enum: pl.String})

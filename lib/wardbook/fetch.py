@@ -13,7 +13,8 @@ import os
 import re
 import shutil
 import zipfile
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date
@@ -473,3 +474,17 @@ def fetch(
             except (FetchError, SourceError) as error:
                 run.fail(source, source.key, error)
     return run.outcomes
+
+
+def report(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """What became of each source, as lines to print: how many files, and of those that are not there, which and why."""
+    for key in dict.fromkeys(outcome.source for outcome in outcomes):
+        its = [outcome for outcome in outcomes if outcome.source == key and outcome.status != "failed"]
+        counts = Counter(outcome.status for outcome in its)
+        size = sum(outcome.bytes for outcome in its if outcome.status == "fetched")
+        told = ", ".join(f"{number} {status}" for status, number in sorted(counts.items()))
+        if told:
+            yield f"{catalogue.sources()[key].title}: {told}" + (f" ({size / 1e6:,.1f} MB)" if size else "")
+        for outcome in its:
+            if outcome.said and outcome.said != "put there by hand":
+                yield f"  {outcome.status}: {outcome.file} ({outcome.said})"

@@ -38,7 +38,7 @@ class UnknownName(ValueError):
         value = value if text == str(value) else f"{text}…"
         folded = {a.casefold(): a for a in self.allowed}
         # A near name is a slip of the pen, or the start of a name: "vehicle crime" is no slip for "violent crime".
-        begun = [name for key, name in folded.items() if len(text) > 3 and key.startswith(text.casefold())]
+        begun = sorted((n for key, n in folded.items() if len(text) > 3 and key.startswith(text.casefold())), key=len)
         near = begun[:1] or [folded[m] for m in difflib.get_close_matches(text.casefold(), folded, n=1, cutoff=0.8)]
         hint = why or (f"did you mean {near[0]!r}?" if near else f"allowed: {', '.join(self.allowed)}")
         super().__init__(f"unknown {kind} {value!r}: {hint} ({where})")

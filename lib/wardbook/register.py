@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -78,30 +78,35 @@ class Plans(dy.Schema):
     note = _text()
 
 
-def read_claims(claims_file: str = "") -> pl.DataFrame:
+def read_claims(claims_file: str = "", offences: Collection[str] = ()) -> pl.DataFrame:
     """`data/reference/claims.csv` (`Claims`), and a reader's own rows after it.
 
     Parameters
     ----------
     claims_file : path of a CSV with at least the columns of `Claims` that are never empty, but `said_by`, and what each
         row's check needs, or ""; a relative path counts from the project's root.
+    offences : every name that an `item` of the reader's may have, as `claim.offences` gives them.
 
     Raises
     ------
     wardbook.schemas.SchemaViolation, wardbook.sources.reading.SourceError
         naming file, line, column, value and what is allowed.
     """
-    published = _read(places.REFERENCE / "claims.csv", {})
+    published = _read(places.REFERENCE / "claims.csv", {}, ())
     if not claims_file:
         return published
     known = {row["claim_id"]: row for row in published.iter_rows(named=True)}
-    return pl.concat([published, _read(from_root(claims_file), known)])
+    return pl.concat([published, _read(from_root(claims_file), known, offences)])
 
 
-def _read(path: Path, known: Mapping[str, dict]) -> pl.DataFrame:
+def _read(path: Path, known: Mapping[str, dict], offences: Collection[str]) -> pl.DataFrame:
     claims, seen = read_rows(path, Claims, said_by="not stated"), dict(known)
     for row in claims.iter_rows(named=True):
         _check_row(row, path, seen)
+        for name in (row["item"] or "").split(" | ") if row["check"] in ("recorded", "series", "ward") else ():
+            if offences and name.casefold() not in offences:
+                where = "data/reference/offence_groups.csv and synonyms.csv"
+                raise refused(path, row, "item", str(places.UnknownName("offence", name, offences, where)))
         seen[row["claim_id"]] = row
     # Empty is text here, as it is in the file; an enumeration's words are text too.
     return claims.drop(LINE).cast({pl.Enum: pl.String})
@@ -138,14 +143,15 @@ def _check_row(row: dict, path: Path, seen: Mapping[str, dict]) -> None:
             raise refuse("parts", str(places.UnknownName("claim", part, list(seen), "claims of earlier lines")))
         if check != "disputes" and (seen[part]["before"] is not None or seen[part]["change"] is None):
             raise refuse("parts", f"claims of a change and a percentage; {part!r} is none")
+    column = "area"
     try:
-        for name in ("baseline_period", "period") if check in ("recorded", "ward") else ():
-            if row[name]:
-                periods.read_period(row[name])
         if check in ("recorded", "series", "ward", "hours"):
             places.area(row["area"])
+        for column in ("baseline_period", "period") if check in ("recorded", "ward") else ():
+            if row[column]:
+                periods.read_period(row[column])
     except places.UnknownName as error:
-        raise refuse("area" if error.kind == "area" else "period", str(error)) from error
+        raise refuse(column, str(error)) from error
 
 
 # -- plans ----------------------------------------------------------------------------------------------------------------

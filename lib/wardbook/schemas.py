@@ -93,9 +93,10 @@ def violations(frame: pl.DataFrame, schema: type[dy.Schema]) -> list[Violation]:
         if kind:
             broken.append(Violation(name, row[LINE], row[name], allowed_in(columns[name]), count))
             continue
-        key = schema.primary_key() if rule == "primary_key" else list(columns)
-        words = f"each {', '.join(key)} once" if rule == "primary_key" else rule.replace("_", " ")
-        broken.append(Violation("", row[LINE], tuple(row[column] for column in key), words, count))
+        is_key = rule == "primary_key"
+        looked_at = schema.primary_key() if is_key else getattr(schema, rule).validation_fn(schema).meta.root_names()
+        words = f"each {', '.join(looked_at)} once" if is_key else rule.replace("_", " ")
+        broken.append(Violation("", row[LINE], {column: row[column] for column in looked_at}, words, count))
     order = list(columns)
     return sorted(broken, key=lambda one: order.index(one.column) if one.column else len(order))
 
@@ -105,7 +106,7 @@ def read_as(frame: pl.DataFrame, schema: type[dy.Schema], path: Path | str) -> p
 
     Parameters
     ----------
-    frame : every column text, empty cells null; with the column `line`.
+    frame : every column of the schema as text, empty cells null; with the column `line`.
     schema : what it may hold; columns it does not name are dropped.
 
     Raises
@@ -115,8 +116,6 @@ def read_as(frame: pl.DataFrame, schema: type[dy.Schema], path: Path | str) -> p
     """
     columns = schema.columns()
     for name, column in columns.items():
-        if name not in frame.columns:
-            raise SchemaViolation(path, Violation(name, None, "no such column", allowed_in(column)))
         text = frame[name].str.strip_chars()
         # polars takes no cast from text to a date.
         is_date = isinstance(column, dy.Date)

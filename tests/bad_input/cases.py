@@ -301,13 +301,13 @@ def delimited(reader: str) -> Iterator[Case]:
         ("blanks around headers", good.content([[f" {name} " for name in header], *good.rows[1:]]), SAME),
         ("carriage returns", text.replace("\n", "\r"), SAME),
         ("a stray carriage return", lines[0] + lines[1][:9] + "\r" + lines[1][9:] + "".join(lines[2:]), "cells|column|line"),
-        ("no UTF-8", text.encode().replace(b"\n", b"\xff\n"), "(?i)utf-8"),
+        ("no UTF-8", text.encode().replace(b"\n", b"\xff\n"), "utf-8" if reader == "street" else "on line 1, which is not UTF-8"),
         ("NUL byte", good.having(good.text, "x\0y", row=-1), "NUL"),
         ("ten-megabyte cell", good.having(good.text, "x" * 10_000_000), SAME if reader == "street" else "field larger"),
         ("a stray quote", lines[0] + '"' + "".join(lines[1:]), ""),
         ("rows of blanks at the end", f"{text}   \n {good.separator} \n" + good.separator * (len(header) + 3) + "\n\n", SAME),
         ("further column", beside, "no such column here|mean nothing" if reader in OWN else SAME),
-        *([] if reader in OWN else [("header alone", lines[0], "")]),
+        ("header alone", lines[0], "a row or more" if reader in OWN else ""),
     ]  # fmt: skip
     for kind, content, outcome in kinds:
         yield reader, kind, partial(table, reader, content=content), outcome
@@ -363,6 +363,9 @@ CELLS: list[tuple] = [
     ("ons lookup", "LSOA21CD", "E01000001", "each lsoa_code once"),
     ("ons households", HOMES, "120,000", "a whole number of households, 1 or more.*line 3", 2),
     ("own targets", "target", "-10,5", "column target: '-10,5'; allowed: a number"),
+    ("own targets", "target", "-200", "column target: -200.0; allowed: a number from -100 to 1,000,000"),
+    ("own targets", "kind", "none", "column kind: 'none'; allowed: one of change, level, count, gap, aim$"),
+    ("own targets", "area", "Hackney", "each target_set, measure, area, period once"),
     ("own targets", "area", "Lewisam", "did you mean 'Lewisham'"),
     ("own targets", "area", "x" * 10_000, "unknown borough"),
     ("own claims", "percent", "-21,3", "a percentage as a plain number"),

@@ -31,6 +31,7 @@ _classes_by_schema = cache(alt.utils.schemapi._FromDict)
 alt.utils.schemapi._FromDict = lambda classes: _classes_by_schema(tuple(classes))
 
 FORMATS = ("json", "svg", "png", "csv", "txt")
+_JOINED = ("concat", "hconcat", "vconcat")
 LEAST_PLOT = 0.25  # of a chart's width on paper, under which its rows are given the height for words in two lines
 LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
 # What a text file says of a figure, in this order.
@@ -222,6 +223,13 @@ class Figure:
 def _specification(chart: alt.TopLevelMixin, validated: bool) -> dict:
     """A chart's Vega-Lite with rounded numbers, its data sets numbered: Altair names them by their unrounded values."""
     spec = rounded(chart.to_dict(validate=validated))
+    inside = [part for name in _JOINED for part in spec.get(name, ())]
+    parted = any(unit.get("encoding", {}).keys() & {"row", "column", "facet"} for unit in units(spec))
+    if parted or "repeat" in spec or "field" not in spec.get("facet", ("field",)) or any(map(_is_parted, inside)):
+        raise ValueError(
+            "a figure's chart is one plot, layers, either of them with .facet(field, columns=…), or such plots without a "
+            "facet in one alt.hconcat, alt.vconcat or alt.concat: anything else does not fit every size it is read at"
+        )
     text = json.dumps(spec)
     for number, name in enumerate(spec.get("datasets", {}), 1):
         text = text.replace(f'"{name}"', f'"data-{number}"')
@@ -292,7 +300,7 @@ def _draw(figure: Figure, size: Size) -> tuple[str, float]:
     for _ in range(12):  # what stands around the plot hardly depends on it: mostly the second try fits
         plot = round(width), None if height is None else round(height)
         svg = drawn(*plot)
-        wide, tall = _sides(svg)
+        wide, tall = sides(svg)
         if wide == seen and abs(target - wide) > 1:  # words fill the width, or more: the plot's does not matter to it
             width, target, seen = kept, wide, None
             continue
@@ -311,8 +319,8 @@ def _draw(figure: Figure, size: Size) -> tuple[str, float]:
     return _own_ids(svg, f"wb-{figure.name}"), wide - padding - columns * plot[0]
 
 
-def _sides(svg: str) -> tuple[float, float]:
-    """How wide and how high Vega drew it, in px."""
+def sides(svg: str) -> tuple[float, float]:
+    """How wide and how high a drawing is, in px."""
     return tuple(float(side) for side in re.search(r' width="([\d.]+)" height="([\d.]+)"', svg).groups())
 
 
@@ -341,19 +349,21 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None) -> di
     for unit in units(inner):
         if isinstance(unit["mark"], dict) and "limit" in unit["mark"]:
             unit["mark"]["limit"] = size.width  # no name, as long as a reader's may be, makes the picture twice as wide
-    plot = inner.get("spec", inner) if "facet" in inner else inner
-    plot["width"] = round(width)
-    if not isinstance(plot.get("height"), dict) or height is not None:
-        plot["height"] = round(_plot_height(figure.spec, size, height))
+    if joined := next((name for name in _JOINED if name in inner), None):
+        inner["concat"], inner["columns"] = inner.pop(joined), _columns(figure.spec, size)
+    plots = inner.get("concat", [inner.get("spec", inner)])
+    data = {name: figure.spec[name] for name in ("data", "datasets") if name in figure.spec}
+    for plot in plots:
+        plot["width"], plot["height"] = round(width), round(_plot_height(data | plot, size, height))
     if "facet" in inner:
         inner["columns"] = _columns(figure.spec, size)
         # Panels of one width, whatever their headings (`marks.panel_words`): these and the axes lie between them.
         own_axes = inner.get("resolve", {}).get("scale", {}).get("y") == "independent"
         inner["bounds"] = "flush"
         inner["spacing"] = {"row": round(3.8 * size.font), "column": round((4.2 if own_axes else 1.6) * size.font)}
-    row = plot["height"] / (row_count(figure.spec) or 1)
+    row = min(plot["height"] / (row_count(data | plot) or 1) for plot in plots)
     values = {"narrow": size.narrow, "font": size.font, "dense": row < 2.6 * size.font}
-    values |= {"crowded": row < 0.85 * size.font, "plot_height": plot["height"]}
+    values |= {"crowded": row < 0.85 * size.font, "plot_height": plots[0]["height"]}
     params = [{"name": name, "value": value} for name, value in values.items()]
     params += inner.pop("params", [])
     config = theme.config(size.font) | {"padding": _padding(size)}
@@ -407,7 +417,7 @@ def _words_room(figure: Figure, size: Size) -> int:
 def _with_words(figure: Figure, size: Size, plot: str) -> str:
     """A drawn plot with its title and subtitle above and its source below."""
     title, subtitle, source = _words(figure, size)
-    (wide, tall), left = _sides(plot), _padding(size)
+    (wide, tall), left = sides(plot), _padding(size)
     high, at = tall + _words_room(figure, size), left + title.room + subtitle.room
     opening, inside = plot.removesuffix("</svg>").split(">", 1)
     opening = re.sub(
@@ -433,10 +443,13 @@ def fitting(titles: list[str], width: float, font: float) -> list[str]:
 
 
 def units(spec: dict) -> list[dict]:
-    """The single charts in a specification, layers and facets taken apart."""
-    inner = spec.get("spec")
-    parts = spec.get("layer") or ([inner] if inner else [])
+    """The single charts in a specification, layers, facets and charts beside each other taken apart."""
+    parts = next((spec[name] for name in ("layer", *_JOINED) if name in spec), [spec["spec"]] if "spec" in spec else [])
     return [unit for part in parts for unit in units(part)] if parts else [spec]
+
+
+def _is_parted(spec: dict) -> bool:
+    return any(name in spec for name in ("spec", *_JOINED))
 
 
 def row_count(spec: dict) -> int:
@@ -462,12 +475,16 @@ def _plot_height(spec: dict, size: Size, height: float | None) -> float:
 
 def _columns(spec: dict, size: Size) -> int:
     facets = _facets(spec)
+    if "spec" not in spec and _is_parted(spec):
+        return 1 if size.narrow or "vconcat" in spec else min(spec.get("columns", facets), facets)
     # Two abreast on a phone; three would leave an axis under an empty place.
     return min((1 if facets == 3 else 2) if size.narrow else spec.get("columns", 3), facets)
 
 
 def _facets(spec: dict) -> int:
-    """How many panels a chart has: one, where it is no small multiples."""
+    """How many panels a chart has: one, where it is no small multiples and no charts beside each other."""
+    if joined := next((spec[name] for name in _JOINED if name in spec), None):
+        return len(joined)
     field = spec.get("facet", {}).get("field")
     rows = spec.get("datasets", {}).get(spec.get("data", {}).get("name"), [])
     return max(len({str(row.get(field)) for row in rows}), 1)

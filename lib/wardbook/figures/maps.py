@@ -88,7 +88,7 @@ def ward_plan(wards: pl.DataFrame, codes: Iterable[str], outlines: str = "") -> 
             f"no ward outlines at {outlines}: a file that ends in {', '.join(kinds)}, or a folder with some in ons/wards-YEAR/ "
             "(wardbook fetch --source ons gets them)"
         )
-    read = {int(table["vintage"].iloc[0]): (table, quality) for table, quality in map(ons.read_ward_shapes, files)}
+    read = {int(table["vintage"].iloc[0]): (table, quality) for table, quality in map(ons.read_ward_outlines, files)}
     # The newest outlines that hold all of these wards, else the newest, which are refused.
     vintage = max(read, key=lambda year: (set(codes) <= set(read[year][0]["ward_code"]), year))
     table, quality = read[vintage]

@@ -330,14 +330,18 @@ def key(items: Sequence[tuple[str, str, str]], *, left: float = 0) -> alt.LayerC
 # -- series over time -------------------------------------------------------------------------------------------------------
 
 
-def month_axis() -> alt.Axis:
-    """An axis of months, each January by its year; so is the first label, where no January may have one."""
+def month_axis(months: int | None = None) -> alt.Axis:
+    """An axis of months, each January by its year; so is the first label, where no January may have one.
+
+    `months`: how many there are, if there may be so few that labels would fall between them.
+    """
     label = (
         "month(datum.value) == 0 ? timeFormat(datum.value, '%Y') : datum.index == 0 ? "
         "[timeFormat(datum.value, '%b'), timeFormat(datum.value, '%Y')] : timeFormat(datum.value, '%b')"
     )
+    ticks = alt.TimeIntervalStep("month", 1) if months and months < 9 else 8
     return alt.Axis(
-        title=None, labelExpr=label, labelOverlap=True, labelSeparation=6, tickCount=8, labelFlush=False, grid=False
+        title=None, labelExpr=label, labelOverlap=True, labelSeparation=6, tickCount=ticks, labelFlush=False, grid=False
     )
 
 
@@ -359,7 +363,7 @@ def lines(
 ) -> alt.Chart:
     """A line over months; several by `series`, those not `strong` grey."""
     encode = {
-        "x": alt.X(f"{x}:T", axis=month_axis()),
+        "x": alt.X(f"{x}:T", axis=month_axis(frame[x].n_unique())),
         "y": alt.Y(f"{y}:Q", axis=axis or number_axis(), scale=alt.Scale(zero=True), title=None),
     }
     if series:
@@ -371,7 +375,7 @@ def lines(
 def band(frame: pl.DataFrame, x: str, low: str, high: str) -> alt.Chart:
     """What was to be expected, month by month."""
     drawn = _frame(frame, x, low, high).mark_area(color=USUAL, interpolate="step-after", opacity=1)
-    return drawn.encode(x=alt.X(f"{x}:T", axis=month_axis()), y=f"{low}:Q", y2=f"{high}:Q")
+    return drawn.encode(x=alt.X(f"{x}:T", axis=month_axis(frame[x].n_unique())), y=f"{low}:Q", y2=f"{high}:Q")
 
 
 def panel_words(base: alt.Chart, head: str, rest: str, *, when: str, strong: str | None = None) -> alt.LayerChart:

@@ -151,7 +151,7 @@ def own_words(name: str, **given: str) -> dict[str, Any]:
         naming each that is missing and what it is to say, or one that no figure has.
     """
     if strange := [word for word in given if word not in (*_NEEDED, *_PARTS)]:
-        known = ", ".join((*_NEEDED, *_PARTS))
+        known = ", ".join(dict.fromkeys((*_NEEDED, *_PARTS)))
         raise ValueError(f"the figure {name!r} has no words called {', '.join(strange)}; it has {known}")
     if missing := [f'{word}="{what}"' for word, what in _NEEDED.items() if not given.get(word)]:
         raise ValueError(f"the figure {name!r} still needs {', '.join(missing)}")

@@ -99,7 +99,6 @@ def whole_period(table: pl.DataFrame) -> pl.DataFrame:
         )
         .with_columns(
             events_per_1000_a_quarter=1000 * pl.col("events") / pl.col("residents") / pl.col("quarters"),
-            hours_per_1000_a_quarter=1000 * pl.col("event_hours") / pl.col("residents") / pl.col("quarters"),
         )
         .sort("ward_code")
     )

@@ -109,7 +109,8 @@ def comparability(
     -------
     pl.DataFrame
         `offence_group`, `comparable`, `why` (what forbids it), `crosses` (what only marks it), `alike` (whether what lies
-        between hit all boroughs alike, so that the change relative to London stands).
+        between hit all boroughs alike, so that the change relative to London stands), `placed` (the share of London's offences
+        that had a borough before over that after, where this alone forbids it; else null).
     """
     rows, unknown = [], pl.col("borough_code") == UNKNOWN
     shares = counts.group_by("offence_group").agg(
@@ -117,13 +118,14 @@ def comparability(
     )
     for group, share_before, share_after in shares.sort("offence_group").iter_rows():
         crossed = breaks_between(breaks, series, group, before.first, after.last)
-        cuts = crossed.filter(pl.col("effect") != "marks")["what"].to_list()
+        cuts, placed = crossed.filter(pl.col("effect") != "marks")["what"].to_list(), None
         if abs(share_after - share_before) > MOVED_SHARE:
+            placed = None if cuts else (1 - share_before) / (1 - share_after)
             cuts.append(f"offences without a borough went from {share_before:.1%} to {share_after:.1%} of London's")
         crosses, alike = "; ".join(crossed.filter(effect="marks")["what"]), (crossed["alike"] == "yes").all()
-        rows.append((group, not cuts, "; ".join(cuts), crosses, alike))
+        rows.append((group, not cuts, "; ".join(cuts), crosses, alike, placed))
     schema = {"offence_group": pl.String, "comparable": pl.Boolean, "why": pl.String, "crosses": pl.String}
-    return pl.DataFrame(rows, schema=schema | {"alike": pl.Boolean}, orient="row")
+    return pl.DataFrame(rows, schema=schema | {"alike": pl.Boolean, "placed": pl.Float64}, orient="row")
 
 
 # -- the ruler --------------------------------------------------------------------------------------------------------------
@@ -204,7 +206,7 @@ def learn_ruler(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl
             learnt = pl.concat(counted[pair][group,] for pair in pairs).filter(
                 pl.col("before") + pl.col("after") > 0, pl.col("rest_before") > 0
             )
-            fit = fit_variance(learnt)
+            fit = fit_variance(learnt) if learnt.height else {}  # no borough had an offence in any of them
             relative = pl.Series("log_relative", log_relative(learnt))
             changes.append(learnt.with_columns(relative).select(list(_TAUGHT)))
         tables.append({"offence_group": group, **fit, "windows": len(pairs), "apart": windows_apart(pairs)})
@@ -283,15 +285,16 @@ def against_london(counts: pl.DataFrame, ruler: Ruler) -> pl.DataFrame:
     before, after, rest_before, rest_after = _arrays(rows)
     phi, tau2 = _scaled_fit(rows, ruler)
     total = before + after
-    known = np.isfinite(phi) & (total > 0) & (rest_before > 0) & (rest_after > 0)
+    learnt, counted = np.isfinite(phi), (total > 0) & (rest_before > 0) & (rest_after > 0)
+    known = learnt & counted
     # Of a group that was never learnt the range is computed with chance alone, and not used.
     fewest, most = usual_counts(rows, np.nan_to_num(phi), np.nan_to_num(tau2))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio, london = after / before, rest_after / rest_before
         expected, relative = before * london, ratio / london
         low, high = (np.where(known, end / (total - end) / london, np.nan) for end in (fewest, most))
-    few = ~known | ~(expected >= FEWEST_EXPECTED) | ((low <= 0.5) & (high >= 2))
-    short = rows["apart"].fill_null(0).to_numpy() < FEWEST_WINDOWS
+    few = ~counted | ~(expected >= FEWEST_EXPECTED) | ((low <= 0.5) & (high >= 2))
+    short = ~learnt | (rows["apart"].fill_null(0).to_numpy() < FEWEST_WINDOWS)
     verdict = np.select(
         [few, short, after < fewest, after > most], [TOO_FEW, CANNOT_SAY, BELOW, ABOVE], default=IN_LINE
     )
@@ -337,7 +340,7 @@ def judge(counts: pl.DataFrame, ruler: Ruler, compares: pl.DataFrame) -> pl.Data
     -------
     pl.DataFrame
         `borough_code` (London's for the 32 together), `offence_group`, `before`, `after`, the columns of `against_london`,
-        `comparable`, `why`, `crosses`, `alike`. For London `against_london` is null, and `as_far` of `of` are its own other
+        `comparable`, `why`, `crosses`, `alike`, `placed`. For London `against_london` is null, and `as_far` of `of` are its own other
         years that moved as far.
     """
     boroughs = against_london(with_rest_of_london(counts), ruler)
@@ -424,7 +427,24 @@ def with_usual_change(judged: pl.DataFrame) -> pl.DataFrame:
 
 
 def compare(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl.DataFrame, series: str) -> pl.DataFrame:
-    """The rows of `judge_windows`, without the ruler."""
+    """Every borough's change between two windows and London's own, each beside the rest of London: `judge_windows` without the ruler.
+
+    Parameters
+    ----------
+    monthly : `borough_code` (and `unknown`), `offence_group`, `month`, `offences`: every month held, in one snapshot, as
+        `book.monthly(series, before, after)` gives them. Years other than the two teach what is usual: leave them in.
+    before, after : `wardbook.periods.read_period("2023-24")`, and the later one.
+    breaks : `wardbook.periods.declared_breaks()`.
+    series : the table in it, such as "borough_offences".
+
+    Returns
+    -------
+    pl.DataFrame
+        a row a borough (and London, `places.LONDON_CODE`) and offence group: `before`, `after` (counts); `change_percent`,
+        `london_change_percent` (of the other 31 boroughs), `relative_percent` (the one over the other), in per cent;
+        `usual_low_percent` to `usual_high_percent`, where nineteen relative changes in twenty are; `against_london` (one of
+        `VERDICTS`); `comparable` and `why` not, or what limits the verdict. The rest as in `against_london` and `judge`.
+    """
     return judge_windows(monthly, before, after, breaks, series)[0]
 
 
@@ -439,12 +459,19 @@ def _why() -> pl.Expr:
     verdict = pl.col("against_london")
     many = (pl.col("stand_out") > MANY * pl.col("judged")) & (pl.col("judged") >= 16)
     one = pl.lit("its history has only one window that overlaps no other")
+    none = pl.lit("no other years are held to judge it by")
     several = pl.format("its history has only {} windows that do not overlap", "apart")
     calm = "{} of {} boroughs lie outside: its history is too calm to judge these years"
     return pl.coalesce(
         pl.when(pl.col("cut") != "").then("cut"),
         pl.when(verdict == TOO_FEW).then(pl.lit("an ordinary year could halve or double it")),
-        pl.when(verdict == CANNOT_SAY).then(pl.when(pl.col("apart") == 1).then(one).otherwise(several)),
+        pl.when(verdict == CANNOT_SAY).then(
+            pl.when(pl.col("apart") == 1)
+            .then(one)
+            .when(pl.col("apart").is_between(2, FEWEST_WINDOWS - 1))
+            .then(several)
+            .otherwise(none)
+        ),
         pl.when(~pl.col("alike")).then("crosses"),
         pl.when(many).then(pl.format(calm, "stand_out", "judged")),
         pl.lit(""),
@@ -519,12 +546,35 @@ def _middle(volumes: np.ndarray, phi: float, tau2: float) -> np.ndarray:
 
 
 def _middle_of(k: np.ndarray, n: np.ndarray, eta: np.ndarray, spread: np.ndarray) -> np.ndarray:
-    """P(X < k) + P(X = k)/2 for a binomial X of n whose log odds are normal about eta."""
-    k, n = k[:, None], n[:, None]
-    odds = eta[:, None] + spread[:, None] * _NODES
+    """P(X < k) + P(X = k)/2 for a binomial X of n whose log odds are normal about eta.
+
+    Few nodes are enough only where what is averaged is smooth beside what it is averaged over: the binomial's tail over the
+    odds where these spread little, and the normal's tail over the counts where the odds spread far. So each has its half of
+    the cases, and the smaller tail is right to better than a ten-thousandth at any volume.
+    """
+    of_counts = np.sqrt(1 / (k + 0.5) + 1 / (np.maximum(n - k, 0) + 0.5), where=k >= 0, out=np.full(len(k), np.inf))
+    far = (spread > 1.2 * of_counts) & (k >= 1) & (k < n)
+    middle = np.empty(len(k))
+    for cases, average in ((~far, _over_odds), (far, _over_counts)):
+        if cases.any():
+            middle[cases] = average(*(values[cases][:, None] for values in (k, n, eta, spread)))
+    return middle
+
+
+def _over_odds(k: np.ndarray, n: np.ndarray, eta: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    odds = eta + spread * _NODES
     log_p, log_q = -np.logaddexp(0, -odds), -np.logaddexp(0, odds)
     # Of n + 1 there is no way: the logarithm of 0! is over that of (-1)!, which is infinite.
     ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
     exactly = np.exp(ways + k * log_p + (n - k) * log_q)
     at_most = np.where(k >= n, 1.0, special.betainc(np.maximum(n - k, 1e-9), k + 1, np.exp(log_q)))
     return ((at_most - exactly / 2) * _WEIGHTS).sum(axis=1)
+
+
+def _over_counts(k: np.ndarray, n: np.ndarray, eta: np.ndarray, spread: np.ndarray) -> np.ndarray:
+    """The same, since P(X ≤ k) at odds o is the chance that the log odds of a beta variable of k + 1 and n − k are above o."""
+    odds = np.log((k + 0.5) / (n - k + 0.5)) + np.sqrt(1 / (k + 0.5) + 1 / (n - k + 0.5)) * _NODES
+    fewer = k * odds - (n + 1) * np.logaddexp(0, odds) - special.betaln(k, n - k + 1)
+    density = np.logaddexp(fewer, fewer + special.betaln(k, n - k + 1) + odds - special.betaln(k + 1, n - k))
+    weights = _WEIGHTS * np.exp(density - density.max(axis=1, keepdims=True) + _NODES**2 / 2)
+    return (weights * special.ndtr((odds - eta) / spread)).sum(axis=1) / weights.sum(axis=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -119,7 +119,8 @@ def mark_aim(baseline: int, outturn: int, target: float, *, years: float, elapse
         return Mark(CANNOT_SAY, why="there is no count to start from")
     change = 100 * (outturn / baseline - 1)
     if elapsed < 1:
-        return Mark(TOO_EARLY, change, why="twelve months do not yet lie wholly after the year it is counted from")
+        # The two share months, or the year judged is the earlier one: from one to the other is no change since.
+        return Mark(TOO_EARLY, why="twelve months do not yet lie wholly after the year it is counted from")
     path = (1 + target / 100) ** (min(elapsed, years) / years)
     good, margin = _against(outturn, baseline * path, "fall" if target < 0 else "rise")
     interval = rate_ratio(outturn, baseline)
@@ -136,16 +137,16 @@ def mark(row: Mapping[str, Any]) -> Mark:
     ----------
     row : `kind`, `direction`, `target`, `years`; of its figures what there are: `baseline` and `outturn` (counts), `change` and
         `change_percent` (printed), `result` (a level) with `sample`, `interim`, `printed_verdict`, `first_percent` (a share at the
-        start), `baseline_period` and `period`, `note`.
+        start), `baseline_period` and `period`, `note`; where its counts are held here `cut` (what forbids a verdict, or nothing), and
+        `placed` and `moved` (see `measures.change.comparability`) where offences without a borough moved.
     """
     kind, target, direction = row["kind"], row["target"], row["direction"]
+    if row["cut"] is not None and (why := row["cut"] or _unlike(row["baseline_period"], row["period"], kind)):
+        return Mark(CANNOT_SAY, why=why)
     if kind == "none" or (target is None and row["change_percent"] is None and row["baseline"] is None):
         return Mark(CANNOT_SAY, row["result"], why=row["note"] or "no number was published")
     if row["baseline"] is not None and row["outturn"] is not None:
-        if kind == "aim":
-            elapsed = years_between(row["baseline_period"], row["period"])
-            return mark_aim(row["baseline"], row["outturn"], target, years=row["years"], elapsed=elapsed)
-        return mark_change(row["baseline"], row["outturn"], target, direction=direction)
+        return _mark_counts(row)
     if row["change_percent"] is not None:
         printed = row["printed_verdict"] or ""
         return mark_printed_change(row["change"], row["change_percent"], target, direction=direction, printed=printed)
@@ -158,6 +159,39 @@ def mark(row: Mapping[str, Any]) -> Mark:
         why = f"the newest result found is of {row['result_date']}, before the period ended"
         return Mark(TOO_EARLY, row["result"], why=why)
     return mark_level(row["result"], target, direction=direction, sample=row["sample"])
+
+
+def _mark_counts(row: Mapping[str, Any]) -> Mark:
+    """A change or an aim by its two counts; where offences without a borough moved, only if they, spread evenly, do not turn it."""
+
+    def marked(outturn: int) -> Mark:
+        if row["kind"] == "aim":
+            elapsed = years_between(row["baseline_period"], row["period"])
+            return mark_aim(row["baseline"], outturn, row["target"], years=row["years"], elapsed=elapsed)
+        return mark_change(row["baseline"], outturn, row["target"], direction=row["direction"])
+
+    counted = marked(row["outturn"])
+    if row["placed"] is None or counted.verdict == TOO_EARLY:
+        return counted
+    if counted.verdict == CANNOT_SAY:
+        return Mark(CANNOT_SAY, why=row["moved"])
+    # Had as large a share of London's offences had a borough as at the start.
+    again = marked(round(row["outturn"] * row["placed"]))
+    if again.verdict.removeprefix("narrowly ") != counted.verdict.removeprefix("narrowly "):
+        return Mark(CANNOT_SAY, why=f"{row['moved']}: spread evenly, they turn the verdict")
+    return replace(
+        counted,
+        why="; ".join(filter(None, [counted.why, f"{row['moved']}: spread evenly, they do not turn the verdict"])),
+    )
+
+
+def _unlike(baseline_period: str, period: str, kind: str) -> str:
+    """Why counts of two periods are no change; empty where they are one."""
+    first, last = read_period(baseline_period), read_period(period)
+    if first.length != last.length or (first.length < 12 and first.first.month != last.first.month):
+        return "its two periods are not of the same months of the year"
+    # An aim whose year is not over says so itself.
+    return "its two periods overlap" if kind == "change" and first.last >= last.first else ""
 
 
 # What is saved of a target.
@@ -181,17 +215,29 @@ def hold_against(targets: pl.DataFrame, results: pl.DataFrame, counted: pl.DataF
 
     Parameters
     ----------
-    targets : the columns of `wardbook.facts.Targets`, each row's `area` its own.
+    targets : the columns of `wardbook.facts.Targets`, each row's `area` its own; of the series `own` also its `baseline` and
+        `outturn`, or its `result`, and `sample`: what was printed of a target of the same name is not that one's.
     results : `wardbook.facts.published_results()`.
-    counted : `target_set`, `measure` and the columns of `measures.change.compare` for the area, a row a target.
+    counted : `row`, the place of a target in `targets`, counted from 0, and the columns of `measures.change.compare` for
+        its area.
     """
     printed = results.drop("source", "source_address", "quality").rename({"note": "result_note"})
     beside = ["relative_percent", "london_change_percent", "against_london", "as_far", "of", "apart"]
+    row, moved = pl.col("row").cast(pl.UInt32), pl.col("placed").is_not_null()
     counts = counted.select(
-        "target_set", "measure", "comparable", "crosses", *beside, counted_before="before", counted_after="after"
+        *(row, "comparable", "crosses", "placed", *beside),
+        cut=pl.when(pl.col("comparable") | moved).then(pl.lit("")).otherwise("why"),
+        moved=pl.when(moved).then("why"),
+        counted_before="before",
+        counted_after="after",
     )
-    rows = targets.join(printed, on=["target_set", "measure", "area"], how="left", suffix="_printed")
-    return rows.join(counts, on=["target_set", "measure"], how="left").with_columns(
+    rows, is_own = targets.with_row_index("row"), pl.col("series") == "own"
+    others = rows.filter(~is_own).drop("baseline", "outturn", "result", "sample", strict=False)
+    others = others.join(printed, on=["target_set", "measure", "area"], how="left")
+    rows = (
+        pl.concat([others, rows.filter(is_own)], how="diagonal_relaxed").join(counts, on="row", how="left").drop("row")
+    )
+    return rows.with_columns(
         baseline=pl.coalesce("counted_before", "baseline"), outturn=pl.coalesce("counted_after", "outturn")
     )
 

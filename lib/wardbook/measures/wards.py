@@ -64,7 +64,7 @@ def ward_years(ward_offences: pl.DataFrame, item: str, years: Sequence[Period]) 
 
 
 def ward_history(ward_offences: pl.DataFrame, item: str, period: Period, breaks: pl.DataFrame) -> pl.DataFrame:
-    """One group's ward counts in this period and the same months of every earlier year held, without what no break allows.
+    """One group's ward counts in this period and the same months of every earlier year held, without years that a break cuts.
 
     A period that a declared break of ward-level recording cuts is left out; those between two such breaks share a `spell`, and
     nothing is compared across spells.

@@ -22,7 +22,7 @@ import polars as pl
 
 from wardbook.catalogue import Source, sources
 from wardbook.figures import wording
-from wardbook.figures.figure import FORMATS, Figure, read_figure, units
+from wardbook.figures.figure import FORMATS, Figure, read_figure, sides, units
 from wardbook.figures.table import read_csv
 from wardbook.folders import write_text
 from wardbook.places import LONDON, Area
@@ -297,7 +297,7 @@ def drawings(figures: Mapping[str, Figure]) -> dict[str, dict[str, str]]:
         if len(_MARK.findall(drawn)) > MOST_MARKS:
             drawn = figure.svg("page", bare=True)
         made[name] = {"page": slim(drawn)}
-        high = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', drawn)[1]) > HALF_A_SHEET
+        high = sides(drawn)[1] > HALF_A_SHEET
         for size in ("phone", "print") if high else ("phone",):
             # All sizes are in the page at once: each has parts of its own, and is named by the words of the first.
             double = "<title.*</desc>" if size == "phone" else '<title.*</desc>| data-say="[^"]*"'

@@ -30,6 +30,7 @@ from polars.exceptions import PolarsError
 
 from wardbook import facts
 from wardbook.book import MONTHLY, Book, open_book
+from wardbook.claim import offences
 from wardbook.edition import Edition, open_edition
 from wardbook.folders import beside, is_other, put_in_place, sha256, write_text
 from wardbook.measures import load
@@ -165,16 +166,16 @@ def _relative(path: Path | str) -> str:
 def _opened(borough: str, period: str, edition: Path | str, given: dict[str, dict[str, Any]]) -> Book:
     """Open the edition and a reader's own files as the notebooks will, so that they are refused before any has run."""
     values = {name: value for own in given.values() for name, value in own.items()}
-    if values.get("claims_file"):
-        read_claims(values["claims_file"])
     if values.get("scenario_file"):
         facts.scenario(values["scenario_file"], facts.load_assumptions())
     load.check_settings(**{name: value for name, value in values.items() if name in load.SETTINGS})
     book = open_book(borough, period, edition=str(edition))
+    if values.get("claims_file"):
+        read_claims(values["claims_file"], offences(book))
     if values.get("targets_file"):
         held = {name: column for name, (column, _) in MONTHLY.items() if name in book.edition.tables}
         items = {name: book.table(name)[column].unique().to_list() for name, column in held.items()}
-        facts.own_targets(book.path(values["targets_file"]), items)
+        facts.own_targets(values["targets_file"], items)
     return book
 
 

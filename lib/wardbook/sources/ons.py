@@ -136,17 +136,12 @@ def _wards(path: Path) -> tuple[GeoDataFrame, Quality]:
     return table, quality
 
 
-def read_ward_outlines(path: Path | str) -> GeoDataFrame:
-    """Ward outlines to place points in: `ward_code`, `vintage`, `geometry` (valid, EPSG:27700), sorted by code.
+def read_ward_outlines(path: Path | str) -> tuple[GeoDataFrame, Quality]:
+    """Ward outlines, `ward_code`, `vintage`, `geometry` (valid, EPSG:27700), sorted by code; and what was repaired or taken as given.
 
-    Simplified outlines (the 2024 ones) are for drawing: their areas are off by up to 39 per cent, so a stop near a
+    Simplified outlines (the 2024 ones) are for drawing alone: their areas are off by up to 39 per cent, so a stop near a
     border would be placed in a neighbour's ward.
     """
-    return _wards(Path(path))[0][["ward_code", "vintage", "geometry"]]
-
-
-def read_ward_shapes(path: Path | str) -> tuple[GeoDataFrame, Quality]:
-    """`read_ward_outlines` for drawing, simplified or not, with the account of what was repaired or taken as given."""
     table, quality = _wards(Path(path))
     return table[["ward_code", "vintage", "geometry"]], quality
 

@@ -8,6 +8,7 @@ expected and what was found; nothing is guessed and nothing is half read.
 from __future__ import annotations
 
 import csv
+import io
 import lzma
 import re
 import struct
@@ -183,25 +184,30 @@ def read_text_table(path: Path | str, *, separators: str = ",") -> pl.DataFrame:
     path = check_file(path, "csv")
     expected = f"a UTF-8 table separated by {' or '.join(map(repr, separators))}"
     try:
+        text = path.read_bytes().decode("utf-8-sig")
+        handle = io.StringIO(text, newline="")
+        header = handle.readline()
+        separator = next((one for one in separators if one in header), separators[-1])
+        handle.seek(0)
         # Not by polars: it renames a repeated header, and fills a short line with nothing.
-        with path.open(encoding="utf-8-sig", newline="") as handle:
-            header = handle.readline()
-            separator = next((one for one in separators if one in header), separators[-1])
-            handle.seek(0)
-            lines = csv.reader(handle, delimiter=separator, strict=True)
-            # A ward lookup has been seen with a header " WardName".
-            names = [name.strip() for name in next(lines, [])]
-            while names and not names[-1]:
-                names.pop()
-            rows, filled = [], 0
-            for cells in lines:
-                blank = not any(map(str.strip, cells))
-                if not blank and (len(cells) < len(names) or any(map(str.strip, cells[len(names) :]))):
-                    found = f"{len(cells)} on line {lines.line_num}"
-                    raise SourceError(path, f"{len(names)} cells a line, as in the header", found)
-                rows.append([""] * len(names) if blank else cells[: len(names)])
-                filled = filled if blank else len(rows)
-    except (csv.Error, UnicodeDecodeError) as error:
+        lines = csv.reader(handle, delimiter=separator, strict=True)
+        # A ward lookup has been seen with a header " WardName".
+        names = [name.strip() for name in next(lines, [])]
+        while names and not names[-1]:
+            names.pop()
+        rows, filled = [], 0
+        for cells in lines:
+            blank = not any(map(str.strip, cells))
+            if not blank and (len(cells) < len(names) or any(map(str.strip, cells[len(names) :]))):
+                found = f"{len(cells)} on line {lines.line_num}"
+                raise SourceError(path, f"{len(names)} cells a line, as in the header", found)
+            rows.append([""] * len(names) if blank else cells[: len(names)])
+            filled = filled if blank else len(rows)
+    except UnicodeDecodeError as error:
+        line, byte = error.object.count(b"\n", 0, error.start) + 1, error.object[error.start : error.start + 1]
+        found = f"{byte!r} on line {line}, which is not UTF-8 (of a spreadsheet: save it as 'CSV UTF-8')"
+        raise SourceError(path, expected, found) from error
+    except csv.Error as error:
         raise SourceError(path, expected, str(error)) from error
     if not names:
         raise SourceError(path, expected, "no header in the first line")
