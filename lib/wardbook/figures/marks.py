@@ -318,7 +318,7 @@ def key(items: Sequence[tuple[str, str, str]], *, left: float = 0) -> alt.LayerC
     layers, at = [], 0.5 - left
     for number, (shape, words, colour) in enumerate(items):
         one = alt.Chart(pl.DataFrame({"words": [words]}))
-        y = alt.value(by_size(f"narrow ? -font * {1.3 * (len(items) - number) + 1.1} : -font * 1.3"))
+        y = alt.value(by_size(f"narrow ? -font * {1.3 * (len(items) - number) + 1.1} : -font * 1.9"))
         mark = one.mark_point(opacity=1, color=colour, **looks[shape])
         text = one.mark_text(align="left", baseline="middle", fontSize=by_size("font * 0.92"), color=theme.DARK_GREY)
         layers.append(mark.encode(x=alt.value(by_size(f"font * (narrow ? 0.5 : {at})")), y=y))
