@@ -10,8 +10,10 @@ import polars as pl
 import pytest
 from scipy import optimize, stats
 
+import wardbook
 from conftest import EVERY
 from wardbook import places
+from wardbook.edition import Edition
 from wardbook.measures import change
 from wardbook.periods import declared_breaks, read_period, year_to
 
@@ -221,6 +223,25 @@ def test_where_only_the_two_years_are_held_no_change_is_judged(monthly):
     rows = judged(monthly.filter(pl.col("month") >= date(2024, 3, 1), offence_group="robbery"), YEARS[-1])
     assert set(rows["against_london"]) == {change.CANNOT_SAY, None} and set(rows["of"]) == {0}
     assert set(rows.drop_nulls("against_london")["why"]) == {"no other years are held to judge it by"}
+
+
+def test_an_older_release_teaches_of_the_years_that_a_newer_one_leaves_out(monkeypatch):
+    """The Met's releases begin in August 2020 since mid-2026: built from one, no change could be judged at all."""
+    table, book, old = Edition.table, wardbook.open(), pl.col("month") < date(2020, 8, 1)
+    lacks = old & (pl.col("offence_group") == "shoplifting")
+    whole = book.monthly()
+
+    def released(edition, name):
+        rows = table(edition, name).filter(~lacks, snapshot="2026-02")
+        return rows.with_columns(snapshot=pl.when(old).then(pl.lit("2023-09")).otherwise("snapshot"))
+
+    monkeypatch.setattr(Edition, "table", released)
+    both = book.monthly()
+    assert both["snapshot"][0] == "2026-02" and both.height == whole.filter(~lacks).height
+    known = pl.col("offence_group").is_in(["robbery", "residential burglary"])
+    rows = [judged(monthly.filter(known), YEARS[-1]) for monthly in (whole, both)]
+    assert rows[0].equals(rows[1]) and change.IN_LINE in rows[0]["against_london"]
+    assert set(judged(both.filter(offence_group="shoplifting"), YEARS[-1])["of"]) == {2, 64}, "two windows of what is held"
 
 
 def test_a_kind_of_offence_that_nowhere_happened_is_too_few_to_say(monthly):
