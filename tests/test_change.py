@@ -3,6 +3,7 @@
 import math
 import os
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -245,6 +246,23 @@ def test_where_only_the_two_years_are_held_no_change_is_judged(monthly):
     assert set(rows["against_london"]) == {change.CANNOT_SAY, None} and set(rows["of"]) == {0}
     assert set(rows.drop_nulls("against_london")["why"]) == {"no other years are held to judge it by"}
     assert change.with_usual_change(rows).select("low", "high").null_count().row(0) == (33, 33)
+
+
+def test_an_older_release_teaches_of_the_years_that_a_newer_one_leaves_out(book):
+    """The Met's releases begin in August 2020 since mid-2026: built from one, no change could be judged at all."""
+    whole, old = book.monthly(), pl.col("month") < date(2020, 8, 1)
+    lacks = old & (pl.col("offence_group") == "shoplifting")
+    dated = pl.when(old).then(pl.lit("2023-09")).otherwise("snapshot")
+    book = replace(book, edition=replace(book.edition))
+    book.edition._frames["borough_offences"] = whole.filter(~lacks).with_columns(snapshot=dated)
+    both = book.monthly()
+    assert both["snapshot"][0] == "2026-02" and both.height == whole.filter(~lacks).height
+    known = pl.col("offence_group").is_in(["robbery", "residential burglary"])
+    rows = [judged(monthly.filter(known), YEARS[-1]) for monthly in (whole, both)]
+    assert rows[0].equals(rows[1]) and change.IN_LINE in rows[0]["against_london"]
+    assert set(judged(both.filter(offence_group="shoplifting"), YEARS[-1])["of"]) == {2, 64}, (
+        "two windows of what is held"
+    )
 
 
 def test_a_kind_of_offence_that_nowhere_happened_is_too_few_to_say(monthly):

@@ -384,7 +384,7 @@ def test_a_shorter_history_that_is_allowed_is_in_the_manifest_until_the_next_bui
     was_and_is = {"was": "2023-04-01 to 2025-03-01", "is": "2024-04-01 to 2025-03-01"}
     assert made.manifest["shorter"] == {"borough_offences": was_and_is}
     assert open_edition(made.path).table("borough_offences")["month"].min() == date(2024, 4, 1)
-    assert "changes: release 2025-03 holds 12 months alone: no other years to judge them by" in texts(made, "note")
+    assert "changes: of recorded crime 12 months are held: no other years to judge a change by" in texts(made, "note")
     # Once it is the one there, the same again loses nothing; an older release that is kept keeps the history.
     assert "shorter" not in edition.build(raw, copied).manifest
     synthetic_crime(raw, {"Barnet": 5}, snapshot="2025-04", months=["202504"])

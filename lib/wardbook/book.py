@@ -76,10 +76,11 @@ class Book:
         return self.edition.table(name)
 
     def monthly(self, series: str = "borough_offences", *windows: Period) -> pl.DataFrame:
-        """Offences by borough (and `unknown`), offence group and month: one snapshot, every month it holds.
+        """Offences by borough (and `unknown`), offence group and month: one snapshot, and older ones of the months before it.
 
         Two periods are compared within one snapshot: it is the newest that holds these windows in full (without any: the
-        newest period and the one before it).
+        newest period and the one before it). Since mid-2026 a release begins in 2020, too late to say what is usual: of the
+        months before its first, its groups are as the newest older release has them, after its own rows.
 
         Returns
         -------
@@ -101,7 +102,12 @@ class Book:
         if not fits:
             named = " and ".join(window.words for window in windows or (self.before, self.period))
             raise LookupError(f"no snapshot of {series} in {self.edition.path} holds {named} in full")
-        return table.filter(snapshot=max(fits)).select("borough_code", "offence_group", "month", "offences", "snapshot")
+        rows = table.filter(snapshot=max(fits))
+        older = table.filter(pl.col("month") < rows["month"].min(), pl.col("snapshot") < max(fits))
+        older = older.filter(pl.col("snapshot") == pl.col("snapshot").max().over("month"))
+        older = older.join(rows, on="offence_group", how="semi")
+        columns = ["borough_code", "offence_group", "month", "offences", "snapshot"]
+        return pl.concat([rows.select(columns), older.select(columns)])
 
     def holds(self, series: str, *windows: Period) -> bool:
         """Can these windows (without any: the period and the one before it) be compared in this series?"""

@@ -15,7 +15,7 @@ from wardbook.schemas import violations
 from wardbook.sources import met
 from wardbook.table_schemas import SCHEMAS
 
-RECENT = 24  # months of a release of recorded crime without its "Historical" file
+RECENT = 24  # months of recorded crime without a "Historical" file
 UNKNOWN_SHARE_LIMIT = 0.03  # a month with a larger share of offences of unknown borough is named
 
 
@@ -152,9 +152,8 @@ def _limits(edition: Edition, sound: set[str]) -> Iterator[str]:
         years = flagged.group_by(financial_year_label(pl.col("month"))).len().sort("financial_year")
         named = ", ".join(f"{name} ({n} months)" for name, n in years.iter_rows()) or "none"
         yield f"borough comparisons: more than 3% of offences have no borough in {flagged.height} months: {named}"
-        newest = held["borough_offences"].filter(pl.col("snapshot") == pl.col("snapshot").max())
-        if (months := newest["month"].n_unique()) <= RECENT:
-            yield f"changes: release {newest['snapshot'][0]} holds {months} months alone: no other years to judge them by"
+        if (months := held["borough_offences"]["month"].n_unique()) <= RECENT:
+            yield f"changes: of recorded crime {months} months are held: no other years to judge a change by"
         yield (
             f"Hillingdon: {totals['airports'].sum():,} offences recorded apart under the airports are counted in it and "
             "marked; London City Airport is in Newham"

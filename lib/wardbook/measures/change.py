@@ -185,12 +185,13 @@ def learn_ruler(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl
 
     Parameters
     ----------
-    monthly : `borough_code`, `offence_group`, `month`, `offences`: every month held, in one snapshot.
+    monthly : `borough_code`, `offence_group`, `month`, `offences`: every month held; the two windows in one snapshot.
     breaks : `wardbook.periods.declared_breaks()`; series : the table in it.
     """
-    months = monthly["month"].unique().to_list()
-    allowed = cache(lambda spells: teaching_windows(months, before, after, spells))
-    pairs = allowed(())
+    # An older release may lack a group that the newest has.
+    held = dict(monthly.group_by("offence_group").agg(pl.col("month").unique().sort()).iter_rows())
+    allowed = cache(lambda months, spells: teaching_windows(months, before, after, spells))
+    pairs = allowed(tuple(monthly["month"].unique()), ())
     counted = {
         pair: with_rest_of_london(counts)
         .with_columns(after_last=pair[1].last)
@@ -200,7 +201,8 @@ def learn_ruler(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl
     tables, changes = [], [pl.DataFrame(schema=_TAUGHT)]
     for group in monthly["offence_group"].unique(maintain_order=True):
         barred = breaks_between(breaks.filter(teaches="no"), series, group, date.min, date.max)
-        pairs = allowed(tuple(barred.select("from_month", pl.coalesce("to_month", "from_month")).rows()))
+        spells = barred.select("from_month", pl.coalesce("to_month", "from_month")).rows()
+        pairs = allowed(tuple(held[group]), tuple(spells))
         fit = {}
         if pairs:
             learnt = pl.concat(counted[pair][group,] for pair in pairs).filter(
@@ -373,7 +375,7 @@ def judge_windows(
 
     Parameters
     ----------
-    monthly : `borough_code` (and `unknown`), `offence_group`, `month`, `offences`: every month held, in one snapshot.
+    monthly : `borough_code` (and `unknown`), `offence_group`, `month`, `offences`: every month held; the two windows in one snapshot.
 
     Returns
     -------
@@ -431,7 +433,7 @@ def compare(monthly: pl.DataFrame, before: Period, after: Period, breaks: pl.Dat
 
     Parameters
     ----------
-    monthly : `borough_code` (and `unknown`), `offence_group`, `month`, `offences`: every month held, in one snapshot, as
+    monthly : `borough_code` (and `unknown`), `offence_group`, `month`, `offences`: every month held, as
         `book.monthly(series, before, after)` gives them. Years other than the two teach what is usual: leave them in.
     before, after : `wardbook.periods.read_period("2023-24")`, and the later one.
     breaks : `wardbook.periods.declared_breaks()`.
