@@ -1,13 +1,9 @@
 """The command line: what it says, where it says it, and what it exits with."""
 
 import json
-import os
 import re
 import shlex
-import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from unittest import mock
 
@@ -147,16 +143,6 @@ def test_lab_copies_says_what_it_kept_and_hands_its_options_on(wardbook, folder,
     assert asked == [["--no-browser", "--port=1"]]
     (tmp_path / "work" / "01_first.ipynb").write_text("mine")
     assert wardbook("lab").stderr.startswith("work/01_first.ipynb has your changes and was kept")
-
-
-# The program ----------------------------------------------------------------------------------------------------------
-
-
-def test_the_installed_command_exits_with_the_code_and_one_sentence(tmp_path):
-    command = shutil.which("wardbook", path=Path(sys.executable).parent)
-    done = subprocess.run([command, "check", "nowhere"], cwd=tmp_path, env=os.environ, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert re.fullmatch("wardbook: .+\n", done.stderr)
 
 
 # claim ----------------------------------------------------------------------------------------------------------------
