@@ -139,16 +139,6 @@ EVENT = {
 }
 
 
-def test_an_event_is_at_london_time_and_without_persons(capture):
-    later = EVENT | {"start_date": "2025-12-10T19:00:00", "end_date": None}
-    frame = capture("events", [EVENT, later])
-    assert police_uk_api.Engagement.is_valid(frame)
-    assert frame["start"].to_list() == [datetime(2025, month, 10, 19, tzinfo=LONDON) for month in (6, 12)]
-    assert [t.utcoffset().seconds // 3600 for t in frame["start"]] == [1, 0]
-    assert frame["end"].null_count() == 1
-    assert PLANTED not in frame.write_csv()
-
-
 @pytest.mark.parametrize("people", [[{"name": PLANTED, "rank": "PC", "bio": PLANTED}], [PLANTED], PLANTED], ids=str)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_people_answer_in_place_of_another_is_refused_without_repeating_it(people, kind):

@@ -56,7 +56,6 @@ def test_byar_of_65_to_its_last_digit_and_the_exact_interval_of_15_in_400():
     assert byar(65) == pytest.approx((50.163187710459454, 82.84913854593984), rel=1e-14)
     assert [f"{end / 400:.14f}"[:12] for end in garwood(15)] == ["0.0209884653", "0.0618505471"]
     assert [f"{end / 400:.6f}" for end in garwood(14)] == ["0.019135", "0.058724"]  # as StatsDirect prints it
-    assert [f"{end / 15:.6f}" for end in garwood(15, level=0.998)] == ["0.386265", "2.082907"]  # a funnel's limits
 
 
 def test_wilson_of_65_in_100_to_its_last_digit_and_of_none_nothing():

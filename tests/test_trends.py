@@ -202,15 +202,3 @@ def test_ratio_of_ratios_reproduces_altman_and_bland():
     assert round(math.hypot(*error), 4) == pytest.approx(0.2206, abs=0.0002)
     found = trends.ratio_of_ratios(math.log(0.67), error[0], math.log(0.88), error[1])
     assert [round(x, 2) for x in found] == [0.76, 0.49, 1.17]
-
-
-# -- twelve months -------------------------------------------------------------------------------------------------------
-
-
-def test_twelve_months_are_summed_and_none_lies_across_a_break_that_cuts():
-    counts = pl.DataFrame({"month": months_from(2015, 4, 48), "offences": range(1, 49), "offence_group": "robbery"})
-    cut = breaks_of(("a new system", date(2017, 4, 1), None, "cuts"), ("a name", date(2016, 9, 1), None, "marks"))
-    years = trends.rolling_years(counts, "offence_group", cut, "borough_offences")
-    assert years["month"].to_list() == [*months_from(2016, 3, 13), *months_from(2018, 3, 13)]
-    assert years["year"][0] == sum(range(1, 13)) and years["year"][12] == sum(range(13, 25))
-    assert years["year"][13] == sum(range(25, 37)) and years["spell"].to_list() == [0] * 13 + [1] * 13
