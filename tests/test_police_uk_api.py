@@ -54,7 +54,6 @@ def captured(raw):
 
 METS_OWN = "metropolitan/E05013655-priorities-item0-2026-09-12"
 PRIORITIES = {
-    "neighbourhood-priority": (date(2015, 10, 8), date(2015, 12, 22), "anti-social behaviour"),
     "neighbourhood-priority-html": (date(2018, 9, 20), date(2019, 1, 14), "anti-social behaviour"),
     "neighbourhood-priority-no-action": (date(2016, 4, 14), None, "anti-social behaviour"),
     METS_OWN: (date(2026, 9, 1), date(2026, 9, 1), "violence against women and girls"),

@@ -384,11 +384,6 @@ def test_deaths_of_current_and_past_users_of_clozapine():
     assert [round(within(*strata), 2) for strata in ((young,), (old,), (young, old))] == [0.45, 0.49, 0.47]
 
 
-def test_where_more_is_searched_is_not_read_as_who_is_searched():
-    # 10 in 1,000 of both groups in one borough and 100 in 1,000 of both in the other, where most of one group lives.
-    assert within((10, 1_000, 90, 9_000), (900, 9_000, 100, 1_000)) == pytest.approx(1, rel=1e-12)
-
-
 # What other tables are made of ----------------------------------------------------------------------------------------
 
 
