@@ -235,17 +235,6 @@ def test_presence_decides_the_ceiling(absence, expected, within):
     assert np.nanmean(ceilings[:, 0]) == pytest.approx(expected, abs=within)
 
 
-@pytest.mark.parametrize(
-    ("weekday", "hour", "a_week", "expected"), [(1, 12, 1.0, 0.98), (4, 16, 0.25, 0.16)], ids=["Tuesdays", "monthly"]
-)
-def test_bursts_matter_when_they_fill_the_next_three_days(weekday, hour, a_week, expected):
-    """Half loaded, 90 % of the mail in bursts."""
-    mailbox = Mailbox(absence="always", bulletin_weekday=weekday, bulletin_hour=hour)
-    mail = {"messages_per_week": 0.5 * 33, "burst_share": 0.9, "bulletins_per_week": a_week}
-    shares = ward(1, mailbox, runs=100, **mail).shares
-    assert shares[:, 0].mean() == pytest.approx(expected, abs=0.02)
-
-
 # -- what must be true of any load -----------------------------------------------------------------------------------------
 
 
