@@ -1,4 +1,4 @@
-"""Notebook 04: its words for every area, its figures against plain Python and others' measurements, the guard, the attack."""
+"""Notebook 04: its words for every area, and the attack on all that it shows."""
 
 import os
 import re
@@ -23,7 +23,6 @@ AREAS = [*dict.fromkeys([*FIVE, *wardbook.boroughs()])] if os.environ.get(EVERY)
 # The attack costs as much as all the rest: two boroughs with small counts in `make test`.
 ATTACKED = [area for area in AREAS if area != "London"] if os.environ.get(EVERY) else FIVE[:2]
 YEAR = read_period("2023-24")
-RATIOS = ("disproportionality", "disproportionality-boroughs", "disproportionality-by-object", "definitions")
 CAUSAL = r"because|due to|caus\w*|led by|leads? to|results? (?:in|from)|owing|driven|effect|impact|therefore|thanks"
 
 
@@ -46,50 +45,16 @@ def run(area):
 # Words ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("area", AREAS)
-def test_every_template_renders_in_plain_words(area):
-    assert len(run(area).figures) == 12
-
-
 @pytest.mark.parametrize("area", FIVE)
 def test_every_word_and_number_is_the_goldens(area, snapshot):
     assert cells.golden(run(area)) == snapshot
 
 
 @pytest.mark.parametrize("area", AREAS)
-def test_every_ratios_sentence_names_the_definition_both_rates_and_the_unknown_and_no_cause(area):
-    """Planted: a sentence without the share unknown, and one that says "because"."""
-    left = run(area)
-    for name in RATIOS:
-        figure, told = left.figures[name], 0
-        text = figure.words["sentence"]
-        for row in figure.data.filter(group="Black").drop_nulls("ratio").to_dicts():
-            if row["area"] != area:
-                continue
-            told += 1
-            whole = [text] if name.endswith(("nality", "boroughs")) else cells.sentences(text.replace(": no ", ", no "))
-            parts = [f"{row['ethnicity']} ethnicity", f"{100 * row['unknown_share']:.0f}%"]
-            parts += [f" {row[rate]:.1f} " for rate in ("rate_group", "rate_reference")]
-            assert any(all(part in one for part in parts) for one in whole), f"{name}: {text}"
-        assert told or figure.absent or area == "London" or "no ratio" in text
-    for text in left.texts:
+def test_it_has_words_for_every_area_and_none_names_a_cause(area):
+    """Planted: a sentence that says "because"."""
+    for text in run(area).texts:
         assert not re.search(rf"\b(?:{CAUSAL})\b", re.sub(r"led to arrest", "", text), re.I), text
-
-
-def test_months_after_the_break_stand_in_no_sentence_with_those_before():
-    """Planted: "a third of what it was before September 2024" in the sentence of `stops-by-month`."""
-    after = r"(?:September|October|November|December) 2024|(?:January|February|March|April) 2025"
-    before = r"(?:April|May|June|July|August) 202[234]|January 2023|year earlier|usual|before|2023-24"
-    compares = r"\b(?:fell|rose|more|fewer|less|than|against|drop|third|half|down|up|still)\b"
-    checked = 0
-    for area in FIVE:
-        for figure in (one for name, one in run(area).figures.items() if name != "thorough-searches"):
-            for sentence in cells.sentences(figure.words["sentence"]):
-                if re.search(after, sentence):
-                    checked += 1
-                    assert not re.search(before, sentence), sentence
-                    assert not re.search(compares, sentence), sentence
-    assert checked >= len(FIVE)
 
 
 def test_it_runs_for_periods_before_the_searches_held_and_says_so():
@@ -98,19 +63,6 @@ def test_it_runs_for_periods_before_the_searches_held_and_says_so():
     assert "year to December 2023" in covered and "these are the first there are" in covered
     assert left.figures["clothing"].absent, "nothing was published of clothing by then"
     assert left.figures["stops-by-month"].title.endswith("than a year earlier, to November 2023")
-
-
-# Figures --------------------------------------------------------------------------------------------------------------
-
-
-def test_london_is_what_was_measured_beforehand():
-    left = run("London")
-    objects = left.figures["disproportionality-by-object"].data
-    known = dict(objects.select("object", "known_only").iter_rows())
-    assert [known[kind] for kind in ("drugs", "stolen goods", "weapons")] == pytest.approx([2.8, 2.6, 5.8], abs=0.1)
-    arrests = left.figures["arrest-share-by-group"].data.filter(object="weapons")
-    shares = dict(arrests.select("group", "share").iter_rows())
-    assert (100 * shares["Black"], 100 * shares["White"]) == pytest.approx((19.2, 22.5), abs=0.3)
 
 
 # The attack -----------------------------------------------------------------------------------------------------------

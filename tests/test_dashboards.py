@@ -5,12 +5,12 @@ from datetime import date
 import polars as pl
 import pytest
 
-from test_met import BARNET, WESTMINSTER
+from test_met import BARNET, HILLINGDON, WESTMINSTER
 from wardbook import tables
 from wardbook.places import LONDON_CODE, UNKNOWN
 from wardbook.sources import dashboards
 
-HILLINGDON, TOWER_HAMLETS = "E09000017", "E09000030"
+TOWER_HAMLETS = "E09000030"
 KNIFE = {
     "month_year": "01/04/2024",
     "area_type": "Borough",

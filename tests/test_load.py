@@ -85,17 +85,6 @@ def test_hours_that_cannot_be_rated_are_refused(published, demand):
 # -- the tables of facts ---------------------------------------------------------------------------------------------------
 
 
-def test_draws_have_the_stated_middle_and_range(inputs):
-    drawn = load.draw_inputs(inputs, draws=20_000)
-    for row in inputs.filter(pl.col("distribution").cast(pl.String).is_in(["lognormal", "beta"])).iter_rows(named=True):
-        low, middle, high = np.quantile(drawn[row["name"]], [0.05, 0.5, 0.95])
-        assert middle == pytest.approx(row["value"], rel=0.08), row["name"]
-        # A beta's range is stated rounded.
-        assert high / low == pytest.approx(row["high"] / row["low"], rel=0.35), row["name"]
-    staff = drawn["staff_per_ward"]
-    assert [(staff == n).mean() for n in (2, 3, 4)] == pytest.approx([0.25, 0.5, 0.25], abs=0.01)
-
-
 def test_a_row_of_hours_whose_kinds_do_not_add_up_is_refused_by_its_line(tmp_path):
     path = tmp_path / "officer_hours.csv"
     path.write_text(
@@ -161,18 +150,6 @@ def test_the_priors_give_the_figures_of_two_independent_programs(inputs):
     reading = load.summarise(load.simulate(load.fix(inputs, outbound_from_reading=1), draws=100_000))
     assert reading.filter(quantity="utilisation")["at_least_1"].item() == pytest.approx(0.19, abs=0.005)
     assert reading.filter(quantity="saturation")["q50"].item() == pytest.approx(3_145, abs=80)
-
-
-def test_measured_hours_move_the_answer_as_their_size_says(inputs, rated):
-    """London's 83 hours a ward and week are 16 % more than the priors' 72, so a ward can carry a longer list."""
-    measured = of(rated, "London")["ward_hours_per_week"]
-    assert measured == pytest.approx((3_605_844 - 656_609) / 679 / (365.25 / 7))
-    tables = [load.summarise(load.simulate(inputs, ward_hours=h)) for h in (None, measured)]
-    priors, with_hours = (table.rows_by_key("quantity", named=True, unique=True) for table in tables)
-    assert with_hours["present_hours"]["q05"] == with_hours["present_hours"]["q95"] == pytest.approx(measured)
-    assert with_hours["inbound_hours"] == priors["inbound_hours"]
-    assert with_hours["saturation"]["q50"] / priors["saturation"]["q50"] == pytest.approx(1.21, abs=0.03)
-    assert with_hours["utilisation"]["at_least_1"] == pytest.approx(0.024, abs=0.003)
 
 
 @pytest.mark.parametrize(("replies", "expected"), [(0.01, 5100), (0.05, 1020)])
@@ -258,17 +235,6 @@ def test_presence_decides_the_ceiling(absence, expected, within):
     assert np.nanmean(ceilings[:, 0]) == pytest.approx(expected, abs=within)
 
 
-@pytest.mark.parametrize(
-    ("weekday", "hour", "a_week", "expected"), [(1, 12, 1.0, 0.98), (4, 16, 0.25, 0.16)], ids=["Tuesdays", "monthly"]
-)
-def test_bursts_matter_when_they_fill_the_next_three_days(weekday, hour, a_week, expected):
-    """Half loaded, 90 % of the mail in bursts."""
-    mailbox = Mailbox(absence="always", bulletin_weekday=weekday, bulletin_hour=hour)
-    mail = {"messages_per_week": 0.5 * 33, "burst_share": 0.9, "bulletins_per_week": a_week}
-    shares = ward(1, mailbox, runs=100, **mail).shares
-    assert shares[:, 0].mean() == pytest.approx(expected, abs=0.02)
-
-
 # -- what must be true of any load -----------------------------------------------------------------------------------------
 
 
@@ -301,16 +267,6 @@ def test_hours_asked_add_up_and_stand_by_hand(inputs):
     sums["all outbound work"] = ("writing bulletins", "sessions", "checking members")
     for total, parts in sums.items():
         assert asked[total]["per_ward_q50"] == pytest.approx(sum(asked[part]["per_ward_q50"] for part in parts))
-
-
-def test_published_lists_lie_where_their_size_puts_them(inputs):
-    lists = facts.subscriber_evidence()
-    placed = load.place_lists(inputs, lists, ward_hours=83.24)
-    assert placed.height == lists["per_ward"].count()
-    owl = placed.filter(place="Tower Hamlets").row(0, named=True)
-    alone = load.own_point(load.fix(inputs, subscribers=400), ward_hours=83.24).row(0, named=True)
-    assert {name: owl[name] for name in alone} == alone
-    assert alone["asked_percent_q50"] == pytest.approx(6.5, abs=0.3)
 
 
 def test_no_hours_left_is_without_end_and_no_mail_is_nothing(inputs):

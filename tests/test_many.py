@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 
 from test_cli import folder as folder  # the same two notebooks
-from test_runner import hidden, tree, two_notebooks, write_notebook
+from test_runner import tree, two_notebooks, write_notebook
 from wardbook import folders
 from wardbook.run import many, runner, site
 
@@ -46,22 +46,6 @@ def in_process(monkeypatch):
 
 def states(outcomes) -> dict[str, str]:
     return {area: outcome.state for area, outcome in outcomes.items()}
-
-
-def stamps(out: Path) -> dict[str, int]:
-    """When each finished run was made: a run made again has another inode."""
-    return {path.parent.parent.name: path.stat().st_ino for path in out.glob("[!.]*/[!.]*/run.json")}
-
-
-def test_what_is_whole_and_unchanged_is_left_alone(start, tmp_path):
-    told = []
-    first = start(told=lambda outcome, *numbers: told.append(numbers))
-    assert states(first) == dict.fromkeys(AREAS, "done")
-    assert told == [(1, 3), (2, 3), (3, 3)]
-    assert hidden(tmp_path / "out") == []
-    before = stamps(tmp_path / "out")
-    assert states(start()) == dict.fromkeys(AREAS, "unchanged")
-    assert stamps(tmp_path / "out") == before
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +102,7 @@ def test_workers_that_cannot_be_started_are_said_in_words(start, tmp_path, monke
     monkeypatch.setattr(distributed, "LocalCluster", mock.Mock(side_effect=RuntimeError("Nanny failed to start.")))
     with pytest.raises(many.RunError, match=r"no worker could be started \(Nanny failed to start.\): is there room on"):
         start()
-    assert stamps(tmp_path / "out") == {}
+    assert list((tmp_path / "out").rglob("run.json")) == []
     assert signal.pthread_sigmask(signal.SIG_BLOCK, set()) == set()
 
 

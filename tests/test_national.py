@@ -57,7 +57,6 @@ DAMAGE = {
     "a cell too many": (lambda text: text.replace("Drugs,,", "Drugs,,,x", 1), f"{CELLS} 13 on line 2"),
     "a cell too many before the type": (lambda text: text.replace("E01000001", "E01000001,x", 1), f"{CRIMES} 2022-06"),
     "two rows run together": (lambda text: text.replace("Drugs,,\n", "Drugs,,", 1), f"{CELLS} 23 on line 2"),
-    "a lone carriage return": (lambda text: text.replace("E01000001", "E01\r000001", 1), "on line [23]"),
 }
 
 

@@ -13,7 +13,6 @@ import polars as pl
 import pytest
 
 from test_police_uk import STOP
-from wardbook import vocabulary
 from wardbook.sources import police_uk, police_uk_api
 from wardbook.sources.police_uk_api import EVENT_KINDS, KINDS, OTHER, PRIORITY_KINDS, STATUSES
 from wardbook.sources.reading import SourceError
@@ -55,7 +54,6 @@ def captured(raw):
 
 METS_OWN = "metropolitan/E05013655-priorities-item0-2026-09-12"
 PRIORITIES = {
-    "neighbourhood-priority": (date(2015, 10, 8), date(2015, 12, 22), "anti-social behaviour"),
     "neighbourhood-priority-html": (date(2018, 9, 20), date(2019, 1, 14), "anti-social behaviour"),
     "neighbourhood-priority-no-action": (date(2016, 4, 14), None, "anti-social behaviour"),
     METS_OWN: (date(2026, 9, 1), date(2026, 9, 1), "violence against women and girls"),
@@ -74,27 +72,6 @@ def test_the_mets_own_event_keeps_its_times_and_its_kind(captured, capture):
     event = capture("events", captured("metropolitan/E05009386-events-2024-12"))
     times = datetime(2024, 12, 11, 13, 30, tzinfo=LONDON), datetime(2024, 12, 11, 15, tzinfo=LONDON)
     assert event.select("start", "end", "type", "title").rows() == [(*times, "crime-prevention stall", None)]
-
-
-# Stops by local month as the publisher answered for each, September 2024 to April 2025.
-ANSWERED = (3_253, 3_400, 3_389, 2_836, 3_646, 3_506, 3_824, 3_541)
-
-
-def test_captured_months_are_cut_in_publication_and_not_at_random(raw, stop_files):
-    files = sorted((raw / "police_uk_api/stops-force").glob("metropolitan-*.json"))[: len(ANSWERED)]
-    after = pl.concat(police_uk_api.read_stops(path).frame for path in files)
-    months = after.group_by("month").len().sort("month")
-    assert months["month"].to_list() == [date(2024 + n // 12, n % 12 + 1, 1) for n in range(8, 16)]
-    assert all(abs(n - wanted) <= 10 for n, wanted in zip(months["len"], ANSWERED, strict=True))
-    before = pl.concat(stop_files[f"2024-0{month}"].frame for month in range(3, 9))
-    groups = [frame.select(vocabulary.broad_group(pl.col("self_defined"))).to_series() for frame in (before, after)]
-    # The labels that are gone from September 2024: a break of publication, not of policing.
-    shares = [group.is_in(["not stated", "blank", "Other"]).mean() for group in groups]
-    assert shares[0] > 0.3 > 0.001 > shares[1]
-    # The labels that are left: 97 % as many rows a month as in the six months before.
-    left = after["self_defined"].drop_nulls().unique().to_list()
-    kept = [frame["self_defined"].is_in(left).sum() for frame in (before, after)]
-    assert round((kept[1] / 8) / (kept[0] / 6), 2) == 0.97
 
 
 # Made-up answers ------------------------------------------------------------------------------------------------------
@@ -159,16 +136,6 @@ EVENT = {
     "contact_details": {"name": PLANTED},
     "invented-later": PLANTED,
 }
-
-
-def test_an_event_is_at_london_time_and_without_persons(capture):
-    later = EVENT | {"start_date": "2025-12-10T19:00:00", "end_date": None}
-    frame = capture("events", [EVENT, later])
-    assert police_uk_api.Engagement.is_valid(frame)
-    assert frame["start"].to_list() == [datetime(2025, month, 10, 19, tzinfo=LONDON) for month in (6, 12)]
-    assert [t.utcoffset().seconds // 3600 for t in frame["start"]] == [1, 0]
-    assert frame["end"].null_count() == 1
-    assert PLANTED not in frame.write_csv()
 
 
 @pytest.mark.parametrize("people", [[{"name": PLANTED, "rank": "PC", "bio": PLANTED}], [PLANTED], PLANTED], ids=str)

@@ -57,9 +57,9 @@ def saves(**files: str) -> str:
 
 
 def two_notebooks(folder: Path) -> Path:
-    """A folder of two notebooks: the one has a parameter more, each saves a table."""
-    write_notebook(folder, "01_first", saves(tables_a="1"), parameters=f"{PARAMETERS}times: int = 1\n")
-    write_notebook(folder, "02_second", saves(tables_b="1"))
+    """A folder of two notebooks: the one has a parameter more, each saves a chart's file and a table."""
+    write_notebook(folder, "01_first", saves(charts_a="1", tables_a="1"), parameters=f"{PARAMETERS}times: int = 1\n")
+    write_notebook(folder, "02_second", saves(charts_b="1", tables_b="1"))
     return folder
 
 
@@ -75,10 +75,8 @@ def hidden(folder: Path) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """Two notebooks that make a chart and a table each, and a template that is not run."""
-    folder = tmp_path / "notebooks"
-    write_notebook(folder, "01_first", saves(charts_a="1", tables_a="1"), parameters=f'{PARAMETERS}note: str = ""\n')
-    write_notebook(folder, "02_second", saves(charts_b="1"), "print(borough)")
+    """The two notebooks, and a template that is not run."""
+    folder = two_notebooks(tmp_path / "notebooks")
     write_notebook(folder, "_template", "1 / 0")
     return folder
 

@@ -40,11 +40,6 @@ def test_the_steps_of_a_made_series_tell_how_many_were_asked(interviews):
     assert found == pytest.approx(interviews, rel=0.15)
 
 
-def test_of_boroughs_that_think_alike_one_in_twenty_is_outside():
-    changes = survey.yearly_changes(made(200, quarters=36))
-    assert 0.02 <= changes["outside"].mean() <= 0.08
-
-
 def test_a_year_to_year_wobble_is_learnt_and_is_no_sampling_error():
     december = pl.col("quarter_end").dt.month() == 12
     still, wobbling = (survey.yearly_changes(made(200, wobble=w)).filter(december) for w in (0.0, 0.05))

@@ -109,14 +109,6 @@ def test_the_simulations_fit_is_that_of_statsmodels():
     assert means[0] == pytest.approx(fitted.fitted)
 
 
-def test_limits_are_farringtons():
-    # Farrington, Andrews, Beale & Catchpole (1996), J R Stat Soc A 159, 547-563: U = μ(1 + 2/3 z √((φμ + var μ̂)/μ²))^(3/2).
-    low, high = trends._limits(np.array([100.0]), np.array([0.002]), 1.5, 10**9)
-    spread = 2 / 3 * 2.575829 * math.sqrt(1.5 * 100 + 0.002 * 100**2) / 100
-    assert high[0] == pytest.approx(100 * (1 + spread) ** 1.5)
-    assert low[0] == pytest.approx(100 * (1 - spread) ** 1.5)
-
-
 @pytest.mark.parametrize("phi, mean", [(1.0, 120), (1.6, 40), (3.5, 1200)])
 def test_month_signals_hit_their_stated_rate(phi, mean):
     # The rate printed beside a chart is simulated from a fitted model; here it is held against series drawn from the truth.
@@ -210,15 +202,3 @@ def test_ratio_of_ratios_reproduces_altman_and_bland():
     assert round(math.hypot(*error), 4) == pytest.approx(0.2206, abs=0.0002)
     found = trends.ratio_of_ratios(math.log(0.67), error[0], math.log(0.88), error[1])
     assert [round(x, 2) for x in found] == [0.76, 0.49, 1.17]
-
-
-# -- twelve months -------------------------------------------------------------------------------------------------------
-
-
-def test_twelve_months_are_summed_and_none_lies_across_a_break_that_cuts():
-    counts = pl.DataFrame({"month": months_from(2015, 4, 48), "offences": range(1, 49), "offence_group": "robbery"})
-    cut = breaks_of(("a new system", date(2017, 4, 1), None, "cuts"), ("a name", date(2016, 9, 1), None, "marks"))
-    years = trends.rolling_years(counts, "offence_group", cut, "borough_offences")
-    assert years["month"].to_list() == [*months_from(2016, 3, 13), *months_from(2018, 3, 13)]
-    assert years["year"][0] == sum(range(1, 13)) and years["year"][12] == sum(range(13, 25))
-    assert years["year"][13] == sum(range(25, 37)) and years["spell"].to_list() == [0] * 13 + [1] * 13
