@@ -23,6 +23,7 @@ AREAS = [*dict.fromkeys([*FIVE, *wardbook.boroughs()])] if os.environ.get(EVERY)
 # The attack costs as much as all the rest: two boroughs with small counts in `make test`.
 ATTACKED = [area for area in AREAS if area != "London"] if os.environ.get(EVERY) else FIVE[:2]
 YEAR = read_period("2023-24")
+RATIOS = ("disproportionality", "disproportionality-boroughs", "disproportionality-by-object", "definitions")
 CAUSAL = r"because|due to|caus\w*|led by|leads? to|results? (?:in|from)|owing|driven|effect|impact|therefore|thanks"
 
 
@@ -51,9 +52,22 @@ def test_every_word_and_number_is_the_goldens(area, snapshot):
 
 
 @pytest.mark.parametrize("area", AREAS)
-def test_it_has_words_for_every_area_and_none_names_a_cause(area):
-    """Planted: a sentence that says "because"."""
-    for text in run(area).texts:
+def test_every_ratios_sentence_names_the_definition_both_rates_and_the_unknown_and_no_cause(area):
+    """Planted: a sentence without the share unknown, and one that says "because"."""
+    left = run(area)
+    for name in RATIOS:
+        figure, told = left.figures[name], 0
+        text = figure.words["sentence"]
+        for row in figure.data.filter(group="Black").drop_nulls("ratio").to_dicts():
+            if row["area"] != area:
+                continue
+            told += 1
+            whole = [text] if name.endswith(("nality", "boroughs")) else cells.sentences(text.replace(": no ", ", no "))
+            parts = [f"{row['ethnicity']} ethnicity", f"{100 * row['unknown_share']:.0f}%"]
+            parts += [f" {row[rate]:.1f} " for rate in ("rate_group", "rate_reference")]
+            assert any(all(part in one for part in parts) for one in whole), f"{name}: {text}"
+        assert told or figure.absent or area == "London" or "no ratio" in text
+    for text in left.texts:
         assert not re.search(rf"\b(?:{CAUSAL})\b", re.sub(r"led to arrest", "", text), re.I), text
 
 
