@@ -1,4 +1,4 @@
-"""The Met's recorded crime and knife crime: made-up files for each trap. The published ones are counted again in test_recount."""
+"""The Met's recorded crime and knife crime: made-up files for each trap, then the published ones to the digit."""
 
 from datetime import date
 
@@ -6,6 +6,7 @@ import polars as pl
 import pytest
 
 from wardbook import tables
+from wardbook.periods import financial_year_of
 from wardbook.places import REFERENCE, UNKNOWN
 from wardbook.sources import met
 from wardbook.sources.reading import SourceError
@@ -161,6 +162,19 @@ def test_a_file_too_small_to_tell_its_taxonomy_is_refused(read_offences):
         read_offences([("VIOLENCE AGAINST THE PERSON", "VIOLENCE WITHOUT INJURY")])
 
 
+def test_the_labels_of_2022_to_2026_that_earlier_files_have_not(read_offences):
+    """data/README point 24: a comma in the newest borough file, two labels of title-case files."""
+    comma = [STALKING, ("PUBLIC ORDER OFFENCES", "PUBLIC FEAR, ALARM OR DISTRESS")]
+    labels = [("Burglary", "Burglary Business and Community"), ("Possession of Weapons", "Other Knife Offences")]
+    labels += [("Theft", "Theft from Person")]
+    groups = ("business and community burglary", "burglary", "possession of weapons")
+    for offences, filled in ((comma, ["public order offences"]), (labels, groups)):
+        table = tables.borough_offences([read_offences(offences).frame]).filter(borough_code=BARNET)
+        for group in filled:
+            assert table.filter(offence_group=group)["offences"].to_list() == [1, 2, 3]
+    assert table.filter(offence_group=tables.TOTAL)["offences"].to_list() == [3, 6, 9]
+
+
 @pytest.mark.parametrize("taxonomy", [UPPER, MARCH_2025, TITLE])
 def test_the_partition_holds_every_offence_but_fraud_once(taxonomy):
     groups = tables.groups_filled_by([taxonomy])
@@ -190,3 +204,36 @@ def test_the_airports_are_counted_in_hillingdon_and_marked_and_unknown_is_no_bor
     assert table["offences"].sum() == 70 + 7
     table = table.filter(borough_code=HILLINGDON)
     assert table.select("offences", "airport_offences").rows() == [(15, 5), (25, 5), (30, 0)]
+
+
+# The published files --------------------------------------------------------------------------------------------------
+
+
+def by(frame, *key):
+    return dict(frame.group_by(*key).agg(pl.col("offences").sum()).iter_rows())
+
+
+def test_published_violence_without_injury_differs_by_taxonomy(raw):
+    # The months both files hold: January 2024 to March 2025.
+    common = pl.col("month").is_between(date(2024, 1, 1), date(2025, 3, 1))
+    files = (raw / f"mps/{name}/MPS Ward Level Crime (most recent 24 months).csv" for name in ("2025-03", "2025-12"))
+    march, december = (by(met.read_ward_crime(path).frame.filter(common), "minor") for path in files)
+    assert (march["VIOLENCE WITHOUT INJURY"], december["VIOLENCE WITHOUT INJURY"]) == (203_862, 136_695)
+    assert round(100 * (136_695 / 203_862 - 1)) == -33
+    # One series, made of what each can fill: the two then agree to the size of a revision.
+    assert "STALKING AND HARASSMENT" not in march
+    together = december["VIOLENCE WITHOUT INJURY"] + december["STALKING AND HARASSMENT"]
+    assert together == pytest.approx(203_862, rel=0.005)
+
+
+def test_published_breaks(raw):
+    """Fraud leaves in April 2013."""
+    # The borough files of the snapshot 2025-11 follow on one another.
+    files = (
+        raw / f"mps/2025-11/MPS Borough Level Crime ({name}).csv" for name in ("Historical", "most recent 24 months")
+    )
+    one_series = pl.concat(met.read_borough_crime(path).frame for path in files)
+    one_series = one_series.with_columns(financial_year_of(pl.col("month")).alias("year"))
+    fraud = by(one_series.filter(major="FRAUD AND FORGERY"), "year")
+    assert [fraud[year] for year in (2010, 2011, 2012)] == [22_299, 23_239, 25_687]
+    assert max(fraud[year] for year in range(2013, 2023)) < 10
