@@ -1,4 +1,4 @@
-"""Notebook 04: its words for every area, and the attack on all that it shows."""
+"""Notebook 04: its words for every area, its figures against plain Python and others' measurements, the guard, the attack."""
 
 import os
 import re
@@ -46,6 +46,11 @@ def run(area):
 # Words ----------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("area", AREAS)
+def test_every_template_renders_in_plain_words(area):
+    assert len(run(area).figures) == 12
+
+
 @pytest.mark.parametrize("area", FIVE)
 def test_every_word_and_number_is_the_goldens(area, snapshot):
     assert cells.golden(run(area)) == snapshot
@@ -71,12 +76,41 @@ def test_every_ratios_sentence_names_the_definition_both_rates_and_the_unknown_a
         assert not re.search(rf"\b(?:{CAUSAL})\b", re.sub(r"led to arrest", "", text), re.I), text
 
 
+def test_months_after_the_break_stand_in_no_sentence_with_those_before():
+    """Planted: "a third of what it was before September 2024" in the sentence of `stops-by-month`."""
+    after = r"(?:September|October|November|December) 2024|(?:January|February|March|April) 2025"
+    before = r"(?:April|May|June|July|August) 202[234]|January 2023|year earlier|usual|before|2023-24"
+    compares = r"\b(?:fell|rose|more|fewer|less|than|against|drop|third|half|down|up|still)\b"
+    checked = 0
+    for area in FIVE:
+        for figure in (one for name, one in run(area).figures.items() if name != "thorough-searches"):
+            for sentence in cells.sentences(figure.words["sentence"]):
+                if re.search(after, sentence):
+                    checked += 1
+                    assert not re.search(before, sentence), sentence
+                    assert not re.search(compares, sentence), sentence
+    assert checked >= len(FIVE)
+
+
 def test_it_runs_for_periods_before_the_searches_held_and_says_so():
     left = cells.run(NAME, borough="Havering", period="2018-19")
     covered = left.statements["covered"].parts[0]["text"]
     assert "year to December 2023" in covered and "these are the first there are" in covered
     assert left.figures["clothing"].absent, "nothing was published of clothing by then"
     assert left.figures["stops-by-month"].title.endswith("than a year earlier, to November 2023")
+
+
+# Figures --------------------------------------------------------------------------------------------------------------
+
+
+def test_london_is_what_was_measured_beforehand():
+    left = run("London")
+    objects = left.figures["disproportionality-by-object"].data
+    known = dict(objects.select("object", "known_only").iter_rows())
+    assert [known[kind] for kind in ("drugs", "stolen goods", "weapons")] == pytest.approx([2.8, 2.6, 5.8], abs=0.1)
+    arrests = left.figures["arrest-share-by-group"].data.filter(object="weapons")
+    shares = dict(arrests.select("group", "share").iter_rows())
+    assert (100 * shares["Black"], 100 * shares["White"]) == pytest.approx((19.2, 22.5), abs=0.3)
 
 
 # The attack -----------------------------------------------------------------------------------------------------------

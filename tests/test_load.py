@@ -152,6 +152,18 @@ def test_the_priors_give_the_figures_of_two_independent_programs(inputs):
     assert reading.filter(quantity="saturation")["q50"].item() == pytest.approx(3_145, abs=80)
 
 
+def test_measured_hours_move_the_answer_as_their_size_says(inputs, rated):
+    """London's 83 hours a ward and week are 16 % more than the priors' 72, so a ward can carry a longer list."""
+    measured = of(rated, "London")["ward_hours_per_week"]
+    assert measured == pytest.approx((3_605_844 - 656_609) / 679 / (365.25 / 7))
+    tables = [load.summarise(load.simulate(inputs, ward_hours=h)) for h in (None, measured)]
+    priors, with_hours = (table.rows_by_key("quantity", named=True, unique=True) for table in tables)
+    assert with_hours["present_hours"]["q05"] == with_hours["present_hours"]["q95"] == pytest.approx(measured)
+    assert with_hours["inbound_hours"] == priors["inbound_hours"]
+    assert with_hours["saturation"]["q50"] / priors["saturation"]["q50"] == pytest.approx(1.21, abs=0.03)
+    assert with_hours["utilisation"]["at_least_1"] == pytest.approx(0.024, abs=0.003)
+
+
 @pytest.mark.parametrize(("replies", "expected"), [(0.01, 5100), (0.05, 1020)])
 def test_the_worked_scale(inputs, replies, expected):
     """Two officers, an hour a day each, five days, 85 % present, 10 minutes a message, so many replies a week."""
@@ -267,6 +279,16 @@ def test_hours_asked_add_up_and_stand_by_hand(inputs):
     sums["all outbound work"] = ("writing bulletins", "sessions", "checking members")
     for total, parts in sums.items():
         assert asked[total]["per_ward_q50"] == pytest.approx(sum(asked[part]["per_ward_q50"] for part in parts))
+
+
+def test_published_lists_lie_where_their_size_puts_them(inputs):
+    lists = facts.subscriber_evidence()
+    placed = load.place_lists(inputs, lists, ward_hours=83.24)
+    assert placed.height == lists["per_ward"].count()
+    owl = placed.filter(place="Tower Hamlets").row(0, named=True)
+    alone = load.own_point(load.fix(inputs, subscribers=400), ward_hours=83.24).row(0, named=True)
+    assert {name: owl[name] for name in alone} == alone
+    assert alone["asked_percent_q50"] == pytest.approx(6.5, abs=0.3)
 
 
 def test_no_hours_left_is_without_end_and_no_mail_is_nothing(inputs):

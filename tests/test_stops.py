@@ -239,6 +239,13 @@ def test_london_black_to_white_is_what_was_measured_beforehand(year, people):
     assert rate.unknown_share == pytest.approx(0.313, abs=0.001)
 
 
+def test_children_are_the_share_of_searches_that_methods_states(made):
+    # METHODS: 22 of 100 searches of Black people and 15 of White are of children.
+    every = made["searches"].filter(pl.col("month").is_in(YEAR.months))
+    children = dict(stops.shares(every, stops.CHILD, "self_defined").select("self_defined", "share").iter_rows())
+    assert (children["Black"], children["White"]) == pytest.approx((0.219, 0.145), abs=0.001)
+
+
 def test_the_table_of_a_year_counted_again_in_plain_python(made):
     powers, results = Counter(dict.fromkeys(stops.KINDS, 0)), Counter()
     for row in made["stops"].filter(pl.col("month").is_in(YEAR.months)).iter_rows(named=True):
@@ -270,6 +277,11 @@ def test_the_newest_twelve_complete_months_end_in_august_2024(made):
     # December 2022 ends on the 17th: December is in neither year.
     assert after == [month for month in months(date(2023, 9, 1), 12) if month.month != 12]
     assert before == [month.replace(year=month.year - 1) for month in after]
+
+
+def test_the_best_fit_puts_most_stops_in_the_ward_of_their_outline(made):
+    placed = made["ward_placing"].filter(financial_year=str(YEAR))
+    assert placed["same_ward"].sum() / placed["stops"].sum() == pytest.approx(0.84, abs=0.01)  # measured beforehand
 
 
 # The tables of ratios -------------------------------------------------------------------------------------------------

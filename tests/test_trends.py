@@ -109,6 +109,14 @@ def test_the_simulations_fit_is_that_of_statsmodels():
     assert means[0] == pytest.approx(fitted.fitted)
 
 
+def test_limits_are_farringtons():
+    # Farrington, Andrews, Beale & Catchpole (1996), J R Stat Soc A 159, 547-563: U = μ(1 + 2/3 z √((φμ + var μ̂)/μ²))^(3/2).
+    low, high = trends._limits(np.array([100.0]), np.array([0.002]), 1.5, 10**9)
+    spread = 2 / 3 * 2.575829 * math.sqrt(1.5 * 100 + 0.002 * 100**2) / 100
+    assert high[0] == pytest.approx(100 * (1 + spread) ** 1.5)
+    assert low[0] == pytest.approx(100 * (1 - spread) ** 1.5)
+
+
 @pytest.mark.parametrize("phi, mean", [(1.0, 120), (1.6, 40), (3.5, 1200)])
 def test_month_signals_hit_their_stated_rate(phi, mean):
     # The rate printed beside a chart is simulated from a fitted model; here it is held against series drawn from the truth.
