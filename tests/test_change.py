@@ -211,11 +211,8 @@ def test_an_ordinary_change_is_as_rare_as_the_integral_over_all_odds_says(year):
     z = np.linspace(-9, 9, 3601)
     rows = rows.drop_nulls("p").sort("before")
     for row in [*rows[::16].to_dicts(), *rows[-8:].to_dicts(), *rows.sort("p")[:8].to_dicts()]:
-        fit, n, london = (
-            table[row["offence_group"]],
-            row["before"] + row["after"],
-            row["rest_after"] / row["rest_before"],
-        )
+        fit, n = table[row["offence_group"]], row["before"] + row["after"]
+        london = row["rest_after"] / row["rest_before"]
         chance = (1 + london) ** 2 / (n * london)
         variance = fit["scale"] ** 2 * (fit["phi"] * chance + fit["tau2"]) - chance
         share = special.expit(math.log(london) + math.sqrt(max(variance, 0)) * z)

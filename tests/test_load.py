@@ -281,16 +281,6 @@ def test_hours_asked_add_up_and_stand_by_hand(inputs):
         assert asked[total]["per_ward_q50"] == pytest.approx(sum(asked[part]["per_ward_q50"] for part in parts))
 
 
-def test_published_lists_lie_where_their_size_puts_them(inputs):
-    lists = facts.subscriber_evidence()
-    placed = load.place_lists(inputs, lists, ward_hours=83.24)
-    assert placed.height == lists["per_ward"].count()
-    owl = placed.filter(place="Tower Hamlets").row(0, named=True)
-    alone = load.own_point(load.fix(inputs, subscribers=400), ward_hours=83.24).row(0, named=True)
-    assert {name: owl[name] for name in alone} == alone
-    assert alone["asked_percent_q50"] == pytest.approx(6.5, abs=0.3)
-
-
 def test_no_hours_left_is_without_end_and_no_mail_is_nothing(inputs):
     none_left = load.fix(inputs, outbound_from_reading=1, sessions_per_week=50)
     point = load.own_point(none_left, draws=100).row(0, named=True)

@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 
 from wardbook import tables
-from wardbook.periods import financial_year_of
 from wardbook.places import REFERENCE, UNKNOWN
 from wardbook.sources import met
 from wardbook.sources.reading import SourceError
@@ -224,16 +223,3 @@ def test_published_violence_without_injury_differs_by_taxonomy(raw):
     assert "STALKING AND HARASSMENT" not in march
     together = december["VIOLENCE WITHOUT INJURY"] + december["STALKING AND HARASSMENT"]
     assert together == pytest.approx(203_862, rel=0.005)
-
-
-def test_published_breaks(raw):
-    """Fraud leaves in April 2013."""
-    # The borough files of the snapshot 2025-11 follow on one another.
-    files = (
-        raw / f"mps/2025-11/MPS Borough Level Crime ({name}).csv" for name in ("Historical", "most recent 24 months")
-    )
-    one_series = pl.concat(met.read_borough_crime(path).frame for path in files)
-    one_series = one_series.with_columns(financial_year_of(pl.col("month")).alias("year"))
-    fraud = by(one_series.filter(major="FRAUD AND FORGERY"), "year")
-    assert [fraud[year] for year in (2010, 2011, 2012)] == [22_299, 23_239, 25_687]
-    assert max(fraud[year] for year in range(2013, 2023)) < 10

@@ -122,17 +122,3 @@ def test_whether_clothing_was_removed_is_not_known_where_no_column_says(syntheti
 
 
 # ---- the Met's files, April 2022 to August 2024; every row is counted again in test_recount
-
-
-def test_published_months_hold_what_was_counted_of_them_beforehand(stop_files):
-    every = pl.concat(loaded.frame for loaded in stop_files.values())
-    assert (len(stop_files), every.height) == (29, 351_203)
-    # Taken as local time, these would fall in the month before.
-    utc = pl.col("local_time").dt.convert_time_zone("UTC").dt.date().dt.month_start()
-    assert every.filter(pl.col("file_month") == pl.col("month"), utc != pl.col("month")).height == 324
-    year = every.filter(pl.col("month").is_between(date(2023, 4, 1), date(2024, 3, 1)))
-    groups = year.select(broad_group(pl.col("self_defined"))).to_series()
-    assert [round((groups == name).mean(), 3) for name in ("not stated", "blank")] == [0.304, 0.016]
-    told = every.group_by("month").agg(pl.col("more_than_outer_clothing").is_not_null().mean())
-    assert dict(told.iter_rows()) == {month: float(month >= date(2024, 2, 1)) for month in told["month"]}
-    assert every["more_than_outer_clothing"].sum() == 1_164
