@@ -257,9 +257,8 @@ def test_an_older_release_teaches_of_the_years_that_a_newer_one_leaves_out(book)
     known = pl.col("offence_group").is_in(["robbery", "residential burglary"])
     rows = [judged(monthly.filter(known), YEARS[-1]) for monthly in (whole, both)]
     assert rows[0].equals(rows[1]) and change.IN_LINE in rows[0]["against_london"]
-    assert set(judged(both.filter(offence_group="shoplifting"), YEARS[-1])["of"]) == {2, 64}, (
-        "two windows of what is held"
-    )
+    # Two windows of what is held.
+    assert set(judged(both.filter(offence_group="shoplifting"), YEARS[-1])["of"]) == {2, 64}
 
 
 def test_a_kind_of_offence_that_nowhere_happened_is_too_few_to_say(monthly):

@@ -208,18 +208,16 @@ def test_the_airports_are_counted_in_hillingdon_and_marked_and_unknown_is_no_bor
 # The published files --------------------------------------------------------------------------------------------------
 
 
-def by(frame, *key):
-    return dict(frame.group_by(*key).agg(pl.col("offences").sum()).iter_rows())
-
-
 def test_published_violence_without_injury_differs_by_taxonomy(raw):
     # The months both files hold: January 2024 to March 2025.
     common = pl.col("month").is_between(date(2024, 1, 1), date(2025, 3, 1))
-    files = (raw / f"mps/{name}/MPS Ward Level Crime (most recent 24 months).csv" for name in ("2025-03", "2025-12"))
-    march, december = (by(met.read_ward_crime(path).frame.filter(common), "minor") for path in files)
+    counts = []
+    for name in ("2025-03", "2025-12"):
+        frame = met.read_ward_crime(raw / f"mps/{name}/MPS Ward Level Crime (most recent 24 months).csv").frame
+        counts.append(dict(frame.filter(common).group_by("minor").agg(pl.col("offences").sum()).iter_rows()))
+    march, december = counts
     assert (march["VIOLENCE WITHOUT INJURY"], december["VIOLENCE WITHOUT INJURY"]) == (203_862, 136_695)
-    assert round(100 * (136_695 / 203_862 - 1)) == -33
     # One series, made of what each can fill: the two then agree to the size of a revision.
-    assert "STALKING AND HARASSMENT" not in march
-    together = december["VIOLENCE WITHOUT INJURY"] + december["STALKING AND HARASSMENT"]
-    assert together == pytest.approx(203_862, rel=0.005)
+    assert december["VIOLENCE WITHOUT INJURY"] + december["STALKING AND HARASSMENT"] == pytest.approx(
+        203_862, rel=0.005
+    )

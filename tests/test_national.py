@@ -46,8 +46,7 @@ def test_each_row_is_counted_once_and_accounted_for(tmp_path):
     assert frame.schema == national.STREET_SCHEMA
     assert (frame["force"][0], frame["month"][0]) == ("metropolitan", date(2022, 6, 1))
     assert (quality.rows_read, quality.rows_kept) == (6, 6)
-    odd = {"No Location": 1, "LSOA code not of 2021": 1, "in no ward": 3}
-    assert quality.oddities == odd
+    assert quality.oddities == {"No Location": 1, "LSOA code not of 2021": 1, "in no ward": 3}
 
 
 ROW = {"LSOA code": "E01000001", "Crime ID": "a", "Longitude": "0.1", "Latitude": "51.5"}
