@@ -190,8 +190,11 @@ def test_a_history_of_one_or_two_windows_cannot_say_and_no_offences_at_all_compa
     columns = {"borough_code": ["a", "b", "a"], "offence_group": ["x", "x", "none"]}
     counts = pl.DataFrame(columns | {"before": [200, 210, 0], "after": [200, 190, 0]})
     rulers = {apart: chance_alone(apart) for apart in (1, 2, 3)}
-    compares = change.comparability(counts, declared_breaks(), "borough_offences", rulers[1].before, rulers[1].after)
+    given = declared_breaks(), "borough_offences", rulers[1].before, rulers[1].after
+    compares = change.comparability(counts, *given)
     assert compares["comparable"].to_list() == [True, True]
+    lost = counts.with_columns(borough_code=pl.Series(["a", "unknown", "unknown"]), after=pl.Series([0, 9, 5]))
+    assert change.comparability(lost, *given)["comparable"].to_list() == [False, False], "none has a borough any more"
     whys = [change.judge(counts, ruler, compares)["why"][-1] for ruler in rulers.values()]
     lacks = ("one window that overlaps no other", "2 windows that do not overlap")
     assert whys == [*(f"its history has only {windows}" for windows in lacks), ""]

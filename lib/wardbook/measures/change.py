@@ -120,7 +120,7 @@ def comparability(
         crossed = breaks_between(breaks, series, group, before.first, after.last)
         cuts, placed = crossed.filter(pl.col("effect") != "marks")["what"].to_list(), None
         if abs(share_after - share_before) > MOVED_SHARE:
-            placed = None if cuts else (1 - share_before) / (1 - share_after)
+            placed = (1 - share_before) / (1 - share_after) if not cuts and share_after < 1 else None
             cuts.append(f"offences without a borough went from {share_before:.1%} to {share_after:.1%} of London's")
         crosses, alike = "; ".join(crossed.filter(effect="marks")["what"]), (crossed["alike"] == "yes").all()
         rows.append((group, not cuts, "; ".join(cuts), crosses, alike, placed))

@@ -69,6 +69,9 @@ _ENGINE = "the kernel that runs"
 papermill_engines.register(_ENGINE, _KernelThatRuns)
 
 
+_QUIET = "import logging; logging.getLogger('tornado.general').setLevel(50)"
+
+
 @contextmanager
 def open_kernel(folder: Path) -> Iterator[NotebookClient]:
     """One kernel for the notebooks of a folder."""
@@ -76,8 +79,8 @@ def open_kernel(folder: Path) -> Iterator[NotebookClient]:
     client = NotebookClient(
         nbformat.v4.new_notebook(cells=[reset]),
         kernel_name="python3",
-        # A kernel logs to our terminal: that loopback is not encrypted, that it was stopped.
-        extra_arguments=["--log-level=50"],
+        # A kernel logs to our terminal: that loopback is not encrypted, that it was stopped, what a full disk did to a message.
+        extra_arguments=["--log-level=50", f"--IPKernelApp.exec_lines={_QUIET}"],
         # nbval and Lab start a kernel in the notebook's folder. Not papermill's `cwd`: that moves this process.
         resources={"metadata": {"path": str(folder)}},
     )
