@@ -31,7 +31,6 @@ _classes_by_schema = cache(alt.utils.schemapi._FromDict)
 alt.utils.schemapi._FromDict = lambda classes: _classes_by_schema(tuple(classes))
 
 FORMATS = ("json", "svg", "png", "csv", "txt")
-_JOINED = ("concat", "hconcat", "vconcat")
 LEAST_PLOT = 0.25  # of a chart's width on paper, under which its rows are given the height for words in two lines
 LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
 # What a text file says of a figure, in this order.
@@ -223,9 +222,14 @@ class Figure:
 def _specification(chart: alt.TopLevelMixin, validated: bool) -> dict:
     """A chart's Vega-Lite with rounded numbers, its data sets numbered: Altair names them by their unrounded values."""
     spec = rounded(chart.to_dict(validate=validated))
-    inside = [part for name in _JOINED for part in spec.get(name, ())]
+    # Charts in a row or one under another are of so many columns, which a size may have fewer of.
+    if "hconcat" in spec:
+        spec["concat"] = spec.pop("hconcat")
+    if "vconcat" in spec:
+        spec |= {"concat": spec.pop("vconcat"), "columns": 1}
+    nested = any({"spec", "concat", "hconcat", "vconcat"} & part.keys() for part in spec.get("concat", ()))
     parted = any(unit.get("encoding", {}).keys() & {"row", "column", "facet"} for unit in units(spec))
-    if parted or "repeat" in spec or "field" not in spec.get("facet", ("field",)) or any(map(_is_parted, inside)):
+    if parted or nested or "repeat" in spec or ("facet" in spec and "field" not in spec["facet"]):
         raise ValueError(
             "a figure's chart is one plot, layers, either of them with .facet(field, columns=…), or such plots without a "
             "facet in one alt.hconcat, alt.vconcat or alt.concat: anything else does not fit every size it is read at"
@@ -349,14 +353,13 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None) -> di
     for unit in units(inner):
         if isinstance(unit["mark"], dict) and "limit" in unit["mark"]:
             unit["mark"]["limit"] = size.width  # no name, as long as a reader's may be, makes the picture twice as wide
-    if joined := next((name for name in _JOINED if name in inner), None):
-        inner["concat"], inner["columns"] = inner.pop(joined), _columns(figure.spec, size)
     plots = inner.get("concat", [inner.get("spec", inner)])
     data = {name: figure.spec[name] for name in ("data", "datasets") if name in figure.spec}
     for plot in plots:
         plot["width"], plot["height"] = round(width), round(_plot_height(data | plot, size, height))
-    if "facet" in inner:
+    if "facet" in inner or "concat" in inner:
         inner["columns"] = _columns(figure.spec, size)
+    if "facet" in inner:
         # Panels of one width, whatever their headings (`marks.panel_words`): these and the axes lie between them.
         own_axes = inner.get("resolve", {}).get("scale", {}).get("y") == "independent"
         inner["bounds"] = "flush"
@@ -444,12 +447,8 @@ def fitting(titles: list[str], width: float, font: float) -> list[str]:
 
 def units(spec: dict) -> list[dict]:
     """The single charts in a specification, layers, facets and charts beside each other taken apart."""
-    parts = next((spec[name] for name in ("layer", *_JOINED) if name in spec), [spec["spec"]] if "spec" in spec else [])
+    parts = spec.get("layer") or spec.get("concat") or ([spec["spec"]] if "spec" in spec else [])
     return [unit for part in parts for unit in units(part)] if parts else [spec]
-
-
-def _is_parted(spec: dict) -> bool:
-    return any(name in spec for name in ("spec", *_JOINED))
 
 
 def row_count(spec: dict) -> int:
@@ -475,16 +474,16 @@ def _plot_height(spec: dict, size: Size, height: float | None) -> float:
 
 def _columns(spec: dict, size: Size) -> int:
     facets = _facets(spec)
-    if "spec" not in spec and _is_parted(spec):
-        return 1 if size.narrow or "vconcat" in spec else min(spec.get("columns", facets), facets)
+    if "concat" in spec:
+        return 1 if size.narrow else min(spec.get("columns", facets), facets)
     # Two abreast on a phone; three would leave an axis under an empty place.
     return min((1 if facets == 3 else 2) if size.narrow else spec.get("columns", 3), facets)
 
 
 def _facets(spec: dict) -> int:
     """How many panels a chart has: one, where it is no small multiples and no charts beside each other."""
-    if joined := next((spec[name] for name in _JOINED if name in spec), None):
-        return len(joined)
+    if "concat" in spec:
+        return len(spec["concat"])
     field = spec.get("facet", {}).get("field")
     rows = spec.get("datasets", {}).get(spec.get("data", {}).get("name"), [])
     return max(len({str(row.get(field)) for row in rows}), 1)

@@ -150,16 +150,15 @@ def wilson(successes: float, trials: float, *, level: float = 0.95) -> tuple[flo
     return float(lower), float(upper)
 
 
-def with_shares(frame: pl.DataFrame, successes: str, trials: str, *, part: pl.Expr | None = None) -> pl.DataFrame:
+def with_shares(frame: pl.DataFrame, successes: str, trials: str, *, part: pl.Expr | bool = True) -> pl.DataFrame:
     """The rows with `share` (a fraction) and its 95 % Wilson interval, `low` and `high`; null where there are no trials.
 
     Parameters
     ----------
     part : are the successes part of the trials? Where not, their share may be above 1, and has no interval.
     """
-    told = pl.lit(value=True) if part is None else part
-    rows = frame.select(successes, trials, told.alias("__told")).iter_rows()
-    pairs = [wilson(some, every) if every and told else (None, None) for some, every, told in rows]
+    rows = frame.select(successes, trials, __part=part).iter_rows()
+    pairs = [wilson(some, every) if every and is_part else (None, None) for some, every, is_part in rows]
     low, high = zip(*pairs) if pairs else ((), ())
     return frame.with_columns(
         pl.when(pl.col(trials) > 0).then(pl.col(successes) / pl.col(trials)).alias("share"),
