@@ -9,13 +9,14 @@ import math
 import os
 import re
 import textwrap
-from dataclasses import dataclass
-from functools import cache, cached_property
+from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
 import altair as alt
+import msgspec
 import polars as pl
 
 from wardbook.figures import theme
@@ -27,12 +28,16 @@ from wardbook.places import UnknownName
 # A chart's parts are validated when it is drawn, as a whole, and not each again whenever it is copied.
 alt.utils.schemapi.disable_debug_mode()
 # Altair looks up which class a part of a chart is in a table of all its classes, which it would make anew for every channel.
-_classes_by_schema = cache(alt.utils.schemapi._FromDict)
-alt.utils.schemapi._FromDict = lambda classes: _classes_by_schema(tuple(classes))
+_classes_by_schema = cache(partial(alt.utils.schemapi._FromDict, alt.VegaLiteSchema._default_wrapper_classes()))
+alt.utils.schemapi._FromDict = lambda classes: _classes_by_schema()
 
 FORMATS = ("json", "svg", "png", "csv", "txt")
+HALF_A_SHEET = 420  # px that a drawing may be high for two with their words to stand on a sheet of A4
+MOST_POINTS = 150  # of a chart's lines that are told one by one; a chart with more says its numbers in its table alone
 LEAST_PLOT = 0.25  # of a chart's width on paper, under which its rows are given the height for words in two lines
 LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
+# A mark that is not to be seen, and is drawn for its name alone.
+UNSEEN = re.compile(r'<path [^>]* opacity="0"[^>]*/>')
 # What a text file says of a figure, in this order.
 _TEXT = {
     "title": "Title",
@@ -87,8 +92,8 @@ class Figure:
 
     `spec` is its Vega-Lite (None where it cannot be drawn honestly: `words["absent"]` then says why), `data` exactly what is
     plotted, `words` its texts: `title` (a list, the longest first), `subtitle`, `alt`, `sentence`, `caveat`, `how`, `source`,
-    `licence`, `command`, `provenance`. `plot` is how it was drawn for a page, and `beside` the px beside its plots there, where the
-    fitting to another size begins; both are known once it was drawn.
+    `licence`, `command`, `provenance`. `plots` are Vega's drawings of it by size as far as they are drawn, each with
+    the px beside its plots; where it was saved, those that its page shows.
 
     In a notebook it shows as an SVG beside a text with its title, sentence, row count and a hash of the data: nbval compares
     both, so a number that moved turns the notebook red even where no table prints it.
@@ -98,8 +103,7 @@ class Figure:
     spec: dict | None
     data: pl.DataFrame
     words: dict[str, Any]
-    beside: float | None = None
-    plot: str = ""
+    plots: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.name):
@@ -122,7 +126,10 @@ class Figure:
         ----------
         validated : is the chart held to Vega-Lite's schema? It costs as much as drawing it.
         """
-        return cls(name, None if chart is None else _specification(chart, validated), rounded(data), words)
+        spec = None if chart is None else _specification(chart, validated)
+        if spec and data.height <= MOST_POINTS:
+            _with_points(spec)
+        return cls(name, spec, rounded(data), words)
 
     # -- one JSON -----------------------------------------------------------------------------------------------------
 
@@ -130,15 +137,23 @@ class Figure:
         """Everything it is made of: `read_figure` reads it back, and every other format is drawn from it."""
         columns = {column: str(kind) for column, kind in self.data.schema.items()}
         rows = json.loads(self.data.write_json()) if self.data.height else []
-        plot, beside = ("", None) if self.absent else self._drawn("page")
+        plots = {size: self._drawn(size) for size in self.sizes}
         whole = {"name": self.name, "words": self.words, "columns": columns, "rows": rows}
-        whole |= {"beside": beside, "plot": plot, "spec": self.spec}
-        return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
+        whole |= {"plots": plots, "spec": self.spec}
+        return msgspec.json.format(msgspec.json.encode(whole), indent=1).decode() + "\n"
 
     @property
     def absent(self) -> bool:
         """Is there no chart, but a reason?"""
         return self.spec is None
+
+    @property
+    def sizes(self) -> tuple[str, ...]:
+        """Those a page shows it at: at `print` too where the page's would not fit half a sheet."""
+        if self.absent:
+            return ()
+        high = sides(self._drawn("page")[0])[1] > HALF_A_SHEET
+        return ("page", "phone", "print") if high else ("page", "phone")
 
     @property
     def title(self) -> str:
@@ -157,25 +172,22 @@ class Figure:
     # -- drawn --------------------------------------------------------------------------------------------------------
 
     def svg(self, size: str = "page", *, bare: bool = False) -> str:
-        """The chart at a size as an accessible SVG; `bare` is the plot alone, for a page that says its title and source.
+        """The chart at a size as an accessible SVG; `bare` is the plot alone, for a page that says its title and source, with points
+        of its lines that are not to be seen.
 
         `role="img"`, `<title>` and `<desc>` come first, tied by id: Vega writes none.
         """
         if self.absent:
             raise ValueError(f"there is no chart {self.name!r}: {self.words['absent']}")
         plot = self._drawn(size)[0]
-        drawn = plot if bare else _with_words(self, SIZES[size], plot)
+        drawn = plot if bare else _with_words(self, SIZES[size], UNSEEN.sub("", plot))
         return _described(drawn, f"wb-{self.name}", self.title, self.words["alt"])
 
     def _drawn(self, size: str) -> tuple[str, float]:
         """Vega's SVG of its plot at a size, and the px beside its plots."""
-        if size not in self._kept:
-            self._kept[size] = _draw(self, check_size(size))
-        return self._kept[size]
-
-    @cached_property
-    def _kept(self) -> dict[str, tuple[str, float]]:
-        return {"page": (self.plot, self.beside)} if self.plot else {}
+        if size not in self.plots:
+            self.plots[size] = _draw(self, check_size(size))
+        return self.plots[size]
 
     def png(self, size: str = "page") -> bytes:
         """The chart on white, its title, description and source in the file's own text."""
@@ -240,6 +252,13 @@ def _specification(chart: alt.TopLevelMixin, validated: bool) -> dict:
     return json.loads(text)
 
 
+def _with_points(spec: dict) -> None:
+    """Give each line a point at each of its values, not to be seen: a line has one name for all of them, a point its own."""
+    for unit in units(spec):
+        if isinstance(unit["mark"], dict) and unit["mark"]["type"] == "line":
+            unit["mark"].setdefault("point", {"opacity": 0, "size": 80})
+
+
 def read_figure(path: Path) -> Figure:
     """A figure as `to_json` wrote it.
 
@@ -256,7 +275,7 @@ def read_figure(path: Path) -> Figure:
                 frame = frame.with_columns(pl.col(column).cast(pl.String).str.to_date())
             elif hasattr(pl, kind):
                 frame = frame.with_columns(pl.col(column).cast(getattr(pl, kind)))
-        return Figure(whole["name"], whole["spec"], frame, whole["words"], whole.get("beside"), whole.get("plot", ""))
+        return Figure(whole["name"], whole["spec"], frame, whole["words"], whole.get("plots", {}))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(f"{path} is no figure: {error}") from error
 
@@ -296,8 +315,9 @@ def _draw(figure: Figure, size: Size) -> tuple[str, float]:
     padding, target = 2 * _padding(size), size.width
     width = 0.95 * size.width / columns
     # On a phone the words of rows stand above them; beside any other chart stands what does on a page.
-    if figure.beside is not None and not (size.narrow and row_count(figure.spec)):
-        width = max((target - padding - figure.beside * size.font / SIZES["page"].font) / columns, 60.0)
+    if size is not SIZES["page"] and not (size.narrow and row_count(figure.spec)):
+        beside = figure._drawn("page")[1] * size.font / SIZES["page"].font
+        width = max((target - padding - beside) / columns, 60.0)
     seen, kept = None, width
     least = 30.0 if "facet" in figure.spec else 60.0  # of a plot, or of one panel
     drawn = cache(lambda *plot: converter().vegalite_to_svg(_sized(figure, size, *plot)))
@@ -352,7 +372,9 @@ def _sized(figure: Figure, size: Size, width: float, height: float | None) -> di
     inner.pop("config", None)
     for unit in units(inner):
         if isinstance(unit["mark"], dict) and "limit" in unit["mark"]:
-            unit["mark"]["limit"] = size.width  # no name, as long as a reader's may be, makes the picture twice as wide
+            # No name, as long as a reader's may be, makes the picture twice as wide; one of few letters is not measured for that.
+            letters = f"length(join([datum['{unit['encoding']['text']['field']}']], ''))"
+            unit["mark"]["limit"] = {"expr": f"{letters} * {size.font} > {size.width} ? {size.width} : 0"}
     plots = inner.get("concat", [inner.get("spec", inner)])
     data = {name: figure.spec[name] for name in ("data", "datasets") if name in figure.spec}
     for plot in plots:

@@ -45,7 +45,7 @@ def stroke(width: float) -> dict:
 def _ink(strong: str | None, colour: str, other: str, plain: str) -> dict | alt.Value:
     """A colour for rows where a column is true and another for the rest; a plain one for all where there is no column."""
     if strong is None:
-        return alt.value(plain)
+        return alt.ColorValue(plain)
     return alt.condition(f"datum['{strong}']", alt.value(colour), alt.value(other))
 
 
@@ -115,7 +115,7 @@ def row_words(
         if align == "right":
             base, column = base.transform_calculate(in_lines=in_lines), "in_lines"
         drawn = base.mark_text(align=align, baseline="middle", **place, **mark)
-        return drawn.encode(x=alt.value(by_size(at)), y=y, text=f"{column}:N", color=colour)
+        return drawn.encode(x=alt.XValue(by_size(at)), y=y, text=f"{column}:N", color=colour)
 
     beside, aside, above = "!narrow && !dense", "width + font", "narrow"
     name = f"datum['{label}']"
@@ -147,7 +147,7 @@ def _kept(picked: pl.Expr) -> pl.Expr:
 def _left_names(base: alt.Chart, **more) -> alt.Chart:
     """Names left of a plot whose rows are closer than those of `row_words`."""
     mark = {"align": "right", "baseline": "middle", "fontSize": by_size("font * 0.95"), "dx": by_size("-font * 0.8")}
-    return base.mark_text(**mark, **more).encode(x=alt.value(0))
+    return base.mark_text(**mark, **more).encode(x=alt.XValue(0))
 
 
 def _across(x: str, scale: alt.Scale | None = None, axis: alt.Axis | None = None) -> alt.X:
@@ -318,11 +318,11 @@ def key(items: Sequence[tuple[str, str, str]], *, left: float = 0) -> alt.LayerC
     layers, at = [], 0.5 - left
     for number, (shape, words, colour) in enumerate(items):
         one = alt.Chart(pl.DataFrame({"words": [words]}))
-        y = alt.value(by_size(f"narrow ? -font * {1.3 * (len(items) - number) + 1.1} : -font * 1.9"))
+        y = alt.YValue(by_size(f"narrow ? -font * {1.3 * (len(items) - number) + 1.1} : -font * 1.9"))
         mark = one.mark_point(opacity=1, color=colour, **looks[shape])
         text = one.mark_text(align="left", baseline="middle", fontSize=by_size("font * 0.92"), color=theme.DARK_GREY)
-        layers.append(mark.encode(x=alt.value(by_size(f"font * (narrow ? 0.5 : {at})")), y=y))
-        layers.append(text.encode(x=alt.value(by_size(f"font * (narrow ? 1.4 : {at + 0.9})")), y=y, text="words:N"))
+        layers.append(mark.encode(x=alt.XValue(by_size(f"font * (narrow ? 0.5 : {at})")), y=y))
+        layers.append(text.encode(x=alt.XValue(by_size(f"font * (narrow ? 1.4 : {at + 0.9})")), y=y, text="words:N"))
         at += theme.text_width(words, 0.92) + 2.4
     return alt.layer(*layers)
 
@@ -390,7 +390,7 @@ def panel_words(base: alt.Chart, head: str, rest: str, *, when: str, strong: str
 
     def text(column: str, up: float, **mark) -> alt.Chart:
         drawn = base.transform_filter(when).mark_text(align="left", baseline="bottom", limit=2000, **mark)
-        return drawn.encode(x=alt.value(0), y=alt.value(by_size(f"-font * {up}")), text=f"{column}:N", color=colour)
+        return drawn.encode(x=alt.XValue(0), y=alt.YValue(by_size(f"-font * {up}")), text=f"{column}:N", color=colour)
 
     small = {"fontSize": by_size("font * (narrow ? 0.82 : 1)")}
     return text(head, 1.5, fontWeight="bold", **small) + text(rest, 0.35, **small)
@@ -417,12 +417,12 @@ def breaks(frame: pl.DataFrame, x: str, words: str) -> alt.LayerChart:
     rule = base.mark_rule(strokeDash=[5, 4], color=theme.DARK_GREY).encode(x=f"{x}:T")
     small = {"fontSize": by_size("font * 0.85"), "color": theme.DARK_GREY, "dx": by_size("datum.turn ? 5 : -2")}
     text = base.mark_text(align="left", baseline="top", dy=by_size("font * (datum.turn ? 0.15 : -0.84)"), **small)
-    return rule + text.encode(x=f"{x}:T", y=alt.value(0), text=f"{words}:N")
+    return rule + text.encode(x=f"{x}:T", y=alt.YValue(0), text=f"{words}:N")
 
 
 def level(value: float, words: str) -> alt.LayerChart:
     """A level line with words on it: a target, a path's end."""
     base = alt.Chart(pl.DataFrame({"level": [float(value)], "words": [words]}))
     place = {"align": "left", "baseline": "bottom", "dx": 4, "dy": -3, "fontSize": by_size("font * 0.9")}
-    text = base.mark_text(color=TARGET, **place).encode(x=alt.value(0), y="level:Q", text="words:N")
+    text = base.mark_text(color=TARGET, **place).encode(x=alt.XValue(0), y="level:Q", text="words:N")
     return base.mark_rule(color=TARGET, strokeWidth=2).encode(y="level:Q") + text

@@ -7,6 +7,7 @@ text; a chart of more than four colours is a chart to redraw.
 from __future__ import annotations
 
 import textwrap
+from collections import defaultdict
 
 DARK_BLUE, TURQUOISE, DARK_PINK = "#12436D", "#28A197", "#801650"
 ORANGE, DARK_GREY = "#F46A25", "#3D3D3D"
@@ -53,12 +54,12 @@ _WIDE = {
     667: "ABEKPSVXY&",
 }
 _WIDE |= {611: "FTZ", 778: "GOQ", 833: "Mm", 889: "%", 944: "W", 1015: "@", 1000: "—…"}
-_LETTERS = {letter: width for width, letters in _WIDE.items() for letter in letters}
+_LETTERS = defaultdict(lambda: 556, {letter: width for width, letters in _WIDE.items() for letter in letters})
 
 
 def text_width(text: str, font: float, *, bold: bool = False) -> float:
     """How wide a text is drawn, in px; bold is a little wider."""
-    return sum(_LETTERS.get(letter, 556) for letter in text) * font / 1000 * (1.08 if bold else 1)
+    return sum(map(_LETTERS.__getitem__, text)) * font / 1000 * (1.08 if bold else 1)
 
 
 def wrap(text: str, width: float, font: float, *, bold: bool = False) -> list[str]:

@@ -22,7 +22,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 
 import numpy as np
 import polars as pl
-from scipy import linalg
+import scipy
 
 from wardbook.measures.stops import MINORS, UNKNOWN_GROUP
 
@@ -101,7 +101,7 @@ def _giving(
     nought (unless one of `nought` is among them) would be shown, so each of them is a 1.
     """
     rows, names = {total & hidden for total in shown if total & hidden}, sorted(hidden)
-    free = linalg.null_space([[float(i in row) for i in names] for row in rows]) if rows else np.eye(len(names))
+    free = scipy.linalg.null_space([[float(i in row) for i in names] for row in rows]) if rows else np.eye(len(names))
     ones = [row for row in rows if not row & nought and sum(counts[i] for i in row) == len(row)]
 
     def gives(cells: frozenset[int]) -> bool:

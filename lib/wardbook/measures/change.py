@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 import polars as pl
-from scipy import optimize, special
+import scipy
 
 from wardbook.periods import Period, breaks_between
 from wardbook.places import LONDON_CODE, UNKNOWN
@@ -235,7 +235,7 @@ def fit_variance(counts: pl.DataFrame) -> dict[str, float]:
     phi, tau2 = max(1.0, float(np.mean(squared / chance))), 0.0
     for _ in range(50):
         weight = 1 / (phi * chance + tau2)
-        extra, _residual = optimize.nnls(design * weight[:, None], (squared - chance) * weight)
+        extra, _residual = scipy.optimize.nnls(design * weight[:, None], (squared - chance) * weight)
         step = abs(extra[0] + 1 - phi) + abs(extra[1] - tau2)
         phi, tau2 = float(extra[0]) + 1, float(extra[1])
         if step < 1e-10:
@@ -567,16 +567,18 @@ def _over_odds(k: np.ndarray, n: np.ndarray, eta: np.ndarray, spread: np.ndarray
     odds = eta + spread * _NODES
     log_p, log_q = -np.logaddexp(0, -odds), -np.logaddexp(0, odds)
     # Of n + 1 there is no way: the logarithm of 0! is over that of (-1)!, which is infinite.
-    ways = special.gammaln(n + 1) - special.gammaln(k + 1) - special.gammaln(n - k + 1)
+    ways = scipy.special.gammaln(n + 1) - scipy.special.gammaln(k + 1) - scipy.special.gammaln(n - k + 1)
     exactly = np.exp(ways + k * log_p + (n - k) * log_q)
-    at_most = np.where(k >= n, 1.0, special.betainc(np.maximum(n - k, 1e-9), k + 1, np.exp(log_q)))
+    at_most = np.where(k >= n, 1.0, scipy.special.betainc(np.maximum(n - k, 1e-9), k + 1, np.exp(log_q)))
     return ((at_most - exactly / 2) * _WEIGHTS).sum(axis=1)
 
 
 def _over_counts(k: np.ndarray, n: np.ndarray, eta: np.ndarray, spread: np.ndarray) -> np.ndarray:
     """The same, since P(X ≤ k) at odds o is the chance that the log odds of a beta variable of k + 1 and n − k are above o."""
     odds = np.log((k + 0.5) / (n - k + 0.5)) + np.sqrt(1 / (k + 0.5) + 1 / (n - k + 0.5)) * _NODES
-    fewer = k * odds - (n + 1) * np.logaddexp(0, odds) - special.betaln(k, n - k + 1)
-    density = np.logaddexp(fewer, fewer + special.betaln(k, n - k + 1) + odds - special.betaln(k + 1, n - k))
+    fewer = k * odds - (n + 1) * np.logaddexp(0, odds) - scipy.special.betaln(k, n - k + 1)
+    density = np.logaddexp(
+        fewer, fewer + scipy.special.betaln(k, n - k + 1) + odds - scipy.special.betaln(k + 1, n - k)
+    )
     weights = _WEIGHTS * np.exp(density - density.max(axis=1, keepdims=True) + _NODES**2 / 2)
-    return (weights * special.ndtr((odds - eta) / spread)).sum(axis=1) / weights.sum(axis=1)
+    return (weights * scipy.special.ndtr((odds - eta) / spread)).sum(axis=1) / weights.sum(axis=1)

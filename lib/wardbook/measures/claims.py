@@ -15,7 +15,7 @@ from datetime import date
 from typing import Any
 
 import polars as pl
-from scipy import stats
+import scipy
 
 from wardbook.measures.rates import RateRatio, rate_ratio, wilson
 from wardbook.measures.targets import baselines_allowed
@@ -81,7 +81,7 @@ def overdispersion_limit(before: float, after: float) -> float | None:
     """
     if min(before, after) <= 0:
         return None
-    z = stats.norm.ppf(0.975)
+    z = scipy.stats.norm.ppf(0.975)
     return float((math.log(after / before) / (z * math.sqrt(1 / before + 1 / after))) ** 2)
 
 

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy import special, stats
-from statsmodels.stats.multitest import multipletests
+import scipy
 
 VERDICTS = ("as expected", "lower than expected", "higher than expected")
 
@@ -27,8 +26,8 @@ def funnel_limits(expected, *, level: float = 0.95):
     expected, tail = np.asarray(expected), (1 - level) / 2
     if np.any(expected <= 0) or not 0 < level < 1:
         raise ValueError(f"expected counts must be above 0 and the level between 0 and 1: {expected!r}, {level!r}")
-    lower = stats.chi2.ppf(tail, 2 * expected) / 2 / expected
-    upper = stats.chi2.ppf(1 - tail, 2 * expected + 2) / 2 / expected
+    lower = scipy.stats.chi2.ppf(tail, 2 * expected) / 2 / expected
+    upper = scipy.stats.chi2.ppf(1 - tail, 2 * expected + 2) / 2 / expected
     return (float(lower), float(upper)) if expected.ndim == 0 else (lower, upper)
 
 
@@ -93,18 +92,22 @@ def level_funnel(counts: pl.DataFrame) -> pl.DataFrame:
     """
     events, exposure = (counts[c].cast(pl.Float64).to_numpy() for c in ("events", "exposure"))
     e = exposure * events.sum() / exposure.sum()
-    ratio, at_most, below = np.maximum(events, 0.5) / e, stats.poisson.cdf(events, e), stats.poisson.cdf(events - 1, e)
-    z = stats.norm.ppf(np.clip((at_most + below) / 2, 1e-300, 1 - 1e-16))
+    ratio, at_most, below = (
+        np.maximum(events, 0.5) / e,
+        scipy.stats.poisson.cdf(events, e),
+        scipy.stats.poisson.cdf(events - 1, e),
+    )
+    z = scipy.stats.norm.ppf(np.clip((at_most + below) / 2, 1e-300, 1 - 1e-16))
     phi, tau2 = overdispersion(z, e**-0.5)
-    spread = stats.t(len(z) - 1) if tau2 > 0 else stats.norm
+    spread = scipy.stats.t(len(z) - 1) if tau2 > 0 else scipy.stats.norm
     limits = {}
     for level, name in ((0.95, "95"), (0.998, "998")):
         q = 0.5 + level / 2
-        error = np.abs(np.log(funnel_limits(e, level=level))) / stats.norm.ppf(q)
+        error = np.abs(np.log(funnel_limits(e, level=level))) / scipy.stats.norm.ppf(q)
         if name == "95":
             side = np.where(ratio < 1, *error)
         width = spread.ppf(q) * np.sqrt(error**2 + tau2)
-        lower = np.minimum(np.exp(-width[0]), (special.gdtrib(1, q, e) - 1) / e)
+        lower = np.minimum(np.exp(-width[0]), (scipy.special.gdtrib(1, q, e) - 1) / e)
         limits |= {f"lower_{name}": np.where(lower * e <= 0.5, 0.0, lower), f"upper_{name}": np.exp(width[1])}
     exact = np.minimum(1, 2 * np.minimum(at_most, 1 - below))
     p = np.maximum(2 * spread.sf(np.abs(np.log(ratio)) / np.sqrt(side**2 + tau2)), exact)
@@ -126,7 +129,7 @@ def stand_after_correction(p_values: pl.Series) -> pl.Series:
     p = p_values.to_numpy()  # a null as NaN
     stands = ~np.isnan(p)
     if stands.any():
-        stands[stands] = multipletests(p[stands], alpha=0.05, method="fdr_bh")[0]
+        stands[stands] = scipy.stats.false_discovery_control(p[stands]) <= 0.05
     return pl.Series("stands", stands)
 
 
@@ -139,4 +142,4 @@ def detectable_departure(log_error, *, level: float = 0.95):
     ----------
     log_error : the standard error of the log relative change (`measures.change.log_errors`), a number or an array.
     """
-    return 100 * np.expm1((stats.norm.ppf(0.5 + level / 2) + stats.norm.ppf(0.8)) * log_error)
+    return 100 * np.expm1((scipy.stats.norm.ppf(0.5 + level / 2) + scipy.stats.norm.ppf(0.8)) * log_error)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from statistics import NormalDist
 
 import numpy as np
 import polars as pl
-from scipy import optimize, special, stats
+import scipy
 
 from wardbook.measures.queue import InputError, Mailbox, run_mailbox
 from wardbook.measures.queue import erlang_c as erlang_c
@@ -22,7 +23,7 @@ DISTRIBUTIONS = ("lognormal", "beta", "discrete", "fixed")
 WEEKS_A_YEAR = 365.25 / 7
 SEED = 20250623
 _QUANTILES = {"q05": 0.05, "q50": 0.5, "q95": 0.95}
-_Z90 = special.ndtri(0.95) * 2  # a 90 % interval spans this many standard deviations
+_Z90 = NormalDist().inv_cdf(0.95) * 2  # a 90 % interval spans this many standard deviations
 
 
 # -- inputs ------------------------------------------------------------------------------------------------------------
@@ -117,7 +118,7 @@ def draw_inputs(
         availability and abstraction would make of them.
     """
     check_settings(draws=draws)
-    cube = stats.qmc.LatinHypercube(inputs.height, rng=np.random.default_rng(seed)).random(draws).T
+    cube = scipy.stats.qmc.LatinHypercube(inputs.height, rng=np.random.default_rng(seed)).random(draws).T
     values = {row["name"]: _quantile(row, u) for row, u in zip(inputs.iter_rows(named=True), cube)}
     return values if ward_hours is None else values | {"ward_hours": ward_hours}
 
@@ -125,9 +126,9 @@ def draw_inputs(
 def _quantile(row: dict, u: np.ndarray) -> np.ndarray | float:
     """An input's values at the cumulative probabilities `u`."""
     if row["distribution"] == "lognormal":
-        return row["value"] * np.exp(math.log(row["high"] / row["low"]) / _Z90 * special.ndtri(u))
+        return row["value"] * np.exp(math.log(row["high"] / row["low"]) / _Z90 * scipy.special.ndtri(u))
     if row["distribution"] == "beta":
-        return special.betaincinv(*map(float, row["shape"].split("|")), u)
+        return scipy.special.betaincinv(*map(float, row["shape"].split("|")), u)
     if row["distribution"] == "discrete":
         values, shares = np.array([part.split(":") for part in row["shape"].split("|")], dtype=float).T
         return values[np.minimum(np.searchsorted(np.cumsum(shares), u), len(values) - 1)]
@@ -468,7 +469,7 @@ def needed_values(inputs: pl.DataFrame, **drawn: float | None) -> pl.DataFrame:
         if excess(low, name) * excess(high, name) < 0:
             # On the logarithm: the ranges that are possible span five powers of ten.
             ends = math.log(low), math.log(high)
-            needed = math.exp(optimize.brentq(lambda x, name=name: excess(math.exp(x), name), *ends, xtol=1e-6))
+            needed = math.exp(scipy.optimize.brentq(lambda x, name=name: excess(math.exp(x), name), *ends, xtol=1e-6))
         kept = {name: row[name] for name in ("label", "unit", "basis", "value", "low", "high")}
         rows.append({"input": name} | kept | {"needed": needed})
     columns = ["input", "label", "unit", "basis", "value", "low", "high", "needed"]

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import polars as pl
-from scipy import optimize, stats
+import scipy
 
 
 @dataclass(frozen=True)
@@ -81,15 +81,15 @@ def rate_ratio(
     weight = 0.0 if kind == "central" else 0.5  # how much of P(X = x) each tail leaves out
 
     def tail(share: float, *, above: bool) -> float:
-        whole = stats.binom.sf(x - 1, n, share) if above else stats.binom.cdf(x, n, share)
-        return whole - weight * stats.binom.pmf(x, n, share)
+        whole = scipy.stats.binom.sf(x - 1, n, share) if above else scipy.stats.binom.cdf(x, n, share)
+        return whole - weight * scipy.stats.binom.pmf(x, n, share)
 
     if kind == "central":
-        low = 0.0 if x == 0 else stats.beta.ppf(alpha / 2, x, y + 1)
-        high = 1.0 if y == 0 else stats.beta.ppf(1 - alpha / 2, x + 1, y)
+        low = 0.0 if x == 0 else scipy.stats.beta.ppf(alpha / 2, x, y + 1)
+        high = 1.0 if y == 0 else scipy.stats.beta.ppf(1 - alpha / 2, x + 1, y)
     else:
-        low = 0.0 if x == 0 else optimize.brentq(lambda p: tail(p, above=True) - alpha / 2, 0, 1, xtol=1e-14)
-        high = 1.0 if y == 0 else optimize.brentq(lambda p: tail(p, above=False) - alpha / 2, 0, 1, xtol=1e-14)
+        low = 0.0 if x == 0 else scipy.optimize.brentq(lambda p: tail(p, above=True) - alpha / 2, 0, 1, xtol=1e-14)
+        high = 1.0 if y == 0 else scipy.optimize.brentq(lambda p: tail(p, above=False) - alpha / 2, 0, 1, xtol=1e-14)
     equal = exposure / (exposure + reference_exposure)
     p_value = min(1.0, 2 * min(tail(equal, above=True), tail(equal, above=False)))
     ratio = math.inf if y == 0 else x / y * scale
@@ -107,7 +107,7 @@ def byar(count: float, *, level: float = 0.95) -> tuple[float, float]:
     """
     _check_counts(count=count)
     _check_level(level)
-    z = stats.norm.ppf(0.5 + level / 2)
+    z = scipy.stats.norm.ppf(0.5 + level / 2)
     lower = 0.0 if count == 0 else count * (1 - 1 / (9 * count) - z / (3 * math.sqrt(count))) ** 3
     more = count + 1
     return float(lower), float(more * (1 - 1 / (9 * more) + z / (3 * math.sqrt(more))) ** 3)
@@ -124,8 +124,8 @@ def garwood(count: float, *, level: float = 0.95) -> tuple[float, float]:
     _check_counts(count=count)
     _check_level(level)
     alpha = 1 - level
-    lower = 0.0 if count == 0 else stats.chi2.ppf(alpha / 2, 2 * count) / 2
-    return float(lower), float(stats.chi2.ppf(1 - alpha / 2, 2 * count + 2) / 2)
+    lower = 0.0 if count == 0 else scipy.stats.chi2.ppf(alpha / 2, 2 * count) / 2
+    return float(lower), float(scipy.stats.chi2.ppf(1 - alpha / 2, 2 * count + 2) / 2)
 
 
 def _check_share(successes: float, trials: float) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import calendar
 from datetime import date
+from statistics import NormalDist
 
 import polars as pl
-from scipy import stats
 
 from wardbook.places import LONDON_CODE
 
@@ -22,7 +22,7 @@ ERA = date(2021, 1, 1)  # from here on the steps are smaller: the sample is wort
 FEWEST_YEARS = 3  # other years under which nothing is said to be usual
 BELOW, IN_LINE, ABOVE, CANNOT_SAY = "below London", "in line with London", "above London", "cannot say"
 FELL, MOVED_WITH, ROSE = "fell against London", "moved in line with London", "rose against London"
-_Z = float(stats.norm.ppf(0.975))
+_Z = NormalDist().inv_cdf(0.975)
 _KEY = ["borough_code", "question", "quarter_end"]
 
 

@@ -16,7 +16,7 @@ from datetime import date
 
 import numpy as np
 import polars as pl
-from scipy import stats
+import scipy
 
 from wardbook.periods import Period, breaks_between, month_after
 
@@ -153,7 +153,7 @@ def _limits(mean, log_variance, phi, df: int):
     The variance has two parts, the month's own (`phi` × mean) and that of the fitted mean; Student's t stands for the
     normal quantile because `phi` is learnt from a few years of months.
     """
-    spread = 2 / 3 * stats.t.ppf(0.5 + LEVEL / 2, df) * np.sqrt((phi + log_variance * mean) / mean)
+    spread = 2 / 3 * scipy.stats.t.ppf(0.5 + LEVEL / 2, df) * np.sqrt((phi + log_variance * mean) / mean)
     return mean * np.clip(1 - spread, 0, None) ** 1.5, mean * (1 + spread) ** 1.5
 
 
@@ -368,5 +368,5 @@ def rolling_years(counts: pl.DataFrame, by: str, breaks: pl.DataFrame, series: s
 
 def ratio_of_ratios(log_a: float, error_a: float, log_b: float, error_b: float) -> tuple[float, float, float]:
     """The ratio of two independent ratios given as logs with standard errors: ratio and 95 % interval (Altman & Bland 2003)."""
-    gap, width = log_a - log_b, stats.norm.ppf(0.975) * math.hypot(error_a, error_b)
+    gap, width = log_a - log_b, scipy.stats.norm.ppf(0.975) * math.hypot(error_a, error_b)
     return math.exp(gap), math.exp(gap - width), math.exp(gap + width)

@@ -9,7 +9,7 @@ from datetime import date
 
 import numpy as np
 import polars as pl
-from scipy import stats
+import scipy
 
 from wardbook.measures.rates import garwood
 from wardbook.periods import Period, breaks_between
@@ -45,7 +45,7 @@ def empirical_bayes_interval(events, population) -> tuple[np.ndarray, np.ndarray
     if between == 0:
         low, high = garwood(round(x.sum()))
         return np.full_like(n, low / n.sum()), np.full_like(n, high / n.sum())
-    posterior = stats.gamma(x + mean**2 / between, scale=1 / (n + mean / between))
+    posterior = scipy.stats.gamma(x + mean**2 / between, scale=1 / (n + mean / between))
     return posterior.ppf(0.025), posterior.ppf(0.975)
 
 

@@ -11,7 +11,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -22,7 +22,7 @@ import polars as pl
 
 from wardbook.catalogue import Source, sources
 from wardbook.figures import wording
-from wardbook.figures.figure import FORMATS, Figure, read_figure, sides, units
+from wardbook.figures.figure import FORMATS, UNSEEN, Figure, read_figure
 from wardbook.figures.table import read_csv
 from wardbook.folders import write_text
 from wardbook.places import LONDON, Area
@@ -31,7 +31,6 @@ PAGE = "summary.html"
 RECORD = "run.json"
 FIRST_SCREEN = "words/first-screen.json"
 TEMPLATES = Path(__file__).parent
-HALF_A_SHEET = 420  # px that a drawing may be high for two with their words to stand on a sheet of A4
 
 
 @dataclass(frozen=True)
@@ -225,11 +224,13 @@ _LINES = re.compile(r' d="([MLZ\d.,-]+)"')
 _ALIKE = re.compile(r"<g>((?:<(?:path|circle|rect|line)[^>]*/>|<text[^>]*>[^<]*</text>){3,})</g>")
 _STYLE = re.compile(r' (?:fill|stroke|stroke-width|text-anchor|font-size|font-weight)="[^"]*"')
 _UNNAMED = ("dot", "tick", "last", "number")  # columns that are named by how they are drawn
-MOST_MARKS = 150  # a drawing with more says its numbers in its table alone
+MOST_MARKS = 150  # a drawing with more says its numbers in its table alone, and its lines have no point each
 
 
 def slim(svg: str) -> str:
     """A drawing without what draws nothing, its places to a tenth of a pixel, each mark with its numbers as `data-say`."""
+    if len(_MARK.findall(svg)) > MOST_MARKS:
+        svg = UNSEEN.sub("", svg)
     if len(_MARK.findall(svg)) <= MOST_MARKS:
         svg = _MARK.sub(lambda mark: f' data-say="{html.escape(_told(html.unescape(mark[1])))}"', svg)
     # Most text has the page's size, which is said once.
@@ -293,28 +294,13 @@ def drawings(figures: Mapping[str, Figure]) -> dict[str, dict[str, str]]:
     for name, figure in figures.items():
         if figure.absent:
             continue
-        drawn = _with_points(figure).svg("page", bare=True)
-        if len(_MARK.findall(drawn)) > MOST_MARKS:
-            drawn = figure.svg("page", bare=True)
-        made[name] = {"page": slim(drawn)}
-        high = sides(drawn)[1] > HALF_A_SHEET
-        for size in ("phone", "print") if high else ("phone",):
+        made[name] = {"page": slim(figure.svg("page", bare=True))}
+        for size in figure.sizes[1:]:
             # All sizes are in the page at once: each has parts of its own, and is named by the words of the first.
             double = "<title.*</desc>" if size == "phone" else '<title.*</desc>| data-say="[^"]*"'
-            other = re.sub(double, "", slim(figure.svg(size, bare=True)))
+            other = re.sub(double, "", slim(UNSEEN.sub("", figure.svg(size, bare=True))))
             made[name][size] = other.replace(f"wb-{name}-part", f"wb-{size}-{name}-part")
     return made
-
-
-def _with_points(figure: Figure) -> Figure:
-    """The figure with a point, not to be seen, at each value of its lines: a line has one name for all of its values."""
-    if figure.data.height > MOST_MARKS:
-        return figure
-    spec = json.loads(json.dumps(figure.spec))
-    lines = [unit["mark"] for unit in units(spec) if isinstance(unit["mark"], dict) and unit["mark"]["type"] == "line"]
-    for mark in lines:
-        mark["point"] = {"opacity": 0, "size": 80}
-    return replace(figure, spec=spec, plot="") if lines else figure
 
 
 def write_page(folder: Path) -> Path:
