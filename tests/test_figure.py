@@ -97,6 +97,18 @@ def test_where_rows_are_close_no_bar_touches_the_next_and_no_name_lies_on_anothe
         assert len(drawn) > 1 and all(y + least * high <= below for (y, high), (below, _) in pairwise(drawn))
 
 
+@pytest.mark.parametrize("size", f.SIZES)
+def test_rows_stand_in_their_frames_order_at_every_size(size):
+    """Names of one line are a layer of their own, which came first: targets stood in another order on a phone."""
+    mixed = ROWS.with_columns(
+        name=pl.when(pl.int_range(pl.len()) % 3 == 0).then(pl.col("name").str.head(16)).otherwise("name")
+    )
+    chart = marks.dots(mixed.head(2), "value", "name") + marks.row_words(mixed, "name", "head", "rest")
+    svg = f.Figure.of("mixed", chart, mixed, WORDS).svg(size, bare=True)
+    placed = re.findall(r'translate\([^,]*,([-\d.]+)\)"[^>]*>(\d+)% \(1', svg)
+    assert [int(row) for _, row in sorted(placed, key=lambda one: float(one[0]))] == list(range(12))
+
+
 def test_a_plot_fills_its_width_beside_a_source_as_wide_as_the_whole():
     """The whole fits whatever the plot's width where this source is wrapped, and the plot stayed at 1,153 px."""
     publication = "MPS Recorded Crime: Geographic Breakdown, borough level from the Metropolitan Police Service"

@@ -81,9 +81,9 @@ def times_axis() -> alt.Axis:
     return alt.Axis(title=None, values=values, labelExpr="format(datum.value, '~r')", labelOverlap=True, domain=False)
 
 
-def rows(label: str, order: Sequence[str] | None = None) -> alt.Y:
-    """The y of a chart of rows, in the frame's order; its names are drawn by `row_words`."""
-    return alt.Y(f"{label}:N", sort=None if order is None else list(order), axis=None, title=None)
+def rows(label: str) -> alt.Y:
+    """The y of a chart of rows, in the order of the frame that `row_words` draws their names from."""
+    return alt.Y(f"{label}:N", sort=None, axis=None, title=None)
 
 
 # -- rows: a name, a mark, words -------------------------------------------------------------------------------------------
@@ -106,7 +106,9 @@ def row_words(
     # Where rows are closer than their words are high, only those that stand out, the first and the last keep them.
     frame = frame.with_columns(kept=_kept(pl.col(strong) if strong else pl.lit(False)))
     shown = by_size("crowded && !datum.kept ? 0 : 1")
-    y, colour = rows(label), _ink(strong, FOCUS, theme.DARK_GREY, theme.DARK_GREY)
+    # Said outright: which rows a layer draws, and so which come first, depends on the size.
+    y = rows(label).scale(domain=frame[label].to_list())
+    colour = _ink(strong, FOCUS, theme.DARK_GREY, theme.DARK_GREY)
 
     def text(column: str, when: str, at: str, up: float, *, align: str = "left", size: float = 1, **mark) -> alt.Chart:
         place = {"dy": by_size(f"font * {up}"), "fontSize": by_size(f"font * {size}"), "limit": 2000}
