@@ -205,6 +205,7 @@ def test_a_relative_change_takes_a_count_of_nought_for_a_half():
     counts |= {"rest_before": [100, 100, 100, 0, 100], "rest_after": [200, 200, 200, 1, 0]}
     by_hand = [math.log(own) for own in (1 / 4 / 2, 3 / 0.5 / 2, 0.5 / 1 / 2, 1 / (1 / 0.5), 1 / (0.5 / 100))]
     assert change.log_relative(pl.DataFrame(counts)) == pytest.approx(by_hand)
+    assert pl.select(change._size(pl.lit(0), pl.lit(4))).item() == pytest.approx(math.log(4 / 0.5))  # London's own
 
 
 def test_an_ordinary_change_is_as_rare_as_the_integral_over_all_odds_says(year):
