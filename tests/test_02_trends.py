@@ -61,9 +61,16 @@ def test_an_aim_is_not_assured_by_a_year_that_shares_a_month_with_the_one_it_is_
         assert (made is not None) == told, last
 
 
-@pytest.mark.parametrize("item", sampled_kinds("homicide", "MOPAC 7"))
-def test_any_kind_of_offence_has_words(item):
-    assert cells.run(NAME, borough="Sutton", period="latest", offence_group=item).figures
+@pytest.mark.parametrize("item", sampled_kinds("homicide", "MOPAC 7", "Knife Crime"))
+def test_any_kind_of_offence_has_words_and_what_cannot_be_judged_no_interval(item):
+    left = cells.run(NAME, borough="Sutton", period="latest", offence_group=item, beside="Barnet")
+    told = left.figures["before-after"].words["sentence"]
+    assert ("interval" in told) == (not re.search("too few|too short|cannot be said", told))
+
+
+def test_london_and_a_borough_of_it_are_not_said_to_be_apart():
+    left = cells.run(NAME, borough="London", beside="Barnet").figures["before-after"]
+    assert left.data.height == 2 and "interval" not in left.words["sentence"]
 
 
 @pytest.mark.parametrize("name", ["groups", "violence-beside"])
