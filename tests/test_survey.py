@@ -81,9 +81,19 @@ def test_the_real_interviews_are_worth_what_the_methods_note_found(real):
 
 def test_only_values_four_quarters_apart_are_compared(real):
     lacking = real.filter(pl.col("quarter_end") != date(2022, 12, 31))
-    assert survey.yearly_changes(lacking).filter(quarter_end=DECEMBER).is_empty()
+    assert survey.yearly_changes(lacking).filter(quarter_end=DECEMBER)["outside"].drop_nulls().is_empty()
     before = survey.judge(lacking, DECEMBER)["year_before"]
     assert before.drop_nulls().is_empty(), "another quarter stands in for the one that is missing"
+
+
+def test_a_gap_of_the_surveys_first_year_has_an_ordinary_years_variance_too(real):
+    march = survey.yearly_changes(real).filter(pl.col("quarter_end").dt.month() == 3)
+    tau2 = march.group_by("question").agg(tau2=(pl.col("gap_change") ** 2 - pl.col("sampling")).mean())
+    sampling = survey.with_error(real).filter(quarter_end=date(2015, 3, 31)).join(tau2, on="question")
+    first = survey.judge(real, date(2015, 3, 31)).join(sampling, on=["borough_code", "question"])
+    half = 100 * 1.959964 * (first["variance"] + first["tau2"] / 2).sqrt()
+    assert first.height == 224 and tau2["tau2"].min() > 0
+    assert (first["gap_high"] - first["gap_low"]).to_list() == pytest.approx((2 * half).to_list())
 
 
 def test_the_newest_quarter_is_not_after_the_period(real):

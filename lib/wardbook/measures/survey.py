@@ -88,29 +88,31 @@ def with_error(confidence: pl.DataFrame) -> pl.DataFrame:
 def yearly_changes(confidence: pl.DataFrame) -> pl.DataFrame:
     """Every change of a gap to London over four quarters, judged by sampling and by how far gaps usually moved in other years.
 
+    A value without one four quarters before has its row, since what is usual of it is learnt from the other years all the same.
+
     Returns
     -------
     pl.DataFrame
         the columns of `with_error` and of the value four quarters before (`…_before`); `gap_change`, `sampling` (its
         variance), `tau2` (the year-to-year variance, learnt from the changes over the other years to the same quarter,
         this one left out for every borough), `others` (how many years those are), `half` (of the 95 % region) and
-        `outside`, null with fewer than three other years.
+        `outside`; `tau2`, and all made of it, null with fewer than three other years.
     """
     rows = with_error(confidence)
     a_year_on = pl.col("quarter_end").dt.offset_by("1y").dt.month_end()
     before = rows.with_columns(quarter_end=a_year_on).select(*_KEY, "share", "london", "gap", "variance")
-    both = rows.join(before, on=_KEY, suffix="_before").with_columns(
+    both = rows.join(before, on=_KEY, how="left", suffix="_before").with_columns(
         gap_change=pl.col("gap") - pl.col("gap_before"), sampling=pl.col("variance") + pl.col("variance_before")
     )
     season = ["question", pl.col("quarter_end").dt.month()]
     excess, year = pl.col("gap_change") ** 2 - pl.col("sampling"), ["question", "quarter_end"]
-    others = pl.len().over(season) - pl.len().over(year)
+    others = excess.count().over(season) - excess.count().over(year)
     tau2 = ((excess.sum().over(season) - excess.sum().over(year)) / others).clip(lower_bound=0)
-    known = pl.col("others") >= FEWEST_YEARS
-    years = pl.col("quarter_end").n_unique().over(season).cast(pl.Int64) - 1
+    years = pl.col("quarter_end").filter(excess.is_not_null()).n_unique().over(season).cast(pl.Int64)
+    years -= (excess.count().over(year) > 0).cast(pl.Int64)
     return (
-        both.with_columns(tau2=pl.when(others > 0).then(tau2), others=years)
-        .with_columns(half=pl.when(known).then(_Z * (pl.col("sampling") + pl.col("tau2")).sqrt()))
+        both.with_columns(tau2=pl.when(years >= FEWEST_YEARS).then(tau2), others=years)
+        .with_columns(half=_Z * (pl.col("sampling") + pl.col("tau2")).sqrt())
         .with_columns(outside=pl.col("gap_change").abs() > pl.col("half"))
         .sort("question", "quarter_end", "borough_code")
     )
@@ -132,7 +134,7 @@ def judge(confidence: pl.DataFrame, quarter: date) -> pl.DataFrame:
     rows = with_error(confidence).filter(quarter_end=quarter).join(moved, on=["borough_code", "question"], how="left")
     own = _Z * (pl.col("share") * (1 - pl.col("share")) / pl.col("interviews") + ROUNDING).sqrt()
     # A year's gap has its sampling and one year's share, a half, of the variance between two years.
-    gap = _Z * (pl.col("variance") + pl.col("tau2").fill_null(0) / 2).sqrt()
+    gap = _Z * (pl.col("variance") + pl.col("tau2") / 2).sqrt()
     boroughs = rows.select(
         "borough_code",
         "question",
