@@ -7,10 +7,14 @@ from wardbook.figures import withhold
 
 
 class Attacker:
-    """Collects what outputs say of sums of cells, and finds the range of values they leave another: counts are 0 or more."""
+    """Collects what outputs say of sums of cells, and finds the range of values they leave another: counts are 0 or more.
 
-    def __init__(self, cells):
+    `least` has more for some: a cell that is withheld alone is 1 or more, since a nought is shown.
+    """
+
+    def __init__(self, cells, least=()):
         self.place = {cell: n for n, cell in enumerate(cells)}
+        self.bounds = [(least[n] if least else 0, None) for n in self.place.values()]
         self.rows, self.right = [], []
 
     def learns(self, names, total):
@@ -26,7 +30,7 @@ class Attacker:
             matrix[n, row] = 1
         asked[[self.place[name] for name in names]] = 1
         low, high = (
-            linprog(sign * asked, A_eq=matrix, b_eq=self.right, bounds=(0, None), method="highs") for sign in (1, -1)
+            linprog(sign * asked, A_eq=matrix, b_eq=self.right, bounds=self.bounds, method="highs") for sign in (1, -1)
         )
         assert low.status == 0, f"the outputs contradict each other about {names[:1]}"
         return low.fun, -high.fun if high.status == 0 else np.inf

@@ -59,10 +59,9 @@ def hidden_cells(
     ones = [frozenset([i]) for i, n in enumerate(counts) if is_small(n)]
     secret = ones + [total for total, small in zip(sums, few) if small]
     primary = frozenset().union(*ones) | frozenset(already)
-    nought = {i for i, n in enumerate(counts) if n == 0} | set(already)
 
     def given_away(hidden: set[int]) -> frozenset[int] | None:
-        gives = _giving(hidden, shown, counts, nought)
+        gives = _giving(hidden, shown, counts, already)
         return next((cells for cells in secret if gives(cells)), None)
 
     hidden = set(primary)
@@ -73,7 +72,7 @@ def hidden_cells(
         rest = sorted(far - hidden, key=lambda i, near=near: (i not in near, counts[i] == 0, counts[i], i))
         if not rest:
             break  # every cell of the total is withheld, and its size alone gives them away: all are 1
-        enough = (i for i in rest if counts[i] and not _giving(hidden | {i}, shown, counts, nought)(given))
+        enough = (i for i in rest if counts[i] and not _giving(hidden | {i}, shown, counts, already)(given))
         hidden.add(next(enough, rest[0]))
     else:
         # What was withheld on the way and turned out not to be needed is shown.
@@ -93,24 +92,44 @@ def _tied(cells: Collection[int], hidden: Collection[int], shown: Sequence[froze
 
 
 def _giving(
-    hidden: Collection[int], shown: Sequence[frozenset[int]], counts: Sequence[int], nought: Collection[int]
+    hidden: Collection[int], shown: Sequence[frozenset[int]], counts: Sequence[int], already: Collection[int]
 ) -> Callable[[frozenset[int]], bool]:
     """Do the shown totals leave the sum of some cells one value? The question, asked of cells.
 
-    They do where no solution of their equations moves it, and where the withheld cells of one total sum to their number: a
-    nought (unless one of `nought` is among them) would be shown, so each of them is a 1.
+    They do where no solution of their equations moves it. In a solution a cell is 1 or more, since a nought would be shown, and
+    0 or more if it is one of `already` or of a total of which a nought is withheld.
     """
     rows, names = {total & hidden for total in shown if total & hidden}, sorted(hidden)
-    free = scipy.linalg.null_space([[float(i in row) for i in names] for row in rows]) if rows else np.eye(len(names))
-    ones = [row for row in rows if not row & nought and sum(counts[i] for i in row) == len(row)]
+    noughts = {i for i in hidden if counts[i] == 0} - set(already)
+    least = [float(not (i in already or any(i in row and row & noughts for row in rows))) for i in names]
+    rows = sorted(map(sorted, rows))
+    matrix = np.array([[float(i in row) for i in names] for row in rows]).reshape(len(rows), len(names))
+    excess = [sum(counts[i] for i in row) for row in rows] - matrix @ least
+    rows = np.vstack([matrix, np.eye(len(names))[_never_above(matrix, excess)]])
+    free = scipy.linalg.null_space(rows) if len(rows) else np.eye(len(names))
 
     def gives(cells: frozenset[int]) -> bool:
         if not (unknown := cells & hidden):
             return any(counts[i] for i in cells)
         moved = np.array([i in unknown for i in names], dtype=float) @ free
-        return any(unknown <= row for row in ones) or bool(np.abs(moved).max(initial=0) < 1e-9)
+        return bool(np.abs(moved).max(initial=0) < 1e-9)
 
     return gives
+
+
+def _never_above(matrix: np.ndarray, sums: np.ndarray) -> np.ndarray:
+    """Which unknowns, all 0 or more, are 0 in every solution of `matrix @ x = sums`: two that sum to 0, whatever row says so.
+
+    One linear program tells all (Freund, Roundy and Todd 1985): of a solution times any number from 1 up, as many as can be
+    are 1 or more.
+    """
+    size = matrix.shape[1]
+    if not len(matrix):
+        return np.zeros(size, dtype=bool)
+    # What each has up to 1, what it has above that, and the number.
+    equal = np.hstack([matrix, matrix, -np.reshape(sums, (-1, 1))])
+    gain, ends = [-1] * size + [0] * (size + 1), [(0, 1)] * size + [(0, None)] * size + [(1, None)]
+    return scipy.optimize.linprog(gain, A_eq=equal, b_eq=np.zeros(len(matrix)), bounds=ends).x[:size] < 0.5
 
 
 def withhold(
