@@ -61,6 +61,12 @@ def test_an_aim_is_not_assured_by_a_year_that_shares_a_month_with_the_one_it_is_
         assert (made is not None) == told, last
 
 
+def test_months_that_shift_are_not_said_to_go_on_as_they_do():
+    # London's: ten of 1,262 and more in the first ten, seven of 1,183 and fewer in the last seven, about 1,232.
+    for area, words in (("London", "need not hold"), ("Southwark", "Going on as they do")):
+        assert words in cells.shared(NAME, borough=area, period="latest").figures["assurance"].words["sentence"]
+
+
 @pytest.mark.parametrize("item", sampled_kinds("homicide", "MOPAC 7", "Knife Crime"))
 def test_any_kind_of_offence_has_words_and_what_cannot_be_judged_no_interval(item):
     left = cells.run(NAME, borough="Sutton", period="latest", offence_group=item, beside="Barnet")
