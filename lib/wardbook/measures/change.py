@@ -500,10 +500,11 @@ def usual_counts(counts: pl.DataFrame, phi: np.ndarray, tau2: np.ndarray) -> tup
 def log_errors(counts: pl.DataFrame, ruler: Ruler) -> np.ndarray:
     """The standard error of each log relative change at its two counts' volume: `scale · √(phi·(1/b + 1/o) + tau2)`.
 
-    `counts` as for `against_london`; NaN where the ruler has nothing for a group.
+    Never below √(1/b + 1/o), which is chance alone. `counts` as for `against_london`; NaN where the ruler has nothing for a group.
     """
     phi, tau2 = _scaled_fit(counts, ruler)
-    return np.sqrt(phi * _chance(counts)[2] + tau2)
+    chance = _chance(counts)[2]
+    return np.sqrt(np.maximum(phi * chance + tau2, chance))
 
 
 def p_values(counts: pl.DataFrame, ruler: Ruler) -> np.ndarray:
