@@ -105,8 +105,7 @@ def _giving(
     rows = sorted(map(sorted, rows))
     matrix = np.array([[float(i in row) for i in names] for row in rows]).reshape(len(rows), len(names))
     excess = [sum(counts[i] for i in row) for row in rows] - matrix @ least
-    rows = np.vstack([matrix, np.eye(len(names))[_never_above(matrix, excess)]])
-    free = scipy.linalg.null_space(rows) if len(rows) else np.eye(len(names))
+    free = scipy.linalg.null_space(np.vstack([matrix, np.eye(len(names))[_never_above(matrix, excess)]]))
 
     def gives(cells: frozenset[int]) -> bool:
         if not (unknown := cells & hidden):
@@ -124,8 +123,6 @@ def _never_above(matrix: np.ndarray, sums: np.ndarray) -> np.ndarray:
     are 1 or more.
     """
     size = matrix.shape[1]
-    if not len(matrix):
-        return np.zeros(size, dtype=bool)
     # What each has up to 1, what it has above that, and the number.
     equal = np.hstack([matrix, matrix, -np.reshape(sums, (-1, 1))])
     gain, ends = [-1] * size + [0] * (size + 1), [(0, 1)] * size + [(0, None)] * size + [(1, None)]
