@@ -100,17 +100,13 @@ def test_a_drawing_looks_the_same_without_what_draws_nothing():
     assert ImageChops.difference(*images).getextrema()[1] < 40, "of 255: a tenth of a pixel softens an edge"
 
 
-def test_a_drawing_too_high_for_half_a_sheet_has_one_for_print_and_the_page_is_the_same_from_what_is_kept(tmp_path):
+def test_a_drawing_too_high_for_half_a_sheet_has_one_for_print(tmp_path):
     long = pl.DataFrame({"name": [f"offence {n:02d}" for n in range(30)], "count": range(30)})
     folder = a_run(tmp_path, [a_figure(), a_figure("zebra", data=long)])
-    written = page.write_page(folder).read_text(encoding="utf-8")
-    run = page.read_run(folder)
-    kept = page.read_drawings(run)
+    kept = page.read_run(folder).drawings
     assert [set(kept[name]) - {"page", "phone"} for name in ("change-funnel", "zebra")] == [set(), {"print"}]
     height = float(re.search(r'viewBox="0 0 [\d.]+ ([\d.]+)"', kept["zebra"]["print"])[1])
     assert height <= SIZES["print"].height
-    (folder / page.DRAWINGS).unlink()
-    assert page.page(run, page.read_drawings(run)) == written
 
 
 # The workbook ---------------------------------------------------------------------------------------------------------

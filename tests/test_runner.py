@@ -137,7 +137,7 @@ def test_the_same_run_twice_is_the_same_bytes_where_its_borough_and_period_say(t
     (run, other) = two_runs
     assert tree(run.parents[1]) == tree(other.parents[1])
     assert run.parts[-2:] == ("tower-hamlets", "2023-24")
-    names = ["charts/a.csv", "drawings.json", "notebooks/01_first.ipynb", "notebooks/02_second.ipynb"]
+    names = ["charts/a.csv", "notebooks/01_first.ipynb", "notebooks/02_second.ipynb"]
     assert sorted(tree(run)) == [*names, "run.json", "summary.html", "tables/a.csv"]
     assert (run / "tables" / "a.csv").read_text() == "Tower Hamlets,2023-24,1\n"
     assert hidden(run.parents[1]) == []
@@ -171,7 +171,7 @@ def test_run_json_says_what_each_file_was_made_from(two_runs):
     assert first["parameters"] == given
     assert (second["parameters"], "files_read" in second) == ({"other": 1}, False)
     left = {name: hashlib.sha256(content).hexdigest() for name, content in tree(run).items()}
-    of_all = {name: left[name] for name in ("run.json", "summary.html", "drawings.json")}
+    of_all = {name: left[name] for name in ("run.json", "summary.html")}
     assert left == first["files"] | second["files"] | of_all
 
 

@@ -136,6 +136,11 @@ class Run:
         return self.record["period_words"]
 
     @cached_property
+    def drawings(self) -> dict[str, dict[str, str]]:
+        """The figures as the page shows them, by name and size."""
+        return {name: _drawings(figure) for name, figure in self.figures.items() if not figure.absent}
+
+    @cached_property
     def tables(self) -> dict[str, pl.DataFrame]:
         """The tables the notebooks saved, by name."""
         paths = sorted((self.folder / "tables").glob("*.csv"))
@@ -284,49 +289,33 @@ def _shorter(value: str) -> str:
     return re.sub(r"\d+\.\d\d+", lambda number: f"{float(number[0]):,.1f}", value)
 
 
-# The drawings of a run's page, so that the site need not draw them again.
-DRAWINGS = "drawings.json"
-
-
-def drawings(figures: Mapping[str, Figure]) -> dict[str, dict[str, str]]:
-    """Each figure as the page shows it, by size: `page`, `phone`, and `print` where the page's would not fit half a sheet."""
-    made = {}
-    for name, figure in figures.items():
-        if figure.absent:
-            continue
-        made[name] = {"page": slim(figure.svg("page", bare=True))}
-        for size in figure.sizes[1:]:
-            # All sizes are in the page at once: each has parts of its own, and is named by the words of the first.
-            double = "<title.*</desc>" if size == "phone" else '<title.*</desc>| data-say="[^"]*"'
-            other = re.sub(double, "", slim(UNSEEN.sub("", figure.svg(size, bare=True))))
-            made[name][size] = other.replace(f"wb-{name}-part", f"wb-{size}-{name}-part")
+def _drawings(figure: Figure) -> dict[str, str]:
+    """A figure as a page shows it, by size: `page`, `phone`, and `print` where the page's would not fit half a sheet."""
+    made = {"page": slim(figure.svg("page", bare=True))}
+    for size in figure.sizes[1:]:
+        # All sizes are in the page at once: each has parts of its own, and is named by the words of the first.
+        double = "<title.*</desc>" if size == "phone" else '<title.*</desc>| data-say="[^"]*"'
+        other = re.sub(double, "", slim(UNSEEN.sub("", figure.svg(size, bare=True))))
+        made[size] = other.replace(f"wb-{figure.name}-part", f"wb-{size}-{figure.name}-part")
     return made
 
 
 def write_page(folder: Path) -> Path:
-    """Write a run's page, its drawings, and its tables as a workbook, beside its charts; the path of the page."""
+    """Write a run's page, and its tables as a workbook, beside its charts; the path of the page."""
     from wardbook.run.workbook import write_workbook
 
     run = read_run(folder)
     write_workbook(run.record, run.tables, folder)
-    drawn = drawings(run.figures)
-    write_text(folder / DRAWINGS, json.dumps(drawn, ensure_ascii=False))
-    write_text(folder / PAGE, page(run, drawn))
+    write_text(folder / PAGE, page(run))
     return folder / PAGE
 
 
-def read_drawings(run: Run) -> dict[str, dict[str, str]]:
-    """The drawings that a run's page was made with; drawn now, if it left none."""
-    kept = run.folder / DRAWINGS
-    return json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else drawings(run.figures)
-
-
-def page(run: Run, drawn: Mapping[str, Mapping[str, str]], site: Sequence[Area] = (), own: str = "") -> str:
+def page(run: Run, site: Sequence[Area] = (), own: str = "") -> str:
     """The page of a run: it asks for no other file but the links a reader follows and, in a site, the site's own scripts.
 
     Parameters
     ----------
-    drawn : as `drawings` gives them. site : the areas of the site the page is part of, if it is. own : which of `OWN_PAGES`
+    site : the areas of the site the page is part of, if it is. own : which of `OWN_PAGES`
         it is; London's other sections in a site stand on those.
     """
     is_london = run.area == LONDON
@@ -352,7 +341,6 @@ def page(run: Run, drawn: Mapping[str, Mapping[str, str]], site: Sequence[Area] 
         # A site holds what its script cannot make from the page.
         formats=("csv",) if site else FORMATS,
         table=_table,
-        drawn=drawn,
         told=set(),
         plain=PLAIN,
     )

@@ -26,7 +26,7 @@ from wardbook.places import LONDON, REFERENCE, Area, from_root
 from wardbook.run.answers import answers, areas, said, script
 from wardbook.run.execute import RunError
 from wardbook.run.export import finished_runs, newest
-from wardbook.run.page import OWN_PAGES, TEMPLATES, Run, environment, page, read_drawings, read_run
+from wardbook.run.page import OWN_PAGES, TEMPLATES, Run, environment, page, read_run
 from wardbook.run.sliders import PAGE as SLIDERS_PAGE
 from wardbook.run.workbook import WORKBOOK
 
@@ -80,10 +80,9 @@ def write_site(out: Path | str = "outputs", to: Path | str | None = None, editio
 
 
 def _write_area(run: Run, folder: Path, site: list[Area]) -> None:
-    drawn = read_drawings(run)
     for own in ("", *OWN_PAGES) if run.area == LONDON else ("",):
-        write_text(folder / f"{own or 'index'}.html", page(run, drawn, site, own))
-    for name in (*(f"charts/{name}.csv" for name in drawn), WORKBOOK, SLIDERS_PAGE):
+        write_text(folder / f"{own or 'index'}.html", page(run, site, own))
+    for name in (*(f"charts/{name}.csv" for name in run.drawings), WORKBOOK, SLIDERS_PAGE):
         path = run.folder / name
         if path.is_file():
             shutil.copyfile(path, folder / name)
