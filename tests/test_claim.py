@@ -83,6 +83,7 @@ def test_what_cannot_be_compared_says_why_and_gives_the_counts(lambeth):
         ("robbery", "2023-24", "year to 2025-12", "offences have seasons"),
         ("robbery", "2005-06", "2024-25", "the edition holds April 2010 to February 2026"),
         ("fraud and forgery", "2012-13", "2014-15", "Action Fraud"),  # which left the series
+        ("fraud and forgery", "2014-15", "2015-16", "Action Fraud"),  # none in both years is nobody's record
     ],
 )
 def test_what_cannot_be_answered_is_refused_with_the_reason(lambeth, offence, first, last, says):

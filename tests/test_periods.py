@@ -68,7 +68,7 @@ def test_the_documented_breaks_are_declared():
 
 
 def test_a_break_dated_at_a_month_parts_it_from_the_one_before():
-    march, texts = date(2024, 3, 1), {"series": pl.lit("s"), "offence_groups": pl.lit("all")}
+    march, texts = date(2024, 3, 1), {"series": pl.lit("s"), "offence_groups": pl.lit("all"), "effect": pl.lit("cuts")}
     table = declared_breaks().head(1).with_columns(**texts, from_month=march, to_month=None)
     assert breaks_between(table, "s", "y", date(2024, 2, 1), date(2024, 3, 1)).height == 1
     assert breaks_between(table, "s", "y", date(2024, 3, 1), date(2025, 2, 1)).height == 0

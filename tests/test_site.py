@@ -134,6 +134,7 @@ def test_answers_that_an_earlier_site_holds_are_kept_until_what_they_are_made_fr
 def test_the_wards_of_a_borough_add_up_to_the_table(built, book):
     wards = json.loads((built / "hackney" / "wards.js").read_text(encoding="utf-8")[len('wardbook.take("wards",') : -3])
     robbery, at = wards["groups"].index("Robbery"), wards["years"].index("2019-20")
+    assert "Fraud and forgery" not in wards["groups"], "since April 2013 it is in no police record"
     table = book.table("ward_offences").join(book.table("wards").filter(borough_code="E09000012"), on="ward_code")
     year = periods.read_period("2019-20")
     table = table.filter(year.within(pl.col("month")), offence_group="robbery", snapshot="2026-02")

@@ -156,14 +156,13 @@ def breaks_between(table: pl.DataFrame, series: str, item: str, first: date, las
     """The breaks of `table` (see `declared_breaks`) that a comparison of months `first` to `last` crosses, oldest first.
 
     A break dated at month m separates m−1 from m. A spell (such as the pandemic months) counts if any of its months lies
-    among them.
+    among them, and where a series ends so does every month from then on.
     """
     applies = (pl.col("offence_groups") == "all") | pl.col("offence_groups").str.split(" | ").list.contains(
         pl.lit(item)
     )
-    since = (
-        pl.when(pl.col("to_month").is_null()).then(pl.col("from_month") > first).otherwise(pl.col("to_month") >= first)
-    )
+    ended = (pl.col("from_month") > first) | (pl.col("effect") == "ends")
+    since = pl.when(pl.col("to_month").is_null()).then(ended).otherwise(pl.col("to_month") >= first)
     inside = (pl.col("from_month") <= last) & since
     return table.filter((pl.col("series") == series) & applies & inside).sort("from_month", "break_id")
 

@@ -130,14 +130,13 @@ def ward_counts(book: Book) -> dict[str, dict[str, Any]]:
     sums = [pl.col("offences").filter(window.within(pl.col("month"))).sum().alias(str(window)) for window in windows]
     counted = table.group_by("offence_group", "ward_code").agg(sums)
     counts = {(group, ward): yearly for group, ward, *yearly in counted.iter_rows()}
-    groups = sorted({group for group, _ in counts})
+    breaks = periods.declared_breaks().filter(series="ward_offences")
+    groups = sorted({group for group, _ in counts} - {*breaks.filter(effect="ends")["offence_groups"]})
     none = [0] * len(windows)
     residents = book.table("population").group_by("ward_code").agg(pl.col("residents").sum())
     wards = book.table("wards").join(residents, on="ward_code").join(counted, on="ward_code", how="semi").sort("ward")
     shapes = dict(maps.schematic_cells(book.table("wards")).set_index("ward_code")["geometry"])
-    cuts = periods.declared_breaks().filter(
-        pl.col("from_month") >= date(2020, 1, 1), series="ward_offences", effect="cuts"
-    )
+    cuts = breaks.filter(pl.col("from_month") >= date(2020, 1, 1), effect="cuts")
     interval = cache(lambda count: [round(end, 1) for end in rates.byar(count)])  # the same counts are everywhere
     made = {}
     for (borough,), inside in wards.group_by("borough_code"):
