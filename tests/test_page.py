@@ -29,10 +29,11 @@ def read_page(folder):
 
 def test_the_page_holds_each_chart_with_its_words_its_table_and_its_links(tmp_path):
     absent = a_figure("ward-rates", absent="too few wards")
-    folder = a_run(tmp_path, [a_figure(), a_figure("zebra", "A second chart's finding"), absent])
+    plan = pl.DataFrame({"name": ["a plan"], "count": [7], "to_year": [2019]})
+    folder = a_run(tmp_path, [a_figure(), a_figure("zebra", "Another finding", plan), absent])
     read = read_page(folder)
     words = [WORDS[part] for part in ("subtitle", "sentence", "caveat", "source", "command")]
-    words += ["Recorded burglary fell", "A second chart's finding", "1,234", "0.1250", "No chart: too few wards."]
+    words += ["Recorded burglary fell", "Another finding", "1,234", "0.1250", "2019", "No chart: too few wards."]
     assert [part for part in words if part not in read.text] == []
     hrefs = {attrs["href"] for tag, attrs in read.tags if tag == "a"}
     kinds = ("json", "svg", "png", "csv", "txt")

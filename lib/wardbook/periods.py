@@ -163,8 +163,7 @@ def breaks_between(table: pl.DataFrame, series: str, item: str, first: date, las
     )
     ended = (pl.col("from_month") > first) | (pl.col("effect") == "ends")
     since = pl.when(pl.col("to_month").is_null()).then(ended).otherwise(pl.col("to_month") >= first)
-    inside = (pl.col("from_month") <= last) & since
-    return table.filter((pl.col("series") == series) & applies & inside).sort("from_month", "break_id")
+    return table.filter(applies & since, pl.col("from_month") <= last, series=series).sort("from_month", "break_id")
 
 
 def breaks_to_draw(table: pl.DataFrame, series: str, item: str, first: date, last: date) -> pl.DataFrame:

@@ -201,6 +201,9 @@ FIRST_ROWS = 12
 def _table(frame: pl.DataFrame) -> dict[str, Any]:
     numeric = [dtype.is_numeric() for dtype in frame.dtypes]
     shown = frame if frame.height <= MOST_ROWS else frame.head(FIRST_ROWS)
+    named = frame.select(pl.selectors.numeric() & pl.selectors.ends_with("year"))
+    years = [column.name for column in named if column.is_between(1990, 2100).all()]  # others are a year's count
+    shown = shown.with_columns(pl.col(years).cast(pl.Int64).cast(pl.String))
     return {
         "height": frame.height,
         "columns": [(name.replace("_", " "), number) for name, number in zip(frame.columns, numeric)],
