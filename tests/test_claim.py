@@ -90,6 +90,6 @@ def test_how_many_changes_were_as_far_is_said_of_more_of_none_and_of_one():
     said = answered(open_book("London"), "robbery", "year to 2025-02", "year to 2026-02")
     assert "of 10 other years it moved as far" in said.sentence and "rest of London" not in said.sentence
     said = answered(open_book("London"), "theft from the person", "2013-14", "2014-15")
-    assert said.sentence.endswith(" In none of 10 other years did it move as far.")
+    assert said.sentence.endswith(" It moved as far in none of 10 other years.")
     said = answered(open_book("Sutton"), "stalking and harassment", "2010-11", "2011-12")
     assert said.sentence.endswith(" Of 320 other changes of boroughs, one was as far from the rest of London.")
