@@ -31,10 +31,14 @@ def test_every_word_and_number_is_the_goldens(area, snapshot):
     assert cells.golden(cells.shared("05_engagement", borough=area, period="latest")) == snapshot
 
 
-def test_before_the_survey_begins_each_chart_says_so():
+def test_before_the_survey_begins_each_chart_says_so_and_its_first_year_stands_beside_none():
     left = cells.run("05_engagement", borough="London", period="2011-12")
     assert all(left.figures[figure].absent for figure in FIGURES)
-    assert left.tables["survey"].is_empty()
+    runs = (cells.run("05_engagement", borough="London", period=year) for year in ("2014-15", "2016-17"))
+    first, level = (left.figures for left in runs)
+    assert first["survey-years"].title == "42% know how to contact their ward officer"
+    # No answer fell: the largest fall was 36% to 36%.
+    assert level["survey-changes"].words["sentence"].startswith("The largest rise: 75% to 79%")
     # A survey of the year to March 2023 stood beside the hours of the year after it.
     assert cells.run("05_engagement", borough="London", period="2022-23").figures["contact-hours"].absent
 

@@ -69,7 +69,6 @@ def test_what_cannot_be_compared_says_why_and_gives_the_counts(lambeth):
 @pytest.mark.parametrize(
     ("offence", "first", "last", "says"),
     [
-        ("stops and searches", "2023-24", "2024-25", "04_stop_and_search"),
         ("searches", "2023-24", "2024-25", "04_stop_and_search"),
         ("robbery", "2024-25", "2024-25", "are the same"),
         ("robbery", "2024-25", "2023-24", "in reverse order"),

@@ -62,9 +62,6 @@ def test_the_documented_breaks_are_declared():
         after = read_period(year)
         between = declared_breaks(), "borough_offences", item, after.earlier().first, after.last
         assert breaks_between(*between)["break_id"].to_list() == breaks, year
-        # Of wards, every kind steps where the wards' offences were moved.
-        of_wards = breaks_between(declared_breaks(), "ward_offences", item, *between[3:])["break_id"].to_list()
-        assert ("CRIS to CONNECT (wards)" in of_wards) == (year == "2024-25")
 
 
 def test_a_break_dated_at_a_month_parts_it_from_the_one_before():
