@@ -48,7 +48,6 @@ def test_what_is_printed_as_nought_neither_rose_nor_fell():
     said = {
         0.0: "did not change",
         -0.04: "hardly changed",
-        0.04: "hardly changed",
         -0.06: "fell 0.1%",
         9.96: "rose 10%",
     }
@@ -78,6 +77,9 @@ def test_three_months_are_neither_a_year_nor_held_against_one():
     assert (aim["verdict"], aim["result"]) == (targets.CANNOT_SAY, None)  # 105 of a year's 479 were "on track"
     figure = left.figures["knife-crime"]
     assert f"the year to August 2025, {figure.data['year'][-1]:,} offences" in figure.words["alt"]
+    # A year's homicides, 94 of London's, were said of December 2025 to February 2026.
+    beside = cells.run("02_trends", borough="Camden", period="2025-06 to 2025-08").figures["violence-beside"]
+    assert "recorded in the twelve months to August 2025." in beside.words["sentence"]
 
 
 def test_a_printed_change_stands_beside_a_target_of_its_own_period():

@@ -49,7 +49,6 @@ def test_the_lambeth_claim_of_december_2025(lambeth):
 def test_a_window_of_months_against_the_same_months(lambeth):
     said = answered(lambeth, "robbery", "2024-11 to 2025-01", "2025-11 to 2026-01")
     assert "in November 2024 to January 2025 to" in said.sentence
-    assert said.row["of"] > 200
 
 
 @pytest.mark.parametrize(("borough", "before", "after"), [("Merton", 0, 3), ("Sutton", 1, 0)])
