@@ -36,8 +36,8 @@ HALF_A_SHEET = 420  # px that a drawing may be high for two with their words to 
 MOST_POINTS = 150  # of a chart's lines that are told one by one; a chart with more says its numbers in its table alone
 LEAST_PLOT = 0.25  # of a chart's width on paper, under which its rows are given the height for words in two lines
 LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
-# A mark that is not to be seen, and is drawn for its name alone.
-UNSEEN = re.compile(r'<path [^>]* opacity="0"[^>]*/>')
+# Marks that are not to be seen, and are drawn for their names alone.
+UNSEEN = re.compile(r'<g [^>]*>(?:<path [^>]* opacity="0"[^>]*/>)+</g>')
 # What a text file says of a figure, in this order.
 _TEXT = {
     "title": "Title",
