@@ -268,6 +268,7 @@ def test_an_older_release_teaches_of_the_years_that_a_newer_one_leaves_out(book)
 def test_a_kind_of_offence_that_nowhere_happened_is_too_few_to_say(monthly):
     rows = judged(monthly.filter(offence_group="robbery").with_columns(offences=pl.lit(0)), YEARS[-1])
     assert set(rows["against_london"]) == {change.TOO_FEW, None} and set(rows["of"]) == {0}
+    assert set(rows.drop_nulls("against_london")["why"]) == {"an ordinary year could halve or double it"}
 
 
 def test_the_fit_is_where_weighted_least_squares_stays(year):

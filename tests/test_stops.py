@@ -57,12 +57,13 @@ def test_unknowns_go_where_officers_saw_alike_and_the_bounds_give_them_all_to_on
 def test_a_boroughs_unknowns_learn_from_all_boroughs_where_it_has_none_like_them():
     here = [("White", "White", 20), ("blank", "White", 10), ("blank", "Black", 10), ("blank", "Other", 2)]
     here, there = counted(*here, ("blank", "Asian", 4)), [("Black", "Black", 30), ("Mixed", "Black", 10)]
+    there += [("Black", "White", 6)]
     parts = {"here": here, "there": counted(*there, ("Mixed", "Other", 1))}
     rows = pl.concat(rows.with_columns(borough_code=pl.lit(code)) for code, rows in parts.items())
     rate = relative_rate(rows, PEOPLE)
-    # Of the ten seen as Black three quarters, as there; of the two seen as Other none; of the four seen as Asian, of whom nobody
-    # anywhere said what they are, what is known of all.
-    assert rate.ratio == pytest.approx((30 + 7.5 + 4 * 30 / 61) / (20 + 10 + 4 * 20 / 61) * 6)
+    # The ten seen as White are White, as those here who say it; of the ten seen as Black three quarters, as there; of the two seen
+    # as Other none; of the four seen as Asian, of whom nobody anywhere said what they are, what is known of all.
+    assert rate.ratio == pytest.approx((36 + 7.5 + 4 * 36 / 67) / (20 + 10 + 4 * 20 / 67) * 6)
 
 
 @pytest.mark.parametrize("to_black", [0, 13, 50, 87, 100])
