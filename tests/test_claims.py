@@ -194,8 +194,17 @@ def test_every_arithmetical_verdict_is_confirmed_by_a_second_computation(checked
 def test_a_figure_a_little_off_agrees_and_one_further_off_does_not(published):
     base = dict.fromkeys(published.columns) | {"kind": "trend", "check": "change", "before": 1000.0, "after": 900.0}
     rows = [base | {"claim_id": str(p), "percent": p, "decimals": 1} for p in (-10.0, -10.1, -10.2)]
+    # "A tenth" is −9.6 % in whole per cent, and as it is written where no decimals are told; no change is no fall of 1 %.
+    whole = [(904.0, -10.0, None), (908.0, -10.0, 0), (1000.0, -1.0, 0)]
+    rows += [base | {"claim_id": str(a), "after": a, "percent": p, "decimals": d} for a, p, d in whole]
     verdicts = measures.check(pl.DataFrame(rows, schema=published.schema))["verdict"].to_list()
-    assert verdicts == [measures.REPRODUCES, measures.AGREES, measures.DIFFERS]
+    assert verdicts == [
+        measures.REPRODUCES,
+        measures.AGREES,
+        measures.DIFFERS,
+        measures.REPRODUCES,
+        *[measures.DIFFERS] * 2,
+    ]
 
 
 # -- a reader's own -----------------------------------------------------------------------------------------------------
@@ -236,6 +245,7 @@ def test_a_readers_row_gets_the_same_treatment(tmp_path, published, book):
     [
         ("before,after,percent", "trend,change,S,,2,,", "before: None; allowed: the check 'change' needs before and"),
         ("successes,trials,percent", "figure,proportion,S,5,4,3,", "successes: 5; allowed: at most the trials, 4"),
+        ("before,after,percent", "trend,change,S,291,229,21.3,fall", "percent: 21.3; allowed: less than 0 of a fall"),
         (RECORDED, "trend,recorded,S,robbery,Lambet,2024-25,2023-24,fall", "area: 'Lambet'; allowed: .*'Lambeth'?"),
         (RECORDED, "trend,recorded,S,robbery,Lambeth,2024-25,2023-25,fall", "baseline_period: '2023-25'; allowed: "),
         (RECORDED, "trend,recorded,S,robery,Lambeth,2024-25,2023-24,fall", "item: 'robery'; allowed: .*'robbery'?"),
