@@ -1,12 +1,15 @@
 """Notebook 03: its words for every area, its table against each borough's own, and what was solved."""
 
+import numpy as np
 import polars as pl
 import pytest
 
 import cells
 from conftest import older_runs, sampled, sampled_kinds, sampled_runs
 from wardbook import places
-from wardbook.measures import change, rates
+from wardbook.figures import wording
+from wardbook.measures import change, rates, wards
+from wardbook.periods import read_period
 
 FIVE = ("Tower Hamlets", "Kingston upon Thames", "Westminster", "Croydon", "London")
 RUNS = sampled_runs(*((area, "latest") for area in FIVE), ("London", "2024-25"))
@@ -76,6 +79,24 @@ def test_a_ward_that_is_asked_for_is_shown_and_another_boroughs_is_refused():
     assert "Vauxhall" in left.figures["ward-map"].svg()
     with pytest.raises(places.UnknownName, match="unknown ward 'Fairfield'.*wards of Lambeth"):
         cells.run(NAME, borough="Lambeth", period="latest", ward="Fairfield")
+
+
+def test_a_ward_is_named_as_highest_only_where_chance_alone_would_hardly_name_one(committed):
+    counts = wards.ward_years(committed.table("ward_offences"), "robbery", [read_period("2024-25")])
+    rated = wards.ward_rates(counts.rename({"2024-25": "events"}), *map(committed.table, ("wards", "population")))
+    here, rng, named = (rated["borough_code"] == places.area("Brent").code).to_numpy(), np.random.default_rng(1), 0
+    names, residents = rated.filter(here)["ward"], rated["residents"].to_numpy()
+    for clear in (*[1] * 200, 4):
+        events = rated["events"].to_numpy().copy()
+        alike = residents[here] * events[here].sum() / residents[here].sum()
+        alike[0] *= clear
+        events[here] = rng.poisson(alike)
+        low, high = (1000 * end[here] for end in wards.empirical_bayes_interval(events, residents))
+        told = pl.DataFrame({"ward": names, "eb_low_per_1000": low, "eb_high_per_1000": high}).sort("eb_low_per_1000")
+        title = wording.environment().globals["say"].highest("robbery", told.reverse().to_dicts())
+        named += title.startswith("Highest")
+        assert clear == 1 or title == f"Highest rate of robbery: {names[0]}"
+    assert named - 1 <= 0.05 * 200
 
 
 def test_a_kind_that_is_not_held_for_the_period_is_refused_with_what_to_do():
