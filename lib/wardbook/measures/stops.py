@@ -296,9 +296,9 @@ def _middle(drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 @cache
-def _days_drawn(days: int, draws: int, seed: int) -> np.ndarray:
-    """How often each of so many days is drawn again, a row a draw: the same for every area and object of the same days."""
-    return np.random.default_rng(seed).multinomial(days, np.full(days, 1 / days), size=draws).astype(float)
+def _drawn(blocks: int, draws: int, seed: int) -> np.ndarray:
+    """How often each of so many days or weeks is drawn again, a row a draw: the same for every area and object of as many."""
+    return np.random.default_rng(seed).multinomial(blocks, np.full(blocks, 1 / blocks), size=draws).astype(float)
 
 
 @dataclass(frozen=True)
@@ -322,8 +322,9 @@ class Spread:
         """Count searches, and draw them again.
 
         Searches come in clusters, several from one operation, so the interval is a bootstrap by day (percentiles; Efron &
-        Tibshirani 1993): whole days are drawn again. Without a column `day` each count is drawn as Poisson, which for London
-        is about two thirds as wide as it should be.
+        Tibshirani 1993): whole days are drawn again. Of several boroughs together whole weeks are: what moves London's ratio
+        goes on for days, and its error by week is 1.4 times that by day (the boroughs', 1.04 at the median).
+        Without a column `day` each count is drawn as Poisson, which for London is about a third as wide as it should be.
 
         Parameters
         ----------
@@ -352,7 +353,9 @@ class Spread:
         np.add.at(cells, tuple(at.to_numpy().T), counts["searches"].to_numpy())
         whole = cells.sum(axis=0)
         if by_day:
-            again = (_days_drawn(days, draws, seed) @ cells.reshape(days, -1)).reshape(draws, *whole.shape)
+            blocks = np.add.reduceat(cells, np.arange(0, days, 1 if len(boroughs) == 1 else 7), axis=0)
+            drawn = _drawn(len(blocks), draws, seed)
+            again = (drawn @ blocks.reshape(len(blocks), -1)).reshape(draws, *whole.shape)
         else:
             again = np.random.default_rng(seed).poisson(whole, size=(draws, *whole.shape)).astype(float)
         return Spread(
