@@ -152,6 +152,11 @@ def test_the_priors_give_the_figures_of_two_independent_programs(inputs):
     assert reading.filter(quantity="saturation")["q50"].item() == pytest.approx(3_145, abs=80)
 
 
+def test_no_draw_leaves_the_range_that_is_possible(inputs):
+    drawn = load.draw_inputs(inputs.filter(name="usable_share"), draws=1_000_000)["usable_share"]
+    assert drawn.max() == 1 and drawn.min() > 0.001  # a share of hours above 1 is drawn six times in a million
+
+
 def test_measured_hours_move_the_answer_as_their_size_says(inputs, rated):
     """London's 83 hours a ward and week are 16 % more than the priors' 72, so a ward can carry a longer list."""
     measured = of(rated, "London")["ward_hours_per_week"]

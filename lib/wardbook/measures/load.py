@@ -126,7 +126,8 @@ def draw_inputs(
 def _quantile(row: dict, u: np.ndarray) -> np.ndarray | float:
     """An input's values at the cumulative probabilities `u`."""
     if row["distribution"] == "lognormal":
-        return row["value"] * np.exp(math.log(row["high"] / row["low"]) / _Z90 * scipy.special.ndtri(u))
+        drawn = row["value"] * np.exp(math.log(row["high"] / row["low"]) / _Z90 * scipy.special.ndtri(u))
+        return np.clip(drawn, row["minimum"], row["maximum"])
     if row["distribution"] == "beta":
         return scipy.special.betaincinv(*map(float, row["shape"].split("|")), u)
     if row["distribution"] == "discrete":
