@@ -113,6 +113,8 @@ def relative_rate(counts, people, group="Black", reference="White", ethnicity="s
 
     from wardbook.measures import stops
 
+    plain = {"borough_code": pl.lit("all"), "day": pl.date(2023, 4, 1)}
+    counts = counts.with_columns(**{name: value for name, value in plain.items() if name not in counts.columns})
     residents = stops.residents_by_group(counts, people, ethnicity)
     table = stops.Spread.of(counts, ethnicity, **drawn).against(residents, reference)
     return SimpleNamespace(**table.row(by_predicate=pl.col("group") == group, named=True))

@@ -102,13 +102,19 @@ def calendar_months(text: str) -> Counter[int]:
     return Counter(month.month for month in (window(text).months if window(text) else []))
 
 
-def _graded(value: float, printed: float, half: float, revision: float = 100 * REVISION) -> str:
-    """Does a figure agree with what was printed, give or take half of its last digit, or else a revision too?
+def decimals(row: Row, figure: str) -> int:
+    """How many decimals a row's figure is printed with: as many as it is written with, where the row does not say."""
+    written = str(float(row[figure])).rstrip("0").partition(".")[2]
+    return len(written) if row["decimals"] is None else int(row["decimals"])
+
+
+def _graded(value: float, row: Row, figure: str, revision: float = 100 * REVISION) -> str:
+    """Does a value agree with the row's printed figure, give or take half of its last digit, or else a revision too?
 
     Either way of rounding an exact half is allowed: the printer's is not known. A percentage moves by a tenth of a point
     where one of its counts is revised, however many decimals are printed: of "1 %" a whole unit would be all of it.
     """
-    gap = abs(value - printed) - 1e-9
+    half, gap = 10.0 ** -decimals(row, figure) / 2, abs(value - row[figure]) - 1e-9
     return REPRODUCES if gap <= half else AGREES if gap <= half + revision else DIFFERS
 
 
@@ -148,16 +154,6 @@ def _carried(baselines: tuple[int, int], move: int) -> Result:
     }
 
 
-def decimals(row: Row, figure: str) -> int:
-    """How many decimals a row's figure is printed with: as many as it is written with, where the row does not say."""
-    written = str(float(row[figure])).rstrip("0").partition(".")[2]
-    return len(written) if row["decimals"] is None else int(row["decimals"])
-
-
-def _half(row: Row, figure: str) -> float:
-    return 10.0 ** -decimals(row, figure) / 2
-
-
 def _falls(row: Row, before: float, after: float) -> str:
     return _grade(after < before if row["direction"] == "fall" else after > before)
 
@@ -187,7 +183,7 @@ def _counts(row: Row) -> Result:
     change = _percents(rate_ratio(after, before), "recomputed_percent", "noise_low", "noise_high")
     pieces = {}
     if row["percent"] is not None:
-        pieces["percent"] = _graded(change["recomputed_percent"], row["percent"], _half(row, "percent"))
+        pieces["percent"] = _graded(change["recomputed_percent"], row, "percent")
     if row["change"] is not None:
         pieces["change"] = _grade(after - before == row["change"])
     if row["direction"]:
@@ -244,7 +240,7 @@ def _proportion(row: Row, known: Mapping[str, Row]) -> Result:
     result = {"recomputed_percent": share, "noise_low": low, "noise_high": high}
     if row["percent"] is None:  # the counts alone are printed, and the share is ours
         return result | {"verdict": UNCHECKED, "wrong": "no share"}
-    return result | _judged({"percent": _graded(share, row["percent"], _half(row, "percent"))})
+    return result | _judged({"percent": _graded(share, row, "percent")})
 
 
 def _zero_of_n(row: Row, known: Mapping[str, Row]) -> Result:
@@ -255,9 +251,9 @@ def _zero_of_n(row: Row, known: Mapping[str, Row]) -> Result:
 def _arithmetic(row: Row, known: Mapping[str, Row]) -> Result:
     """One printed figure as the difference of two others, which may be of another edition."""
     left = row["after"] - row["before"]
-    half = _half(row, "change")  # two figures, each rounded, may be out by a half each
-    slack = max(half, REVISION * max(abs(row["after"]), abs(row["before"])))
-    return _judged({"difference": _graded(left, row["change"], half, slack)}) | {"difference": left}
+    # Two figures, each rounded, may be out by a half of their last digit each.
+    slack = max(10.0 ** -decimals(row, "change") / 2, REVISION * max(abs(row["after"]), abs(row["before"])))
+    return _judged({"difference": _graded(left, row, "change", slack)}) | {"difference": left}
 
 
 def _target(row: Row, known: Mapping[str, Row]) -> Result:
@@ -290,7 +286,7 @@ def _corrected(row: Row, known: Mapping[str, Row]) -> Result:
         return {"verdict": UNCHECKED}
     if row["found"] is None:
         return _judged({"text": _grade(row["printed_text"] == row["found_text"])})
-    pieces = {"number": _graded(row["printed"], row["found"], _half(row, "printed"), REVISION * abs(row["found"]))}
+    pieces = {"number": _graded(row["found"], row, "printed", REVISION * abs(row["found"]))}
     if (row["found_unit"] or "") != (row["unit"] or ""):
         pieces["unit"] = DIFFERS
     return _judged(pieces)
@@ -312,7 +308,7 @@ def _recorded(row: Row, known: Mapping[str, Row]) -> Result:
     for one in judged:
         grades = [_falls(row, one["before"], one["after"])] if row["direction"] else []
         if row["percent"] is not None:
-            grades.append(_graded(one["change_percent"], row["percent"], _half(row, "percent")))
+            grades.append(_graded(one["change_percent"], row, "percent"))
         pieces[one["offence_group"]] = DIFFERS if DIFFERS in grades else AGREES if AGREES in grades else REPRODUCES
     result, first = _judged(pieces), judged[0]
     if result["verdict"] in (REPRODUCES, AGREES) and len(judged) < len(items):

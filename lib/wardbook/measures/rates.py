@@ -128,12 +128,6 @@ def garwood(count: float, *, level: float = 0.95) -> tuple[float, float]:
     return float(lower), float(scipy.stats.chi2.ppf(1 - alpha / 2, 2 * count + 2) / 2)
 
 
-def _check_share(successes: float, trials: float) -> None:
-    _check_counts(successes=successes, trials=trials)
-    if trials == 0 or successes > trials:
-        raise ValueError(f"successes must be at most trials, and trials above 0: {successes!r} of {trials!r}")
-
-
 def wilson(successes: float, trials: float, *, level: float = 0.95) -> tuple[float, float]:
     """Wilson's score interval for a proportion, as fractions 0-1: it keeps its coverage at small counts and near 0 and 1.
 
@@ -144,8 +138,10 @@ def wilson(successes: float, trials: float, *, level: float = 0.95) -> tuple[flo
     """
     from statsmodels.stats.proportion import proportion_confint
 
-    _check_share(successes, trials)
+    _check_counts(successes=successes, trials=trials)
     _check_level(level)
+    if trials == 0 or successes > trials:
+        raise ValueError(f"successes must be at most trials, and trials above 0: {successes!r} of {trials!r}")
     lower, upper = proportion_confint(successes, trials, alpha=1 - level, method="wilson")
     return float(lower), float(upper)
 
