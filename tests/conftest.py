@@ -107,8 +107,8 @@ def make_hash_again(folder: Path, name: str, entry: dict | None = None, **change
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def relative_rate(counts, people, group="Black", reference="White", ethnicity="self-defined", **drawn):
-    """One group's searches per resident over another's: a row of `measures.stops.Spread.against`, its columns as attributes."""
+def relative_rate(counts, people, ethnicity="self-defined", **drawn):
+    """Black people's searches per resident over White people's: a row of `Spread.against`, its columns as attributes."""
     import polars as pl
 
     from wardbook.measures import stops
@@ -116,8 +116,8 @@ def relative_rate(counts, people, group="Black", reference="White", ethnicity="s
     plain = {"borough_code": pl.lit("all"), "day": pl.date(2023, 4, 1)}
     counts = counts.with_columns(**{name: value for name, value in plain.items() if name not in counts.columns})
     residents = stops.residents_by_group(counts, people, ethnicity)
-    table = stops.Spread.of(counts, ethnicity, **drawn).against(residents, reference)
-    return SimpleNamespace(**table.row(by_predicate=pl.col("group") == group, named=True))
+    table = stops.Spread.of(counts, ethnicity, **drawn).against(residents)
+    return SimpleNamespace(**table.row(by_predicate=pl.col("group") == "Black", named=True))
 
 
 @contextmanager

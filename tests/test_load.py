@@ -255,12 +255,6 @@ def test_presence_decides_the_ceiling(absence, expected, within):
 # -- what must be true of any load -----------------------------------------------------------------------------------------
 
 
-def test_twice_the_list_is_twice_the_mail_and_the_same_saturation(inputs):
-    one, two = (load.simulate(load.fix(inputs, subscribers=n), draws=500) for n in (300, 600))
-    for name, times in {"messages": 2, "inbound_hours": 2, "utilisation": 2, "saturation": 1}.items():
-        np.testing.assert_allclose(two[name], times * one[name], rtol=1e-9)
-
-
 def test_a_saturated_list_fills_the_hours_whether_its_members_are_checked_or_not(inputs):
     for verified in (0, 1):
         sure = load.fix(inputs, **load.central_values(inputs))

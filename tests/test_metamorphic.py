@@ -248,17 +248,6 @@ def test_swapping_the_years_inverts_the_ratio(original, rebuilt):
     assert ratios.to_list() == pytest.approx([1] * both.height, rel=1e-9)
 
 
-def test_exchanging_the_groups_inverts_the_search_ratio(original):
-    """Planted: the reference group's residents over residents of all in the scale of `Spread.against`."""
-    counts = searched(original)
-    one = relative_rate(counts, PEOPLE)
-    other = relative_rate(counts, PEOPLE, "White", "Black")
-    assert one.searches_known > 10 and one.unknown_share > 0
-    inverse = {"ratio": "ratio", "known_only": "known_only", "lower": "upper", "bound_low": "bound_high"}
-    for a, b in (*inverse.items(), *((b, a) for a, b in inverse.items())):
-        assert getattr(one, a) * getattr(other, b) == pytest.approx(1, rel=1e-12), a
-
-
 def test_wards_and_what_has_no_ward_sum_to_the_borough(rebuilt):
     """Planted: one ward lost in `tables.ward_offences`."""
     lost = 5

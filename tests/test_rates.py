@@ -130,17 +130,6 @@ def test_what_cannot_be_right_is_refused_naming_the_value(call, message):
 
 
 @same_examples
-@given(counts, counts, exposures, exposures, st.floats(0.01, 100), kinds)
-def test_only_the_ratio_of_the_exposures_matters_and_the_interval_scales_with_it(x, y, a, b, by, kind):
-    assume(x + y > 0)
-    plain = rate_ratio(x, y, a, b, kind=kind)
-    both, one = rate_ratio(x, y, a * by, b * by, kind=kind), rate_ratio(x, y, a * by, b, kind=kind)
-    for name in ("ratio", "lower", "upper"):
-        assert getattr(both, name) == pytest.approx(getattr(plain, name), rel=1e-9)
-        assert getattr(one, name) == pytest.approx(getattr(plain, name) / by, rel=1e-9)
-
-
-@same_examples
 @given(counts, counts, exposures, exposures, kinds)
 def test_the_interval_excludes_one_exactly_when_its_p_value_is_below_five_per_cent(x, y, a, b, kind):
     assume(x + y > 0)

@@ -20,7 +20,6 @@ SPEAKERS = (
     *("police", "mayor's office", "authority", "council", "Parliament", "resident or campaigner", "press"),
     "not stated",
 )
-_SIGN = {"fall": -1, "rise": 1}
 _PERCENT = dy.Float64(nullable=True, min=-1000, max=10_000, description="a percentage as a plain number, such as -12.7")
 
 
@@ -55,7 +54,7 @@ class Claims(dy.Schema):
     trials = dy.Int64(nullable=True, min=1)
     printed, found = _number(), _number()
     printed_text, found_text, unit, found_unit = _text(), _text(), _text(), _text()
-    direction = dy.Enum(list(_SIGN), nullable=True)
+    direction = dy.Enum(["fall", "rise"], nullable=True)
     printed_verdict = dy.Enum(["achieved", "missed"], nullable=True)
     parts, item, beside, overlaps, what_it_takes = _text(), _text(), _text(), _text(), _text()
     source = dy.String(description="where the statement can be read")
@@ -131,7 +130,7 @@ def _check_row(row: dict, path: Path, seen: Mapping[str, dict]) -> None:
         value = row[name] or 0.0
         if not value.is_integer() or (value < 0 and name != "change"):
             raise refuse(name, "a count: a whole number, 0 or more, or of a change less")
-    if check in ("change", "recorded") and row["direction"] and (row["percent"] or 0) * _SIGN[row["direction"]] < 0:
+    if check in ("change", "recorded") and (row["percent"] or 0) * {"fall": -1, "rise": 1}.get(row["direction"], 0) < 0:
         raise refuse("percent", "less than 0 of a fall, more of a rise")
     if row["trials"] is not None and (row["successes"] or 0) > row["trials"]:
         raise refuse("successes", f"at most the trials, {row['trials']:,}")
