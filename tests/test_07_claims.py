@@ -54,8 +54,8 @@ def test_a_plan_has_the_status_of_the_day_that_is_asked_for():
 def test_a_readers_statement_is_checked_with_the_published_ones(tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text(
-        "claim_id,document,office,claim,kind,check,source,area,item,baseline_period,period,direction\n"
-        "mine,A leaflet,A party,Robbery in Sutton rose,trend,recorded,A leaflet,Sutton,robbery,year to 2025-02,year to 2026-02,rise\n"
+        "claim_id,document,office,claim,kind,check,source,area,item,baseline_period,period,direction,percent\n"
+        "mine,A leaflet,A party,Robbery in Sutton rose,trend,recorded,A leaflet,Sutton,robbery,year to 2025-02,year to 2026-02,rise,5\n"
     )
     left = cells.run("07_claims", borough="Sutton", period="latest", claims_file=str(path))
     table = left.tables["claims"]
@@ -65,3 +65,4 @@ def test_a_readers_statement_is_checked_with_the_published_ones(tmp_path):
     assert "of four kinds" not in heard["subtitle"]
     assert "Robbery in Sutton rose: " in heard["sentence"] and "(A party)" in heard["sentence"]
     assert table["verdict"][0] == claims.DIFFERS
+    assert "Robbery in Sutton rose: +5.0% printed" in left.figures["claims-printed"].words["alt"]  # it said None
