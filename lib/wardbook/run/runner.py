@@ -171,7 +171,8 @@ def _opened(borough: str, period: str, edition: Path | str, given: dict[str, dic
     load.check_settings(**{name: value for name, value in values.items() if name in load.SETTINGS})
     book = open_book(borough, period, edition=str(edition))
     if values.get("claims_file"):
-        read_claims(values["claims_file"], offences(book))
+        known = offences(book)
+        read_claims(values["claims_file"], known)
     if values.get("targets_file"):
         held = {name: column for name, (column, _) in MONTHLY.items() if name in book.edition.tables}
         items = {name: book.table(name)[column].unique().to_list() for name, column in held.items()}
@@ -332,7 +333,8 @@ def run(borough: str, period: str = "latest", *, progress: Progress | None = Non
     RunError
         for a folder that a run may not replace or add to.
     """
-    return carry_out(plan_run(borough, period, **what), progress)
+    plan = plan_run(borough, period, **what)
+    return carry_out(plan, progress)
 
 
 def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
@@ -348,8 +350,6 @@ def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
             for notebook in plan.chosen:
                 entries[notebook.name] = _run_one(plan, notebook, kernel, work, held, progress)
                 held |= entries[notebook.name]["files"]
-        if open_edition(plan.edition).id != plan.basis["edition"]:
-            raise RunError(f"{plan.edition} was built again meanwhile, so nothing was kept: run this one again")
         record = {
             "area": plan.area.name,
             "area_code": plan.area.code,
@@ -368,6 +368,8 @@ def carry_out(plan: Plan, progress: Progress | None = None) -> Path:
             ) from error
         if plan.partly and _earlier(plan) != kept:
             raise RunError(f"another run has ended in {target} meanwhile, so nothing was kept: run this one again")
+        if open_edition(plan.edition).id != plan.basis["edition"]:
+            raise RunError(f"{plan.edition} was built again meanwhile, so nothing was kept: run this one again")
         put_in_place(work, target)
     shutil.rmtree(_failed(target), ignore_errors=True)
     return target
