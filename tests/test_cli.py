@@ -172,6 +172,16 @@ def test_a_second_signal_does_not_break_off_what_the_first_one_began_to_remove(n
     assert removed and code in (getattr(ended.value, "exit_code", 0), getattr(ended.value, "code", 0))
 
 
+def test_a_stop_of_which_polars_made_an_error_is_a_stop():
+    """A SIGTERM while it resolved a plan ended a build with 1 and the plan."""
+    with pytest.raises(typer.Exit) as ended, cli._told():
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except SystemExit as stop:
+            raise RuntimeError(f"{stop}, Resolved plan until failure") from None
+    assert ended.value.exit_code == 143
+
+
 @pytest.mark.parametrize(
     "text", ["<script>", "\"'`;$(ls)", "a\nb", "\x1b[31m\a", "\u2028\u202e", "\ufffe", "\udcff", "=1+1", "x" * 5000]
 )

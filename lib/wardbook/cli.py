@@ -351,7 +351,10 @@ def _told(stopped: str = "what was there before is as it was") -> Iterator[None]
     # An interrupted cell's task ends in an error that nobody is left to await, and asyncio would print all of it.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
+    came: list[int] = []
+
     def end(number: int, frame: object) -> None:
+        came.append(number)
         # A second one would break off the removal of an unfinished folder; polars makes two of one Ctrl-C by itself.
         if not isinstance(sys.exc_info()[1], KeyboardInterrupt | SystemExit):
             raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)
@@ -363,6 +366,8 @@ def _told(stopped: str = "what was there before is as it was") -> Iterator[None]
         print(f"wardbook: stopped; {stopped}", file=sys.stderr)
         raise typer.Exit(130) from None
     except Exception as error:
+        if came:  # of what is raised while it resolves a plan polars makes an error of its own
+            raise typer.Exit(128 + came[0]) from None
         code = None if isinstance(error, typer.Exit) else _exit_code(error)
         if code is None:
             raise
