@@ -33,7 +33,7 @@ alt.utils.schemapi._FromDict = lambda classes: _classes_by_schema()
 
 FORMATS = ("json", "svg", "png", "csv", "txt")
 HALF_A_SHEET = 420  # px that a drawing may be high for two with their words to stand on a sheet of A4
-MOST_POINTS = 150  # of a chart's lines that are told one by one; a chart with more says its numbers in its table alone
+MOST_MARKS = 150  # told one by one, a line's points among them; a chart with more says its numbers in its table alone
 LEAST_PLOT = 0.25  # of a chart's width on paper, under which its rows are given the height for words in two lines
 LICENCE = "Contains public sector information licensed under the Open Government Licence v3.0"
 # Marks that are not to be seen, and are drawn for their names alone.
@@ -127,7 +127,7 @@ class Figure:
         validated : is the chart held to Vega-Lite's schema? It costs as much as drawing it.
         """
         spec = None if chart is None else _specification(chart, validated)
-        if spec and data.height <= MOST_POINTS:
+        if spec and data.height <= MOST_MARKS:
             _with_points(spec)
         return cls(name, spec, rounded(data), words)
 

@@ -22,7 +22,7 @@ import polars as pl
 
 from wardbook.catalogue import Source, sources
 from wardbook.figures import wording
-from wardbook.figures.figure import FORMATS, UNSEEN, Figure, read_figure
+from wardbook.figures.figure import FORMATS, MOST_MARKS, UNSEEN, Figure, read_figure
 from wardbook.figures.table import read_csv
 from wardbook.folders import write_text
 from wardbook.places import LONDON, Area
@@ -232,7 +232,6 @@ _LINES = re.compile(r' d="([MLZ\d.,-]+)"')
 _ALIKE = re.compile(r"<g>((?:<(?:path|circle|rect|line)[^>]*/>|<text[^>]*>[^<]*</text>){3,})</g>")
 _STYLE = re.compile(r' (?:fill|stroke|stroke-width|text-anchor|font-size|font-weight)="[^"]*"')
 _UNNAMED = ("dot", "tick", "last", "number")  # columns that are named by how they are drawn
-MOST_MARKS = 150  # a drawing with more says its numbers in its table alone, and its lines have no point each
 
 
 def slim(svg: str) -> str:
